@@ -1,0 +1,157 @@
+"""Bundles: a folder with a trained network and the card that describes it.
+
+Knows what a card says and whether the files are the ones it means; runs no network.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from tagger.errors import ModelError
+from tagger.records import IMAGE_SIDE, Policy
+
+DEFAULT_BUNDLE: Final = "three-block"
+"""Name of the bundled network; one name, never a search for the newest."""
+
+KERAS_FILE: Final = "model.keras"
+LITERT_FILE: Final = "model.tflite"
+CARD_FILE: Final = "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a network is, what it expects, and how well it did.
+
+    `preparing` names the recipe of `images.prepare` that it was trained with.
+    `files` maps each file of the bundle to the SHA-256 of its bytes. `metrics` are
+    shares in [0, 1], named by data set. `training` says how to train it again: data,
+    architecture, seed, epochs, versions.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    preparing: str
+    policy: Policy
+    files: Mapping[str, str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the Keras file: the identity of the network in every row."""
+        return self.files[KERAS_FILE]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder whose files were found to be the ones its card means."""
+
+    folder: Path
+    card: ModelCard
+
+    @property
+    def keras_file(self) -> Path:
+        """The network as trained."""
+        return self.folder / KERAS_FILE
+
+    @property
+    def litert_file(self) -> Path:
+        """The same network, converted for LiteRT."""
+        return self.folder / LITERT_FILE
+
+
+def models_folder() -> Path:
+    """Find the folder of bundled networks, in a wheel or in a checkout.
+
+    A wheel carries it inside the package; an editable install leaves it beside.
+    """
+    inside = Path(str(files("tagger"))) / "models"
+    beside = Path(__file__).resolve().parents[1] / "models"
+    for folder in (inside, beside):
+        if folder.is_dir():
+            return folder
+    raise ModelError(f"no bundled networks at {inside}: install tagger again")
+
+
+def find_bundle(name_or_folder: str) -> Bundle:
+    """Load the bundle of that name, or the one in that folder.
+
+    Raises ModelError when there is none, or when it is not what its card says.
+    """
+    folder = Path(name_or_folder)
+    if folder.name == name_or_folder and not (folder / CARD_FILE).is_file():
+        folder = models_folder() / name_or_folder
+    return load_bundle(folder)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read the card in `folder` and verify every file it names by its digest.
+
+    Raises ModelError when a file is absent, or its bytes are not the card's.
+    """
+    card = _read_card(folder / CARD_FILE)
+    for name, digest in card.files.items():
+        if sha256_of(folder / name) != digest:
+            raise ModelError(
+                f"{folder / name} is not the file its card describes: refused. "
+                "Restore the bundle or train it again."
+            )
+    return Bundle(folder, card)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal; ModelError if unreadable."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write the card, last of a bundle's files: its presence completes the bundle."""
+    fields = asdict(card) | {"image_side": IMAGE_SIDE}
+    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _read_card(path: Path) -> ModelCard:
+    try:
+        fields = json.loads(path.read_bytes())
+        card = _parse_card(fields)
+    except OSError as error:
+        raise ModelError(
+            f"no bundle at {path.parent}: {path.name}: {error.strerror}"
+        ) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is not a model card: {error!r}") from error
+    if fields.get("image_side") != IMAGE_SIDE:
+        raise ModelError(
+            f"{path}: the network wants {fields.get('image_side')} pixels a side, "
+            f"tagger prepares {IMAGE_SIDE}"
+        )
+    return card
+
+
+def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
+    card = ModelCard(
+        name=str(fields["name"]),
+        labels=tuple(map(str, fields["labels"])),
+        preparing=str(fields["preparing"]),
+        policy=Policy(**fields["policy"]),
+        files={str(name): str(digest) for name, digest in fields["files"].items()},
+        metrics=fields.get("metrics", {}),
+        training=fields.get("training", {}),
+    )
+    absent = {KERAS_FILE, LITERT_FILE} - card.files.keys()
+    if absent:
+        raise ValueError(f"files lacks {', '.join(sorted(absent))}")
+    if any(Path(name).name != name for name in card.files):
+        raise ValueError("files must lie in the bundle's own folder")
+    if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:  # noqa: PLR2004
+        raise ValueError("labels must be two or more, each once")
+    return card

@@ -1,0 +1,134 @@
+"""Run a bundle's network on prepared images, with LiteRT or with Keras.
+
+Knows nothing of files, policies and the inventory. LiteRT is the TensorFlow team's
+own runtime for networks that only classify: it starts in half a second where
+TensorFlow takes fifteen, with the same outputs (a test holds them to 1e-5).
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.bundle import Bundle
+from tagger.errors import ModelError
+from tagger.records import IMAGE_SIDE
+
+Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+CHUNK = 64
+"""Images a runtime is given at once. Always this many, the last chunk padded, so that
+neither a tag nor a confidence can depend on who else is in the batch."""
+
+
+class Runtime(StrEnum):
+    """What runs the network."""
+
+    LITERT = "litert"
+    KERAS = "keras"
+
+
+class BundleClassifier:
+    """Classify prepared images with a bundle; the network is loaded at first use."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime = Runtime.LITERT) -> None:
+        self.name = bundle.card.name
+        self.digest = bundle.card.digest
+        self.labels = bundle.card.labels
+        self.preparing = bundle.card.preparing
+        self._bundle = bundle
+        self._runtime = runtime
+
+    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probabilities of each label, one row an image.
+
+        `batch` has shape (n, 28, 28, 1), 0 the ground; n may be 0. The rows of the
+        (n, labels) result are in [0, 1] and sum to 1. Raises ModelError where the
+        bundle's network cannot be loaded or has another shape than its card says.
+        """
+        rows = [self._classify_chunk(chunk) for chunk in _chunks(batch)]
+        return np.concatenate(rows) if rows else self._no_rows()
+
+    def _classify_chunk(self, chunk: NDArray[np.uint8]) -> NDArray[np.float32]:
+        padded = np.zeros((CHUNK, IMAGE_SIDE, IMAGE_SIDE, 1), np.float32)
+        padded[: len(chunk)] = chunk
+        return self._forward(padded)[: len(chunk)].clip(0.0, 1.0)
+
+    def _no_rows(self) -> NDArray[np.float32]:
+        return np.empty((0, len(self.labels)), np.float32)
+
+    @cached_property
+    def _forward(self) -> Forward:
+        load = _load_litert if self._runtime is Runtime.LITERT else _load_keras
+        try:
+            forward, output = load(self._bundle)
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{self._bundle.folder} cannot be loaded with {self._runtime}: {error}"
+            ) from error
+        if output != len(self.labels):
+            raise ModelError(
+                f"{self._bundle.folder}: the network has {output} outputs, "
+                f"its card {len(self.labels)} labels"
+            )
+        return forward
+
+
+def _chunks(batch: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(batch), CHUNK):
+        yield batch[start : start + CHUNK]
+
+
+def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
+    with _quiet():
+        from ai_edge_litert.interpreter import Interpreter
+
+        network = Interpreter(
+            model_content=bundle.litert_file.read_bytes(), num_threads=os.cpu_count()
+        )
+        source = network.get_input_details()[0]["index"]
+        network.resize_tensor_input(source, [CHUNK, IMAGE_SIDE, IMAGE_SIDE, 1])
+        network.allocate_tensors()
+    target = network.get_output_details()[0]
+
+    def forward(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+        network.set_tensor(source, chunk)
+        network.invoke()
+        return network.get_tensor(target["index"])  # type: ignore[no-any-return]
+
+    return forward, int(target["shape"][-1])
+
+
+def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
+
+    def forward(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(network(chunk, training=False))
+
+    return forward, int(network.output_shape[-1])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep LiteRT's greeting off standard error: cron would mail it every night.
+
+    It is written by C++ to the file descriptor, beneath `sys.stderr`.
+    """
+    logging.getLogger("ai_edge_litert").setLevel(logging.ERROR)
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)

@@ -1,0 +1,92 @@
+"""Options that several commands take, and the values they stand for."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tagger.bundle import Bundle
+
+
+class RuntimeChoice(StrEnum):
+    """The runtimes of `tagger.classifier`, named here so that `--help` stays light."""
+
+    LITERT = "litert"
+    KERAS = "keras"
+
+
+Db = Annotated[
+    Path | None,
+    typer.Option(
+        "--db",
+        envvar="TAGGER_DB",
+        help="The inventory, a SQLite file.",
+        show_default="inventory.db in the user's data folder",
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        envvar="TAGGER_MODEL",
+        help="A bundled network's name, or a folder with a bundle.",
+        show_default="the bundled network",
+    ),
+]
+RuntimeName = Annotated[
+    RuntimeChoice,
+    typer.Option("--runtime", help="What runs the network."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        min=0.0,
+        max=1.0,
+        help="Least confidence accepted without a person.",
+        show_default="the network's own",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def database(path: Path | None) -> Path:
+    """Return the inventory's file; by default one a user, whatever the folder."""
+    if path is not None:
+        return path
+    from platformdirs import user_data_path
+
+    return user_data_path("tagger") / "inventory.db"
+
+
+def bundle(name: str | None) -> "Bundle":
+    """Load the named bundle, or the bundled one; its files are verified."""
+    from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+
+    return find_bundle(name or DEFAULT_BUNDLE)
+
+
+def console() -> "Console":
+    """Return a console that shows tables whole and interprets nothing in them."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, markup=False)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print an object on one line; what JSON does not know is written as text."""
+    import json
+
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+
+
+def warn(message: str) -> None:
+    """Say something on standard error that the user should know."""
+    from tagger.text import printable
+
+    typer.echo(printable(f"warning: {message}"), err=True)

@@ -1,0 +1,77 @@
+"""`tagger predict`: what the network says of single pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli import options
+from tagger.cli.options import RuntimeChoice
+
+if TYPE_CHECKING:
+    from tagger.classifier import BundleClassifier
+    from tagger.records import PreparedImage, UnreadableImage
+
+_PICTURE_SIDE = 448
+_PROMISED = ("tag", "confidence", "runner_up", "margin")
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    model: options.ModelName = None,
+    runtime: options.RuntimeName = RuntimeChoice.LITERT,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show pictures, the 28x28 the network sees, and its ten probabilities.
+
+    Nothing is recorded. Example: tagger predict sample_images/cmyk.jpg
+    """
+    from tagger.classifier import BundleClassifier, Runtime
+    from tagger.images import prepare
+    from tagger.records import UnreadableImage
+    from tagger.scan import EXIT_UNREADABLE
+
+    classifier = BundleClassifier(options.bundle(model), Runtime(runtime))
+    code = 0
+    for path in images:
+        result = prepare(path)
+        if isinstance(result, UnreadableImage):
+            code = EXIT_UNREADABLE
+            _tell_unreadable(path, result, as_json=as_json)
+        else:
+            _tell(path, result, classifier, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _tell_unreadable(path: Path, image: "UnreadableImage", *, as_json: bool) -> None:
+    from tagger import display
+
+    if as_json:
+        fields = {"path": str(path), "state": "unreadable", "reason": image.reason}
+        options.print_json(fields)
+    else:
+        options.console().print(display.unreadable_view(str(path), image))
+
+
+def _tell(
+    path: Path,
+    image: "PreparedImage",
+    classifier: "BundleClassifier",
+    *,
+    as_json: bool,
+) -> None:
+    from tagger import display
+    from tagger.images import upright
+    from tagger.policy import predict as read
+
+    (said,) = read(classifier.classify(image.pixels[None]), classifier.labels)
+    by_label = dict(zip(classifier.labels, said.probabilities, strict=True))
+    console = options.console()
+    if as_json:
+        fields = {name: getattr(said, name) for name in _PROMISED}
+        options.print_json({"path": str(path), **fields, "probabilities": by_label})
+    elif console.is_terminal and console.color_system is not None:
+        picture = upright(path, side=_PICTURE_SIDE)
+        console.print(display.drawn_prediction(str(path), picture, image, by_label))
+    else:
+        console.print(display.prediction_view(str(path), image, by_label))

@@ -1,0 +1,152 @@
+"""Find the picture files under a root, and say of every other path why it is not read.
+
+Never opens a file, so nothing that lies there (a pipe, a device, a link to itself) can
+hang or harm a scan.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from tagger.errors import FolderError
+from tagger.records import FileStamp, ImageFile, Listed, SkippedFile, State
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which paths are read: those with a picture's ending that no pattern leaves out.
+
+    `endings` are lower-case with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is
+    matched against the name, and against the path under the root when it holds a
+    slash; `*` crosses folders. A path is read when it matches any of `include` (or
+    there are none) and none of `exclude`; an excluded folder is not entered.
+    """
+
+    endings: Collection[str]
+    foreign: Collection[str] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
+def check_root(folder: Path) -> Path:
+    """Return the folder as an absolute path; FolderError unless it can be listed."""
+    root = Path(os.path.abspath(folder))  # noqa: PTH100  links stay as they were named
+    try:
+        with os.scandir(root):
+            return root
+    except FileNotFoundError as error:
+        raise FolderError(f"{root} does not exist") from error
+    except NotADirectoryError as error:
+        raise FolderError(f"{root} is a file: name the folder it is in") from error
+    except OSError as error:
+        raise FolderError(f"cannot read {root}: {error.strerror}") from error
+
+
+def walk(root: Path, rules: Rules) -> Iterator[Listed]:
+    """Yield everything under `root`, in the order of names, folder by folder.
+
+    Folders are yielded only where they are not entered. Links are followed to files
+    inside the root and nowhere else, so a walk always ends.
+    """
+    real_root = Path(os.path.realpath(root))
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(root / folder) as entries:
+                children = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield _unreadable(folder or ".", error)
+            continue
+        deeper = []
+        for entry in children:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            listed = _look(entry, path, rules, real_root)
+            if listed is None:
+                deeper.append(path)
+            else:
+                yield listed
+        waiting.extend(reversed(deeper))
+
+
+def _look(
+    entry: os.DirEntry[str], path: str, rules: Rules, real_root: Path
+) -> Listed | None:
+    """Say what an entry is; None for a folder to enter."""
+    try:
+        if entry.is_symlink():
+            return _look_behind_link(entry, path, rules, real_root)
+        if reason := _left_out(path, rules):
+            return SkippedFile(path, State.IGNORED, reason)
+        if entry.is_dir(follow_symlinks=False):
+            return None
+        return _file(path, entry.stat(follow_symlinks=False), rules)
+    except OSError as error:
+        return _unreadable(path, error)
+
+
+def _look_behind_link(
+    entry: os.DirEntry[str], path: str, rules: Rules, real_root: Path
+) -> Listed:
+    try:
+        target = Path(entry.path).resolve(strict=True)
+        status = target.stat()
+    except (OSError, RuntimeError):  # RuntimeError: a link loop, before Python 3.13
+        return SkippedFile(path, State.IGNORED, "a link that leads nowhere")
+    if stat.S_ISDIR(status.st_mode):
+        return SkippedFile(path, State.IGNORED, "a link to a folder is not followed")
+    if not target.is_relative_to(real_root):
+        return SkippedFile(path, State.IGNORED, "a link out of the folder")
+    if reason := _left_out(path, rules):
+        return SkippedFile(path, State.IGNORED, reason)
+    return _file(path, status, rules)
+
+
+def _file(path: str, status: os.stat_result, rules: Rules) -> Listed:
+    stamp = FileStamp(status.st_size, status.st_mtime_ns)
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
+        return SkippedFile(path, State.IGNORED, f"{kind} is not read")
+    if reason := _not_a_picture(path, rules):
+        return SkippedFile(path, State.IGNORED, reason, stamp)
+    return ImageFile(path, stamp)
+
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def _left_out(path: str, rules: Rules) -> str:
+    if PurePosixPath(path).name.startswith("."):
+        return "hidden: its name starts with a dot"
+    for pattern in rules.exclude:
+        if _matches(path, pattern):
+            return f"excluded by {pattern}"
+    return ""
+
+
+def _not_a_picture(path: str, rules: Rules) -> str:
+    if rules.include and not any(_matches(path, p) for p in rules.include):
+        return f"not included by {' '.join(rules.include)}"
+    ending = PurePosixPath(path).suffix.lower()
+    if ending in rules.endings:
+        return ""
+    if ending in rules.foreign:
+        return f"{ending} pictures are not read: save it as JPEG or PNG"
+    return f"its name ends in {ending}" if ending else "its name has no ending"
+
+
+def _matches(path: str, pattern: str) -> bool:
+    subject = path if "/" in pattern else PurePosixPath(path).name
+    return fnmatchcase(subject, pattern.rstrip("/"))
+
+
+def _unreadable(path: str, error: OSError) -> SkippedFile:
+    return SkippedFile(path, State.UNREADABLE, error.strerror or type(error).__name__)

@@ -1,0 +1,223 @@
+"""What a person sees in the terminal. Takes values, returns rich renderables.
+
+Names and reasons come from files and may hold anything: whatever could steer the
+terminal is shown as an escape, and nothing is read as markup.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from PIL import Image
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tagger.records import (
+    InventoryStatus,
+    PreparedImage,
+    RunRecord,
+    RunSummary,
+    State,
+    Story,
+    UnreadableImage,
+)
+from tagger.text import printable
+
+_MOST_UNREADABLE = 20
+_BAR_CELLS = 30
+_PICTURE_ROWS = 14
+
+
+def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType:
+    """Show what a scan did and how the scanned folders stand."""
+    title = "What a scan would do" if dry_run else "Scan"
+    found = _facts(
+        title,
+        {
+            "new": summary.new,
+            "changed": summary.changed,
+            "moved": summary.moved,
+            "unchanged": summary.unchanged,
+            "missing": summary.missing,
+            "ignored": summary.ignored,
+            "classified": summary.classified,
+        },
+    )
+    stand = _facts(
+        "These folders",
+        {
+            "tagged": summary.tagged,
+            "waiting for review": summary.flagged,
+            "unreadable": summary.unreadable,
+        },
+    )
+    parts: list[RenderableType] = [
+        _side_by_side(found, stand, _counts("Tags", summary.tags)),
+    ]
+    if summary.unreadable_images:
+        parts.append(_unreadable(summary.unreadable_images))
+    parts.append(Text(f"{summary.seconds:.1f} s", style="dim"))
+    return Group(*parts)
+
+
+def inventory_status(status: InventoryStatus) -> RenderableType:
+    """Show the inventory at a glance, and the last run."""
+    states = {state.value: status.states.get(state, 0) for state in State}
+    review = {
+        "waiting for review": status.flagged,
+        "decided by a person": status.decided_by_person,
+    }
+    return Group(
+        Text(f"Inventory {printable(str(status.database))}", style="bold"),
+        _side_by_side(
+            Group(_facts("Items", states), Text(), _facts("Review", review)),
+            _counts("Tags", status.tags),
+            _counts("Folders", status.roots),
+        ),
+        _last_run(status.last_run),
+    )
+
+
+def prediction_view(
+    name: str, prepared: PreparedImage, probabilities: Mapping[str, float]
+) -> RenderableType:
+    """Show what the network says of one picture."""
+    return Group(_heading(name, prepared), probability_bars(probabilities))
+
+
+def drawn_prediction(
+    name: str,
+    picture: Image.Image,
+    prepared: PreparedImage,
+    probabilities: Mapping[str, float],
+) -> RenderableType:
+    """Show one picture, what the network saw of it, and what it says, in colour."""
+    grid = Table.grid(padding=(0, 2))
+    seen = Image.fromarray(prepared.pixels[:, :, 0])
+    grid.add_row(_drawn(picture), _drawn(seen), probability_bars(probabilities))
+    return Group(_heading(name, prepared), grid)
+
+
+def unreadable_view(name: str, image: UnreadableImage) -> RenderableType:
+    """Show that a picture could not be read, and why."""
+    return Text.assemble(
+        (printable(name), "bold"), ("  unreadable: ", "red"), printable(image.reason)
+    )
+
+
+def probability_bars(probabilities: Mapping[str, float]) -> Table:
+    """Draw each label's probability, the largest first."""
+    table = Table.grid(padding=(0, 1))
+    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    for rank, (label, probability) in enumerate(ranked):
+        style = "bold green" if rank == 0 else "dim"
+        bar = "█" * round(probability * _BAR_CELLS)
+        table.add_row(
+            Text(label, style=style),
+            Text(f"{probability:.2f}", style=style),
+            Text(bar, style=style),
+        )
+    return table
+
+
+def story_view(story: Story) -> RenderableType:
+    """Tell all that the inventory knows of a path."""
+    parts: list[RenderableType] = [
+        Text(printable(f"{story.item.root}/{story.item.path}"), style="bold"),
+        _pairs(_story_facts(story)),
+    ]
+    if story.probabilities:
+        parts += [Text(), probability_bars(story.probabilities)]
+    history = Table.grid(padding=(0, 2))
+    for event in story.events:
+        history.add_row(
+            Text(_moment(event.at), style="dim"),
+            Text(printable(event.what)),
+            Text(printable(event.detail)),
+        )
+    return Group(*parts, Text(), history)
+
+
+def _story_facts(story: Story) -> dict[str, str]:
+    item = story.item
+    facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
+    if item.tag or item.decided_by:
+        facts["tag"] = f"{item.tag or 'none'}, decided by a {item.decided_by}"
+    facts["review"] = "waits for a person" if item.flagged else "not needed"
+    if item.model:
+        facts["network"] = f"{item.model}, prepared by {story.preparing}"
+    if story.width:
+        facts["picture"] = f"{story.width}x{story.height} {story.format}"
+    if story.size is not None:
+        facts["file"] = f"{story.size:,} bytes"
+    if item.digest:
+        facts["sha-256"] = item.digest
+    for number, path in enumerate(story.same_bytes[:_MOST_UNREADABLE], start=1):
+        facts[f"same bytes {number}"] = path
+    return facts
+
+
+def _heading(name: str, prepared: PreparedImage) -> Text:
+    size = f"  {prepared.width}x{prepared.height} {prepared.format}"
+    return Text.assemble((printable(name), "bold"), size)
+
+
+def _facts(title: str, numbers: Mapping[str, int]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    for name, number in numbers.items():
+        table.add_row(f"{number:,}", Text(name), style="" if number else "dim")
+    return table
+
+
+def _counts(title: str, numbers: Mapping[str, int]) -> Table:
+    return _facts(title, {printable(name): count for name, count in numbers.items()})
+
+
+def _side_by_side(*parts: RenderableType) -> Table:
+    grid = Table.grid(padding=(0, 4))
+    grid.add_row(*parts)
+    return grid
+
+
+def _pairs(facts: Mapping[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(Text(name, style="dim"), Text(printable(value), overflow="fold"))
+    return table
+
+
+def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
+    table = Table(title="Unreadable", title_justify="left", show_header=False, box=None)
+    for path, reason in images[:_MOST_UNREADABLE]:
+        table.add_row(
+            Text(printable(path), overflow="fold"), Text(printable(reason), style="red")
+        )
+    if (more := len(images) - _MOST_UNREADABLE) > 0:
+        table.add_row(f"and {more:,} more", "tagger export lists them")
+    return table
+
+
+def _last_run(run: RunRecord | None) -> Text:
+    if run is None:
+        return Text("No scan yet", style="dim")
+    if run.ended_at is None:
+        ending = "has not ended: still running, or killed"
+    else:
+        seconds = (run.ended_at - run.started_at).total_seconds()
+        ending = f"took {seconds:.1f} s, exit status {run.exit_code}"
+    begun = f"Last scan: run {run.id}, {_moment(run.started_at)} on {run.host}, "
+    return Text(printable(begun + ending))
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _drawn(picture: Image.Image) -> RenderableType:
+    """Draw with half blocks, which every colour terminal and tmux can show."""
+    from textual_image.renderable import HalfcellImage
+
+    width = max(1, round(picture.width / picture.height * _PICTURE_ROWS * 2))
+    return HalfcellImage(picture, width=min(width, 56), height=_PICTURE_ROWS)

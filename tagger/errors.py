@@ -1,0 +1,51 @@
+"""What can go wrong with a whole run.
+
+A bad file is not an error but a value (`records.UnreadableImage`): the run goes on.
+
+    TaggerError
+      + FolderError       a folder to scan is absent, no folder, or not readable
+      + InventoryError    the database cannot be opened, read or written
+      + ModelError        a bundle is absent, malformed, or not what its card says
+      + DataError         training data that cannot be trained with
+      + ExportError       an export cannot be written
+    Stopped               a signal asked the program to stop; no failure
+"""
+
+
+class TaggerError(Exception):
+    """A failure of the run, told to the user in one line (exit status 1).
+
+    The message says what happened and, where there is something to do, what to do.
+    """
+
+
+class FolderError(TaggerError):
+    """A folder to scan is absent, is no folder, or cannot be listed."""
+
+
+class InventoryError(TaggerError):
+    """The inventory cannot be opened, read or written."""
+
+
+class ModelError(TaggerError):
+    """A bundle is absent, malformed, or its weights are not those of its card."""
+
+
+class DataError(TaggerError):
+    """Training data that is absent, malformed, or of one tag only."""
+
+
+class ExportError(TaggerError):
+    """An export cannot be written; what was there before is still there."""
+
+
+class Stopped(BaseException):
+    """A signal asked the program to stop; what was finished is saved.
+
+    No `Exception`, so that nothing on the way takes it for a failure it can handle.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number
+        """The exit status of a shell for a program ended by that signal."""

@@ -1,0 +1,84 @@
+"""Write the inventory as CSV for other programs and for spreadsheets.
+
+The format is RFC 4180 in UTF-8 with a header. The columns are those of `records.Item`
+in their order; new ones are only ever added at the end.
+"""
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TextIO
+
+from tagger.errors import ExportError
+from tagger.records import Item
+from tagger.text import printable
+
+COLUMNS: Final = tuple(field.name for field in fields(Item))
+
+
+def write_csv(items: Iterable[Item], stream: TextIO, *, escape: bool = False) -> int:
+    """Write a header and one line an item; return the number of items.
+
+    `escape` writes names as they can be shown, for a stream that is a terminal.
+    """
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    count = 0
+    for item in items:
+        cells = [_cell(getattr(item, name)) for name in COLUMNS]
+        writer.writerow(map(printable, cells) if escape else cells)
+        count += 1
+    return count
+
+
+def write_csv_file(items: Iterable[Item], target: Path) -> int:
+    """Write the CSV beside `target` and then put it in its place, whole or not at all.
+
+    Raises ExportError where that cannot be done; `target` is then as it was.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise ExportError(
+            f"cannot write to {target.parent}: {error.strerror}"
+        ) from error
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.reconfigure(errors="backslashreplace")  # a name may be no UTF-8
+            count = write_csv(items, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.chmod(_permissions(target))
+        draft.replace(target)
+    except OSError as error:
+        raise ExportError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+    return count
+
+
+def _permissions(target: Path) -> int:
+    """Return those of the file that is replaced, else those of any new file."""
+    with suppress(OSError):
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _cell(value: object) -> str:
+    """Write true and false, six decimals, ISO 8601 in UTC, and nothing for None."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)

@@ -1,0 +1,9 @@
+"""The inventory: a SQLite file that says of every path what it is and who said so.
+
+The only package that knows SQL. Programs other than tagger read its view `inventory`.
+"""
+
+from tagger.inventory.recording import Former, Recording, StateChange, Tagged
+from tagger.inventory.store import Inventory
+
+__all__ = ["Former", "Inventory", "Recording", "StateChange", "Tagged"]

@@ -1,0 +1,456 @@
+"""What a scan writes into an inventory."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.inventory.database import Database
+from tagger.inventory.rows import (
+    PROBABILITY,
+    count,
+    counts,
+    insert_one,
+    known_file,
+    now,
+    prediction,
+)
+from tagger.inventory.tables import Event, Image, PolicyInForce, Root, Run, view
+from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.records import (
+    FileStamp,
+    ImageFile,
+    KnownFile,
+    Policy,
+    Prediction,
+    PreparedImage,
+    SkippedFile,
+    State,
+    UnreadableImage,
+    Verdict,
+)
+
+_MANY = 10_000
+"""Rows fetched at once when a whole inventory is gone through."""
+
+_VARIABLES = 500
+"""Values in one IN list, well under the 999 that every SQLite takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A prepared image with what the network said of it."""
+
+    image: PreparedImage
+    prediction: Prediction
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A known row that takes another state, and what to call that in its story."""
+
+    known: KnownFile
+    state: State
+    reason: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """Where the bytes of a moved file lay before, and the row they had there."""
+
+    root: Path
+    path: str
+    known: KnownFile
+
+
+class Recording:
+    """What one run writes. Each method is one transaction: all of it, or nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        run_id: int,
+        started: datetime,
+        model_id: int,
+        preparing: str,
+    ) -> None:
+        self.run_id = run_id
+        self._database = database
+        self._started = started
+        self._model_id = model_id
+        self._preparing = preparing
+
+    def enforce(
+        self, policy: Policy, decide: Callable[[Prediction, Policy], Verdict]
+    ) -> None:
+        """Put a policy in force, and decide all of this model's predictions by it.
+
+        Does nothing when it already is. No picture is classified again.
+        """
+        with self._database.writing() as connection:
+            newest = connection.execute(
+                select(PolicyInForce.threshold, PolicyInForce.margin)
+                .where(PolicyInForce.model_id == self._model_id)
+                .order_by(PolicyInForce.id.desc())
+                .limit(1)
+            ).first()
+            if newest == (policy.threshold, policy.margin):
+                return
+            connection.execute(
+                insert(PolicyInForce).values(
+                    model_id=self._model_id,
+                    threshold=policy.threshold,
+                    margin=policy.margin,
+                    since=self._started,
+                )
+            )
+            self._decide_again(connection, policy, decide)
+
+    def known(self, root: Path) -> dict[str, KnownFile]:
+        """Return what the inventory holds of a root, by path."""
+        current = (PredictionRow.model_id == self._model_id) & (
+            PredictionRow.preparing == self._preparing
+        )
+        query = (
+            select(
+                Image.id,
+                Image.path,
+                Image.size,
+                Image.mtime_ns,
+                Image.state,
+                Image.reason,
+                Image.digest,
+                func.coalesce(current, False).label("current"),
+            )
+            .join(Root, Root.id == Image.root_id)
+            .outerjoin(PredictionRow, PredictionRow.id == Image.prediction_id)
+            .where(Root.path == str(root))
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings()
+            return {row["path"]: known_file(row) for row in rows}
+
+    def predictions(self, digests: Iterable[str]) -> dict[str, Prediction]:
+        """Return what this model has already said of these bytes, by digest."""
+        found: dict[str, Prediction] = {}
+        wanted = iter(digests)
+        with self._database.reading() as connection:
+            while some := list(islice(wanted, _VARIABLES)):
+                query = select(PredictionRow.__table__).where(
+                    PredictionRow.digest.in_(some), *self._by_this_model()
+                )
+                for row in connection.execute(query).mappings():
+                    found[row["digest"]] = prediction(row)
+        return found
+
+    def record(
+        self,
+        root: Path,
+        outcomes: Sequence[tuple[ImageFile, Tagged | UnreadableImage]],
+        known: Mapping[str, KnownFile],
+        moved: Mapping[str, Former],
+    ) -> None:
+        """Write a batch of files that were read.
+
+        `known` are the rows of the root before the run. `moved` maps a new path to
+        where the same bytes lay before; that row is taken along.
+        """
+        tagged = [result for _, result in outcomes if isinstance(result, Tagged)]
+        with self._database.writing() as connection:
+            root_id = _root_id(connection, root)
+            ids = self._keep_predictions(connection, tagged)
+            for path, former in moved.items():
+                connection.execute(
+                    update(Image)
+                    .where(Image.id == former.known.id)
+                    .values(root_id=root_id, path=path)
+                )
+            self._put_images(
+                connection,
+                [
+                    {"root_id": root_id, "path": file.path}
+                    | {"size": file.stamp.size, "mtime_ns": file.stamp.mtime_ns}
+                    | _columns(result, ids)
+                    for file, result in outcomes
+                ],
+            )
+            self._tell(
+                connection,
+                [
+                    (known[file.path].id, *_what_changed(known[file.path], result))
+                    for file, result in outcomes
+                    if file.path in known
+                ]
+                + [
+                    (former.known.id, "moved", f"from {former.root / former.path}")
+                    for former in moved.values()
+                ],
+            )
+
+    def skip(
+        self,
+        root: Path,
+        skipped: Sequence[SkippedFile],
+        known: Mapping[str, KnownFile],
+    ) -> None:
+        """Write paths that are not read, with the state and reason of each."""
+        with self._database.writing() as connection:
+            root_id = _root_id(connection, root)
+            rows = [
+                {
+                    "root_id": root_id,
+                    "path": entry.path,
+                    "state": entry.state,
+                    "reason": entry.reason,
+                    "size": entry.stamp and entry.stamp.size,
+                    "mtime_ns": entry.stamp and entry.stamp.mtime_ns,
+                }
+                for entry in skipped
+            ]
+            self._put_images(connection, rows)
+            self._tell(
+                connection,
+                [
+                    (known[entry.path].id, entry.state.value, entry.reason)
+                    for entry in skipped
+                    if entry.path in known
+                ],
+            )
+
+    def touch(self, stamps: Sequence[tuple[KnownFile, FileStamp]]) -> None:
+        """Note new times of files whose bytes turned out to be the same."""
+        with self._database.writing() as connection:
+            for known, stamp in stamps:
+                connection.execute(
+                    update(Image)
+                    .where(Image.id == known.id)
+                    .values(size=stamp.size, mtime_ns=stamp.mtime_ns)
+                )
+
+    def change_states(self, changes: Sequence[StateChange]) -> None:
+        """Give known rows another state; their tags and decisions stay."""
+        with self._database.writing() as connection:
+            for change in changes:
+                values: dict[str, Any] = {
+                    "state": change.state,
+                    "reason": change.reason,
+                    "updated_at": self._started,
+                }
+                if change.state is State.MISSING:
+                    values["last_seen"] = (
+                        select(Root.scanned_at)
+                        .where(Root.id == Image.root_id)
+                        .scalar_subquery()
+                    )
+                connection.execute(
+                    update(Image).where(Image.id == change.known.id).values(values)
+                )
+            self._tell(
+                connection,
+                [(change.known.id, change.what, change.reason) for change in changes],
+            )
+
+    def finish(
+        self, roots: Iterable[Path], *, exit_code: int, counts: Mapping[str, object]
+    ) -> None:
+        """End the run's row; the roots count as scanned when it began."""
+        with self._database.writing() as connection:
+            for root in roots:
+                connection.execute(
+                    update(Root)
+                    .where(Root.path == str(root))
+                    .values(scanned_at=self._started)
+                )
+            connection.execute(
+                ended(self.run_id, exit_code).values(counts=dict(counts))
+            )
+
+    def standing(self, roots: Sequence[Path]) -> dict[str, Any]:
+        """Count how the images of these roots stand now.
+
+        The keys are those of `RunSummary`: tagged, flagged, unreadable, tags.
+        """
+        here = view.c.root.in_([str(root) for root in roots])
+        with self._database.reading() as connection:
+            states = counts(connection, view.c.state, here)
+            return {
+                "tagged": states.get(State.TAGGED, 0),
+                "unreadable": states.get(State.UNREADABLE, 0),
+                "flagged": count(connection, here & view.c.flagged),
+                "tags": counts(
+                    connection, view.c.tag, here & (view.c.state == State.TAGGED)
+                ),
+                "unreadable_images": tuple(
+                    (f"{row.root}/{row.path}", row.reason)
+                    for row in connection.execute(
+                        select(view.c.root, view.c.path, view.c.reason)
+                        .where(here & (view.c.state == State.UNREADABLE))
+                        .order_by(view.c.root, view.c.path)
+                    )
+                ),
+            }
+
+    def _by_this_model(self) -> tuple[Any, Any]:
+        return (
+            PredictionRow.model_id == self._model_id,
+            PredictionRow.preparing == self._preparing,
+        )
+
+    def _decide_again(
+        self,
+        connection: Connection,
+        policy: Policy,
+        decide: Callable[[Prediction, Policy], Verdict],
+    ) -> None:
+        query = select(PredictionRow.__table__).where(
+            PredictionRow.model_id == self._model_id
+        )
+        rows = connection.execution_options(yield_per=_MANY).execute(query)
+        for part in rows.mappings().partitions():
+            for row in part:
+                verdict = decide(prediction(row), policy)
+                differs = (Image.flagged != verdict.flagged) | (
+                    Image.flag_reason != verdict.reason
+                )
+                connection.execute(
+                    update(Image)
+                    .where(Image.prediction_id == row["id"], differs)
+                    .values(
+                        flagged=verdict.flagged,
+                        flag_reason=verdict.reason,
+                        updated_at=self._started,
+                    )
+                )
+
+    def _keep_predictions(
+        self, connection: Connection, tagged: Sequence[Tagged]
+    ) -> dict[str, int]:
+        """Store the predictions that are new; return the row ids by digest."""
+        if not tagged:
+            return {}
+        connection.execute(
+            upsert(PredictionRow).on_conflict_do_nothing(),
+            [
+                {
+                    "digest": one.image.digest,
+                    "model_id": self._model_id,
+                    "preparing": self._preparing,
+                    "tag": one.prediction.tag,
+                    "confidence": one.prediction.confidence,
+                    "runner_up": one.prediction.runner_up,
+                    "margin": one.prediction.margin,
+                    "probabilities": np.asarray(
+                        one.prediction.probabilities, PROBABILITY
+                    ).tobytes(),
+                }
+                for one in tagged
+            ],
+        )
+        ids: dict[str, int] = {}
+        digests = iter({one.image.digest for one in tagged})
+        while some := list(islice(digests, _VARIABLES)):
+            query = select(PredictionRow.digest, PredictionRow.id).where(
+                PredictionRow.digest.in_(some), *self._by_this_model()
+            )
+            ids.update((row.digest, row.id) for row in connection.execute(query))
+        return ids
+
+    def _put_images(
+        self, connection: Connection, rows: Sequence[dict[str, Any]]
+    ) -> None:
+        """Insert rows by root and path, or change the columns that they name.
+
+        All rows must name the same columns.
+        """
+        statement = upsert(Image)
+        columns = [*rows[0], "updated_at"]
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[Image.root_id, Image.path],
+                set_={name: statement.excluded[name] for name in columns},
+            ),
+            [
+                row | {"updated_at": self._started, "first_seen": self._started}
+                for row in rows
+            ],
+        )
+
+    def _tell(
+        self, connection: Connection, events: Sequence[tuple[int, str, str]]
+    ) -> None:
+        if events:
+            connection.execute(
+                insert(Event),
+                [
+                    {
+                        "image_id": image_id,
+                        "run_id": self.run_id,
+                        "at": self._started,
+                        "kind": what,
+                        "detail": detail,
+                    }
+                    for image_id, what, detail in events
+                ],
+            )
+
+
+def ended(run_id: int, exit_code: int) -> Update:
+    """Return the statement that ends a run's row."""
+    return (
+        update(Run).where(Run.id == run_id).values(ended_at=now(), exit_code=exit_code)
+    )
+
+
+def _root_id(connection: Connection, root: Path) -> int:
+    found = connection.scalar(select(Root.id).where(Root.path == str(root)))
+    if found is not None:
+        return found
+    return insert_one(connection, insert(Root).values(path=str(root)))
+
+
+def _columns(
+    result: Tagged | UnreadableImage, prediction_ids: Mapping[str, int]
+) -> dict[str, Any]:
+    """Columns of an image's row that its reading decides."""
+    if isinstance(result, UnreadableImage):
+        return {
+            "digest": result.digest,
+            "state": State.UNREADABLE,
+            "reason": result.reason,
+            "prediction_id": None,
+            "flagged": False,
+            "flag_reason": "",
+            "width": None,
+            "height": None,
+            "format": None,
+        }
+    return {
+        "digest": result.image.digest,
+        "state": State.TAGGED,
+        "reason": "",
+        "prediction_id": prediction_ids[result.image.digest],
+        "flagged": result.verdict.flagged,
+        "flag_reason": result.verdict.reason,
+        "width": result.image.width,
+        "height": result.image.height,
+        "format": result.image.format,
+    }
+
+
+def _what_changed(
+    known: KnownFile, result: Tagged | UnreadableImage
+) -> tuple[str, str]:
+    """Name an event of a path that was known before."""
+    if isinstance(result, UnreadableImage):
+        return "unreadable", result.reason
+    if known.digest == result.image.digest:
+        return "classified again", f"as {result.prediction.tag}"
+    return "changed", f"tagged {result.prediction.tag}"

@@ -1,0 +1,76 @@
+"""Between rows of the tables and the values of `records`."""
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Insert, RowMapping, func, select
+
+from tagger.inventory.tables import view
+from tagger.records import DecidedBy, FileStamp, Item, KnownFile, Prediction, State
+
+PROBABILITY = np.dtype("<f4")
+"""How a probability is stored: float32, little-endian."""
+
+
+def now() -> datetime:
+    """Return this moment in UTC."""
+    return datetime.now(UTC)
+
+
+def insert_one(connection: Connection, statement: Insert) -> int:
+    """Insert one row and return its id."""
+    key = connection.execute(statement).inserted_primary_key
+    return int(key[0]) if key else 0
+
+
+def known_file(row: RowMapping) -> KnownFile:
+    """Read a row of the images as a scan needs it."""
+    stamp = None if row["size"] is None else FileStamp(row["size"], row["mtime_ns"])
+    return KnownFile(
+        id=row["id"],
+        stamp=stamp,
+        state=row["state"],
+        reason=row["reason"],
+        digest=row["digest"],
+        current=bool(row["current"]),
+    )
+
+
+def prediction(row: RowMapping) -> Prediction:
+    """Read a row of the predictions."""
+    return Prediction(
+        tag=row["tag"],
+        confidence=row["confidence"],
+        runner_up=row["runner_up"],
+        margin=row["margin"],
+        probabilities=tuple(np.frombuffer(row["probabilities"], PROBABILITY).tolist()),
+    )
+
+
+def item(row: RowMapping) -> Item:
+    """Read a row of the view."""
+    values = {field.name: row[field.name] for field in fields(Item)}
+    decided_by = values["decided_by"] and DecidedBy(values["decided_by"])
+    return Item(**values | {"state": State(values["state"]), "decided_by": decided_by})
+
+
+def counts(
+    connection: Connection,
+    column: Any,  # noqa: ANN401
+    *where: Any,  # noqa: ANN401
+) -> dict[str, int]:
+    """Count the view's rows by a column, the largest first; absent values are left."""
+    query = (
+        select(column, func.count())
+        .where(*where, column.is_not(None))
+        .group_by(column)
+        .order_by(func.count().desc(), column)
+    )
+    return {str(value): number for value, number in connection.execute(query)}
+
+
+def count(connection: Connection, where: Any) -> int:  # noqa: ANN401
+    """Count the view's rows that meet a condition."""
+    return connection.scalar(select(func.count()).select_from(view).where(where)) or 0

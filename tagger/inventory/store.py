@@ -1,0 +1,165 @@
+"""What can be asked of an inventory, and what a person may write into it."""
+
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, insert, select
+
+from tagger.errors import InventoryError, Stopped
+from tagger.inventory.database import Database, copy_database
+from tagger.inventory.recording import Recording, ended
+from tagger.inventory.rows import count, counts, insert_one, item, now
+from tagger.inventory.stories import find_story
+from tagger.inventory.tables import Decision, Model, Root, Run, view
+from tagger.records import (
+    DecidedBy,
+    DecisionKind,
+    InventoryStatus,
+    Item,
+    RunRecord,
+    State,
+    Story,
+)
+
+
+class Inventory:
+    """An open inventory. Close it, or use it as a context manager."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        self._database = Database(path, create=create)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    @classmethod
+    @contextmanager
+    def scratch_copy(cls, path: Path) -> Iterator[Self]:
+        """Open a copy that is thrown away: what is done to it changes nothing."""
+        with tempfile.TemporaryDirectory(prefix="tagger-") as folder:
+            copy = Path(folder) / "inventory.db"
+            if path.exists():
+                copy_database(path, copy)
+            with cls(copy) as inventory:
+                yield inventory
+
+    @contextmanager
+    def recording(
+        self,
+        *,
+        model: tuple[str, str, Sequence[str]],
+        preparing: str,
+        options: Mapping[str, object],
+    ) -> Iterator[Recording]:
+        """Begin a run with the model (name, digest, labels); its row stays open.
+
+        The row is ended by `Recording.finish`, or with the exit status of what went
+        wrong; a run that was killed has no end.
+        """
+        with self._database.writing() as connection:
+            started = now()
+            run_id = insert_one(
+                connection,
+                insert(Run).values(
+                    started_at=started, host=socket.gethostname(), options=dict(options)
+                ),
+            )
+            model_id = _model_id(connection, *model)
+        try:
+            yield Recording(self._database, run_id, started, model_id, preparing)
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, Stopped) else 1
+            with suppress(InventoryError), self._database.writing() as connection:
+                connection.execute(ended(run_id, code))
+            raise
+
+    def decide(
+        self,
+        digest: str,
+        kind: DecisionKind,
+        *,
+        tag: str | None,
+        reviewer: str,
+        prepared: bytes | None = None,
+    ) -> None:
+        """Record a person's decision about some bytes; it outranks every machine's."""
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(Decision).values(
+                    digest=digest,
+                    kind=kind,
+                    tag=tag,
+                    reviewer=reviewer,
+                    decided_at=now(),
+                    prepared=prepared,
+                )
+            )
+
+    def items(self) -> Iterator[Item]:
+        """Yield every item by root and path, as of one moment, one at a time."""
+        query = select(view).order_by(view.c.root, view.c.path)
+        with self._database.reading() as connection:
+            rows = connection.execution_options(yield_per=1000).execute(query)
+            yield from map(item, rows.mappings())
+
+    def status(self) -> InventoryStatus:
+        """Count what is in the inventory."""
+        with self._database.reading() as connection:
+            return InventoryStatus(
+                database=self.path,
+                roots=counts(connection, view.c.root),
+                states={
+                    State(state): number
+                    for state, number in counts(connection, view.c.state).items()
+                },
+                tags=counts(connection, view.c.tag, view.c.state == State.TAGGED),
+                flagged=count(connection, view.c.flagged),
+                decided_by_person=count(
+                    connection, view.c.decided_by == DecidedBy.PERSON
+                ),
+                last_run=_last_run(connection),
+            )
+
+    def story(self, path: Path) -> Story | None:
+        """Return all that is known of an absolute path; None when nothing is."""
+        with self._database.reading() as connection:
+            roots = connection.execute(select(Root.id, Root.path)).all()
+            under = [row for row in roots if path.is_relative_to(row.path)]
+            for root in sorted(under, key=lambda row: len(row.path), reverse=True):
+                relative = path.relative_to(root.path).as_posix()
+                found = find_story(connection, root.id, root.path, relative)
+                if found:
+                    return found
+        return None
+
+    def roots(self) -> list[str]:
+        """Return the scanned folders."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(select(Root.path).order_by(Root.path)))
+
+
+def _model_id(
+    connection: Connection, name: str, digest: str, labels: Sequence[str]
+) -> int:
+    found = connection.scalar(select(Model.id).where(Model.digest == digest))
+    if found is not None:
+        return found
+    return insert_one(
+        connection,
+        insert(Model).values(name=name, digest=digest, labels=list(labels)),
+    )
+
+
+def _last_run(connection: Connection) -> RunRecord | None:
+    query = select(Run.__table__).order_by(Run.id.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return RunRecord(**{**row, "counts": row["counts"] or {}})

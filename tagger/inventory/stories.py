@@ -1,0 +1,73 @@
+"""The story of one path: what it is, who said so, and what befell it."""
+
+from sqlalchemy import Connection, RowMapping, select
+
+from tagger.inventory.rows import item, prediction
+from tagger.inventory.tables import Decision, Event, Image, Model, Root, view
+from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.records import Story, StoryEvent
+
+
+def find_story(
+    connection: Connection, root_id: int, root: str, path: str
+) -> Story | None:
+    """Return the story of a path under a root; None where it was never seen."""
+    image = (
+        connection.execute(
+            select(Image.__table__).where(Image.root_id == root_id, Image.path == path)
+        )
+        .mappings()
+        .first()
+    )
+    if image is None:
+        return None
+    row = connection.execute(
+        select(view).where(view.c.root == root, view.c.path == path)
+    )
+    rows = connection.execute(
+        select(PredictionRow.__table__, Model.labels)
+        .join(Model)
+        .where(PredictionRow.id == image["prediction_id"])
+    )
+    said = rows.mappings().first()
+    return Story(
+        item=item(row.mappings().one()),
+        probabilities=(
+            dict(zip(said["labels"], prediction(said).probabilities, strict=True))
+            if said
+            else {}
+        ),
+        preparing=said["preparing"] if said else None,
+        width=image["width"],
+        height=image["height"],
+        format=image["format"],
+        size=image["size"],
+        same_bytes=_same_bytes(connection, image),
+        events=tuple(_events(connection, image)),
+    )
+
+
+def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
+    query = (
+        select(Root.path.label("root"), Image.path)
+        .join(Root, Root.id == Image.root_id)
+        .where(Image.digest == image["digest"], Image.id != image["id"])
+        .order_by(Root.path, Image.path)
+    )
+    return tuple(f"{row.root}/{row.path}" for row in connection.execute(query))
+
+
+def _events(connection: Connection, image: RowMapping) -> list[StoryEvent]:
+    """Gather what befell a path, oldest first: by the runs and by the reviewers."""
+    story = [StoryEvent(image["first_seen"], "first seen", "")]
+    query = select(Event.at, Event.kind, Event.detail).where(
+        Event.image_id == image["id"]
+    )
+    story += [StoryEvent(*row) for row in connection.execute(query.order_by(Event.id))]
+    decisions = select(Decision.__table__).where(Decision.digest == image["digest"])
+    for row in connection.execute(decisions).mappings():
+        what = f"{row['kind']} by {row['reviewer']}"
+        story.append(StoryEvent(row["decided_at"], what, row["tag"] or ""))
+        if row["undone_at"]:
+            story.append(StoryEvent(row["undone_at"], "decision undone", ""))
+    return sorted(story, key=lambda event: event.at)

@@ -1,0 +1,263 @@
+"""The tables of the inventory, as SQLAlchemy models. Alembic's revisions make them.
+
+Other programs read the view `inventory`, not these.
+"""
+
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    BindParameter,
+    Boolean,
+    CheckConstraint,
+    ColumnElement,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    cast,
+)
+from sqlalchemy import column as _column
+from sqlalchemy import table as _table
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from tagger.records import DecisionKind, State
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment as text in UTC, `2026-11-22T03:00:00.000000Z`: sorts and reads well."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, _dialect: Dialect
+    ) -> str | None:
+        """Write an aware datetime."""
+        return None if value is None else f"{value.astimezone(UTC):%FT%T.%fZ}"
+
+    def process_result_value(
+        self, value: str | None, _dialect: Dialect
+    ) -> datetime | None:
+        """Read an aware datetime."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class PathText(TypeDecorator[str]):
+    """A file name as text, byte for byte, even where it is no UTF-8.
+
+    SQLite keeps any bytes in a text; Python's driver would refuse to write lone
+    surrogates and to read what is no UTF-8, so the value travels as bytes.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
+        """Hand the bytes over as a blob, to be stored as text."""
+        return cast(cast(bindvalue, _FileNameBytes), Text)
+
+    def column_expression(self, column: ColumnElement[str]) -> ColumnElement[Any]:
+        """Fetch the text as its bytes."""
+        return cast(column, _FileNameBytes)
+
+
+class _FileNameBytes(TypeDecorator[str]):
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> bytes | None:
+        return None if value is None else os.fsencode(value)
+
+    def process_result_value(
+        self, value: bytes | None, _dialect: Dialect
+    ) -> str | None:
+        return None if value is None else os.fsdecode(value)
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    """Map an enumeration by value, held to its members by a CHECK."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        name=kind.__name__.lower(),
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Table(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: Utc,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        State: _enum(State),
+        DecisionKind: _enum(DecisionKind),
+        str: Text,
+    }
+
+
+class Root(Table):
+    """A scanned folder. `scanned_at` is when its last finished scan began."""
+
+    __tablename__ = "root"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(PathText, unique=True)
+    scanned_at: Mapped[datetime | None]
+
+
+class Model(Table):
+    """A network that has classified here. `digest` is that of its weights."""
+
+    __tablename__ = "model"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    labels: Mapped[list[str]]
+
+
+class Prediction(Table):
+    """What a network said of some bytes; kept whole, to be decided again at will.
+
+    `probabilities` are float32, little-endian, in the order of the model's labels.
+    """
+
+    __tablename__ = "prediction"
+    __table_args__ = (UniqueConstraint("digest", "model_id", "preparing"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    preparing: Mapped[str]
+    tag: Mapped[str]
+    confidence: Mapped[float]
+    runner_up: Mapped[str]
+    margin: Mapped[float]
+    probabilities: Mapped[bytes]
+
+
+class Image(Table):
+    """A path under a root, and what became of it.
+
+    `reason` belongs to the state, `flagged` and `flag_reason` to the prediction, which
+    outlives an absence. `last_seen` is kept when a path goes missing; of the others it
+    is their root's `scanned_at`.
+    """
+
+    __tablename__ = "image"
+    __table_args__ = (
+        UniqueConstraint("root_id", "path"),
+        Index("image_digest", "digest"),
+        Index("image_prediction", "prediction_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    root_id: Mapped[int] = mapped_column(ForeignKey("root.id"))
+    path: Mapped[str] = mapped_column(PathText)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[State]
+    reason: Mapped[str] = mapped_column(PathText, default="")
+    flagged: Mapped[bool] = mapped_column(default=False)
+    flag_reason: Mapped[str] = mapped_column(default="")
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    format: Mapped[str | None]
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class Decision(Table):
+    """A person's answer about some bytes; the newest that is not undone is in force.
+
+    `prepared` holds the 784 bytes that the network saw, so that learning never needs
+    the file again.
+    """
+
+    __tablename__ = "decision"
+    __table_args__ = (
+        Index("decision_digest", "digest"),
+        CheckConstraint(
+            "(kind = 'not-a-catalogue-item') = (tag IS NULL)", name="tag_fits_kind"
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[DecisionKind]
+    tag: Mapped[str | None]
+    reviewer: Mapped[str]
+    decided_at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+    prepared: Mapped[bytes | None]
+
+
+class Run(Table):
+    """One `tagger scan`. A run without an end was killed."""
+
+    __tablename__ = "run"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    exit_code: Mapped[int | None]
+    host: Mapped[str]
+    options: Mapped[dict[str, Any]]
+    counts: Mapped[dict[str, Any] | None]
+
+
+class Event(Table):
+    """Something that befell a path after it was first seen."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("event_image", "image_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    detail: Mapped[str] = mapped_column(PathText)
+
+
+class PolicyInForce(Table):
+    """Every policy that was ever in force for a model; the newest is."""
+
+    __tablename__ = "policy"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    threshold: Mapped[float]
+    margin: Mapped[float]
+    since: Mapped[datetime]
+
+
+view = _table(
+    "inventory",
+    _column("root", PathText),
+    _column("path", PathText),
+    _column("tag", Text),
+    _column("confidence", Float),
+    _column("flagged", Boolean),
+    _column("reason", PathText),
+    _column("decided_by", Text),
+    _column("runner_up", Text),
+    _column("margin", Float),
+    _column("state", Text),
+    _column("digest", Text),
+    _column("model", Text),
+    _column("updated_at", Utc),
+    _column("machine_tag", Text),
+    _column("reviewer", Text),
+)
+"""One row an image with the tag in force, a person's before the machine's. Made by the
+revisions; its columns are those of `records.Item`."""

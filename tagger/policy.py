@@ -1,0 +1,53 @@
+"""Decide what a person must look at. Pure functions of a prediction and a policy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.records import Policy, Prediction, Verdict
+
+
+def predict(
+    probabilities: NDArray[np.float32], labels: Sequence[str]
+) -> list[Prediction]:
+    """Read the rows of an (n, len(labels)) array as predictions.
+
+    Ties go to the label that comes first, so that the tag never depends on the
+    engine's order of evaluation. There must be at least two labels.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    return [
+        Prediction(
+            tag=labels[first],
+            confidence=float(row[first]),
+            runner_up=labels[second],
+            margin=float(row[first]) - float(row[second]),
+            probabilities=tuple(map(float, row)),
+        )
+        for row, (first, second) in zip(probabilities, order.tolist(), strict=True)
+    ]
+
+
+def decide(prediction: Prediction, policy: Policy) -> Verdict:
+    """Flag a prediction that is less sure, or nearer to a tie, than the policy asks.
+
+    Monotone: more confidence with no less margin never turns an accepted tag into a
+    flagged one.
+    """
+    if prediction.margin < policy.margin:
+        return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
+    if prediction.confidence < policy.threshold:
+        return Verdict(
+            flagged=True,
+            reason=f"unsure: {_candidates(prediction)} (needs {policy.threshold:.2f})",
+        )
+    return Verdict(flagged=False)
+
+
+def _candidates(prediction: Prediction) -> str:
+    second = prediction.confidence - prediction.margin
+    return (
+        f"{prediction.tag} {prediction.confidence:.2f}, "
+        f"{prediction.runner_up} {second:.2f}"
+    )

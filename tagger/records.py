@@ -1,0 +1,260 @@
+"""The frozen values that flow between the stages, and the words for them.
+
+Knows no file, no network and no database. A path inside a root is a `str` with `/`
+between its parts; bytes that are no UTF-8 stand in it as lone surrogates, the way
+`os.fsdecode` leaves them, so that every name survives the round trip.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+IMAGE_SIDE = 28
+"""Edge of a prepared image in pixels, as in Fashion-MNIST."""
+
+FASHION_LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+"""The ten labels of Fashion-MNIST, in the order of its class numbers 0 to 9."""
+
+
+class State(StrEnum):
+    """What became of a path; each path is in exactly one state."""
+
+    TAGGED = "tagged"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+    UNSETTLED = "unsettled"
+    IGNORED = "ignored"
+
+
+class DecidedBy(StrEnum):
+    """Who said the tag that is in force."""
+
+    MACHINE = "machine"
+    PERSON = "person"
+
+
+class DecisionKind(StrEnum):
+    """What a reviewer answered; a skip is no decision and is not kept."""
+
+    ACCEPT = "accept"
+    CORRECT = "correct"
+    NOT_CATALOGUE = "not-a-catalogue-item"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """Size in bytes and time of the last change in nanoseconds since 1970."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A picture file found under a root."""
+
+    path: str
+    stamp: FileStamp
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A path that is not read, with its state (ignored or unreadable) and why."""
+
+    path: str
+    state: State
+    reason: str
+    stamp: FileStamp | None = None
+
+
+Listed = ImageFile | SkippedFile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedImage:
+    """What the network sees of a picture.
+
+    `pixels` has shape (28, 28, 1) and type uint8: 0 is the ground, 255 the furthest
+    from it. `width` and `height` are those of the upright picture.
+    """
+
+    digest: str
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableImage:
+    """A file that could not be made into a `PreparedImage`, and why.
+
+    `digest` is None where not even the bytes could be had.
+    """
+
+    reason: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a network says of one prepared image.
+
+    `confidence` is the probability of `tag` and `margin` its distance to that of
+    `runner_up`, both in [0, 1]. `probabilities` follow the labels of the bundle.
+    """
+
+    tag: str
+    confidence: float
+    runner_up: str
+    margin: float
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a prediction waits for a person, and why (empty when it does not)."""
+
+    flagged: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The least confidence and margin accepted without a person, both in [0, 1]."""
+
+    threshold: float
+    margin: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the inventory holds of a path before a scan.
+
+    `current` says that the network and the preparing of this scan have already
+    classified its bytes.
+    """
+
+    id: int
+    stamp: FileStamp | None
+    state: State
+    reason: str
+    digest: str | None
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What one scan did, in images.
+
+    `new`, `changed`, `moved`, `unchanged`, `missing` and `ignored` tell what was
+    found; `classified` how many the network saw; `tagged`, `flagged` and `unreadable`
+    how the images of the scanned roots stand after it. `tags` counts the tags in
+    force. `warnings` are sentences for a person.
+    """
+
+    run_id: int | None
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    ignored: int = 0
+    classified: int = 0
+    tagged: int = 0
+    flagged: int = 0
+    unreadable: int = 0
+    seconds: float = 0.0
+    tags: Mapping[str, int] = field(default_factory=dict)
+    unreadable_images: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of the inventory; the fields are the columns of the export, in order.
+
+    The columns up to `updated_at` are a promise to other programs.
+    """
+
+    root: str
+    path: str
+    tag: str | None
+    confidence: float | None
+    flagged: bool
+    reason: str
+    decided_by: DecidedBy | None
+    runner_up: str | None
+    margin: float | None
+    state: State
+    digest: str | None
+    model: str | None
+    updated_at: datetime
+    machine_tag: str | None
+    reviewer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A past scan: when (UTC), with which options, what it did, how it ended."""
+
+    id: int
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    host: str
+    options: Mapping[str, object]
+    counts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryStatus:
+    """The inventory at a glance, in items."""
+
+    database: Path
+    roots: Mapping[str, int]
+    states: Mapping[State, int]
+    tags: Mapping[str, int]
+    flagged: int
+    decided_by_person: int
+    last_run: RunRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoryEvent:
+    """Something that befell a path: when (UTC), what, and the particulars."""
+
+    at: datetime
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that the inventory knows of one path."""
+
+    item: Item
+    probabilities: Mapping[str, float]
+    preparing: str | None
+    width: int | None
+    height: int | None
+    format: str | None
+    size: int | None
+    same_bytes: tuple[str, ...]
+    events: tuple[StoryEvent, ...]

@@ -1,0 +1,324 @@
+"""Train a network, evaluate it, and write it as a bundle.
+
+The only module that trains; TensorFlow is imported by the functions that need it.
+"""
+
+import gzip
+import os
+import platform
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.bundle import (
+    KERAS_FILE,
+    LITERT_FILE,
+    Bundle,
+    ModelCard,
+    load_bundle,
+    sha256_of,
+    write_card,
+)
+from tagger.errors import DataError
+from tagger.images import PREPARING
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, Policy
+
+MAX_SHIFT: Final = 2
+"""Pixels an image is moved by at most, in either direction, while training."""
+
+TARGET_PRECISION: Final = 0.97
+"""Share of what is accepted that must be right on the validation part."""
+
+_IDX_IMAGES = 0x803
+_IDX_LABELS = 0x801
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """Prepared images, uint8 of shape (n, 28, 28, 1), and their label numbers (n,)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train: passes over the data, images a step, and the seed of all chance."""
+
+    epochs: int = 30
+    batch_size: int = 64
+    seed: int = 1
+
+
+Epoch = Callable[[int, dict[str, float]], None]
+"""Told the number of the finished pass, from 1, and its measures."""
+
+
+def load_fashion_mnist(folder: Path) -> tuple[LabelledImages, LabelledImages]:
+    """Read the four IDX files of Fashion-MNIST: the training and the test part.
+
+    Raises DataError naming the file that is absent or malformed.
+    """
+    return _load_idx(folder, "train"), _load_idx(folder, "t10k")
+
+
+def train(
+    data: LabelledImages, settings: Settings, on_epoch: Epoch = lambda *_: None
+) -> tuple[Any, LabelledImages]:
+    """Train the three-block network; return the Keras model and the part held back.
+
+    A tenth of the data is held back; the weights returned are those of the pass that
+    did best on it.
+    """
+    keras = _keras(settings.seed)
+    fitting, held_back = _split(data, settings.seed)
+    network = three_block(len(FASHION_LABELS))
+    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.fit(
+        _augmented(fitting, settings),
+        steps_per_epoch=len(fitting) // settings.batch_size,
+        epochs=settings.epochs,
+        validation_data=(held_back.images.astype(np.float32), held_back.labels),
+        validation_batch_size=512,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=3),
+            keras.callbacks.EarlyStopping(
+                "val_loss", patience=10, restore_best_weights=True
+            ),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, dict(logs))
+            ),
+        ],
+    )
+    return network, held_back
+
+
+def three_block(labels: int) -> Any:  # noqa: ANN401  Keras has no types
+    """Build the three-block network of the articles: 241,546 parameters for ten labels.
+
+    Convolutions of 32, 64 and 128 filters, each with max-pooling and dropout 0.25;
+    dense 128, dropout 0.3, softmax. The input is 0..255, scaled inside, so that no
+    caller can scale it differently.
+    """
+    import keras
+
+    layers = keras.layers
+    blocks = [
+        layer
+        for filters in (32, 64, 128)
+        for layer in (
+            layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+        )
+    ]
+    return keras.Sequential(
+        [
+            keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1)),
+            layers.Rescaling(1 / 255),
+            *blocks,
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.3),
+            layers.Dense(labels, activation="softmax"),
+        ],
+        name="three-block",
+    )
+
+
+def train_bundle(
+    source: Path, folder: Path, settings: Settings, on_epoch: Epoch = lambda *_: None
+) -> Bundle:
+    """Train on the Fashion-MNIST files in `source` and write the bundle `folder`.
+
+    The threshold is chosen on the part held back; the test part is only measured.
+    Raises DataError before the training starts where the data is unfit.
+    """
+    training_part, test_part = load_fashion_mnist(source)
+    network, held_back = train(training_part, settings, on_epoch)
+    on_held_back = probabilities(network, held_back.images)
+    on_test = probabilities(network, test_part.images)
+    threshold = choose_threshold(on_held_back, held_back.labels, TARGET_PRECISION)
+    metrics = {
+        "fashion_mnist_held_back_accuracy": accuracy(on_held_back, held_back.labels),
+        "fashion_mnist_test_accuracy": accuracy(on_test, test_part.labels),
+    }
+    return write_bundle(
+        network,
+        folder,
+        policy=Policy(threshold),
+        metrics={name: round(value, 4) for name, value in metrics.items()},
+        training={
+            "data": "Fashion-MNIST, IDX files, 60,000 training images",
+            "arch": network.name,
+            "parameters": network.count_params(),
+            **asdict(settings),
+        },
+    )
+
+
+def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
+    """Return a Keras model's probabilities of each label, one row an image."""
+    outputs = network.predict(images.astype(np.float32), batch_size=512, verbose=0)
+    return np.asarray(outputs, np.float32)
+
+
+def accuracy(found: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
+    """Share of rows whose most probable label is the true one."""
+    return float((found.argmax(axis=1) == labels).mean())
+
+
+def choose_threshold(
+    found: NDArray[np.float32], labels: NDArray[np.uint8], precision: float
+) -> float:
+    """Return the least confidence from which on `precision` of the tags are right.
+
+    In hundredths; 1.0 where no confidence reaches it.
+    """
+    confidence, right = found.max(axis=1), found.argmax(axis=1) == labels
+    for threshold in np.arange(0, 100) / 100:
+        accepted = confidence >= threshold
+        if accepted.any() and right[accepted].mean() >= precision:
+            return float(threshold)
+    return 1.0
+
+
+def write_bundle(
+    network: Any,  # noqa: ANN401
+    folder: Path,
+    *,
+    policy: Policy,
+    metrics: dict[str, float],
+    training: dict[str, Any],
+) -> Bundle:
+    """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
+
+    An existing bundle there is replaced only when the new one is complete.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
+        draft = Path(scratch) / folder.name
+        draft.mkdir()
+        _without_optimizer(network).save(draft / KERAS_FILE)
+        _convert(network, draft / LITERT_FILE)
+        card = ModelCard(
+            name=folder.name,
+            labels=FASHION_LABELS,
+            preparing=PREPARING,
+            policy=policy,
+            files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE)},
+            metrics=metrics,
+            training=training | _circumstances(),
+        )
+        write_card(draft, card)
+        if folder.exists():
+            folder.rename(Path(scratch) / "former")
+        draft.rename(folder)
+    return load_bundle(folder)
+
+
+def _keras(seed: int) -> Any:  # noqa: ANN401
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return keras
+
+
+def _without_optimizer(network: Any) -> Any:  # noqa: ANN401
+    """Copy the network without Adam's moments, two thirds of a saved file."""
+    import keras
+
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _convert(network: Any, target: Path) -> None:  # noqa: ANN401
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    target.write_bytes(converter.convert())
+
+
+def _circumstances() -> dict[str, Any]:
+    packages = ("tensorflow", "keras", "numpy", "opencv-python-headless", "pillow")
+    return {
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in packages},
+    }
+
+
+def _split(data: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    order = np.random.default_rng(seed).permutation(len(data))
+    cut = len(data) // 10
+    return _take(data, order[cut:]), _take(data, order[:cut])
+
+
+def _take(data: LabelledImages, which: NDArray[np.int64]) -> LabelledImages:
+    return LabelledImages(data.images[which], data.labels[which])
+
+
+def _augmented(
+    data: LabelledImages, settings: Settings
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
+    """Yield shuffled batches for ever, each image mirrored and moved by chance.
+
+    Shops photograph shoes facing either way and items off centre; Fashion-MNIST has
+    neither, and a network that never saw them takes a shoe that points right for a
+    sandal.
+    """
+    chance = np.random.default_rng(settings.seed)
+    size = settings.batch_size
+    while True:
+        order = chance.permutation(len(data))
+        for start in range(0, len(data) - size + 1, size):
+            batch = _take(data, order[start : start + size])
+            images = np.stack([_vary(image, chance) for image in batch.images])
+            yield images.astype(np.float32), batch.labels
+
+
+def _vary(image: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
+    if chance.random() < 0.5:  # noqa: PLR2004
+        image = image[:, ::-1]
+    down, right = chance.integers(0, 2 * MAX_SHIFT + 1, size=2)
+    roomy = np.pad(image, ((MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT), (0, 0)))
+    return roomy[down : down + IMAGE_SIDE, right : right + IMAGE_SIDE]
+
+
+def _load_idx(folder: Path, part: str) -> LabelledImages:
+    images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz", _IDX_IMAGES)
+    labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz", _IDX_LABELS)
+    if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
+        raise DataError(f"{folder}: {part} images and labels do not belong together")
+    if labels.max(initial=0) >= len(FASHION_LABELS) or len(np.unique(labels)) < 2:  # noqa: PLR2004
+        raise DataError(f"{folder}: the {part} labels are not those of Fashion-MNIST")
+    return LabelledImages(images[..., np.newaxis], labels)
+
+
+def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
+    """Read a gzipped IDX file of bytes: a magic number, the shape, then the values."""
+    try:
+        content = gzip.decompress(path.read_bytes())
+        (found,) = struct.unpack_from(">I", content)
+        shape = struct.unpack_from(f">{magic & 0xFF}I", content, 4)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+        values = values.reshape(shape)
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
+    if found != magic:
+        raise DataError(f"{path} is no IDX file: magic number {found:#x}")
+    return values
