@@ -58,13 +58,20 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
         try:
             with os.scandir(root / folder) as entries:
                 children = sorted(entries, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            continue  # it was there a moment ago; what it held has vanished with it
         except OSError as error:
             yield _unreadable(folder or ".", error)
             continue
         deeper = []
         for entry in children:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            listed = _look(entry, path, rules, real_root)
+            try:
+                listed = _look(entry, path, rules, real_root)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                listed = _unreadable(path, error)
             if listed is None:
                 deeper.append(path)
             else:
@@ -75,17 +82,14 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
 def _look(
     entry: os.DirEntry[str], path: str, rules: Rules, real_root: Path
 ) -> Listed | None:
-    """Say what an entry is; None for a folder to enter."""
-    try:
-        if entry.is_symlink():
-            return _look_behind_link(entry, path, rules, real_root)
-        if reason := _left_out(path, rules):
-            return SkippedFile(path, State.IGNORED, reason)
-        if entry.is_dir(follow_symlinks=False):
-            return None
-        return _file(path, entry.stat(follow_symlinks=False), rules)
-    except OSError as error:
-        return _unreadable(path, error)
+    """Say what an entry is; None for a folder to enter. OSError where it cannot."""
+    if entry.is_symlink():
+        return _look_behind_link(entry, path, rules, real_root)
+    if reason := _left_out(path, rules):
+        return SkippedFile(path, State.IGNORED, reason)
+    if entry.is_dir(follow_symlinks=False):
+        return None
+    return _file(path, entry.stat(follow_symlinks=False), rules)
 
 
 def _look_behind_link(

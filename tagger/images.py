@@ -11,6 +11,7 @@ never an exception.
 
 import hashlib
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,10 @@ class _RefusedError(Exception):
 def prepare(path: Path) -> PreparedImage | UnreadableImage:
     """Read and prepare the file at `path`; its ending names the format it must have."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return UnreadableImage("not a regular file")
+        if status.st_size > MAX_BYTES:
             return UnreadableImage(f"larger than {MAX_BYTES // 2**20} MB")
         data = path.read_bytes()
     except OSError as error:

@@ -184,6 +184,8 @@ def _in_plain_words(path: Path) -> Iterator[None]:
 
 def _plain(path: Path, error: BaseException) -> InventoryError:
     """Say what SQLite's error means for the person who reads it, and what to do."""
+    if path.is_dir():
+        return InventoryError(f"{path} is a folder: name a file in it with --db")
     code = getattr(error, "sqlite_errorcode", None)
     code = None if code is None else code & 0xFF  # without the extension
     said = {
@@ -204,8 +206,6 @@ def _plain(path: Path, error: BaseException) -> InventoryError:
 
 
 def _why_not_opened(path: Path) -> str:
-    if path.is_dir():
-        return "it is a folder"
     if not os.access(path.parent, os.W_OK):
         return f"{os.strerror(errno.EACCES).lower()} in {path.parent}"
     return "check its permissions and its folder's"

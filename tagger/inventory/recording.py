@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Update,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory.database import Database
@@ -278,7 +287,7 @@ class Recording:
 
         The keys are those of `RunSummary`: tagged, flagged, unreadable, tags.
         """
-        here = view.c.root.in_([str(root) for root in roots])
+        here = or_(false(), *(view.c.root == str(root) for root in roots))
         with self._database.reading() as connection:
             states = counts(connection, view.c.state, here)
             return {

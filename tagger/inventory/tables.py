@@ -56,28 +56,29 @@ class Utc(TypeDecorator[datetime]):
 class PathText(TypeDecorator[str]):
     """A file name as text, byte for byte, even where it is no UTF-8.
 
-    SQLite keeps any bytes in a text; Python's driver would refuse to write lone
-    surrogates and to read what is no UTF-8, so the value travels as bytes.
+    SQLite keeps any bytes in a text; Python's driver refuses to write lone surrogates
+    and to read what is no UTF-8. So the value travels as bytes, in both directions.
     """
 
     impl = Text
     cache_ok = True
 
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: ANN401
+        """Write the bytes of the name."""
+        return None if value is None else os.fsencode(value)
+
     def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
-        """Hand the bytes over as a blob, to be stored as text."""
-        return cast(cast(bindvalue, _FileNameBytes), Text)
+        """Have the bytes stored as text."""
+        return cast(bindvalue, Text)
 
     def column_expression(self, column: ColumnElement[str]) -> ColumnElement[Any]:
         """Fetch the text as its bytes."""
-        return cast(column, _FileNameBytes)
+        return cast(column, _NameBytes)
 
 
-class _FileNameBytes(TypeDecorator[str]):
+class _NameBytes(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
-
-    def process_bind_param(self, value: str | None, _dialect: Dialect) -> bytes | None:
-        return None if value is None else os.fsencode(value)
 
     def process_result_value(
         self, value: bytes | None, _dialect: Dialect
@@ -106,6 +107,7 @@ class Table(DeclarativeBase):
         State: _enum(State),
         DecisionKind: _enum(DecisionKind),
         str: Text,
+        float: Float,
     }
 
 

@@ -1,0 +1,59 @@
+"""Fixtures: real folders of real pictures, real inventories, and a network to hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from PIL import Image
+from support import FakeClassifier, Photo
+
+from tagger.inventory import Inventory
+
+# Pictures and databases take their time on a busy machine; what fails is printed.
+settings.register_profile(
+    "patience", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patience")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite the golden files of this run instead of comparing with them",
+    )
+
+
+@pytest.fixture
+def classifier() -> FakeClassifier:
+    return FakeClassifier()
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Iterator[Inventory]:
+    with Inventory(tmp_path / "inventory.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def photo(shop: Path) -> Photo:
+    """Write a picture of a gray rectangle on white; its shade sets its tag."""
+
+    def write(path: str = "item.png", shade: int = 40) -> Path:
+        target = shop / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((80, 60), 255, np.uint8)
+        pixels[10:70, 15:45] = shade
+        Image.fromarray(pixels).save(target)
+        return target
+
+    return write

@@ -1,0 +1,43 @@
+"""What the tests share besides fixtures."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.images import PREPARING
+from tagger.records import FASHION_LABELS
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
+
+Photo = Callable[..., Path]
+
+
+def expected_by_file() -> dict[str, str]:
+    """Read the table of the sample images: what each file should come to."""
+    table = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+?)`.*\| (.+?) \|$", table, flags=re.MULTILINE)
+    return dict(rows)
+
+
+class FakeClassifier:
+    """Tags by the mean brightness of an image, and counts what it is asked."""
+
+    def __init__(self, name: str = "fake", labels: tuple[str, ...] = FASHION_LABELS):
+        self.name = name
+        self.digest = hashlib.sha256(name.encode()).hexdigest()
+        self.labels = labels
+        self.preparing = PREPARING
+        self.seen = 0
+
+    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen += len(batch)
+        mean = batch.reshape(len(batch), -1).mean(axis=1) / 255
+        top = (mean * len(self.labels)).astype(int)
+        rest = (1 - mean / 2 - 0.5) / (len(self.labels) - 1)
+        rows = np.repeat(rest[:, None], len(self.labels), axis=1)
+        rows[np.arange(len(batch)), top] = 0.5 + mean / 2
+        return rows.astype(np.float32)

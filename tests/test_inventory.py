@@ -1,0 +1,378 @@
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from support import FakeClassifier
+
+from tagger.errors import InventoryError
+from tagger.inventory import Inventory, database
+from tagger.inventory.database import REVISIONS
+from tagger.inventory.tables import Table
+from tagger.records import (
+    DecidedBy,
+    DecisionKind,
+    FileStamp,
+    ImageFile,
+    Policy,
+    SkippedFile,
+    State,
+    UnreadableImage,
+)
+
+SCHEMAS = Path(__file__).parent / "golden" / "schemas"
+
+
+def raw(path: Path) -> "closing[sqlite3.Connection]":
+    return closing(sqlite3.connect(path))
+
+
+def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
+    """Put paths into the inventory without there being files."""
+    fake = FakeClassifier()
+    with inventory.recording(
+        model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
+    ) as recording:
+        files = [ImageFile(name, FileStamp(1, 2)) for name in names]
+        outcomes = [(file, UnreadableImage("broken", "d" * 64)) for file in files]
+        recording.record(root, outcomes, {}, {})
+        recording.finish([root], exit_code=3, counts={})
+
+
+def test_the_models_are_what_the_revisions_make(inventory: Inventory) -> None:
+    engine = create_engine(f"sqlite:///{inventory.path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        difference = compare_metadata(context, Table.metadata)
+    engine.dispose()
+
+    assert difference == []
+
+
+def test_the_list_of_revisions_is_that_of_the_files() -> None:
+    folder = Path(database.__file__).parent / "migrations"
+    script = ScriptDirectory(str(folder))
+    files = [revision.revision for revision in script.walk_revisions()]
+
+    assert list(REVISIONS) == files[::-1]
+    assert sorted(p.stem for p in SCHEMAS.glob("*.sql")) == sorted(REVISIONS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_inventory_of_every_revision_is_brought_to_today(
+    tmp_path: Path, revision: str
+) -> None:
+    path = tmp_path / "old.db"
+    with raw(path) as connection:
+        script = (SCHEMAS / f"{revision}.sql").read_text(encoding="utf-8")
+        connection.executescript(script)
+
+    with Inventory(path) as inventory:
+        items = {item.path: item for item in inventory.items()}
+
+    assert items["a.jpg"].tag == "Dress"
+    assert items["a.jpg"].decided_by is DecidedBy.PERSON
+    assert items["b.jpg"].tag == "Shirt"
+    assert items["b.jpg"].flagged
+    assert items["c.jpg"].state is State.MISSING
+    copies = list(tmp_path.glob("old.db.before-*"))
+    assert bool(copies) == (revision != REVISIONS[-1])
+
+
+def test_an_older_inventory_is_copied_before_it_is_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "inventory.db"
+    with Inventory(path) as inventory:
+        record_names(inventory, Path("/shop"), ["a.jpg"])
+    # As if a newer tagger, with one more revision, opened this file.
+    monkeypatch.setattr(database, "REVISIONS", (*REVISIONS, "9999"))
+    monkeypatch.setattr(database, "_upgrade", lambda _path: None)
+
+    Inventory(path).__exit__()
+
+    with raw(tmp_path / "inventory.db.before-9999") as copy:
+        assert copy.execute("SELECT path FROM inventory").fetchall() == [("a.jpg",)]
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.db"
+    Inventory(path).__exit__()
+    with raw(path) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = path.read_bytes()
+
+    with pytest.raises(InventoryError, match="newer tagger.*upgrade"):
+        Inventory(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes, which are longer than a header\n" * 9)
+
+    with pytest.raises(InventoryError, match="no SQLite database"):
+        Inventory(path)
+
+    assert path.read_text().startswith("my notes")
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with raw(path) as connection, connection:
+        connection.execute("CREATE TABLE photos (id)")
+    before = path.read_bytes()
+
+    with pytest.raises(InventoryError, match="another program's"):
+        Inventory(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="is a folder"):
+        Inventory(tmp_path)
+
+
+def test_a_damaged_database_says_so(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), [f"{n}.jpg" for n in range(2000)])
+    with raw(inventory.path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with inventory.path.open("r+b") as stream:
+        stream.seek(4096 * 8)
+        stream.write(b"\xff" * 4096 * 40)
+
+    with pytest.raises(InventoryError, match="damaged"):
+        list(inventory.items())
+
+
+def test_the_folder_of_a_new_inventory_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "inventory.db"
+
+    Inventory(path).__exit__()
+
+    assert path.is_file()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InventoryError, match="cannot make"):
+        Inventory(tmp_path / "file" / "inventory.db")
+
+
+def test_an_absent_inventory_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="tagger scan"):
+        Inventory(tmp_path / "inventory.db", create=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_locked_inventory_says_so(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    with raw(inventory.path) as other, Inventory(inventory.path) as impatient:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(InventoryError, match="in use by another program"):
+            record_names(impatient, Path("/shop"), ["a.jpg"])
+
+
+def test_reading_goes_on_while_another_writes(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg"])
+    with raw(inventory.path) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        assert len(list(inventory.items())) == 1
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.db"
+    with Inventory(path) as inventory:
+        record_names(inventory, Path("/shop"), ["kept.jpg"])
+    program = f"""
+import resource
+from pathlib import Path
+from test_inventory import Inventory, record_names
+limit = Path({str(path)!r}).stat().st_size + 40_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+with Inventory(Path({str(path)!r})) as inventory:
+    record_names(inventory, Path("/shop"), [f"{{n}}.jpg" for n in range(9000)])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "InventoryError" in done.stderr
+    assert "full" in done.stderr.splitlines()[-1]
+    with Inventory(path) as inventory:
+        assert [item.path for item in inventory.items()] == ["kept.jpg"]
+    with raw(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    )
+)
+def test_every_file_name_survives_byte_for_byte(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, names: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("names") / "inventory.db"
+    shutil.copy(template, path)
+    with Inventory(path) as inventory:
+        record_names(inventory, Path("/shop"), [os.fsdecode(name) for name in names])
+
+        found = [os.fsencode(item.path) for item in inventory.items()]
+        known = [item for item in inventory.items() if item.state is State.UNREADABLE]
+
+    assert found == sorted(names)
+    assert len(known) == len(names)
+    with raw(path) as connection:
+        connection.text_factory = bytes
+        rows = connection.execute("SELECT path, typeof(path) FROM inventory")
+        assert sorted(rows) == [(name, b"text") for name in sorted(names)]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("template") / "inventory.db"
+    Inventory(path).__exit__()
+    yield path
+
+
+def test_states_and_confidences_are_held_to_their_range(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg"])
+    with raw(inventory.path) as connection:
+        for change in (
+            "UPDATE image SET state = 'lost'",
+            "UPDATE image SET state = 'tagged'",
+            "UPDATE image SET root_id = 99",
+            "INSERT INTO prediction VALUES (9, 'd', 1, 'p', 't', 1.5, 'r', 0, x'')",
+            "INSERT INTO decision VALUES (9, 'd', 'accept', NULL, 'r', '', '', NULL)",
+            "INSERT INTO decision VALUES (9, 'd', 'guess', 'Bag', 'r', '', '', NULL)",
+        ):
+            connection.execute("PRAGMA foreign_keys = ON")
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(change)
+
+
+def test_the_newest_decision_that_is_not_undone_is_in_force(
+    inventory: Inventory,
+) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg"])
+    inventory.decide("d" * 64, DecisionKind.CORRECT, tag="Bag", reviewer="one")
+    inventory.decide("d" * 64, DecisionKind.CORRECT, tag="Coat", reviewer="two")
+    (item,) = inventory.items()
+    assert (item.tag, item.reviewer) == ("Coat", "two")
+
+    with raw(inventory.path) as connection, connection:
+        connection.execute(
+            "UPDATE decision SET undone_at = '2026-01-01T00:00:00.000000Z' "
+            "WHERE reviewer = 'two'"
+        )
+
+    (item,) = inventory.items()
+    assert (item.tag, item.reviewer) == ("Bag", "one")
+    story = inventory.story(Path("/shop/a.jpg"))
+    assert story is not None
+    assert "decision undone" in [event.what for event in story.events]
+
+
+def test_a_scratch_copy_changes_nothing(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg"])
+
+    with Inventory.scratch_copy(inventory.path) as copy:
+        record_names(copy, Path("/shop"), ["b.jpg"])
+        assert len(list(copy.items())) == 2
+
+    assert [item.path for item in inventory.items()] == ["a.jpg"]
+
+
+def test_a_scratch_copy_of_nothing_makes_nothing(tmp_path: Path) -> None:
+    with Inventory.scratch_copy(tmp_path / "inventory.db") as copy:
+        assert list(copy.items()) == []
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_status_counts_what_is_there(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg", "b.jpg"])
+
+    status = inventory.status()
+
+    assert status.roots == {"/shop": 2}
+    assert status.states == {State.UNREADABLE: 2}
+    assert status.flagged == status.decided_by_person == 0
+    assert status.last_run is not None
+    assert status.last_run.exit_code == 3
+
+
+def test_a_story_is_found_under_the_innermost_root(inventory: Inventory) -> None:
+    record_names(inventory, Path("/shop"), ["sub/a.jpg"])
+    record_names(inventory, Path("/shop/sub"), ["a.jpg", "b.jpg"])
+
+    story = inventory.story(Path("/shop/sub/a.jpg"))
+
+    assert story is not None
+    assert story.item.root == "/shop/sub"
+    assert story.same_bytes == ("/shop/sub/a.jpg", "/shop/sub/b.jpg")
+    assert inventory.story(Path("/shop/none.jpg")) is None
+    assert inventory.story(Path("/elsewhere/a.jpg")) is None
+
+
+def test_a_policy_is_kept_and_not_repeated(inventory: Inventory) -> None:
+    from tagger.policy import decide
+
+    fake = FakeClassifier()
+    for threshold in (0.5, 0.5, 0.7):
+        with inventory.recording(
+            model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
+        ) as recording:
+            recording.enforce(Policy(threshold), decide)
+
+    with raw(inventory.path) as connection:
+        rows = connection.execute("SELECT threshold FROM policy ORDER BY id").fetchall()
+    assert rows == [(0.5,), (0.7,)]
+
+
+def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> None:
+    root = Path("/shop")
+    record_names(inventory, root, ["a.jpg"])
+    fake = FakeClassifier()
+    with inventory.recording(
+        model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
+    ) as recording:
+        known = recording.known(root)
+        left_out = SkippedFile("a.jpg", State.IGNORED, "excluded by a*")
+        recording.skip(root, [left_out], known)
+
+    (item,) = inventory.items()
+    assert (item.state, item.reason) == (State.IGNORED, "excluded by a*")
+    story = inventory.story(Path("/shop/a.jpg"))
+    assert story is not None
+    assert story.events[-1].what == "ignored"

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagger.policy import decide, predict
+from tagger.records import FASHION_LABELS, Policy, Prediction
+
+shares = st.floats(0, 1)
+
+
+def prediction(confidence: float, margin: float) -> Prediction:
+    return Prediction("Shirt", confidence, "Coat", margin, (confidence,))
+
+
+@given(confidence=shares, margin=shares, threshold=shares, least_margin=shares)
+def test_what_is_accepted_meets_the_policy(
+    confidence: float, margin: float, threshold: float, least_margin: float
+) -> None:
+    verdict = decide(prediction(confidence, margin), Policy(threshold, least_margin))
+
+    meets = confidence >= threshold and margin >= least_margin
+    assert verdict.flagged != meets
+    assert bool(verdict.reason) == verdict.flagged
+
+
+@given(
+    low=shares,
+    high=shares,
+    margin=shares,
+    wider=shares,
+    policy=st.tuples(shares, shares),
+)
+def test_more_confidence_never_turns_accepted_into_flagged(
+    low: float, high: float, margin: float, wider: float, policy: tuple[float, float]
+) -> None:
+    low, high = sorted((low, high))
+    margin, wider = sorted((margin, wider))
+    before = decide(prediction(low, margin), Policy(*policy))
+    after = decide(prediction(high, wider), Policy(*policy))
+
+    assert before.flagged or not after.flagged
+
+
+def test_the_reason_names_both_candidates() -> None:
+    close = decide(prediction(0.46, 0.05), Policy(0.9, margin=0.2))
+    unsure = decide(prediction(0.46, 0.3), Policy(0.9, margin=0.2))
+
+    assert close.reason == "close call: Shirt 0.46, Coat 0.41"
+    assert unsure.reason == "unsure: Shirt 0.46, Coat 0.16 (needs 0.90)"
+
+
+@given(st.lists(st.lists(shares, min_size=10, max_size=10), max_size=5))
+def test_predictions_follow_the_probabilities(rows: list[list[float]]) -> None:
+    table = np.array(rows, np.float32).reshape(-1, 10)
+
+    said = predict(table, FASHION_LABELS)
+
+    assert len(said) == len(rows)
+    for row, one in zip(table, said, strict=True):
+        top, second = np.sort(row)[::-1][:2]
+        assert one.tag == FASHION_LABELS[int(row.argmax())]
+        assert one.confidence == top
+        assert one.margin == pytest.approx(float(top) - float(second), abs=1e-7)
+        assert 0 <= one.margin <= one.confidence <= 1
+        assert one.runner_up != one.tag
+
+
+def test_a_tie_goes_to_the_first_label() -> None:
+    (said,) = predict(np.full((1, 10), 0.1, np.float32), FASHION_LABELS)
+
+    assert (said.tag, said.runner_up) == ("T-shirt/top", "Trouser")
+    assert said.margin == 0

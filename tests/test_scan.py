@@ -1,0 +1,441 @@
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import SAMPLES, FakeClassifier, Photo, expected_by_file
+
+from tagger.errors import FolderError
+from tagger.inventory import Inventory
+from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
+from tagger.scan import ScanOptions, exit_code, scan
+
+CAREFUL = Policy(0.9)
+
+Scan = Callable[..., RunSummary]
+
+
+@pytest.fixture
+def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
+    """Scan the shop, or other folders, into the inventory."""
+
+    def scan_shop(
+        *folders: Path, policy: Policy = CAREFUL, **options: object
+    ) -> RunSummary:
+        return scan(
+            folders or (shop,),
+            inventory,
+            options.pop("classifier", classifier),  # type: ignore[arg-type]
+            policy,
+            options=ScanOptions(**options),  # type: ignore[arg-type]
+        )
+
+    return scan_shop
+
+
+def by_path(inventory: Inventory) -> dict[str, Item]:
+    return {item.path: item for item in inventory.items()}
+
+
+def lasting(inventory: Inventory) -> list[Item]:
+    """The items without the times, which no two runs share."""
+    never = datetime.min.replace(tzinfo=UTC)
+    return [replace(item, updated_at=never) for item in inventory.items()]
+
+
+def test_every_file_comes_to_exactly_one_state(
+    run: Scan, shop: Path, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png")
+    photo("deep/er/b.png")
+    (shop / "broken.jpg").write_bytes(b"no picture")
+    (shop / "notes.txt").write_text("no picture either")
+
+    summary = run()
+
+    assert {path: item.state for path, item in by_path(inventory).items()} == {
+        "a.png": State.TAGGED,
+        "deep/er/b.png": State.TAGGED,
+        "broken.jpg": State.UNREADABLE,
+        "notes.txt": State.IGNORED,
+    }
+    assert (summary.new, summary.ignored, summary.unreadable) == (3, 1, 1)
+    assert exit_code(summary) == 3
+
+
+def test_sample_images_end_as_their_table_says(run: Scan, inventory: Inventory) -> None:
+    run(SAMPLES)
+
+    items = by_path(inventory)
+    for name, expected in expected_by_file().items():
+        unreadable = items[name].state is State.UNREADABLE
+        assert unreadable == (expected == "unreadable"), name
+        assert bool(items[name].reason) == (unreadable or items[name].flagged)
+
+
+def test_running_twice_changes_nothing(
+    run: Scan,
+    photo: Photo,
+    shop: Path,
+    inventory: Inventory,
+    classifier: FakeClassifier,
+) -> None:
+    photo("a.png")
+    photo("b.png", shade=200)
+    (shop / "broken.jpg").write_bytes(b"no picture")
+    run()
+    before, seen = list(inventory.items()), classifier.seen
+
+    again = run()
+
+    assert list(inventory.items()) == before
+    assert classifier.seen == seen
+    assert (again.new, again.changed, again.unchanged) == (0, 0, 3)
+    assert again.unreadable == 1
+
+
+def test_an_unchanged_file_is_not_even_opened(
+    run: Scan, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo()
+    run()
+    monkeypatch.setattr("tagger.scan.prepare", lambda path: pytest.fail(str(path)))
+
+    assert run().unchanged == 1
+
+
+def test_a_changed_file_is_tagged_anew(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png", shade=250)
+    run()
+    (before,) = inventory.items()
+    photo("a.png", shade=0)
+
+    summary = run()
+
+    (after,) = inventory.items()
+    assert summary.changed == 1
+    assert after.tag != before.tag
+    assert after.digest != before.digest
+
+
+def test_a_file_that_was_only_touched_is_unchanged(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    path = photo("a.png")
+    run()
+    before = list(inventory.items())
+    os.utime(path, ns=(1, 1))
+
+    summary = run()
+
+    assert (summary.changed, summary.unchanged) == (0, 1)
+    assert list(inventory.items()) == before
+
+
+def test_the_same_bytes_are_classified_once(
+    run: Scan, photo: Photo, shop: Path, classifier: FakeClassifier
+) -> None:
+    photo("a.png")
+    for copy in ("b.png", "c.png"):
+        shutil.copy(shop / "a.png", shop / copy)
+
+    first = run()
+    shutil.copy(shop / "a.png", shop / "d.png")
+    second = run()
+
+    assert (first.new, first.classified) == (3, 1)
+    assert (second.new, second.classified) == (1, 0)
+    assert classifier.seen == 1
+
+
+def test_a_moved_file_keeps_its_row_and_its_story(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("old/a.png")
+    run()
+    (shop / "new").mkdir()
+    (shop / "old" / "a.png").rename(shop / "new" / "b.png")
+
+    summary = run()
+
+    assert (summary.moved, summary.new, summary.missing) == (1, 0, 0)
+    assert list(by_path(inventory)) == ["new/b.png"]
+    story = inventory.story(shop / "new" / "b.png")
+    assert story is not None
+    assert [event.what for event in story.events] == ["first seen", "moved"]
+    assert story.events[1].detail == f"from {shop}/old/a.png"
+
+
+def test_a_file_moved_between_two_roots_keeps_its_row(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("here/a.png")
+    photo("here/stays.png", shade=90)
+    photo("there/other.png", shade=120)
+    run(shop / "here", shop / "there")
+    (shop / "here" / "a.png").rename(shop / "there" / "a.png")
+
+    summary = run(shop / "here", shop / "there")
+
+    assert (summary.moved, summary.missing, summary.new) == (1, 0, 0)
+    assert {(Path(i.root).name, i.path) for i in inventory.items()} == {
+        ("here", "stays.png"),
+        ("there", "a.png"),
+        ("there", "other.png"),
+    }
+
+
+def test_a_vanished_file_is_missing_and_comes_back_with_its_decision(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("stays.png", shade=90)
+    path = photo("a.png")
+    run()
+    digest = by_path(inventory)["a.png"].digest
+    assert digest
+    inventory.decide(digest, DecisionKind.CORRECT, tag="Bag", reviewer="someone")
+    kept = path.rename(shop.parent / "kept.png")
+
+    gone = run()
+    item = by_path(inventory)["a.png"]
+    assert (gone.missing, item.state, item.tag) == (1, State.MISSING, "Bag")
+    assert run().missing == 0
+
+    kept.rename(path)
+    run()
+    item = by_path(inventory)["a.png"]
+    assert (item.state, item.tag) == (State.TAGGED, "Bag")
+    assert item.decided_by is DecidedBy.PERSON
+
+
+def test_an_empty_folder_is_a_warning_and_changes_nothing(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    path = photo("a.png")
+    run()
+    before = list(inventory.items())
+    path.unlink()
+
+    summary = run()
+
+    assert summary.warnings == (f"no pictures in {shop}: nothing was changed",)
+    assert exit_code(summary) == 0
+    assert list(inventory.items()) == before
+
+
+def test_a_missing_folder_stops_the_scan_before_it_begins(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo()
+
+    with pytest.raises(FolderError):
+        run(shop, shop / "absent")
+
+    assert list(inventory.items()) == []
+    assert inventory.status().last_run is None
+
+
+def test_a_folder_named_twice_is_scanned_once(
+    run: Scan, photo: Photo, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo()
+    monkeypatch.chdir(shop)
+
+    assert run(Path(), shop, shop / ".." / shop.name).new == 1
+
+
+def test_an_unreadable_file_is_tried_again_when_asked_or_when_it_changed(
+    run: Scan, shop: Path, photo: Photo, inventory: Inventory
+) -> None:
+    bad = shop / "a.png"
+    bad.write_bytes(b"no picture")
+    run()
+    tried = run(retry_errors=True)
+    assert (tried.unchanged, tried.unreadable) == (1, 1)
+
+    photo("a.png")
+    mended = run()
+
+    assert (mended.changed, mended.unreadable) == (1, 0)
+    assert by_path(inventory)["a.png"].state is State.TAGGED
+
+
+def test_a_picture_that_breaks_is_unreadable_and_not_tagged(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png").write_bytes(photo("a.png").read_bytes()[:50])
+    photo("b.png")
+    run()
+    photo("b.png").write_bytes(b"no picture")
+
+    run()
+
+    items = by_path(inventory)
+    assert {item.state for item in items.values()} == {State.UNREADABLE}
+    assert {item.tag for item in items.values()} == {None}
+
+
+def test_what_is_left_out_is_ignored_and_comes_back(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png")
+    photo("thumbs/b.png", shade=90)
+    run()
+    before = lasting(inventory)
+
+    out = run(exclude=("thumbs",))
+    items = by_path(inventory)
+    assert out.missing == 0
+    assert items["thumbs/b.png"].state is State.IGNORED
+    assert items["thumbs/b.png"].reason == "excluded by thumbs"
+    assert run(exclude=("thumbs",)).ignored == 1
+
+    run()
+    assert [i for i in lasting(inventory) if i.path != "thumbs"] == before
+
+
+def test_a_new_threshold_decides_again_without_classifying(
+    run: Scan, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    for shade in range(0, 250, 25):
+        photo(f"{shade}.png", shade=shade)
+    run(policy=Policy(0.0))
+    assert not any(item.flagged for item in inventory.items())
+    seen = classifier.seen
+
+    strict = run(policy=Policy(1.0))
+
+    assert strict.flagged == 10
+    assert all(item.flagged and item.reason for item in inventory.items())
+    assert classifier.seen == seen
+
+
+def test_another_network_classifies_everything_again(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png")
+    run()
+    other = FakeClassifier("other", labels=("Skirt", "Shorts", "Hat"))
+
+    summary = run(classifier=other)
+
+    (item,) = inventory.items()
+    assert (summary.classified, summary.unchanged) == (1, 1)
+    assert (item.model, item.tag) == ("other", "Shorts")
+    assert run(classifier=other).classified == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [
+        (DecisionKind.ACCEPT, "Shirt"),
+        (DecisionKind.CORRECT, "Dress"),
+        (DecisionKind.NOT_CATALOGUE, None),
+    ],
+)
+def test_a_persons_decision_survives_everything(
+    run: Scan,
+    photo: Photo,
+    shop: Path,
+    inventory: Inventory,
+    kind: DecisionKind,
+    tag: str | None,
+) -> None:
+    path = photo("a.png")
+    photo("b.png", shade=220)
+    run()
+    digest = by_path(inventory)["a.png"].digest
+    assert digest
+    inventory.decide(digest, kind, tag=tag, reviewer="someone")
+
+    def decided(name: str = "a.png") -> tuple[str | None, object, bool]:
+        item = by_path(inventory)[name]
+        return item.tag, item.decided_by, item.flagged
+
+    expected = (tag, DecidedBy.PERSON, False)
+    assert decided() == expected
+    run(policy=Policy(1.0))
+    assert decided() == expected
+    run(classifier=FakeClassifier("other"))
+    assert decided() == expected
+    os.utime(path, ns=(5, 5))
+    run(retry_errors=True)
+    assert decided() == expected
+    path.rename(shop / "moved.png")
+    run()
+    assert decided("moved.png") == expected
+    shutil.copy(shop / "moved.png", shop / "copy.png")
+    run()
+    assert decided("copy.png") == expected
+
+
+def test_progress_counts_the_files_that_are_read(
+    shop: Path, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    photo("a.png")
+    photo("b.png")
+    totals = []
+
+    def track(files: object, total: int) -> object:
+        totals.append(total)
+        return files
+
+    scan([shop], inventory, classifier, CAREFUL, track=track)  # type: ignore[arg-type]
+    scan([shop], inventory, classifier, CAREFUL, track=track)  # type: ignore[arg-type]
+
+    assert totals == [2, 0]
+
+
+def test_a_scan_that_fails_half_way_keeps_what_it_finished(
+    run: Scan, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    for shade in range(0, 100, 10):
+        photo(f"{shade}.png", shade=shade)
+
+    class Fails(FakeClassifier):
+        def classify(self, batch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            if self.seen:
+                raise RuntimeError
+            return super().classify(batch)
+
+    with pytest.raises(RuntimeError):
+        run(classifier=Fails(), batch_size=4)
+
+    assert len(list(inventory.items())) == 4
+    last = inventory.status().last_run
+    assert last is not None
+    assert last.exit_code == 1
+    summary = run()
+    assert (summary.new, summary.unchanged) == (6, 4)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shades=st.lists(st.integers(0, 240), min_size=1, max_size=9), size=st.integers(1, 9)
+)
+def test_the_batch_size_makes_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, shades: list[int], size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("laws")
+    shop = folder / "shop"
+    shop.mkdir()
+    (shop / "bad.jpg").write_bytes(b"bad")
+    for number, shade in enumerate(shades):
+        shutil.copy(SAMPLES / "tiny.png", shop / f"{number}.png")
+        with (shop / f"{number}.png").open("ab") as stream:
+            stream.write(bytes([shade]))
+    ends: list[list[Item]] = []
+    for batch_size in (size, 64):
+        with Inventory(folder / f"{batch_size}-{len(ends)}.db") as inventory:
+            options = ScanOptions(batch_size=batch_size)
+            scan([shop], inventory, FakeClassifier(), CAREFUL, options=options)
+            ends.append(lasting(inventory))
+
+    assert ends[0] == ends[1]
