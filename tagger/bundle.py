@@ -6,7 +6,7 @@ Knows what a card says and whether the files are the ones it means; runs no netw
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -123,15 +123,16 @@ def _read_card(path: Path) -> ModelCard:
     try:
         fields = json.loads(path.read_bytes())
         card = _parse_card(fields)
+        side = fields.get("image_side")
     except OSError as error:
         raise ModelError(
             f"no bundle at {path.parent}: {path.name}: {error.strerror}"
         ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a model card: {error!r}") from error
-    if fields.get("image_side") != IMAGE_SIDE:
+    if side != IMAGE_SIDE:
         raise ModelError(
-            f"{path}: the network wants {fields.get('image_side')} pixels a side, "
+            f"{path}: the network wants {side} pixels a side, "
             f"tagger prepares {IMAGE_SIDE}"
         )
     return card
@@ -152,6 +153,8 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")
     if any(Path(name).name != name for name in card.files):
         raise ValueError("files must lie in the bundle's own folder")
+    if not all(0 <= value <= 1 for value in astuple(card.policy)):
+        raise ValueError("the policy's values must lie between 0 and 1")
     if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:  # noqa: PLR2004
         raise ValueError("labels must be two or more, each once")
     return card

@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from rich_pixels import Pixels
 
 from tagger.records import (
     InventoryStatus,
@@ -25,7 +26,7 @@ from tagger.text import printable
 
 _MOST_UNREADABLE = 20
 _BAR_CELLS = 30
-_PICTURE_ROWS = 14
+_PICTURE_LINES = 28
 
 
 def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType:
@@ -162,16 +163,15 @@ def _heading(name: str, prepared: PreparedImage) -> Text:
     return Text.assemble((printable(name), "bold"), size)
 
 
-def _facts(title: str, numbers: Mapping[str, int]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, box=None)
+def _facts(title: str, numbers: Mapping[str, int]) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", style="bold")
-    table.add_column()
     for name, number in numbers.items():
         table.add_row(f"{number:,}", Text(name), style="" if number else "dim")
-    return table
+    return Group(Text(title, style="italic"), table)
 
 
-def _counts(title: str, numbers: Mapping[str, int]) -> Table:
+def _counts(title: str, numbers: Mapping[str, int]) -> RenderableType:
     return _facts(title, {printable(name): count for name, count in numbers.items()})
 
 
@@ -189,14 +189,14 @@ def _pairs(facts: Mapping[str, str]) -> Table:
 
 
 def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
-    table = Table(title="Unreadable", title_justify="left", show_header=False, box=None)
+    table = Table.grid(padding=(0, 2))
     for path, reason in images[:_MOST_UNREADABLE]:
         table.add_row(
             Text(printable(path), overflow="fold"), Text(printable(reason), style="red")
         )
     if (more := len(images) - _MOST_UNREADABLE) > 0:
         table.add_row(f"and {more:,} more", "tagger export lists them")
-    return table
+    return Group(Text("Unreadable", style="italic"), table)
 
 
 def _last_run(run: RunRecord | None) -> Text:
@@ -217,7 +217,9 @@ def _moment(when: datetime) -> str:
 
 def _drawn(picture: Image.Image) -> RenderableType:
     """Draw with half blocks, which every colour terminal and tmux can show."""
-    from textual_image.renderable import HalfcellImage
-
-    width = max(1, round(picture.width / picture.height * _PICTURE_ROWS * 2))
-    return HalfcellImage(picture, width=min(width, 56), height=_PICTURE_ROWS)
+    scale = _PICTURE_LINES / picture.height
+    width = min(2 * _PICTURE_LINES, max(1, round(picture.width * scale)))
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
+    small = picture.convert("RGB").resize((width, _PICTURE_LINES), how)
+    drawn: Pixels = Pixels.from_image(small)
+    return drawn

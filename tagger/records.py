@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
+    import numpy as np
+    from numpy.typing import NDArray
 
 IMAGE_SIDE = 28
 """Edge of a prepared image in pixels, as in Fashion-MNIST."""
@@ -95,7 +97,7 @@ class PreparedImage:
     """
 
     digest: str
-    pixels: NDArray[np.uint8]
+    pixels: "NDArray[np.uint8]"
     width: int
     height: int
     format: str

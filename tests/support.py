@@ -26,7 +26,9 @@ def expected_by_file() -> dict[str, str]:
 class FakeClassifier:
     """Tags by the mean brightness of an image, and counts what it is asked."""
 
-    def __init__(self, name: str = "fake", labels: tuple[str, ...] = FASHION_LABELS):
+    def __init__(
+        self, name: str = "fake", labels: tuple[str, ...] = FASHION_LABELS
+    ) -> None:
         self.name = name
         self.digest = hashlib.sha256(name.encode()).hexdigest()
         self.labels = labels

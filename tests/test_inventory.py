@@ -4,7 +4,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = path.read_bytes()
 
-    with pytest.raises(InventoryError, match="newer tagger.*upgrade"):
+    with pytest.raises(InventoryError, match=r"newer tagger.*upgrade"):
         Inventory(path)
 
     assert path.read_bytes() == before
@@ -259,10 +258,10 @@ def test_every_file_name_survives_byte_for_byte(
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "inventory.db"
     Inventory(path).__exit__()
-    yield path
+    return path
 
 
 def test_states_and_confidences_are_held_to_their_range(inventory: Inventory) -> None:

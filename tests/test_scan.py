@@ -394,7 +394,7 @@ def test_progress_counts_the_files_that_are_read(
 
 
 def test_a_scan_that_fails_half_way_keeps_what_it_finished(
-    run: Scan, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+    run: Scan, photo: Photo, inventory: Inventory
 ) -> None:
     for shade in range(0, 100, 10):
         photo(f"{shade}.png", shade=shade)

@@ -10,7 +10,9 @@ from tagger.cli import options
 
 
 def explain(
-    path: Annotated[Path, typer.Argument(help="A file in a scanned folder.")],
+    path: Annotated[
+        Path, typer.Argument(readable=False, help="A file in a scanned folder.")
+    ],
     db: options.Db = None,
 ) -> None:
     """Tell what is known of a path: state, tag, why, since when.

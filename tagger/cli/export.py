@@ -12,7 +12,12 @@ from tagger.cli import options
 def export(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write this file, whole or not at all."),
+        typer.Option(
+            "--output",
+            "-o",
+            readable=False,
+            help="Write this file, whole or not at all.",
+        ),
     ] = None,
     db: options.Db = None,
 ) -> None:

@@ -17,10 +17,16 @@ def _group() -> None:
 def train(
     data: Annotated[
         Path,
-        typer.Argument(help="Folder with the four IDX files of Fashion-MNIST (.gz)."),
+        typer.Argument(
+            readable=False,
+            help="Folder with the four IDX files of Fashion-MNIST (.gz).",
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the bundle to write.")
+        Path,
+        typer.Option(
+            "--output", "-o", readable=False, help="Folder of the bundle to write."
+        ),
     ],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,

@@ -24,6 +24,7 @@ Db = Annotated[
     Path | None,
     typer.Option(
         "--db",
+        readable=False,
         envvar="TAGGER_DB",
         help="The inventory, a SQLite file.",
         show_default="inventory.db in the user's data folder",

@@ -17,7 +17,9 @@ _PROMISED = ("tag", "confidence", "runner_up", "margin")
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    images: Annotated[
+        list[Path], typer.Argument(readable=False, help="Picture files.")
+    ],
     model: options.ModelName = None,
     runtime: options.RuntimeName = RuntimeChoice.LITERT,
     as_json: options.AsJson = False,

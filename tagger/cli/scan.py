@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def scan(
     folders: Annotated[
-        list[Path], typer.Argument(help="Folders of pictures, searched to the bottom.")
+        list[Path],
+        typer.Argument(
+            readable=False, help="Folders of pictures, searched to the bottom."
+        ),
     ],
     db: options.Db = None,
     model: options.ModelName = None,

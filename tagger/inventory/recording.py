@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import (
     Connection,
     Update,
@@ -22,12 +21,12 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory.database import Database
 from tagger.inventory.rows import (
-    PROBABILITY,
     count,
     counts,
     insert_one,
     known_file,
     now,
+    pack,
     prediction,
 )
 from tagger.inventory.tables import Event, Image, PolicyInForce, Root, Run, view
@@ -356,9 +355,7 @@ class Recording:
                     "confidence": one.prediction.confidence,
                     "runner_up": one.prediction.runner_up,
                     "margin": one.prediction.margin,
-                    "probabilities": np.asarray(
-                        one.prediction.probabilities, PROBABILITY
-                    ).tobytes(),
+                    "probabilities": pack(one.prediction.probabilities),
                 }
                 for one in tagged
             ],

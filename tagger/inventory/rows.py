@@ -1,17 +1,20 @@
 """Between rows of the tables and the values of `records`."""
 
+import struct
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Insert, RowMapping, func, select
 
 from tagger.inventory.tables import view
 from tagger.records import DecidedBy, FileStamp, Item, KnownFile, Prediction, State
 
-PROBABILITY = np.dtype("<f4")
-"""How a probability is stored: float32, little-endian."""
+
+def pack(probabilities: Sequence[float]) -> bytes:
+    """Write probabilities as float32, little-endian."""
+    return struct.pack(f"<{len(probabilities)}f", *probabilities)
 
 
 def now() -> datetime:
@@ -45,7 +48,9 @@ def prediction(row: RowMapping) -> Prediction:
         confidence=row["confidence"],
         runner_up=row["runner_up"],
         margin=row["margin"],
-        probabilities=tuple(np.frombuffer(row["probabilities"], PROBABILITY).tolist()),
+        probabilities=tuple(
+            value for (value,) in struct.iter_unpack("<f", row["probabilities"])
+        ),
     )
 
 

@@ -1,0 +1,563 @@
+"""The real program, in a process of its own, as cron and people meet it."""
+
+import csv
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support import SAMPLES, expected_by_file
+from test_inventory import raw
+
+from tagger import cli
+from tagger.bundle import DEFAULT_BUNDLE, models_folder
+from tagger.records import FASHION_LABELS
+
+PROMISED = (
+    "root,path,tag,confidence,flagged,reason,decided_by,runner_up,margin,state,"
+    "digest,model,updated_at"
+)
+
+
+class Tagger:
+    """Runs `tagger` with an inventory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.db = folder / "inventory.db"
+        self.environment = os.environ | {"TAGGER_DB": str(self.db), "COLUMNS": "100"}
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "tagger", *map(str, arguments)]
+
+    def __call__(
+        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*prefix, *self.command(*arguments)],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def fails(
+        self,
+        *arguments: object,
+        status: int = 1,
+        prefix: tuple[str, ...] = (),
+        **environment: str,
+    ) -> str:
+        """Run what must fail: one line on standard error, nothing on the other."""
+        done = self(*arguments, prefix=prefix, **environment)
+        assert done.returncode == status, done.stderr
+        assert done.stdout == ""
+        if status == 1:
+            assert done.stderr.count("\n") == 1
+            assert done.stderr.startswith("error: ")
+        return done.stderr
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        lines = self("export").stdout.splitlines()
+        return {row["path"]: row for row in csv.DictReader(lines)}
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    return Tagger(tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("tiny.png", "palette.png", "lossy.webp"):
+        shutil.copy(SAMPLES / name, folder)
+    return folder
+
+
+def without_dac_override() -> tuple[str, ...]:
+    """Words before a command that take root's power over permissions away."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root, and no setpriv to be less")
+    return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def test_the_samples_go_in_and_a_table_comes_out(tagger: Tagger) -> None:
+    scanned = tagger("scan", SAMPLES)
+    exported = tagger("export")
+
+    assert scanned.returncode == 3
+    assert "waiting for review" in scanned.stdout
+    assert scanned.stderr == ""
+    assert exported.stdout.splitlines()[0].startswith(PROMISED)
+    rows = tagger.rows()
+    for name, expected in expected_by_file().items():
+        assert (rows[name]["state"] == "unreadable") == (expected == "unreadable")
+    for row in rows.values():
+        assert row["state"] in {"tagged", "unreadable", "ignored"}
+        assert row["flagged"] in {"true", "false"}
+        if row["state"] == "tagged":
+            assert row["tag"] in FASHION_LABELS
+            assert 0 <= float(row["margin"]) <= float(row["confidence"]) <= 1
+            assert row["decided_by"] == "machine"
+            assert row["model"] == DEFAULT_BUNDLE
+            assert len(row["digest"]) == 64
+
+
+def test_a_second_scan_has_nothing_to_do(tagger: Tagger, pictures: Path) -> None:
+    first = json.loads(tagger("scan", pictures, "--json").stdout)
+    before = tagger("export").stdout
+    second = json.loads(tagger("scan", pictures, "--json").stdout)
+
+    assert (first["new"], first["classified"], first["exit_code"]) == (3, 3, 0)
+    assert (second["new"], second["classified"], second["unchanged"]) == (0, 0, 3)
+    assert tagger("export").stdout == before
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed(
+    tagger: Tagger, pictures: Path
+) -> None:
+    tagger("scan", pictures)
+    heavy = ("tensorflow", "keras", "ai_edge_litert", "cv2", "numpy", "alembic")
+
+    def loaded(*arguments: object) -> set[str]:
+        program = (
+            "import sys\nfrom tagger.cli import main\n"
+            f"sys.argv = {['tagger', *map(str, arguments)]!r}\n"
+            "try:\n    main()\nfinally:\n"
+            "    print('LOADED', *{m.partition('.')[0] for m in sys.modules})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=tagger.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return set(done.stdout.splitlines()[-1].split())
+
+    assert not loaded("--help") & {*heavy, "sqlalchemy", "PIL"}
+    assert not loaded("export", "-o", tagger.folder / "x.csv") & {*heavy}
+    assert not loaded("status") & {*heavy}
+    # Nothing to classify: the digests of the network are read, the network is not.
+    assert not loaded("scan", pictures) & {"tensorflow", "keras", "ai_edge_litert"}
+
+
+def test_a_dry_run_says_all_and_writes_nothing(tagger: Tagger, pictures: Path) -> None:
+    dry = json.loads(tagger("scan", pictures, "--dry-run", "--json").stdout)
+    assert not tagger.db.exists()
+    tagger("scan", pictures)
+    (pictures / "tiny.png").unlink()
+    before = tagger("export").stdout
+
+    shown = tagger("scan", pictures, "--dry-run")
+
+    assert (dry["new"], dry["tagged"]) == (3, 3)
+    assert "What a scan would do" in shown.stdout
+    assert tagger("export").stdout == before
+
+
+def test_the_threshold_decides_what_waits(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures, "--threshold", "0")
+    lax = tagger.rows()
+    tagger("scan", pictures, "--threshold", "1")
+    strict = tagger.rows()
+
+    assert {row["flagged"] for row in lax.values()} == {"false"}
+    assert {row["flagged"] for row in strict.values()} == {"true"}
+    assert all("needs 1.00" in row["reason"] for row in strict.values())
+
+
+def test_patterns_choose_what_is_read(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures, "--include", "*.png", "--exclude", "pal*")
+
+    states = {path: row["state"] for path, row in tagger.rows().items()}
+    assert states == {
+        "lossy.webp": "ignored",
+        "palette.png": "ignored",
+        "tiny.png": "tagged",
+    }
+
+
+def test_the_status_tells_what_is_there(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures)
+
+    told = json.loads(tagger("status", "--json").stdout)
+    shown = tagger("status").stdout
+
+    assert told["states"] == {"tagged": 3}
+    assert told["roots"] == {str(pictures): 3}
+    assert told["last_run"]["exit_code"] == 0
+    assert "Last scan: run 1" in shown
+
+
+def test_an_export_is_put_in_place_whole(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures)
+    target = tagger.folder / "out.csv"
+    target.write_text("old")
+
+    done = tagger("export", "-o", target)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    content = target.read_bytes()
+    assert content.decode().replace("\r\n", "\n") == tagger("export").stdout
+    assert content.count(b"\r\n") == 4
+    assert [p.name for p in tagger.folder.iterdir() if ".csv" in p.name] == ["out.csv"]
+
+
+def test_an_export_that_cannot_be_written_says_so(
+    tagger: Tagger, pictures: Path
+) -> None:
+    tagger("scan", pictures)
+
+    message = tagger.fails("export", "-o", tagger.folder / "absent" / "out.csv")
+
+    assert "cannot write" in message
+
+
+def test_predict_shows_the_ten_probabilities(tagger: Tagger) -> None:
+    shown = tagger("predict", SAMPLES / "tiny.png")
+    told = tagger("predict", "--json", SAMPLES / "tiny.png", SAMPLES / "empty.jpg")
+
+    assert shown.returncode == 0
+    assert all(label in shown.stdout for label in FASHION_LABELS)
+    first, second = map(json.loads, told.stdout.splitlines())
+    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert first["confidence"] == max(first["probabilities"].values())
+    assert second["state"] == "unreadable"
+    assert told.returncode == 3
+    assert not tagger.db.exists()
+
+
+def test_predict_draws_the_picture_where_there_is_a_terminal(tagger: Tagger) -> None:
+    shown = in_a_terminal(tagger.command("predict", SAMPLES / "tiny.png"), tagger)
+
+    assert "▄" in shown
+    assert "█" in shown
+
+
+def test_explain_tells_the_story_of_a_path(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures)
+
+    told = tagger("explain", "pictures/tiny.png").stdout
+
+    assert str(pictures / "tiny.png") in told
+    assert "first seen" in told
+    assert "22x22 PNG" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("elsewhere/a.png", "in no scanned folder"),
+        ("pictures/new.png", "has not been seen yet"),
+        ("pictures/gone.png", "does not exist"),
+        ("pictures/sub", "is a folder"),
+    ],
+)
+def test_explain_says_why_a_path_is_unknown(
+    tagger: Tagger, pictures: Path, name: str, says: str
+) -> None:
+    tagger("scan", pictures)
+    (pictures / "new.png").touch()
+    (pictures / "sub").mkdir()
+
+    assert says in tagger.fails("explain", tagger.folder / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("scan", "x", "--threshold", "1.5"), "--threshold.* 1"),
+        (("scan", "x", "--threshold", "-0.1"), "--threshold.* 0"),
+        (("scan", "x", "--batch-size", "0"), "--batch-size.* 1"),
+        (("scan", "x", "--what"), "--what"),
+        (("scan",), "(?i)folders"),
+        (("model", "train", "x", "-o", "y", "--epochs", "0"), "--epochs.* 1"),
+    ],
+)
+def test_a_usage_error_names_the_bound(
+    tagger: Tagger, arguments: tuple[str, ...], names: str
+) -> None:
+    assert re.search(names, tagger.fails(*arguments, status=2))
+
+
+def test_a_folder_that_cannot_be_scanned_is_named(tagger: Tagger) -> None:
+    (tagger.folder / "file.jpg").touch()
+    (tagger.folder / "closed").mkdir(mode=0o000)
+
+    assert "does not exist" in tagger.fails("scan", tagger.folder / "absent")
+    assert "is a file" in tagger.fails("scan", tagger.folder / "file.jpg")
+    closed = tagger.fails(
+        "scan", tagger.folder / "closed", prefix=without_dac_override()
+    )
+    assert "closed: Permission denied" in closed
+
+
+def test_an_empty_folder_is_a_warning(tagger: Tagger) -> None:
+    (tagger.folder / "empty").mkdir()
+
+    done = tagger("scan", tagger.folder / "empty")
+
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"warning: no pictures in {tagger.folder}/empty: nothing was changed\n"
+    )
+
+
+def test_what_may_not_be_read_is_told_and_not_taken_for_missing(
+    tagger: Tagger, pictures: Path
+) -> None:
+    (pictures / "sub").mkdir()
+    shutil.copy(SAMPLES / "tiny.png", pictures / "sub")
+    tagger("scan", pictures)
+    (pictures / "sub").chmod(0o000)
+    (pictures / "tiny.png").chmod(0o000)
+    os.utime(pictures / "tiny.png", ns=(7, 7))
+
+    done = tagger("scan", pictures, prefix=without_dac_override())
+    (pictures / "sub").chmod(0o700)
+    (pictures / "tiny.png").chmod(0o600)
+
+    rows = tagger.rows()
+    assert done.returncode == 3
+    assert rows["sub/tiny.png"]["state"] == "tagged"
+    assert rows["sub"]["reason"] == "Permission denied"
+    assert rows["tiny.png"]["reason"] == "Permission denied"
+    tagger("scan", pictures)
+    assert tagger.rows()["tiny.png"]["state"] == "tagged"
+
+
+def test_hostile_names_never_reach_the_terminal_raw(
+    tagger: Tagger, pictures: Path
+) -> None:
+    names = [
+        b"\x1b[31mred\x1b[0m.png",
+        b"new\nline.png",
+        b"[bold]mark'up\".png",
+        b"not-utf8-\xff\xfe.png",
+        "right\u202eto-left.png".encode(),
+        b"--help.png",
+        b"n" * 251 + b".png",
+    ]
+    root = os.fsencode(pictures)
+    for name in names:
+        Path(os.fsdecode(root + b"/" + name)).write_bytes(b"no picture")
+
+    shown = [
+        in_a_terminal(tagger.command("scan", pictures), tagger),
+        in_a_terminal(tagger.command("export"), tagger),
+        in_a_terminal(
+            tagger.command("explain", os.fsdecode(root + b"/" + names[0])), tagger
+        ),
+        in_a_terminal(tagger.command("scan", os.fsdecode(root + names[0])), tagger),
+    ]
+
+    for text in shown:
+        assert "\x1b[31mred" not in text
+        assert "\u202e" not in text
+        assert "\\x1b[31mred" in text
+    with raw(tagger.db) as connection:
+        connection.text_factory = bytes
+        stored = {path for (path,) in connection.execute("SELECT path FROM image")}
+    assert set(names) <= stored
+    paths = {row["path"] for row in parsed(tagger)}
+    assert {"new\nline.png", "[bold]mark'up\".png", "--help.png"} <= paths
+
+
+def test_pipes_and_loops_do_not_hang_a_scan(tagger: Tagger, pictures: Path) -> None:
+    os.mkfifo(pictures / "pipe.jpg")
+    (pictures / "loop").symlink_to(pictures)
+
+    done = tagger("scan", pictures)
+
+    assert done.returncode == 0
+    assert tagger.rows()["pipe.jpg"]["state"] == "ignored"
+
+
+def test_databases_that_cannot_be_used_are_named(
+    tagger: Tagger, pictures: Path
+) -> None:
+    notes = tagger.folder / "notes.txt"
+    notes.write_text("no database\n" * 100)
+
+    for verb in (("scan", pictures), ("status",), ("export",)):
+        assert "no SQLite database" in tagger.fails(*verb, "--db", notes)
+    assert notes.read_text() == "no database\n" * 100
+    assert "no inventory at" in tagger.fails("status")
+    assert not tagger.db.exists()
+
+
+def test_a_database_that_may_not_be_written_is_left_alone(
+    tagger: Tagger, pictures: Path
+) -> None:
+    closed = tagger.folder / "closed"
+    closed.mkdir()
+    tagger("scan", pictures, "--db", closed / "inventory.db")
+    before = (closed / "inventory.db").read_bytes()
+    (pictures / "tiny.png").unlink()
+    (closed / "inventory.db").chmod(0o400)
+    closed.chmod(0o500)
+
+    message = tagger.fails(
+        *("scan", pictures, "--db", closed / "inventory.db"),
+        prefix=without_dac_override(),
+    )
+    closed.chmod(0o700)
+
+    assert "permissions" in message
+    assert (closed / "inventory.db").read_bytes() == before
+
+
+def test_a_bundle_that_is_not_its_cards_is_refused(
+    tagger: Tagger, pictures: Path
+) -> None:
+    bundle = shutil.copytree(models_folder() / DEFAULT_BUNDLE, tagger.folder / "bundle")
+    with (bundle / "model.tflite").open("r+b") as stream:
+        stream.seek(5000)
+        stream.write(b"\0\1\2\3")
+
+    assert "refused" in tagger.fails("scan", pictures, "--model", bundle)
+    assert "no bundle at" in tagger.fails("scan", pictures, "--model", "absent")
+    assert not tagger.db.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_stopped_scan_keeps_what_it_finished(
+    tagger: Tagger, number: signal.Signals, status: int
+) -> None:
+    shop = tagger.folder / "shop"
+    shop.mkdir()
+    data = (SAMPLES / "skateboard.jpg").read_bytes()
+    for item in range(3000):
+        (shop / f"{item}.jpg").write_bytes(data + item.to_bytes(4))
+    process = subprocess.Popen(
+        tagger.command("scan", shop, "--batch-size", 8),
+        env=tagger.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while count_images(tagger.db) == 0:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+
+    assert process.returncode == status
+    assert (output, errors) == ("", "interrupted: what was finished is saved\n")
+    kept = count_images(tagger.db)
+    assert 0 < kept < 3000
+    with raw(tagger.db) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (code,) = connection.execute("SELECT exit_code FROM run").fetchone()
+    assert code == status
+
+
+def test_a_traceback_is_shown_only_when_asked_for(tagger: Tagger) -> None:
+    plain = tagger.fails("scan", "absent")
+    told = tagger("--debug", "scan", "absent")
+
+    assert "Traceback" not in plain
+    assert told.returncode == 1
+    assert "Traceback" in told.stderr
+    assert told.stderr.endswith(plain)
+
+
+def test_a_fault_of_ours_is_one_line_too(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise RuntimeError("\x1b[31m")
+
+    monkeypatch.setattr(cli, "app", fault)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+
+    assert stopped.value.code == 1
+    told = capfd.readouterr().err
+    assert told.startswith("error: tagger has a fault: RuntimeError: \\x1b[31m")
+    assert told.count("\n") == 1
+
+
+def test_the_version_is_told(tagger: Tagger) -> None:
+    from tagger import __version__
+
+    assert tagger("--version").stdout == f"tagger {__version__}\n"
+
+
+def test_the_default_inventory_is_one_a_user(tagger: Tagger, pictures: Path) -> None:
+    home = tagger.folder / "home"
+    home.mkdir()
+    for name in [n for n in tagger.environment if n.startswith(("TAGGER", "XDG"))]:
+        del tagger.environment[name]
+
+    assert tagger("scan", pictures, HOME=str(home)).returncode == 0
+
+    assert len(list(home.rglob("inventory.db"))) == 1
+
+
+def count_images(db: Path) -> int:
+    if not db.exists():
+        return 0
+    with closing(sqlite3.connect(db, timeout=30)) as connection:
+        try:
+            (number,) = connection.execute("SELECT count(*) FROM image").fetchone()
+        except sqlite3.OperationalError:  # the tables are not made yet
+            return 0
+    return int(number)
+
+
+def parsed(tagger: Tagger) -> list[dict[str, str]]:
+    target = tagger.folder / "parsed.csv"
+    tagger("export", "-o", target)
+    with target.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def in_a_terminal(command: list[str], tagger: Tagger) -> str:
+    """Run a command on a pseudo-terminal and return what it would show."""
+    ours, theirs = pty.openpty()
+    environment = tagger.environment | {"TERM": "xterm-256color", "COLUMNS": "400"}
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # the other end was closed
+                break
+    process.wait(timeout=60)
+    os.close(ours)
+    return shown.decode(errors="replace")
