@@ -6,12 +6,11 @@ terminal is shown as an escape, and nothing is read as markup.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from PIL import Image
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from rich_pixels import Pixels
 
 from tagger.records import (
     InventoryStatus,
@@ -24,8 +23,11 @@ from tagger.records import (
 )
 from tagger.text import printable
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 _MOST_UNREADABLE = 20
-_BAR_CELLS = 30
+_BAR_CELLS = 20
 _PICTURE_LINES = 28
 
 
@@ -56,8 +58,8 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
         _side_by_side(found, stand, _counts("Tags", summary.tags)),
     ]
     if summary.unreadable_images:
-        parts.append(_unreadable(summary.unreadable_images))
-    parts.append(Text(f"{summary.seconds:.1f} s", style="dim"))
+        parts += [Text(), _unreadable(summary.unreadable_images)]
+    parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]
     return Group(*parts)
 
 
@@ -75,6 +77,7 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
             _counts("Tags", status.tags),
             _counts("Folders", status.roots),
         ),
+        Text(),
         _last_run(status.last_run),
     )
 
@@ -88,13 +91,15 @@ def prediction_view(
 
 def drawn_prediction(
     name: str,
-    picture: Image.Image,
+    picture: "Image",
     prepared: PreparedImage,
     probabilities: Mapping[str, float],
 ) -> RenderableType:
     """Show one picture, what the network saw of it, and what it says, in colour."""
+    from PIL.Image import fromarray  # noqa: PLC0415  a status draws nothing
+
     grid = Table.grid(padding=(0, 2))
-    seen = Image.fromarray(prepared.pixels[:, :, 0])
+    seen = fromarray(prepared.pixels[:, :, 0])
     grid.add_row(_drawn(picture), _drawn(seen), probability_bars(probabilities))
     return Group(_heading(name, prepared), grid)
 
@@ -215,11 +220,14 @@ def _moment(when: datetime) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _drawn(picture: Image.Image) -> RenderableType:
+def _drawn(picture: "Image") -> RenderableType:
     """Draw with half blocks, which every colour terminal and tmux can show."""
+    from PIL.Image import Resampling  # noqa: PLC0415  a status draws nothing
+    from rich_pixels import Pixels  # noqa: PLC0415
+
     scale = _PICTURE_LINES / picture.height
     width = min(2 * _PICTURE_LINES, max(1, round(picture.width * scale)))
-    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
+    how = Resampling.BOX if scale < 1 else Resampling.NEAREST
     small = picture.convert("RGB").resize((width, _PICTURE_LINES), how)
     drawn: Pixels = Pixels.from_image(small)
     return drawn

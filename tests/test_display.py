@@ -1,0 +1,160 @@
+"""What a person sees, on the sample images with the bundled network.
+
+The golden texts are compared; the SVG pictures beside them are those of the README and
+are rewritten, with the texts, by `pytest tests/test_display.py --update-golden`.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+from support import SAMPLES
+
+from tagger import display
+from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.classifier import BundleClassifier
+from tagger.images import prepare, upright
+from tagger.inventory import Inventory
+from tagger.policy import predict
+from tagger.records import PreparedImage, RunSummary, UnreadableImage
+from tagger.scan import scan
+
+SCREENS = Path(__file__).parent / "golden" / "screens"
+NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+Compare = Callable[[str, RenderableType], None]
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Compare:
+    monkeypatch.setattr(display, "_moment", lambda when: f"{when:%Y-%m-%d %H:%M:%S}")
+
+    def compare(name: str, shown: RenderableType) -> None:
+        console = Console(
+            record=True,
+            width=100,
+            file=io.StringIO(),
+            color_system="truecolor",
+            force_terminal=True,
+        )
+        console.print(shown)
+        text = console.export_text(clear=False)
+        text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        target = SCREENS / f"{name}.txt"
+        if request.config.getoption("--update-golden"):
+            SCREENS.mkdir(exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+            console.save_svg(
+                str(target.with_suffix(".svg")), title=f"tagger {name}", unique_id=name
+            )
+        assert text == target.read_text(encoding="utf-8")
+
+    return compare
+
+
+@pytest.fixture(scope="module")
+def classifier() -> BundleClassifier:
+    return BundleClassifier(find_bundle(DEFAULT_BUNDLE))
+
+
+@pytest.fixture
+def scanned(
+    inventory: Inventory, classifier: BundleClassifier
+) -> tuple[Inventory, RunSummary]:
+    policy = find_bundle(DEFAULT_BUNDLE).card.policy
+    return inventory, scan([SAMPLES], inventory, classifier, policy)
+
+
+def test_the_summary_of_a_scan(
+    golden: Compare, scanned: tuple[Inventory, RunSummary]
+) -> None:
+    _, summary = scanned
+    named = tuple(
+        (path.replace(str(SAMPLES), "/shop"), reason)
+        for path, reason in summary.unreadable_images
+    )
+    golden(
+        "scan",
+        display.run_summary(replace(summary, seconds=0.6, unreadable_images=named)),
+    )
+
+
+def test_the_status(golden: Compare, scanned: tuple[Inventory, RunSummary]) -> None:
+    inventory, _ = scanned
+    status = inventory.status()
+    assert status.last_run is not None
+    run = replace(status.last_run, started_at=NIGHT, ended_at=NIGHT, host="shop")
+    fixed = replace(
+        status,
+        database=Path("/var/lib/shop/inventory.db"),
+        roots={"/shop": sum(status.roots.values())},
+        last_run=run,
+    )
+    golden("status", display.inventory_status(fixed))
+
+
+def test_the_story_of_a_path(
+    golden: Compare, scanned: tuple[Inventory, RunSummary]
+) -> None:
+    inventory, _ = scanned
+    story = inventory.story(SAMPLES / "camera.jpg")
+    assert story is not None
+    golden(
+        "explain",
+        display.story_view(
+            replace(
+                story,
+                item=replace(story.item, root="/shop"),
+                events=tuple(replace(event, at=NIGHT) for event in story.events),
+            )
+        ),
+    )
+
+
+def test_a_prediction(golden: Compare, classifier: BundleClassifier) -> None:
+    path = SAMPLES / "sneaker-side-view.jpg"
+    image = prepare(path)
+    assert isinstance(image, PreparedImage)
+    (said,) = predict(classifier.classify(image.pixels[None]), classifier.labels)
+    by_label = dict(zip(classifier.labels, said.probabilities, strict=True))
+    picture = upright(path, side=448)
+    golden("predict", display.drawn_prediction(path.name, picture, image, by_label))
+
+
+def shown(renderable: RenderableType) -> str:
+    console = Console(width=100, record=True, quiet=False, file=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_many_unreadable_pictures_are_counted_not_listed() -> None:
+    images = tuple((f"/shop/{n}.jpg", "[red]no\npicture") for n in range(25))
+
+    text = shown(display.run_summary(RunSummary(1, unreadable_images=images)))
+
+    assert "/shop/19.jpg" in text
+    assert "/shop/20.jpg" not in text
+    assert "and 5 more" in text
+    assert "[red]no\\npicture" in text
+
+
+def test_an_unreadable_picture_says_why() -> None:
+    assert "unreadable: why" in shown(
+        display.unreadable_view("a.jpg", UnreadableImage("why"))
+    )
+
+
+def test_an_inventory_before_its_first_scan(inventory: Inventory) -> None:
+    assert "No scan yet" in shown(display.inventory_status(inventory.status()))
+
+
+def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
+    with inventory.recording(model=("m", "d", ("a", "b")), preparing="p", options={}):
+        status = inventory.status()
+
+    assert "still running, or killed" in shown(display.inventory_status(status))
