@@ -1,6 +1,89 @@
-"""`python -m tagger`: the same program as `tagger`."""
+"""The program: `tagger`, or `python -m tagger`."""
 
-from tagger.cli import main
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Never
+
+from tagger.errors import Stopped, TaggerError
+from tagger.text import printable
+
+
+def main() -> Never:
+    """Run the command line; a failure is one line on standard error and a status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    _make_streams_safe()
+    try:
+        # Only now: a signal that comes during the imports is answered like any other.
+        from tagger.cli import app  # noqa: PLC0415
+
+        status = _run(app)
+        sys.stdout.flush()
+    except Stopped as stopped:
+        _complain("interrupted: what was finished is saved")
+        status = stopped.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing is left to be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except TaggerError as error:
+        _complain(f"error: {error}", error)
+        status = 1
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        _complain(f"error: {what}{error.strerror or error}", error)
+        status = 1
+    except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
+        _complain(
+            f"error: tagger has a fault: {type(error).__name__}: {error} "
+            "(please report it with the output of 'tagger --debug …')",
+            error,
+        )
+        status = 1
+    _exit(status)
+
+
+def _run(app: object) -> int:
+    """Run the application and return the status it ends with."""
+    try:
+        app()  # type: ignore[operator]
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _make_streams_safe() -> None:
+    """Give every stream a place to go, and let no file name stop it."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _stop(number: int, _frame: FrameType | None) -> Never:
+    raise Stopped(number)
+
+
+def _complain(message: str, error: Exception | None = None) -> None:
+    if error is not None and os.environ.get("TAGGER_DEBUG"):
+        import traceback  # noqa: PLC0415  only for those who ask
+
+        traceback.print_exception(error)
+    sys.stderr.write(printable(message) + "\n")
+
+
+def _exit(status: int) -> Never:
+    """End the process; what cannot be flushed any more has been told already."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
 
 if __name__ == "__main__":
     main()

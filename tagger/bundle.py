@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tagger.errors import ModelError
-from tagger.records import IMAGE_SIDE, Policy
+from tagger.records import IMAGE_SIDE, PREPARING, Policy
 
 DEFAULT_BUNDLE: Final = "three-block"
 """Name of the bundled network; one name, never a search for the newest."""
@@ -128,12 +128,17 @@ def _read_card(path: Path) -> ModelCard:
         raise ModelError(
             f"no bundle at {path.parent}: {path.name}: {error.strerror}"
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is not a model card: {error!r}") from error
     if side != IMAGE_SIDE:
         raise ModelError(
             f"{path}: the network wants {side} pixels a side, "
             f"tagger prepares {IMAGE_SIDE}"
+        )
+    if card.preparing != PREPARING:
+        raise ModelError(
+            f"{path}: the network learnt from pictures prepared as {card.preparing}, "
+            f"this tagger prepares them as {PREPARING}: train it again"
         )
     return card
 
@@ -155,6 +160,10 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         raise ValueError("files must lie in the bundle's own folder")
     if not all(0 <= value <= 1 for value in astuple(card.policy)):
         raise ValueError("the policy's values must lie between 0 and 1")
+    if not isinstance(fields["labels"], list) or not all(
+        label and label.isprintable() for label in card.labels
+    ):
+        raise ValueError("labels must be a list of words")
     if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:  # noqa: PLR2004
         raise ValueError("labels must be two or more, each once")
     return card

@@ -5,10 +5,8 @@ own runtime for networks that only classify: it starts in half a second where
 TensorFlow takes fifteen, with the same outputs (a test holds them to 1e-5).
 """
 
-import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from tagger.bundle import Bundle
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE
+from tagger.silence import native_errors_silenced
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -86,7 +85,7 @@ def _chunks(batch: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
-    with _quiet():
+    with native_errors_silenced():
         from ai_edge_litert.interpreter import Interpreter
 
         network = Interpreter(
@@ -115,20 +114,3 @@ def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
         return np.asarray(network(chunk, training=False))
 
     return forward, int(network.output_shape[-1])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep LiteRT's greeting off standard error: cron would mail it every night.
-
-    It is written by C++ to the file descriptor, beneath `sys.stderr`.
-    """
-    logging.getLogger("ai_edge_litert").setLevel(logging.ERROR)
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)

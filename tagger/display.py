@@ -172,7 +172,8 @@ def _facts(title: str, numbers: Mapping[str, int]) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", style="bold")
     for name, number in numbers.items():
-        table.add_row(f"{number:,}", Text(name), style="" if number else "dim")
+        named = Text(name, overflow="fold")
+        table.add_row(f"{number:,}", named, style="" if number else "dim")
     return Group(Text(title, style="italic"), table)
 
 

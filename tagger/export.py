@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -37,31 +38,41 @@ def write_csv(items: Iterable[Item], stream: TextIO, *, escape: bool = False) ->
 
 
 def write_csv_file(items: Iterable[Item], target: Path) -> int:
-    """Write the CSV beside `target` and then put it in its place, whole or not at all.
+    """Write the CSV to a file, whole or not at all; return the number of items.
 
-    Raises ExportError where that cannot be done; `target` is then as it was.
+    It is written beside the file and then put in its place; a link stays a link. What
+    is no file (a pipe, a device) is written to as it is. Raises ExportError where
+    that cannot be done; a file is then as it was.
     """
+    target = target.resolve()
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        if target.exists() and not target.is_file():
+            with target.open("w", encoding="utf-8", newline="") as stream:
+                return _write_to(items, stream)
+        return _replace(items, target)
     except OSError as error:
-        raise ExportError(
-            f"cannot write to {target.parent}: {error.strerror}"
-        ) from error
+        raise ExportError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _replace(items: Iterable[Item], target: Path) -> int:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     draft = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.reconfigure(errors="backslashreplace")  # a name may be no UTF-8
-            count = write_csv(items, stream)
+            count = _write_to(items, stream)
             stream.flush()
             os.fsync(stream.fileno())
         draft.chmod(_permissions(target))
         draft.replace(target)
-    except OSError as error:
-        raise ExportError(f"cannot write {target}: {error.strerror}") from error
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()
     return count
+
+
+def _write_to(items: Iterable[Item], stream: TextIOWrapper) -> int:
+    stream.reconfigure(errors="backslashreplace")  # a name may be no UTF-8
+    return write_csv(items, stream)
 
 
 def _permissions(target: Path) -> int:

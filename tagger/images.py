@@ -13,6 +13,7 @@ import hashlib
 import io
 import stat
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tagger.records import IMAGE_SIDE, PreparedImage, UnreadableImage
-
-PREPARING: Final = "gray28-1"
-"""Names this recipe in cards and rows. Another recipe is another name."""
+from tagger.silence import native_errors_silenced
 
 FORMATS: Final = {
     ".avif": "AVIF",
@@ -79,7 +78,10 @@ energy of Fashion-MNIST."""
 _Rgb = NDArray[np.uint8]
 _Gray = NDArray[np.uint8]
 
-# A picture that claims absurd sizes is refused, not warned about.
+# A picture that claims absurd sizes is refused, not warned about; what else Pillow
+# finds odd about a file (its EXIF, its palette) is no news to whoever reads the mail.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
@@ -124,10 +126,12 @@ def prepare_bytes(data: bytes, *, ending: str) -> PreparedImage | UnreadableImag
     if not data:
         return UnreadableImage("the file is empty", digest)
     try:
-        decoded, pixels = _decode_and_normalise(data, FORMATS.get(ending.lower()))
+        expected = FORMATS.get(ending.lower())
+        with native_errors_silenced() if _is_tiff(data) else nullcontext():
+            decoded, pixels = _decode_and_normalise(data, expected)
     except _RefusedError as error:
         return UnreadableImage(str(error), digest)
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return UnreadableImage(_too_many_pixels(), digest)
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes
         return UnreadableImage(_reason(error), digest)
@@ -147,6 +151,11 @@ def upright(path: Path, *, side: int) -> Image.Image:
 
 
 _PILLOW_FORMATS: Final = tuple(sorted(set(FORMATS.values())))
+
+
+def _is_tiff(data: bytes) -> bool:
+    """Whether libtiff, which talks to standard error, will read these bytes."""
+    return data.startswith((b"II", b"MM"))
 
 
 def _too_many_pixels() -> str:

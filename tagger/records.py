@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
 IMAGE_SIDE = 28
 """Edge of a prepared image in pixels, as in Fashion-MNIST."""
 
+PREPARING = "gray28-1"
+"""Names the recipe of `images.prepare` in cards and rows. Another recipe is another
+name: a network is right only about pictures prepared as those it learnt from."""
+
 FASHION_LABELS = (
     "T-shirt/top",
     "Trouser",

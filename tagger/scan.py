@@ -83,6 +83,7 @@ class _Plan:
     to_read: list[ImageFile] = field(default_factory=list)
     to_skip: list[SkippedFile] = field(default_factory=list)
     to_change: list[StateChange] = field(default_factory=list)
+    to_forget: list[KnownFile] = field(default_factory=list)
     vanished: dict[str, KnownFile] = field(default_factory=dict)
     unchanged: int = 0
     ignored: int = 0
@@ -208,9 +209,10 @@ def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool
 def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
     """Sort out the known paths that are not listed.
 
-    What lies in a folder that could not be listed keeps its state: nobody has looked.
-    What lies in a folder that is left out is ignored for the folder's reason. The rest
-    has vanished.
+    A note about what was not read (a folder left out, a pipe, a text file) goes with
+    its reason; only what was once a picture can be missing. What lies in a folder that
+    could not be listed keeps its state: nobody has looked. What lies in a folder that
+    is left out is ignored for the folder's reason. The rest has vanished.
     """
     listed = {entry.path for entry in listing}
     closed = {e.path: e for e in listing if isinstance(e, SkippedFile)}
@@ -219,10 +221,17 @@ def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
         parents = (str(parent) for parent in PurePosixPath(path).parents)
         above = next((closed[p] for p in parents if p in closed), None)
         if above is None:
-            plan.vanished[path] = row
+            if _never_a_picture(row):
+                plan.to_forget.append(row)
+            else:
+                plan.vanished[path] = row
         elif above.state is State.IGNORED and row.reason != above.reason:
             change = StateChange(row, State.IGNORED, above.reason, "ignored")
             plan.to_change.append(change)
+
+
+def _never_a_picture(row: KnownFile) -> bool:
+    return row.digest is None and (row.state is State.IGNORED or row.stamp is None)
 
 
 class _Run:
@@ -327,6 +336,8 @@ class _Run:
         self._tally["unchanged"] += plan.unchanged
         self._tally["ignored"] += plan.ignored
         self._tally["missing"] += len(missing)
+        if plan.to_forget:
+            self._recording.forget(plan.to_forget)
         if plan.to_skip:
             self._recording.skip(plan.root, plan.to_skip, plan.known)
         if changes := plan.to_change + missing:

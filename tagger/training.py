@@ -3,10 +3,8 @@
 The only module that trains; TensorFlow is imported by the functions that need it.
 """
 
-import gzip
 import os
 import platform
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -27,9 +25,9 @@ from tagger.bundle import (
     sha256_of,
     write_card,
 )
+from tagger.data import LabelledImages, load, load_test_part, split
 from tagger.errors import DataError
-from tagger.images import PREPARING
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, Policy
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, PREPARING, Policy
 
 MAX_SHIFT: Final = 2
 """Pixels an image is moved by at most, in either direction, while training."""
@@ -37,19 +35,8 @@ MAX_SHIFT: Final = 2
 TARGET_PRECISION: Final = 0.97
 """Share of what is accepted that must be right on the validation part."""
 
-_IDX_IMAGES = 0x803
-_IDX_LABELS = 0x801
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledImages:
-    """Prepared images, uint8 of shape (n, 28, 28, 1), and their label numbers (n,)."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.images)
+HELD_BACK: Final = 0.1
+"""Share of the training data that is not fitted, but chooses pass and threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +52,24 @@ Epoch = Callable[[int, dict[str, float]], None]
 """Told the number of the finished pass, from 1, and its measures."""
 
 
-def load_fashion_mnist(folder: Path) -> tuple[LabelledImages, LabelledImages]:
-    """Read the four IDX files of Fashion-MNIST: the training and the test part.
-
-    Raises DataError naming the file that is absent or malformed.
-    """
-    return _load_idx(folder, "train"), _load_idx(folder, "t10k")
-
-
 def train(
     data: LabelledImages, settings: Settings, on_epoch: Epoch = lambda *_: None
 ) -> tuple[Any, LabelledImages]:
     """Train the three-block network; return the Keras model and the part held back.
 
-    A tenth of the data is held back; the weights returned are those of the pass that
-    did best on it.
+    The weights returned are those of the pass that did best on the part held back.
     """
     keras = _keras(settings.seed)
-    fitting, held_back = _split(data, settings.seed)
+    fitting, held_back = split(data, HELD_BACK, settings.seed)
     network = three_block(len(FASHION_LABELS))
     network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     network.fit(
         _augmented(fitting, settings),
         steps_per_epoch=len(fitting) // settings.batch_size,
         epochs=settings.epochs,
-        validation_data=(held_back.images.astype(np.float32), held_back.labels),
+        validation_data=(held_back.images.astype(np.float32), numbers(held_back)),
         validation_batch_size=512,
+        shuffle=False,  # the batches come shuffled
         verbose=0,
         callbacks=[
             keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=3),
@@ -139,34 +118,46 @@ def three_block(labels: int) -> Any:  # noqa: ANN401  Keras has no types
 
 
 def train_bundle(
-    source: Path, folder: Path, settings: Settings, on_epoch: Epoch = lambda *_: None
+    source: str, folder: Path, settings: Settings, on_epoch: Epoch = lambda *_: None
 ) -> Bundle:
-    """Train on the Fashion-MNIST files in `source` and write the bundle `folder`.
+    """Train on a source of labelled images and write the bundle `folder`.
 
-    The threshold is chosen on the part held back; the test part is only measured.
-    Raises DataError before the training starts where the data is unfit.
+    The threshold is chosen on the part held back; a test part, where the source has
+    one, is only measured. Raises DataError before the training starts where the data
+    is unfit.
     """
-    training_part, test_part = load_fashion_mnist(source)
-    network, held_back = train(training_part, settings, on_epoch)
+    data, test_part = load(source), load_test_part(source)
+    network, held_back = train(data, settings, on_epoch)
     on_held_back = probabilities(network, held_back.images)
-    on_test = probabilities(network, test_part.images)
-    threshold = choose_threshold(on_held_back, held_back.labels, TARGET_PRECISION)
-    metrics = {
-        "fashion_mnist_held_back_accuracy": accuracy(on_held_back, held_back.labels),
-        "fashion_mnist_test_accuracy": accuracy(on_test, test_part.labels),
-    }
+    truth = numbers(held_back)
+    metrics = {"held_back_accuracy": accuracy(on_held_back, truth)}
+    if test_part is not None:
+        on_test = probabilities(network, test_part.images)
+        metrics["fashion_mnist_test_accuracy"] = accuracy(on_test, numbers(test_part))
     return write_bundle(
         network,
         folder,
-        policy=Policy(threshold),
+        policy=Policy(choose_threshold(on_held_back, truth, TARGET_PRECISION)),
         metrics={name: round(value, 4) for name, value in metrics.items()},
         training={
-            "data": "Fashion-MNIST, IDX files, 60,000 training images",
+            "data": f"{data.name}: {len(data):,} images",
             "arch": network.name,
             "parameters": network.count_params(),
             **asdict(settings),
         },
     )
+
+
+def numbers(data: LabelledImages) -> NDArray[np.int64]:
+    """Return the labels as numbers in the order of `FASHION_LABELS`.
+
+    Raises DataError where a label is none of them.
+    """
+    known = {label: number for number, label in enumerate(FASHION_LABELS)}
+    strange = sorted(set(data.labels.tolist()) - known.keys())
+    if strange:
+        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
+    return np.array([known[label] for label in data.labels.tolist()], np.int64)
 
 
 def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
@@ -175,13 +166,13 @@ def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32
     return np.asarray(outputs, np.float32)
 
 
-def accuracy(found: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
+def accuracy(found: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """Share of rows whose most probable label is the true one."""
     return float((found.argmax(axis=1) == labels).mean())
 
 
 def choose_threshold(
-    found: NDArray[np.float32], labels: NDArray[np.uint8], precision: float
+    found: NDArray[np.float32], labels: NDArray[np.int64], precision: float
 ) -> float:
     """Return the least confidence from which on `precision` of the tags are right.
 
@@ -262,19 +253,9 @@ def _circumstances() -> dict[str, Any]:
     }
 
 
-def _split(data: LabelledImages, seed: int) -> tuple[LabelledImages, LabelledImages]:
-    order = np.random.default_rng(seed).permutation(len(data))
-    cut = len(data) // 10
-    return _take(data, order[cut:]), _take(data, order[:cut])
-
-
-def _take(data: LabelledImages, which: NDArray[np.int64]) -> LabelledImages:
-    return LabelledImages(data.images[which], data.labels[which])
-
-
 def _augmented(
     data: LabelledImages, settings: Settings
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Yield shuffled batches for ever, each image mirrored and moved by chance.
 
     Shops photograph shoes facing either way and items off centre; Fashion-MNIST has
@@ -282,13 +263,13 @@ def _augmented(
     sandal.
     """
     chance = np.random.default_rng(settings.seed)
-    size = settings.batch_size
+    size, labels = settings.batch_size, numbers(data)
     while True:
         order = chance.permutation(len(data))
         for start in range(0, len(data) - size + 1, size):
-            batch = _take(data, order[start : start + size])
-            images = np.stack([_vary(image, chance) for image in batch.images])
-            yield images.astype(np.float32), batch.labels
+            batch = order[start : start + size]
+            images = np.stack([_vary(image, chance) for image in data.images[batch]])
+            yield images.astype(np.float32), labels[batch]
 
 
 def _vary(image: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
@@ -297,28 +278,3 @@ def _vary(image: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.u
     down, right = chance.integers(0, 2 * MAX_SHIFT + 1, size=2)
     roomy = np.pad(image, ((MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT), (0, 0)))
     return roomy[down : down + IMAGE_SIDE, right : right + IMAGE_SIDE]
-
-
-def _load_idx(folder: Path, part: str) -> LabelledImages:
-    images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz", _IDX_IMAGES)
-    labels = _read_idx(folder / f"{part}-labels-idx1-ubyte.gz", _IDX_LABELS)
-    if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
-        raise DataError(f"{folder}: {part} images and labels do not belong together")
-    if labels.max(initial=0) >= len(FASHION_LABELS) or len(np.unique(labels)) < 2:  # noqa: PLR2004
-        raise DataError(f"{folder}: the {part} labels are not those of Fashion-MNIST")
-    return LabelledImages(images[..., np.newaxis], labels)
-
-
-def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
-    """Read a gzipped IDX file of bytes: a magic number, the shape, then the values."""
-    try:
-        content = gzip.decompress(path.read_bytes())
-        (found,) = struct.unpack_from(">I", content)
-        shape = struct.unpack_from(f">{magic & 0xFF}I", content, 4)
-        values = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
-        values = values.reshape(shape)
-    except (OSError, EOFError, ValueError, struct.error) as error:
-        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
-    if found != magic:
-        raise DataError(f"{path} is no IDX file: magic number {found:#x}")
-    return values

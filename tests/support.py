@@ -1,15 +1,16 @@
 """What the tests share besides fixtures."""
 
+import gzip
 import hashlib
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.images import PREPARING
-from tagger.records import FASHION_LABELS
+from tagger.records import FASHION_LABELS, PREPARING
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 
@@ -21,6 +22,12 @@ def expected_by_file() -> dict[str, str]:
     table = (SAMPLES / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(.+?)`.*\| (.+?) \|$", table, flags=re.MULTILINE)
     return dict(rows)
+
+
+def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
+    """Write bytes in the form of Fashion-MNIST's files."""
+    head = struct.pack(f">I{values.ndim}I", 0x800 + values.ndim, *values.shape)
+    path.write_bytes(gzip.compress(head + values.tobytes()))
 
 
 class FakeClassifier:

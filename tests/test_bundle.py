@@ -14,8 +14,7 @@ from tagger.bundle import (
     sha256_of,
 )
 from tagger.errors import ModelError
-from tagger.images import PREPARING
-from tagger.records import FASHION_LABELS
+from tagger.records import FASHION_LABELS, PREPARING
 
 
 @pytest.fixture
@@ -75,6 +74,12 @@ def test_an_absent_bundle_is_named() -> None:
         (lambda card: card.update(image_side=32), "32 pixels"),
         (lambda card: card["policy"].update(what=1), "what"),
         (lambda card: card.update(policy={"threshold": 2}), "between 0 and 1"),
+        (lambda card: card.update(policy={"threshold": "x"}), "not supported between"),
+        (lambda card: card.update(policy={"threshold": float("nan")}), "between 0"),
+        (lambda card: card.update(labels="abcdefghij"), "list of words"),
+        (lambda card: card.update(labels=["a", "\x1b[31m"]), "must be a list"),
+        (lambda card: card.update(files=3), "no attribute"),
+        (lambda card: card.update(preparing="other"), "prepared as other"),
     ],
 )
 def test_a_card_that_cannot_be_used_says_why(
@@ -88,7 +93,7 @@ def test_a_card_that_cannot_be_used_says_why(
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", '"text"', "\xff"])
+@pytest.mark.parametrize("text", ["no json", "[]", '"text"', "\xff", "[" * 99_999])
 def test_a_card_of_nonsense_is_refused(copy: Path, text: str) -> None:
     (copy / "card.json").write_text(text, encoding="latin-1")
 

@@ -19,6 +19,7 @@ import pytest
 from support import SAMPLES, expected_by_file
 from test_inventory import raw
 
+import tagger.__main__ as program
 from tagger import cli
 from tagger.bundle import DEFAULT_BUNDLE, models_folder
 from tagger.records import FASHION_LABELS
@@ -137,7 +138,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
 
     def loaded(*arguments: object) -> set[str]:
         program = (
-            "import sys\nfrom tagger.cli import main\n"
+            "import sys\nfrom tagger.__main__ import main\n"
             f"sys.argv = {['tagger', *map(str, arguments)]!r}\n"
             "try:\n    main()\nfinally:\n"
             "    print('LOADED', *{m.partition('.')[0] for m in sys.modules})"
@@ -400,6 +401,7 @@ def test_databases_that_cannot_be_used_are_named(
         assert "no SQLite database" in tagger.fails(*verb, "--db", notes)
     assert notes.read_text() == "no database\n" * 100
     assert "no inventory at" in tagger.fails("status")
+    tagger.fails("scan", tagger.folder / "absent")
     assert not tagger.db.exists()
 
 
@@ -494,12 +496,46 @@ def test_a_fault_of_ours_is_one_line_too(
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        program.main()
 
     assert stopped.value.code == 1
     told = capfd.readouterr().err
     assert told.startswith("error: tagger has a fault: RuntimeError: \\x1b[31m")
     assert told.count("\n") == 1
+
+
+def test_closed_streams_and_full_disks_are_no_faults(
+    tagger: Tagger, pictures: Path
+) -> None:
+    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", line.format(" ".join(tagger.command()))],  # noqa: S607
+            env=tagger.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    tagger("scan", pictures)
+
+    assert shell("{} status >&-").returncode == 0
+    assert shell("{} status >&- 2>&-").returncode == 0
+    assert shell("{} scan absent 2>&-").returncode == 1
+    for verb in ("status", "export"):
+        full = shell(f"{{}} {verb} > /dev/full")
+        assert full.returncode == 1
+        assert full.stderr == "error: No space left on device\n"
+    assert shell("{} export | head -1").stderr == ""
+
+
+def test_a_signal_during_the_start_is_answered_like_any_other(tagger: Tagger) -> None:
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        text = f"import os; os.kill(os.getpid(), {int(number)})"
+        (tagger.folder / "typer.py").write_text(text)
+        done = tagger("status", PYTHONPATH=str(tagger.folder))
+
+        assert done.returncode == status
+        assert done.stderr == "interrupted: what was finished is saved\n"
 
 
 def test_the_version_is_told(tagger: Tagger) -> None:

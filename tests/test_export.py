@@ -2,6 +2,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,3 +96,24 @@ def test_an_export_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 
     assert (tmp_path / "new.csv").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "kept.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+
+    write_csv_file([], tmp_path / "link.csv")
+
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("root,path,tag")
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text)
+        write_csv_file([], pipe)
+
+        assert read.result(timeout=10).startswith("root,path,tag")
+    assert pipe.is_fifo()

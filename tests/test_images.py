@@ -350,3 +350,21 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     result = prepare(tmp_path / "pipe.jpg")
 
     assert result == UnreadableImage("not a regular file")
+
+
+def test_libraries_do_not_talk_to_standard_error(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    whole = encoded(drawn(), "TIFF", compression="tiff_lzw")
+    for place in range(8, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[place : place + 9] = b"\xff" * 9
+        prepare_bytes(bytes(damaged), ending=".tiff")
+
+    assert capfd.readouterr().err == ""
+
+
+def test_a_large_picture_under_the_limit_is_read() -> None:
+    picture = encoded(Image.new("1", (9_900, 9_900)))
+
+    assert isinstance(prepare_bytes(picture, ending=".png"), PreparedImage)

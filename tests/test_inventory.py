@@ -1,4 +1,5 @@
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -141,9 +142,77 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_a_folder_is_no_database(tmp_path: Path) -> None:
+def test_a_folder_or_a_pipe_is_no_database(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
     with pytest.raises(InventoryError, match="is a folder"):
         Inventory(tmp_path)
+    with pytest.raises(InventoryError, match="is no file"):
+        Inventory(tmp_path / "pipe", create=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["a?mode=ro", ":memory:", "file:x?mode=memory", "a#b", "a%20b", "sp ace"]
+)
+def test_the_inventory_is_the_file_of_exactly_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_text("not to be touched")
+    with Inventory(Path(name)) as inventory:
+        record_names(inventory, Path("/shop"), ["a.jpg"])
+    with Inventory.scratch_copy(Path(name)) as copy:
+        assert len(list(copy.items())) == 1
+
+    with Inventory(Path(name), create=False) as inventory:
+        assert len(list(inventory.items())) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"a", name}
+    assert (tmp_path / "a").read_text() == "not to be touched"
+
+
+@pytest.mark.parametrize(
+    "harm", ["DELETE FROM alembic_version", "DROP TABLE event", "DROP VIEW inventory"]
+)
+def test_an_inventory_with_a_part_torn_out_says_so(
+    inventory: Inventory, harm: str
+) -> None:
+    record_names(inventory, Path("/shop"), ["a.jpg"])
+    with raw(inventory.path) as connection, connection:
+        connection.execute(harm)
+
+    with pytest.raises(InventoryError, match=r"damaged.*restore it from a backup"):
+        Inventory(inventory.path).story(Path("/shop/a.jpg"))
+
+
+def test_a_blank_file_is_no_inventory_to_read_and_one_to_fill(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.db"
+    path.touch()
+
+    with pytest.raises(InventoryError, match="no inventory at"):
+        Inventory(path, create=False)
+
+    with Inventory(path) as inventory:
+        assert list(inventory.items()) == []
+
+
+def test_a_scratch_copy_of_a_newer_inventory_names_the_inventory(
+    inventory: Inventory,
+) -> None:
+    with raw(inventory.path) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with (
+        pytest.raises(InventoryError, match=re.escape(f"{inventory.path} was written")),
+        Inventory.scratch_copy(inventory.path),
+    ):
+        pytest.fail("opened")
+
+
+def test_a_failure_of_ours_is_not_blamed_on_the_database(
+    inventory: Inventory,
+) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        inventory.decide("\ud800", DecisionKind.ACCEPT, tag="Bag", reviewer="x")
 
 
 def test_a_damaged_database_says_so(inventory: Inventory) -> None:

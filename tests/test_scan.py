@@ -298,7 +298,36 @@ def test_what_is_left_out_is_ignored_and_comes_back(
     assert run(exclude=("thumbs",)).ignored == 1
 
     run()
-    assert [i for i in lasting(inventory) if i.path != "thumbs"] == before
+    assert lasting(inventory) == before
+    assert run(exclude=("thumbs",)).ignored == 1
+
+
+def test_a_note_about_what_is_not_read_goes_with_it(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("a.png")
+    (shop / "notes.txt").touch()
+    run()
+    assert set(by_path(inventory)) == {"a.png", "notes.txt"}
+    (shop / "notes.txt").unlink()
+
+    assert run().missing == 0
+
+    assert set(by_path(inventory)) == {"a.png"}
+
+
+def test_a_picture_that_was_left_out_and_then_vanished_is_missing(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("stays.png", shade=90)
+    path = photo("a.png")
+    run()
+    run(exclude=("a.png",))
+    path.unlink()
+
+    assert run(exclude=("a.png",)).missing == 1
+
+    assert by_path(inventory)["a.png"].state is State.MISSING
 
 
 def test_a_new_threshold_decides_again_without_classifying(

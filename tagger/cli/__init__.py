@@ -5,10 +5,7 @@ costs what Typer costs.
 """
 
 import os
-import signal
-import sys
-from types import FrameType
-from typing import Annotated, Never
+from typing import Annotated
 
 import typer
 
@@ -19,7 +16,6 @@ from tagger.cli.model import model
 from tagger.cli.predict import predict
 from tagger.cli.scan import scan
 from tagger.cli.status import status
-from tagger.errors import Stopped, TaggerError
 
 app = typer.Typer(
     help="Tag folders of shop photographs into a SQLite inventory.",
@@ -61,51 +57,7 @@ def _globals(
         os.environ["TAGGER_DEBUG"] = "1"
 
 
-def main() -> Never:
-    """Run the program; every failure is one line on standard error and a status."""
-    # Names that are no UTF-8 must not stop the program that reports on them.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    try:
-        app()
-        status = 0
-    except Stopped as stopped:
-        _complain("interrupted: what was finished is saved")
-        status = stopped.exit_code
-    except TaggerError as error:
-        _show_traceback_if_asked()
-        _complain(f"error: {error}")
-        status = 1
-    except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
-        _show_traceback_if_asked()
-        _complain(
-            f"error: tagger has a fault: {type(error).__name__}: {error} "
-            "(please report it with the output of 'tagger --debug …')"
-        )
-        status = 1
-    sys.exit(status)
-
-
 def _show_version(*, wanted: bool) -> None:
     if wanted:
         typer.echo(f"tagger {__version__}")
         raise typer.Exit
-
-
-def _stop(number: int, _frame: FrameType | None) -> Never:
-    raise Stopped(number)
-
-
-def _complain(message: str) -> None:
-    from tagger.text import printable
-
-    typer.echo(printable(message), err=True)
-
-
-def _show_traceback_if_asked() -> None:
-    if os.environ.get("TAGGER_DEBUG"):
-        import traceback
-
-        traceback.print_exc()

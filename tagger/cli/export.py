@@ -33,5 +33,5 @@ def export(
             write_csv_file(inventory.items(), output)
         else:
             # The CSV writer ends its own lines; a terminal must not be steered.
-            sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
+            sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
             write_csv(inventory.items(), sys.stdout, escape=sys.stdout.isatty())

@@ -16,10 +16,11 @@ def _group() -> None:
 @model.command()
 def train(
     data: Annotated[
-        Path,
+        str,
         typer.Argument(
-            readable=False,
-            help="Folder with the four IDX files of Fashion-MNIST (.gz).",
+            help="Labelled images: a folder with the IDX files of Fashion-MNIST, a "
+            "folder with labels.csv, a folder of folders named by their tags, a CSV "
+            "file of Fashion-MNIST, or keras:fashion_mnist."
         ),
     ],
     output: Annotated[

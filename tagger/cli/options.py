@@ -1,5 +1,6 @@
 """Options that several commands take, and the values they stand for."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tagger.bundle import Bundle
+
+
+_FILE_WIDTH = 200
 
 
 class RuntimeChoice(StrEnum):
@@ -73,10 +77,13 @@ def bundle(name: str | None) -> "Bundle":
 
 
 def console() -> "Console":
-    """Return a console that shows tables whole and interprets nothing in them."""
+    """Return a console that interprets nothing, and is wide where nobody looks."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False, markup=False)
+    plain = Console(highlight=False, emoji=False, markup=False)
+    if not plain.is_terminal and "COLUMNS" not in os.environ:
+        plain.width = _FILE_WIDTH  # a log is searched by line
+    return plain
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -56,14 +56,17 @@ def scan(
 
     from tagger import scan as scanning
     from tagger.classifier import BundleClassifier, Runtime
+    from tagger.discover import check_root
 
+    # All that can be wrong is found out before an inventory is made.
+    roots = [check_root(folder) for folder in folders]
     bundle = options.bundle(model)
     policy = bundle.card.policy
     if threshold is not None:
         policy = replace(policy, threshold=threshold)
     with _inventory(options.database(db), scratch=dry_run) as inventory:
         summary = scanning.scan(
-            folders,
+            roots,
             inventory,
             BundleClassifier(bundle, Runtime(runtime)),
             policy,

@@ -39,7 +39,7 @@ class Database:
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
-        if not create and not path.exists():
+        if not create and _is_blank(path):
             raise InventoryError(
                 f"no inventory at {path}: make it with 'tagger scan FOLDER', "
                 "or name another with --db"
@@ -68,29 +68,36 @@ class Database:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy an inventory that others may be writing to, as of one moment."""
+    """Copy an inventory that others may be writing to, as of one moment.
+
+    Raises InventoryError where `source` is none, or a newer tagger's.
+    """
     with (
         _in_plain_words(source),
-        closing(
-            sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
-        ) as old,
+        closing(_connect(source)) as old,
         closing(sqlite3.connect(target)) as new,
     ):
+        _revision(source)
         old.backup(new)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open the file of exactly that name; SQLite has names that are none."""
+    return sqlite3.connect(path.absolute(), timeout=BUSY_SECONDS)
 
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": BUSY_SECONDS},
-        poolclass=NullPool,
+        "sqlite://", creator=lambda: _connect(path), poolclass=NullPool
     )
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)
 
     @event.listens_for(engine, "handle_error")
     def _explain(context: ExceptionContext) -> None:
-        raise _plain(path, context.original_exception) from context.original_exception
+        error = context.original_exception
+        if isinstance(error, sqlite3.Error):
+            raise _plain(path, error) from error
 
     return engine
 
@@ -100,7 +107,6 @@ def _set_up_connection(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.close()
 
 
@@ -117,10 +123,6 @@ def _prepare_file(path: Path) -> None:
     revision = _revision(path)
     if revision == REVISIONS[-1]:
         return
-    if revision is not None and revision not in REVISIONS:
-        raise InventoryError(
-            f"{path} was written by a newer tagger (schema {revision}): upgrade tagger"
-        )
     if revision is not None:
         copy_database(path, path.with_name(f"{path.name}.before-{REVISIONS[-1]}"))
     _upgrade(path)
@@ -135,38 +137,51 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _revision(path: Path) -> str | None:
-    """Read the schema's revision; None for a file that is absent or empty.
+def _is_blank(path: Path) -> bool:
+    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 
-    Raises InventoryError for a database that is not ours; opens nothing for writing.
+
+def _revision(path: Path) -> str | None:
+    """Read the schema's revision; None for a file that is absent or blank.
+
+    Raises InventoryError for what is no inventory, or a newer tagger's; writes nothing.
     """
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+    if _is_blank(path):
         return None
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
+    if not path.is_file():
+        kind = "a folder: name a file in it" if path.is_dir() else "no file"
+        raise InventoryError(f"{path} is {kind}; name the inventory with --db")
+    with closing(_connect(path)) as connection:
         (mark,) = connection.execute("PRAGMA application_id").fetchone()
-        tables = {
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master")
-        }
-        if mark != APPLICATION_ID and tables:
+        names = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        if mark != APPLICATION_ID and names:
             raise InventoryError(
                 f"{path} is another program's database: name another with --db"
             )
-        if "alembic_version" not in tables:
+        if not names:
             return None
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
+        revisions = connection.execute("SELECT * FROM alembic_version").fetchall()
+    if len(revisions) != 1:
+        raise InventoryError(f"{path} is damaged: restore it from a backup")
+    if revisions[0][0] not in REVISIONS:
+        raise InventoryError(
+            f"{path} was written by a newer tagger (schema {revisions[0][0]}): "
+            "upgrade tagger"
+        )
+    return str(revisions[0][0])
 
 
 def _upgrade(path: Path) -> None:
     import alembic.command
     from alembic.config import Config  # noqa: PLC0415
 
+    with closing(_connect(path)) as blank:
+        blank.execute("PRAGMA journal_mode = WAL")
     engine = _engine(path)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.connect() as connection:
-        connection = connection.execution_options(tagger_writes=True)  # noqa: PLW2901
+    with engine.connect() as opened:
+        connection = opened.execution_options(tagger_writes=True)
         with connection.begin():
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             config.attributes["connection"] = connection
@@ -182,16 +197,18 @@ def _in_plain_words(path: Path) -> Iterator[None]:
         raise _plain(path, error) from error
 
 
-def _plain(path: Path, error: BaseException) -> InventoryError:
+def _plain(path: Path, error: sqlite3.Error) -> InventoryError:
     """Say what SQLite's error means for the person who reads it, and what to do."""
-    if path.is_dir():
-        return InventoryError(f"{path} is a folder: name a file in it with --db")
     code = getattr(error, "sqlite_errorcode", None)
     code = None if code is None else code & 0xFF  # without the extension
     said = {
+        sqlite3.SQLITE_ERROR: f"is damaged ({error}): restore it from a backup",
         sqlite3.SQLITE_NOTADB: "is no SQLite database: name another with --db",
         sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
-        sqlite3.SQLITE_READONLY: "cannot be written: check its permissions",
+        sqlite3.SQLITE_READONLY: (
+            "cannot be written: check its permissions and its folder's "
+            "(reading needs them too, for SQLite's notes beside the file)"
+        ),
         sqlite3.SQLITE_PERM: "cannot be opened: check its permissions",
         sqlite3.SQLITE_FULL: "cannot grow: the disk is full. Make room, then run again",
         sqlite3.SQLITE_BUSY: (

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Update,
+    delete,
     false,
     func,
     insert,
@@ -232,6 +233,13 @@ class Recording:
                     if entry.path in known
                 ],
             )
+
+    def forget(self, notes: Sequence[KnownFile]) -> None:
+        """Delete the rows of paths that were never read and are not there any more."""
+        with self._database.writing() as connection:
+            for note in notes:
+                connection.execute(delete(Event).where(Event.image_id == note.id))
+                connection.execute(delete(Image).where(Image.id == note.id))
 
     def touch(self, stamps: Sequence[tuple[KnownFile, FileStamp]]) -> None:
         """Note new times of files whose bytes turned out to be the same."""

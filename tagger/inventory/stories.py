@@ -48,6 +48,8 @@ def find_story(
 
 
 def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
+    if image["digest"] is None:
+        return ()
     query = (
         select(Root.path.label("root"), Image.path)
         .join(Root, Root.id == Image.root_id)

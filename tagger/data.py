@@ -1,0 +1,286 @@
+"""Read labelled images for training and evaluation, in the forms that people have them.
+
+Every photograph goes through the one `images.prepare`. Knows no network.
+"""
+
+import csv
+import gzip
+import math
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.errors import DataError
+from tagger.images import FORMATS, prepare
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, UnreadableImage
+
+OTHER: Final = "other"
+"""Label of what is no catalogue item and must never be tagged with confidence."""
+
+AMBIGUOUS: Final = "ambiguous"
+"""Label of what the tags do not decide: neither right nor wrong, left out of both."""
+
+Part = Literal["train", "test"]
+
+_KERAS_PREFIX = "keras:"
+_IDX_PARTS = {"train": "train", "test": "t10k"}
+_IDX_IMAGES = 0x803
+_IDX_LABELS = 0x801
+_MOST_NAMED = 3
+_LEAST_LABELS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """Prepared images with the truth about each.
+
+    `images` is uint8 of shape (n, 28, 28, 1). `labels` are tags, "other" or
+    "ambiguous". `groups` names what must stay on one side of a split: neighbours of
+    one shoot, near-twins. `names` says where each image is from.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    names: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "LabelledImages":
+        """Return those images, by number or by mask."""
+        return LabelledImages(
+            self.name,
+            self.images[which],
+            self.labels[which],
+            self.groups[which],
+            self.names[which],
+        )
+
+
+def load(source: str, part: Part = "train") -> LabelledImages:
+    """Read a source of labelled images.
+
+    A source is a folder with the IDX files of Fashion-MNIST, a folder with a
+    `labels.csv` (columns `file`, `label`, perhaps `group`; pictures beside it or in
+    `images/`), a folder of folders named by their tag, a CSV file of Fashion-MNIST
+    (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
+    training and a test part, `part` says which; else it is read whole.
+
+    Raises DataError, naming what is wrong and how often, before anything is trained.
+    """
+    path = Path(source)
+    if source.startswith(_KERAS_PREFIX):
+        found = _load_keras(source, part)
+    elif path.is_file():
+        found = _load_csv(path)
+    elif any(path.glob("*-idx3-ubyte*")):
+        found = _load_idx(path, part)
+    elif (path / "labels.csv").is_file():
+        found = _load_labelled_folder(path)
+    elif path.is_dir():
+        found = _load_folders(path)
+    else:
+        raise DataError(f"{source} does not exist")
+    return _checked(found)
+
+
+def load_test_part(source: str) -> LabelledImages | None:
+    """Read the test part of a source of Fashion-MNIST; None where there is no such."""
+    path = Path(source)
+    if source.startswith(_KERAS_PREFIX) or any(path.glob("t10k-images-idx3-ubyte*")):
+        return load(source, "test")
+    return None
+
+
+def split(
+    data: LabelledImages, share: float, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Hold back about `share` of the images, never part of a group; (rest, held back).
+
+    Groups are drawn at random until the share is reached.
+    """
+    names, inverse = np.unique(data.groups, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    sizes = np.bincount(inverse)[order]
+    chosen = order[np.cumsum(sizes) - sizes < share * len(data)]
+    held_back = np.isin(inverse, chosen)
+    return data.take(~held_back), data.take(held_back)
+
+
+def tag_named(text: str) -> str | None:
+    """Return the tag that a folder or a cell means: any case, any punctuation."""
+    return _TAGS_BY_LETTERS.get(_letters(text))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+_TAGS_BY_LETTERS: Final = {
+    _letters(tag): tag for tag in (*FASHION_LABELS, OTHER, AMBIGUOUS)
+} | {_letters("T-shirt"): "T-shirt/top"}
+
+
+def _checked(data: LabelledImages) -> LabelledImages:
+    if not len(data):
+        raise DataError(f"{data.name}: no labelled images")
+    tags = set(data.labels.tolist()) - {OTHER, AMBIGUOUS}
+    if len(tags) < _LEAST_LABELS:
+        only = ", ".join(sorted(tags)) or "none"
+        raise DataError(f"{data.name}: images of two tags are needed, found: {only}")
+    return data
+
+
+def _load_idx(folder: Path, part: Part) -> LabelledImages:
+    stem = _IDX_PARTS[part]
+    images = _read_idx(_idx_file(folder, f"{stem}-images-idx3-ubyte"), _IDX_IMAGES)
+    labels = _read_idx(_idx_file(folder, f"{stem}-labels-idx1-ubyte"), _IDX_LABELS)
+    return _numbered(f"{folder} ({part})", images, labels)
+
+
+def _idx_file(folder: Path, stem: str) -> Path:
+    plain = folder / stem
+    return plain if plain.exists() else folder / f"{stem}.gz"
+
+
+def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
+    """Read an IDX file of bytes: a magic number, the shape, then the values."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        found, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * (magic & 0xFF))
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
+    if found != magic or len(values) != math.prod(shape):
+        raise DataError(
+            f"{path} is no IDX file of Fashion-MNIST: its header says {found:#x} "
+            f"and {shape}, and {len(values)} bytes follow"
+        )
+    return values.reshape(shape)
+
+
+def _load_keras(source: str, part: Part) -> LabelledImages:
+    name = source.removeprefix(_KERAS_PREFIX)
+    if name != "fashion_mnist":
+        raise DataError(f"{source}: only keras:fashion_mnist has these tags")
+    import keras
+
+    try:
+        parts = keras.datasets.fashion_mnist.load_data()
+    except Exception as error:
+        raise DataError(f"{source} cannot be downloaded: {error}") from error
+    return _numbered(source, *parts[0 if part == "train" else 1])
+
+
+def _load_csv(path: Path) -> LabelledImages:
+    """Read the CSV form of Fashion-MNIST: a header, then lines of label and pixels."""
+    try:
+        table = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)
+        images = table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no CSV of Fashion-MNIST: {error}") from error
+    if images.min() < 0 or images.max() > 255:  # noqa: PLR2004
+        raise DataError(f"{path}: pixel values must lie between 0 and 255")
+    return _numbered(str(path), images.astype(np.uint8), table[:, 0])
+
+
+def _numbered(
+    name: str, images: NDArray[np.uint8], labels: NDArray[np.integer]
+) -> LabelledImages:
+    """Name the labels that Fashion-MNIST numbers; each image is a group of its own."""
+    if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
+        raise DataError(f"{name}: images and labels do not belong together")
+    wrong = int(((labels < 0) | (labels >= len(FASHION_LABELS))).sum())
+    if wrong:
+        raise DataError(f"{name}: {wrong} labels are not those of Fashion-MNIST")
+    numbers = np.arange(len(labels)).astype(str)
+    tags = np.array(FASHION_LABELS)[labels.astype(np.int64)]
+    return LabelledImages(name, images[..., np.newaxis], tags, numbers, numbers)
+
+
+def _load_labelled_folder(folder: Path) -> LabelledImages:
+    rows = _read_labels(folder / "labels.csv")
+    beside = folder / "images"
+    pictures = beside if beside.is_dir() else folder
+    absent = [row["file"] for row in rows if not (pictures / row["file"]).is_file()]
+    _refuse(absent, f"{folder}: labels.csv names files that are absent")
+    unknown = [row["label"] for row in rows if tag_named(row["label"]) is None]
+    _refuse(unknown, f"{folder}: labels.csv has labels that are no tags")
+    return _prepared(
+        str(folder),
+        [pictures / row["file"] for row in rows],
+        [str(tag_named(row["label"])) for row in rows],
+        [row.get("group") or row["file"] for row in rows],
+    )
+
+
+def _read_labels(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if not {"file", "label"} <= set(reader.fieldnames or ()):
+                raise DataError(f"{path} needs the columns file and label")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _load_folders(folder: Path) -> LabelledImages:
+    folders = sorted(child for child in folder.iterdir() if child.is_dir())
+    unknown = [child.name for child in folders if tag_named(child.name) is None]
+    _refuse(unknown, f"{folder}: folders whose names are no tags")
+    found = [
+        (path, str(tag_named(child.name)))
+        for child in folders
+        for path in sorted(child.rglob("*"))
+        if path.suffix.lower() in FORMATS
+    ]
+    return _prepared(
+        str(folder),
+        [path for path, _ in found],
+        [tag for _, tag in found],
+        [str(path) for path, _ in found],
+    )
+
+
+def _prepared(
+    name: str, paths: Sequence[Path], labels: Sequence[str], groups: Sequence[str]
+) -> LabelledImages:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(prepare, paths))
+    bad = [
+        f"{path} ({result.reason})"
+        for path, result in zip(paths, results, strict=True)
+        if isinstance(result, UnreadableImage)
+    ]
+    _refuse(bad, f"{name}: images that cannot be read")
+    shape = (-1, IMAGE_SIDE, IMAGE_SIDE, 1)
+    pixels = [r.pixels for r in results if not isinstance(r, UnreadableImage)]
+    return LabelledImages(
+        name,
+        np.array(pixels, np.uint8).reshape(shape),
+        np.array(labels, np.str_),
+        np.array(groups, np.str_),
+        np.array([str(path) for path in paths], np.str_),
+    )
+
+
+def _refuse(cases: Iterable[str], what: str) -> None:
+    """Raise DataError if there are cases, with their count and the commonest few."""
+    counted = Counter(cases)
+    if counted:
+        named = ", ".join(case for case, _ in counted.most_common(_MOST_NAMED))
+        more = ", …" if len(counted) > _MOST_NAMED else ""
+        raise DataError(f"{what}: {counted.total()} ({named}{more})")
