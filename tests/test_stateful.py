@@ -96,9 +96,17 @@ class FolderAndInventory(RuleBasedStateMachine):
         self.decided[digest] = tag
 
     def machine(self, item: Item) -> Item:
-        """The item as the machine alone would have it, without its time."""
+        """The item as the machine alone would have it, without its time.
+
+        Of what is left out now, the inventory may know more than a fresh one.
+        """
+        if item.state is State.IGNORED:
+            item = replace(item, digest=None, model=None, machine_tag=None)
+            item = replace(item, confidence=None, runner_up=None, margin=None, tag=None)
         if item.digest in self.decided:
-            item = replace(item, tag=item.machine_tag, flagged=False, reason="")
+            item = replace(item, tag=item.machine_tag, flagged=False)
+            if item.state is State.TAGGED:
+                item = replace(item, reason="")
         never = datetime.min.replace(tzinfo=UTC)
         return replace(item, decided_by=None, reviewer=None, updated_at=never)
 
