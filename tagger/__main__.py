@@ -1,19 +1,17 @@
 """The program: `tagger`, or `python -m tagger`."""
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Never
 
 from tagger.errors import Stopped, TaggerError
+from tagger.interrupt import stop_at_once
 from tagger.text import printable
 
 
 def main() -> Never:
     """Run the command line; a failure is one line on standard error and a status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    stop_at_once()
     _make_streams_safe()
     try:
         # Only now: a signal that comes during the imports is answered like any other.
@@ -62,10 +60,6 @@ def _make_streams_safe() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-
-def _stop(number: int, _frame: FrameType | None) -> Never:
-    raise Stopped(number)
 
 
 def _complain(message: str, error: Exception | None = None) -> None:

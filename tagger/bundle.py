@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tagger.errors import ModelError
-from tagger.records import IMAGE_SIDE, PREPARING, Policy
+from tagger.records import IMAGE_SIDE, PREPARING, ModelIdentity, Policy
 
 DEFAULT_BUNDLE: Final = "three-block"
 """Name of the bundled network; one name, never a search for the newest."""
@@ -44,6 +44,11 @@ class ModelCard:
     def digest(self) -> str:
         """SHA-256 of the Keras file: the identity of the network in every row."""
         return self.files[KERAS_FILE]
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What rows say of the network."""
+        return ModelIdentity(self.name, self.digest, self.labels, self.preparing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ TensorFlow takes fifteen, with the same outputs (a test holds them to 1e-5).
 
 import os
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from tagger.bundle import Bundle
 from tagger.errors import ModelError
-from tagger.records import IMAGE_SIDE
+from tagger.records import IMAGE_SIDE, Runtime
 from tagger.silence import native_errors_silenced
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -26,21 +25,11 @@ CHUNK = 64
 neither a tag nor a confidence can depend on who else is in the batch."""
 
 
-class Runtime(StrEnum):
-    """What runs the network."""
-
-    LITERT = "litert"
-    KERAS = "keras"
-
-
 class BundleClassifier:
     """Classify prepared images with a bundle; the network is loaded at first use."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime = Runtime.LITERT) -> None:
-        self.name = bundle.card.name
-        self.digest = bundle.card.digest
-        self.labels = bundle.card.labels
-        self.preparing = bundle.card.preparing
+        self.identity = bundle.card.identity
         self._bundle = bundle
         self._runtime = runtime
 
@@ -60,7 +49,7 @@ class BundleClassifier:
         return self._forward(padded)[: len(chunk)].clip(0.0, 1.0)
 
     def _no_rows(self) -> NDArray[np.float32]:
-        return np.empty((0, len(self.labels)), np.float32)
+        return np.empty((0, len(self.identity.labels)), np.float32)
 
     @cached_property
     def _forward(self) -> Forward:
@@ -71,10 +60,10 @@ class BundleClassifier:
             raise ModelError(
                 f"{self._bundle.folder} cannot be loaded with {self._runtime}: {error}"
             ) from error
-        if output != len(self.labels):
+        if output != len(self.identity.labels):
             raise ModelError(
                 f"{self._bundle.folder}: the network has {output} outputs, "
-                f"its card {len(self.labels)} labels"
+                f"its card {len(self.identity.labels)} labels"
             )
         return forward
 

@@ -229,7 +229,7 @@ def _load_labelled_folder(folder: Path) -> LabelledImages:
 def _read_labels(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, restval="")
             if not {"file", "label"} <= set(reader.fieldnames or ()):
                 raise DataError(f"{path} needs the columns file and label")
             return list(reader)

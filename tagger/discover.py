@@ -20,9 +20,9 @@ class Rules:
     """Which paths are read: those with a picture's ending that no pattern leaves out.
 
     `endings` are lower-case with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is
-    matched against the name, and against the path under the root when it holds a
-    slash; `*` crosses folders. A path is read when it matches any of `include` (or
-    there are none) and none of `exclude`; an excluded folder is not entered.
+    matched in any case against the name, and against the path under the root when it
+    holds a slash; `*` crosses folders. A path is read when it matches any of `include`
+    (or there are none) and none of `exclude`; an excluded folder is not entered.
     """
 
     endings: Collection[str]
@@ -148,8 +148,10 @@ def _not_a_picture(path: str, rules: Rules) -> str:
 
 
 def _matches(path: str, pattern: str) -> bool:
+    # Cameras write .JPG where people write .jpg.
+    pattern = pattern.rstrip("/").casefold()
     subject = path if "/" in pattern else PurePosixPath(path).name
-    return fnmatchcase(subject, pattern.rstrip("/"))
+    return fnmatchcase(subject.casefold(), pattern)
 
 
 def _unreadable(path: str, error: OSError) -> SkippedFile:

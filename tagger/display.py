@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MOST_UNREADABLE = 20
+_EXPECTED = (State.TAGGED, State.UNREADABLE, State.MISSING, State.IGNORED)
+"""States shown even where nothing is in them."""
+
 _BAR_CELLS = 20
+_BARS_CELLS = 22 + _BAR_CELLS
+"""Columns that the bars take with their labels."""
+
 _PICTURE_LINES = 28
 
 
@@ -65,7 +71,8 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
 
 def inventory_status(status: InventoryStatus) -> RenderableType:
     """Show the inventory at a glance, and the last run."""
-    states = {state.value: status.states.get(state, 0) for state in State}
+    states = {state.value: status.states.get(state, 0) for state in _EXPECTED}
+    states |= {state.value: count for state, count in status.states.items()}
     review = {
         "waiting for review": status.flagged,
         "decided by a person": status.decided_by_person,
@@ -94,13 +101,22 @@ def drawn_prediction(
     picture: "Image",
     prepared: PreparedImage,
     probabilities: Mapping[str, float],
+    *,
+    width: int,
 ) -> RenderableType:
-    """Show one picture, what the network saw of it, and what it says, in colour."""
+    """Show one picture, what the network saw of it, and what it says, in colour.
+
+    Side by side where `width` columns hold them, else one below the other.
+    """
     from PIL.Image import fromarray  # noqa: PLC0415  a status draws nothing
 
+    photo, seen = _small(picture), _small(fromarray(prepared.pixels[:, :, 0]))
+    bars = probability_bars(probabilities)
+    drawn = [_drawn(photo), _drawn(seen), bars]
+    if photo.width + seen.width + _BARS_CELLS > width:
+        return Group(_heading(name, prepared), *drawn)
     grid = Table.grid(padding=(0, 2))
-    seen = fromarray(prepared.pixels[:, :, 0])
-    grid.add_row(_drawn(picture), _drawn(seen), probability_bars(probabilities))
+    grid.add_row(*drawn)
     return Group(_heading(name, prepared), grid)
 
 
@@ -221,14 +237,19 @@ def _moment(when: datetime) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _drawn(picture: "Image") -> RenderableType:
-    """Draw with half blocks, which every colour terminal and tmux can show."""
+def _small(picture: "Image") -> "Image":
+    """Bring a picture to the lines it is drawn in, a pixel half a cell high."""
     from PIL.Image import Resampling  # noqa: PLC0415  a status draws nothing
-    from rich_pixels import Pixels  # noqa: PLC0415
 
     scale = _PICTURE_LINES / picture.height
     width = min(2 * _PICTURE_LINES, max(1, round(picture.width * scale)))
     how = Resampling.BOX if scale < 1 else Resampling.NEAREST
-    small = picture.convert("RGB").resize((width, _PICTURE_LINES), how)
+    return picture.convert("RGB").resize((width, _PICTURE_LINES), how)
+
+
+def _drawn(small: "Image") -> RenderableType:
+    """Draw with half blocks, which every colour terminal and tmux can show."""
+    from rich_pixels import Pixels  # noqa: PLC0415  a status draws nothing
+
     drawn: Pixels = Pixels.from_image(small)
     return drawn

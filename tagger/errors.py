@@ -11,6 +11,10 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
     Stopped               a signal asked the program to stop; no failure
 """
 
+EXIT_FAILED = 1
+EXIT_UNREADABLE = 3
+"""Exit statuses; 0 is done, 2 a wrong command line, 128 + n stopped by signal n."""
+
 
 class TaggerError(Exception):
     """A failure of the run, told to the user in one line (exit status 1).

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, TextIO
 
 from tagger.errors import ExportError
 from tagger.records import Item
-from tagger.text import printable
+from tagger.text import encodable, printable
 
 COLUMNS: Final = tuple(field.name for field in fields(Item))
 
@@ -48,7 +47,7 @@ def write_csv_file(items: Iterable[Item], target: Path) -> int:
     try:
         if target.exists() and not target.is_file():
             with target.open("w", encoding="utf-8", newline="") as stream:
-                return _write_to(items, stream)
+                return write_csv(items, stream)
         return _replace(items, target)
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror}") from error
@@ -59,7 +58,7 @@ def _replace(items: Iterable[Item], target: Path) -> int:
     draft = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            count = _write_to(items, stream)
+            count = write_csv(items, stream)
             stream.flush()
             os.fsync(stream.fileno())
         draft.chmod(_permissions(target))
@@ -68,11 +67,6 @@ def _replace(items: Iterable[Item], target: Path) -> int:
         with suppress(FileNotFoundError):
             draft.unlink()
     return count
-
-
-def _write_to(items: Iterable[Item], stream: TextIOWrapper) -> int:
-    stream.reconfigure(errors="backslashreplace")  # a name may be no UTF-8
-    return write_csv(items, stream)
 
 
 def _permissions(target: Path) -> int:
@@ -91,5 +85,5 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}"
     if isinstance(value, datetime):
-        return value.isoformat()
-    return "" if value is None else str(value)
+        return value.isoformat().replace("+00:00", "Z")
+    return "" if value is None else encodable(str(value))

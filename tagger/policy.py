@@ -1,5 +1,6 @@
 """Decide what a person must look at. Pure functions of a prediction and a policy."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,6 +49,11 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
 def _candidates(prediction: Prediction) -> str:
     second = prediction.confidence - prediction.margin
     return (
-        f"{prediction.tag} {prediction.confidence:.2f}, "
-        f"{prediction.runner_up} {second:.2f}"
+        f"{prediction.tag} {_rounded_down(prediction.confidence)}, "
+        f"{prediction.runner_up} {_rounded_down(second)}"
     )
+
+
+def _rounded_down(share: float) -> str:
+    """Never show what fell short of a threshold as if it reached it."""
+    return f"{math.floor(share * 100 + 1e-6) / 100:.2f}"

@@ -55,12 +55,32 @@ class DecidedBy(StrEnum):
     PERSON = "person"
 
 
+class Runtime(StrEnum):
+    """What runs a network."""
+
+    LITERT = "litert"
+    KERAS = "keras"
+
+
 class DecisionKind(StrEnum):
     """What a reviewer answered; a skip is no decision and is not kept."""
 
     ACCEPT = "accept"
     CORRECT = "correct"
     NOT_CATALOGUE = "not-a-catalogue-item"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which network said something.
+
+    `digest` is that of its weights; `preparing` the recipe of what it is shown.
+    """
+
+    name: str
+    digest: str
+    labels: tuple[str, ...]
+    preparing: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.discover import Rules, check_root, walk
+from tagger.errors import EXIT_UNREADABLE
 from tagger.images import FOREIGN_PICTURES, FORMATS, prepare
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
 from tagger.policy import decide, predict
@@ -26,6 +27,7 @@ from tagger.records import (
     ImageFile,
     KnownFile,
     Listed,
+    ModelIdentity,
     Policy,
     Prediction,
     PreparedImage,
@@ -34,10 +36,6 @@ from tagger.records import (
     State,
     UnreadableImage,
 )
-
-EXIT_DONE = 0
-EXIT_FAILED = 1
-EXIT_UNREADABLE = 3
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
@@ -48,12 +46,9 @@ Outcome = tuple[ImageFile, Result]
 
 
 class Classifier(Protocol):
-    """A network with a name, by the digest of its weights."""
+    """A network that says what it is."""
 
-    name: str
-    digest: str
-    labels: tuple[str, ...]
-    preparing: str
+    identity: ModelIdentity
 
     def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the (n, labels) probabilities of a (n, 28, 28, 1) batch."""
@@ -87,6 +82,7 @@ class _Plan:
     vanished: dict[str, KnownFile] = field(default_factory=dict)
     unchanged: int = 0
     ignored: int = 0
+    empty: bool = False
 
 
 _Formers = dict[str, list[tuple[_Plan, str]]]
@@ -110,12 +106,11 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
     start = perf_counter()
     roots = list(dict.fromkeys(check_root(folder) for folder in folders))
     with inventory.recording(
-        model=(classifier.name, classifier.digest, classifier.labels),
-        preparing=classifier.preparing,
-        options=_told(roots, policy, options),
+        classifier.identity, options=_told(roots, policy, options)
     ) as recording:
-        recording.enforce(policy, decide)
         plans, warnings = _plan_all(roots, recording, options)
+        if not all(plan.empty for plan in plans):
+            recording.enforce(policy, decide)
         run = _Run(recording, classifier, policy, options)
         counts = run.carry_out(plans, track)
         summary = RunSummary(
@@ -126,7 +121,7 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
         )
         summary = replace(summary, seconds=perf_counter() - start)
         recording.finish(
-            [plan.root for plan in plans],
+            [plan.root for plan in plans if not plan.empty],
             exit_code=exit_code(summary),
             counts=_kept_counts(summary),
         )
@@ -135,7 +130,7 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
 
 def exit_code(summary: RunSummary) -> int:
     """Return 3 where a picture of the scanned folders cannot be read, else 0."""
-    return EXIT_UNREADABLE if summary.unreadable else EXIT_DONE
+    return EXIT_UNREADABLE if summary.unreadable else 0
 
 
 def _told(
@@ -165,10 +160,12 @@ def _plan_all(
     plans, warnings = [], []
     for root in roots:
         listing = list(walk(root, rules))
+        known = recording.known(root)
         if any(isinstance(entry, ImageFile) for entry in listing):
-            plans.append(_plan(root, listing, recording.known(root), options))
+            plans.append(_plan(root, listing, known, options))
         else:
             warnings.append(f"no pictures in {root}: nothing was changed")
+            plans.append(_plan_for_empty(root, listing, known))
     return plans, warnings
 
 
@@ -194,6 +191,24 @@ def _plan(
             unchanged += 1
     _account_for_unlisted(plan, listing)
     return replace(plan, unchanged=unchanged, ignored=ignored)
+
+
+def _plan_for_empty(
+    root: Path, listing: Sequence[Listed], known: Mapping[str, KnownFile]
+) -> _Plan:
+    """Plan for a root without pictures, which may be a disk that is not plugged in.
+
+    Nothing goes missing. But what could not be read is told, and a file that is found
+    elsewhere in this scan has moved there.
+    """
+    plan = _Plan(root, known, empty=True)
+    for entry in listing:
+        if isinstance(entry, SkippedFile) and entry.state is State.UNREADABLE:
+            row = known.get(entry.path)
+            if row is None or (row.state, row.reason) != (entry.state, entry.reason):
+                plan.to_skip.append(entry)
+    plan.vanished.update({p: row for p, row in known.items() if row.digest})
+    return plan
 
 
 def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:
@@ -311,7 +326,7 @@ class _Run:
         if unseen:
             batch = np.stack([image.pixels for image in unseen])
             rows = self._classifier.classify(batch)
-            said = predict(rows, self._classifier.labels)
+            said = predict(rows, self._classifier.identity.labels)
             found |= dict(zip((i.digest for i in unseen), said, strict=True))
             self._tally["classified"] += len(unseen)
         return found
@@ -331,7 +346,7 @@ class _Run:
         missing = [
             StateChange(row, State.MISSING, "not there", "missing")
             for row in plan.vanished.values()
-            if row.state is not State.MISSING
+            if row.state is not State.MISSING and not plan.empty
         ]
         self._tally["unchanged"] += plan.unchanged
         self._tally["ignored"] += plan.ignored

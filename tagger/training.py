@@ -3,10 +3,12 @@
 The only module that trains; TensorFlow is imported by the functions that need it.
 """
 
+import io
 import os
 import platform
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.bundle import (
+    CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
     Bundle,
@@ -26,8 +29,9 @@ from tagger.bundle import (
     write_card,
 )
 from tagger.data import LabelledImages, load, load_test_part, split
-from tagger.errors import DataError
+from tagger.errors import DataError, ModelError
 from tagger.records import FASHION_LABELS, IMAGE_SIDE, PREPARING, Policy
+from tagger.silence import native_errors_silenced
 
 MAX_SHIFT: Final = 2
 """Pixels an image is moved by at most, in either direction, while training."""
@@ -61,11 +65,13 @@ def train(
     """
     keras = _keras(settings.seed)
     fitting, held_back = split(data, HELD_BACK, settings.seed)
+    if not len(fitting):
+        raise DataError(f"{data.name}: one group cannot be split; more are needed")
     network = three_block(len(FASHION_LABELS))
     network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     network.fit(
         _augmented(fitting, settings),
-        steps_per_epoch=len(fitting) // settings.batch_size,
+        steps_per_epoch=max(1, len(fitting) // settings.batch_size),
         epochs=settings.epochs,
         validation_data=(held_back.images.astype(np.float32), numbers(held_back)),
         validation_batch_size=512,
@@ -124,8 +130,10 @@ def train_bundle(
 
     The threshold is chosen on the part held back; a test part, where the source has
     one, is only measured. Raises DataError before the training starts where the data
-    is unfit.
+    is unfit, ModelError where `folder` holds something that is no bundle.
     """
+    if folder.exists() and not (folder / CARD_FILE).exists():
+        raise ModelError(f"{folder} exists and is no bundle: name another folder")
     data, test_part = load(source), load_test_part(source)
     network, held_back = train(data, settings, on_epoch)
     on_held_back = probabilities(network, held_back.images)
@@ -178,7 +186,9 @@ def choose_threshold(
 
     In hundredths; 1.0 where no confidence reaches it.
     """
-    confidence, right = found.max(axis=1), found.argmax(axis=1) == labels
+    # In double precision, as `policy.decide` compares.
+    confidence = found.max(axis=1).astype(np.float64)
+    right = found.argmax(axis=1) == labels
     for threshold in np.arange(0, 100) / 100:
         accepted = confidence >= threshold
         if accepted.any() and right[accepted].mean() >= precision:
@@ -222,7 +232,8 @@ def write_bundle(
 
 def _keras(seed: int) -> Any:  # noqa: ANN401
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
+    with native_errors_silenced():
+        import keras
 
     keras.utils.set_random_seed(seed)
     return keras
@@ -241,7 +252,8 @@ def _convert(network: Any, target: Path) -> None:  # noqa: ANN401
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
-    target.write_bytes(converter.convert())
+    with redirect_stdout(io.StringIO()), native_errors_silenced():  # it chats
+        target.write_bytes(converter.convert())
 
 
 def _circumstances() -> dict[str, Any]:
@@ -263,7 +275,7 @@ def _augmented(
     sandal.
     """
     chance = np.random.default_rng(settings.seed)
-    size, labels = settings.batch_size, numbers(data)
+    size, labels = min(settings.batch_size, len(data)), numbers(data)
     while True:
         order = chance.permutation(len(data))
         for start in range(0, len(data) - size + 1, size):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import FASHION_LABELS, PREPARING
+from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 
@@ -36,17 +36,15 @@ class FakeClassifier:
     def __init__(
         self, name: str = "fake", labels: tuple[str, ...] = FASHION_LABELS
     ) -> None:
-        self.name = name
-        self.digest = hashlib.sha256(name.encode()).hexdigest()
-        self.labels = labels
-        self.preparing = PREPARING
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        self.identity = ModelIdentity(name, digest, labels, PREPARING)
         self.seen = 0
 
     def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.seen += len(batch)
         mean = batch.reshape(len(batch), -1).mean(axis=1) / 255
-        top = (mean * len(self.labels)).astype(int)
-        rest = (1 - mean / 2 - 0.5) / (len(self.labels) - 1)
-        rows = np.repeat(rest[:, None], len(self.labels), axis=1)
+        top = (mean * len(self.identity.labels)).astype(int)
+        rest = (1 - mean / 2 - 0.5) / (len(self.identity.labels) - 1)
+        rows = np.repeat(rest[:, None], len(self.identity.labels), axis=1)
         rows[np.arange(len(batch)), top] = 0.5 + mean / 2
         return rows.astype(np.float32)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from support import SAMPLES, expected_by_file
 
 from tagger.bundle import Bundle, find_bundle
-from tagger.classifier import CHUNK, BundleClassifier, Runtime
+from tagger.classifier import CHUNK, BundleClassifier
 from tagger.errors import ModelError
 from tagger.images import prepare
-from tagger.records import PreparedImage
+from tagger.records import PreparedImage, Runtime
 
 
 @pytest.fixture(scope="module")

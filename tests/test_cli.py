@@ -239,6 +239,8 @@ def test_predict_shows_the_ten_probabilities(tagger: Tagger) -> None:
     assert all(label in shown.stdout for label in FASHION_LABELS)
     first, second = map(json.loads, told.stdout.splitlines())
     assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert "does not exist" in tagger.fails("predict", "absent.jpg")
+    assert "is a folder" in tagger.fails("predict", SAMPLES)
     assert first["confidence"] == max(first["probabilities"].values())
     assert second["state"] == "unreadable"
     assert told.returncode == 3
@@ -377,6 +379,9 @@ def test_hostile_names_never_reach_the_terminal_raw(
         connection.text_factory = bytes
         stored = {path for (path,) in connection.execute("SELECT path FROM image")}
     assert set(names) <= stored
+    piped = tagger("export")
+    assert piped.returncode == 0
+    assert "not-utf8-\\xff\\xfe.png" in piped.stdout
     paths = {row["path"] for row in parsed(tagger)}
     assert {"new\nline.png", "[bold]mark'up\".png", "--help.png"} <= paths
 
@@ -448,7 +453,7 @@ def test_a_stopped_scan_keeps_what_it_finished(
     shop = tagger.folder / "shop"
     shop.mkdir()
     data = (SAMPLES / "skateboard.jpg").read_bytes()
-    for item in range(3000):
+    for item in range(1500):
         (shop / f"{item}.jpg").write_bytes(data + item.to_bytes(4))
     process = subprocess.Popen(
         tagger.command("scan", shop, "--batch-size", 8),
@@ -469,11 +474,26 @@ def test_a_stopped_scan_keeps_what_it_finished(
     assert process.returncode == status
     assert (output, errors) == ("", "interrupted: what was finished is saved\n")
     kept = count_images(tagger.db)
-    assert 0 < kept < 3000
+    assert 0 < kept < 1500
     with raw(tagger.db) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (code,) = connection.execute("SELECT exit_code FROM run").fetchone()
     assert code == status
+
+    killed = subprocess.Popen(
+        tagger.command("scan", shop),
+        env=tagger.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while count_images(tagger.db) < kept + 100:
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+    assert tagger("scan", shop).returncode == 0
+    undisturbed = tagger.folder / "undisturbed.db"
+    tagger("scan", shop, "--db", undisturbed)
+    assert without_times(tagger.db) == without_times(undisturbed)
 
 
 def test_a_traceback_is_shown_only_when_asked_for(tagger: Tagger) -> None:
@@ -493,7 +513,7 @@ def test_a_fault_of_ours_is_one_line_too(
         raise RuntimeError("\x1b[31m")
 
     monkeypatch.setattr(cli, "app", fault)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(program, "stop_at_once", lambda: None)
 
     with pytest.raises(SystemExit) as stopped:
         program.main()
@@ -564,6 +584,14 @@ def count_images(db: Path) -> int:
         except sqlite3.OperationalError:  # the tables are not made yet
             return 0
     return int(number)
+
+
+def without_times(db: Path) -> list[tuple[object, ...]]:
+    with raw(db) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        columns = "path, tag, confidence, flagged, reason, state, digest, model"
+        query = f"SELECT {columns} FROM inventory ORDER BY path"  # noqa: S608
+        return list(connection.execute(query))
 
 
 def parsed(tagger: Tagger) -> list[dict[str, str]]:

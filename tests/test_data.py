@@ -193,6 +193,7 @@ def test_a_folder_with_labels_is_read(labelled: Path) -> None:
         ("file,label\nplain.bmp,Hat\n", r"no tags: 1 \(Hat\)"),
         ("name,label\nplain.bmp,Bag\n", "needs the columns"),
         ("file,label\n", "no labelled images"),
+        ("file,label\nplain.bmp\n", r"no tags: 1 \(\)"),
         ("file,label\nplain.bmp,Bag\n", "found: Bag"),
         ("file,label\nplain.bmp,other\n", "found: none"),
     ],

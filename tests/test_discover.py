@@ -48,13 +48,13 @@ def test_a_picture_of_a_foreign_format_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_patterns_choose_and_leave_out(tmp_path: Path) -> None:
-    touch(tmp_path, "a.jpg", "a.png", "thumbs/a.jpg", "new/old/a.jpg", "new/a.jpg")
+    touch(tmp_path, "A.JPG", "a.png", "Thumbs/a.jpg", "new/old/a.jpg", "new/a.jpg")
     rules = Rules({".jpg", ".png"}, (), ("*.jpg",), ("thumbs", "new/old/*"))
 
     assert listing(tmp_path, rules) == {
-        "a.jpg": "read",
+        "A.JPG": "read",
         "a.png": "not included by *.jpg",
-        "thumbs": "excluded by thumbs",
+        "Thumbs": "excluded by thumbs",
         "new/a.jpg": "read",
         "new/old/a.jpg": "excluded by new/old/*",
     }

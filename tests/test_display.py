@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
-from support import SAMPLES
+from support import SAMPLES, FakeClassifier
 
 from tagger import display
 from tagger.bundle import DEFAULT_BUNDLE, find_bundle
@@ -36,7 +36,7 @@ def golden(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> C
     def compare(name: str, shown: RenderableType) -> None:
         console = Console(
             record=True,
-            width=100,
+            width=112 if name == "predict" else 100,
             file=io.StringIO(),
             color_system="truecolor",
             force_terminal=True,
@@ -119,10 +119,15 @@ def test_a_prediction(golden: Compare, classifier: BundleClassifier) -> None:
     path = SAMPLES / "sneaker-side-view.jpg"
     image = prepare(path)
     assert isinstance(image, PreparedImage)
-    (said,) = predict(classifier.classify(image.pixels[None]), classifier.labels)
-    by_label = dict(zip(classifier.labels, said.probabilities, strict=True))
+    (said,) = predict(
+        classifier.classify(image.pixels[None]), classifier.identity.labels
+    )
+    by_label = dict(zip(classifier.identity.labels, said.probabilities, strict=True))
     picture = upright(path, side=448)
-    golden("predict", display.drawn_prediction(path.name, picture, image, by_label))
+    golden(
+        "predict",
+        display.drawn_prediction(path.name, picture, image, by_label, width=112),
+    )
 
 
 def shown(renderable: RenderableType) -> str:
@@ -154,7 +159,20 @@ def test_an_inventory_before_its_first_scan(inventory: Inventory) -> None:
 
 
 def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
-    with inventory.recording(model=("m", "d", ("a", "b")), preparing="p", options={}):
+    with inventory.recording(FakeClassifier().identity, options={}):
         status = inventory.status()
 
     assert "still running, or killed" in shown(display.inventory_status(status))
+
+
+def test_a_narrow_terminal_gets_its_pictures_one_below_the_other() -> None:
+    path = SAMPLES / "lossy.webp"
+    image = prepare(path)
+    assert isinstance(image, PreparedImage)
+
+    def lines(width: int) -> int:
+        picture = upright(path, side=448)
+        view = display.drawn_prediction("x", picture, image, {"Bag": 1.0}, width=width)
+        return shown(view).count("\n")
+
+    assert lines(width=60) > 2 * lines(width=140) - 4

@@ -31,14 +31,14 @@ items = st.builds(
     flagged=st.booleans(),
     reason=texts,
     decided_by=st.none() | st.sampled_from(DecidedBy),
-    runner_up=st.none(),
+    runner_up=st.none() | texts.filter(bool),
     margin=shares,
     state=st.sampled_from(State),
     digest=st.none() | st.just("d" * 64),
-    model=st.none(),
+    model=st.none() | texts.filter(bool),
     updated_at=st.datetimes(timezones=st.just(UTC)),
     machine_tag=st.none(),
-    reviewer=st.none(),
+    reviewer=st.none() | texts.filter(bool),
 )
 
 
@@ -67,6 +67,20 @@ def test_what_is_written_is_read_again(written: list[Item]) -> None:
 def test_the_first_columns_are_the_promised_ones() -> None:
     assert COLUMNS[: len(PROMISED)] == PROMISED
     assert tuple(field.name for field in fields(Item)) == COLUMNS
+
+
+def test_a_name_that_is_no_utf8_is_written_escaped() -> None:
+    stream = io.StringIO(newline="")
+    item = Item(
+        "/shop", "caf\udce9.jpg", None, None, False, "", None, None, None,
+        State.MISSING, None, None, datetime(2026, 1, 2, tzinfo=UTC), None, None,
+    )  # fmt: skip
+
+    write_csv([item], stream)
+
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert row["path"] == "caf\\xe9.jpg"
+    assert row["updated_at"] == "2026-01-02T00:00:00Z"
 
 
 def failing() -> Iterator[Item]:

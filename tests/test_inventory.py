@@ -41,10 +41,7 @@ def raw(path: Path) -> "closing[sqlite3.Connection]":
 
 def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
     """Put paths into the inventory without there being files."""
-    fake = FakeClassifier()
-    with inventory.recording(
-        model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
-    ) as recording:
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
         files = [ImageFile(name, FileStamp(1, 2)) for name in names]
         outcomes = [(file, UnreadableImage("broken", "d" * 64)) for file in files]
         recording.record(root, outcomes, {}, {})
@@ -408,7 +405,7 @@ def test_a_story_is_found_under_the_innermost_root(inventory: Inventory) -> None
 
     assert story is not None
     assert story.item.root == "/shop/sub"
-    assert story.same_bytes == ("/shop/sub/a.jpg", "/shop/sub/b.jpg")
+    assert story.same_bytes == ("/shop/sub/b.jpg",)
     assert inventory.story(Path("/shop/none.jpg")) is None
     assert inventory.story(Path("/elsewhere/a.jpg")) is None
 
@@ -416,11 +413,8 @@ def test_a_story_is_found_under_the_innermost_root(inventory: Inventory) -> None
 def test_a_policy_is_kept_and_not_repeated(inventory: Inventory) -> None:
     from tagger.policy import decide
 
-    fake = FakeClassifier()
     for threshold in (0.5, 0.5, 0.7):
-        with inventory.recording(
-            model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
-        ) as recording:
+        with inventory.recording(FakeClassifier().identity, options={}) as recording:
             recording.enforce(Policy(threshold), decide)
 
     with raw(inventory.path) as connection:
@@ -431,10 +425,7 @@ def test_a_policy_is_kept_and_not_repeated(inventory: Inventory) -> None:
 def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> None:
     root = Path("/shop")
     record_names(inventory, root, ["a.jpg"])
-    fake = FakeClassifier()
-    with inventory.recording(
-        model=(fake.name, fake.digest, fake.labels), preparing="p", options={}
-    ) as recording:
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
         known = recording.known(root)
         left_out = SkippedFile("a.jpg", State.IGNORED, "excluded by a*")
         recording.skip(root, [left_out], known)

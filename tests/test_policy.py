@@ -50,6 +50,12 @@ def test_the_reason_names_both_candidates() -> None:
     assert unsure.reason == "unsure: Shirt 0.46, Coat 0.16 (needs 0.90)"
 
 
+def test_what_falls_short_is_never_shown_as_if_it_did_not() -> None:
+    verdict = decide(prediction(0.9999, 0.9), Policy(1.0))
+
+    assert verdict.reason == "unsure: Shirt 0.99, Coat 0.09 (needs 1.00)"
+
+
 @given(st.lists(st.lists(shares, min_size=10, max_size=10), max_size=5))
 def test_predictions_follow_the_probabilities(rows: list[list[float]]) -> None:
     table = np.array(rows, np.float32).reshape(-1, 10)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from support import SAMPLES, FakeClassifier, Photo, expected_by_file
 
 from tagger.errors import FolderError
@@ -209,7 +211,11 @@ def test_a_vanished_file_is_missing_and_comes_back_with_its_decision(
     assert run().missing == 0
 
     kept.rename(path)
+    os.utime(path, ns=(9, 9))
     run()
+    story = inventory.story(path)
+    assert story is not None
+    assert [event.what for event in story.events][-1] == "returned"
     item = by_path(inventory)["a.png"]
     assert (item.state, item.tag) == (State.TAGGED, "Bag")
     assert item.decided_by is DecidedBy.PERSON
@@ -228,6 +234,26 @@ def test_an_empty_folder_is_a_warning_and_changes_nothing(
     assert summary.warnings == (f"no pictures in {shop}: nothing was changed",)
     assert exit_code(summary) == 0
     assert list(inventory.items()) == before
+
+    run(policy=Policy(1.0))
+    assert list(inventory.items()) == before
+
+
+def test_a_file_that_moved_out_of_an_emptied_root_has_moved(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("new/a.png")
+    photo("done/b.png", shade=90)
+    run(shop / "new", shop / "done")
+    (shop / "new" / "a.png").rename(shop / "done" / "a.png")
+
+    summary = run(shop / "new", shop / "done")
+
+    assert (summary.moved, summary.new) == (1, 0)
+    assert {(Path(i.root).name, i.path) for i in inventory.items()} == {
+        ("done", "a.png"),
+        ("done", "b.png"),
+    }
 
 
 def test_a_missing_folder_stops_the_scan_before_it_begins(
@@ -429,7 +455,7 @@ def test_a_scan_that_fails_half_way_keeps_what_it_finished(
         photo(f"{shade}.png", shade=shade)
 
     class Fails(FakeClassifier):
-        def classify(self, batch):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
             if self.seen:
                 raise RuntimeError
             return super().classify(batch)

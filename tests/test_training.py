@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from tagger.bundle import load_bundle
 from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.data import load
+from tagger.errors import DataError, ModelError
 from tagger.records import FASHION_LABELS
 from tagger.training import (
     Settings,
     accuracy,
     choose_threshold,
     numbers,
+    train,
     train_bundle,
 )
 
@@ -50,7 +53,7 @@ def test_what_the_threshold_accepts_is_as_precise_as_asked(
 ) -> None:
     threshold = choose_threshold(found, labels, precision)
 
-    accepted = found.max(axis=1) >= threshold
+    accepted = found.max(axis=1).astype(np.float64) >= threshold
     assert 0 <= threshold <= 1
     if threshold < 1 and accepted.any():
         assert accuracy(found[accepted], labels[accepted]) >= precision
@@ -90,6 +93,31 @@ def test_a_network_is_trained_written_and_found_to_have_learnt(
     assert bundle.card.training["parameters"] == 241_546
     assert bundle.card.training["seed"] == 3
     assert [path.name for path in folder.parent.iterdir()] == ["bars"]
+
+
+def test_a_folder_that_is_no_bundle_is_not_written_over(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+
+    with pytest.raises(ModelError, match="is no bundle"):
+        train_bundle(str(data), tmp_path / "mine", Settings(epochs=1))
+
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+@pytest.mark.model
+def test_fewer_images_than_a_batch_are_trained_with(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    few = load(str(data)).take(np.arange(24))
+    train(few, Settings(epochs=1))
+
+    assert capfd.readouterr() == ("", "")
+    one_group = replace(few, groups=np.full(24, "one"))
+    with pytest.raises(DataError, match="cannot be split"):
+        train(one_group, Settings(epochs=1))
 
 
 @pytest.mark.model

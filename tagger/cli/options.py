@@ -2,11 +2,13 @@
 
 import os
 import sys
-from enum import StrEnum
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tagger.records import Runtime
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,13 +17,6 @@ if TYPE_CHECKING:
 
 
 _FILE_WIDTH = 200
-
-
-class RuntimeChoice(StrEnum):
-    """The runtimes of `tagger.classifier`, named here so that `--help` stays light."""
-
-    LITERT = "litert"
-    KERAS = "keras"
 
 
 Db = Annotated[
@@ -44,7 +39,7 @@ ModelName = Annotated[
     ),
 ]
 RuntimeName = Annotated[
-    RuntimeChoice,
+    Runtime,
     typer.Option("--runtime", help="What runs the network."),
 ]
 Threshold = Annotated[
@@ -87,10 +82,14 @@ def console() -> "Console":
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print an object on one line; what JSON does not know is written as text."""
+    """Print an object on one line; moments as ISO 8601, paths as text."""
     import json
 
-    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, default=_as_json) + "\n")
+
+
+def _as_json(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def warn(message: str) -> None:

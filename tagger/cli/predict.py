@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.options import RuntimeChoice
+from tagger.records import Runtime
 
 if TYPE_CHECKING:
     from tagger.classifier import BundleClassifier
@@ -21,19 +21,21 @@ def predict(
         list[Path], typer.Argument(readable=False, help="Picture files.")
     ],
     model: options.ModelName = None,
-    runtime: options.RuntimeName = RuntimeChoice.LITERT,
+    runtime: options.RuntimeName = Runtime.LITERT,
     as_json: options.AsJson = False,
 ) -> None:
     """Show pictures, the 28x28 the network sees, and its ten probabilities.
 
     Nothing is recorded. Example: tagger predict sample_images/cmyk.jpg
     """
-    from tagger.classifier import BundleClassifier, Runtime
+    from tagger.classifier import BundleClassifier
+    from tagger.errors import EXIT_UNREADABLE
     from tagger.images import prepare
     from tagger.records import UnreadableImage
-    from tagger.scan import EXIT_UNREADABLE
 
-    classifier = BundleClassifier(options.bundle(model), Runtime(runtime))
+    classifier = BundleClassifier(options.bundle(model), runtime)
+    for path in images:
+        _check(path)
     code = 0
     for path in images:
         result = prepare(path)
@@ -43,6 +45,15 @@ def predict(
         else:
             _tell(path, result, classifier, as_json=as_json)
     raise typer.Exit(code)
+
+
+def _check(path: Path) -> None:
+    from tagger.errors import TaggerError
+
+    if not path.exists():
+        raise TaggerError(f"{path} does not exist")
+    if path.is_dir():
+        raise TaggerError(f"{path} is a folder: name the pictures in it")
 
 
 def _tell_unreadable(path: Path, image: "UnreadableImage", *, as_json: bool) -> None:
@@ -66,14 +77,17 @@ def _tell(
     from tagger.images import upright
     from tagger.policy import predict as read
 
-    (said,) = read(classifier.classify(image.pixels[None]), classifier.labels)
-    by_label = dict(zip(classifier.labels, said.probabilities, strict=True))
+    (said,) = read(classifier.classify(image.pixels[None]), classifier.identity.labels)
+    by_label = dict(zip(classifier.identity.labels, said.probabilities, strict=True))
     console = options.console()
     if as_json:
         fields = {name: getattr(said, name) for name in _PROMISED}
         options.print_json({"path": str(path), **fields, "probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)
-        console.print(display.drawn_prediction(str(path), picture, image, by_label))
+        shown = display.drawn_prediction(
+            str(path), picture, image, by_label, width=console.width
+        )
+        console.print(shown)
     else:
         console.print(display.prediction_view(str(path), image, by_label))

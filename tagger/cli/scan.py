@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.options import RuntimeChoice
+from tagger.records import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from tagger.inventory import Inventory
@@ -45,7 +45,7 @@ def scan(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write.")
     ] = False,
-    runtime: options.RuntimeName = RuntimeChoice.LITERT,
+    runtime: options.RuntimeName = Runtime.LITERT,
     as_json: options.AsJson = False,
 ) -> None:
     """Tag the pictures in folders; what has not changed is not read again.
@@ -53,10 +53,12 @@ def scan(
     Example: tagger scan /srv/photos --exclude thumbs
     """
     from dataclasses import asdict, replace
+    from functools import partial
 
     from tagger import scan as scanning
-    from tagger.classifier import BundleClassifier, Runtime
+    from tagger.classifier import BundleClassifier
     from tagger.discover import check_root
+    from tagger.interrupt import postponed
 
     # All that can be wrong is found out before an inventory is made.
     roots = [check_root(folder) for folder in folders]
@@ -64,11 +66,14 @@ def scan(
     policy = bundle.card.policy
     if threshold is not None:
         policy = replace(policy, threshold=threshold)
-    with _inventory(options.database(db), scratch=dry_run) as inventory:
+    with (
+        postponed() as check_signals,
+        _inventory(options.database(db), scratch=dry_run) as inventory,
+    ):
         summary = scanning.scan(
             roots,
             inventory,
-            BundleClassifier(bundle, Runtime(runtime)),
+            BundleClassifier(bundle, runtime),
             policy,
             options=scanning.ScanOptions(
                 batch_size=batch_size,
@@ -76,13 +81,16 @@ def scan(
                 exclude=tuple(exclude or ()),
                 retry_errors=retry_errors,
             ),
-            track=_progress,
+            track=partial(_progress, check_signals),
         )
     for warning in summary.warnings:
         options.warn(warning)
     code = scanning.exit_code(summary)
+    told: dict[str, object] = {"dry_run": dry_run, "exit_code": code}
+    if dry_run:
+        told["run_id"] = None  # the run is gone with the copy it was recorded in
     if as_json:
-        options.print_json(asdict(summary) | {"dry_run": dry_run, "exit_code": code})
+        options.print_json(asdict(summary) | told)
     else:
         from tagger import display
 
@@ -96,8 +104,12 @@ def _inventory(path: Path, *, scratch: bool) -> "AbstractContextManager[Inventor
     return Inventory.scratch_copy(path) if scratch else Inventory(path)
 
 
-def _progress(files: "Iterable[ImageFile]", total: int) -> "Iterable[ImageFile]":
-    """Show a bar on a terminal, and nothing where nobody looks."""
+def _progress(
+    check_signals: "Callable[[], None]", files: "Iterable[ImageFile]", total: int
+) -> "Iterator[ImageFile]":
+    """Show a bar on a terminal, and nothing where nobody looks; stop between files."""
     from tqdm import tqdm
 
-    return tqdm(files, total=total, unit="image", disable=None, leave=False)
+    for file in tqdm(files, total=total, unit="image", disable=None, leave=False):
+        check_signals()
+        yield file

@@ -430,6 +430,9 @@ def _root_id(connection: Connection, root: Path) -> int:
     return insert_one(connection, insert(Root).values(path=str(root)))
 
 
+_ABSENT = {State.MISSING, State.IGNORED}
+
+
 def _columns(
     result: Tagged | UnreadableImage, prediction_ids: Mapping[str, int]
 ) -> dict[str, Any]:
@@ -465,6 +468,8 @@ def _what_changed(
     """Name an event of a path that was known before."""
     if isinstance(result, UnreadableImage):
         return "unreadable", result.reason
+    if known.digest == result.image.digest and known.state in _ABSENT:
+        return "returned", f"tagged {result.prediction.tag}"
     if known.digest == result.image.digest:
         return "classified again", f"as {result.prediction.tag}"
     return "changed", f"tagged {result.prediction.tag}"

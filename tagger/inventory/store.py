@@ -2,7 +2,7 @@
 
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ from tagger.records import (
     DecisionKind,
     InventoryStatus,
     Item,
+    ModelIdentity,
     RunRecord,
     State,
     Story,
@@ -52,13 +53,9 @@ class Inventory:
 
     @contextmanager
     def recording(
-        self,
-        *,
-        model: tuple[str, str, Sequence[str]],
-        preparing: str,
-        options: Mapping[str, object],
+        self, model: ModelIdentity, *, options: Mapping[str, object]
     ) -> Iterator[Recording]:
-        """Begin a run with the model (name, digest, labels); its row stays open.
+        """Begin a run with a network; its row stays open.
 
         The row is ended by `Recording.finish`, or with the exit status of what went
         wrong; a run that was killed has no end.
@@ -71,9 +68,9 @@ class Inventory:
                     started_at=started, host=socket.gethostname(), options=dict(options)
                 ),
             )
-            model_id = _model_id(connection, *model)
+            model_id = _model_id(connection, model)
         try:
-            yield Recording(self._database, run_id, started, model_id, preparing)
+            yield Recording(self._database, run_id, started, model_id, model.preparing)
         except BaseException as error:
             code = error.exit_code if isinstance(error, Stopped) else 1
             with suppress(InventoryError), self._database.writing() as connection:
@@ -145,15 +142,15 @@ class Inventory:
             return list(connection.scalars(select(Root.path).order_by(Root.path)))
 
 
-def _model_id(
-    connection: Connection, name: str, digest: str, labels: Sequence[str]
-) -> int:
-    found = connection.scalar(select(Model.id).where(Model.digest == digest))
+def _model_id(connection: Connection, model: ModelIdentity) -> int:
+    found = connection.scalar(select(Model.id).where(Model.digest == model.digest))
     if found is not None:
         return found
     return insert_one(
         connection,
-        insert(Model).values(name=name, digest=digest, labels=list(labels)),
+        insert(Model).values(
+            name=model.name, digest=model.digest, labels=list(model.labels)
+        ),
     )
 
 

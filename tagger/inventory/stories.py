@@ -56,7 +56,15 @@ def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
         .where(Image.digest == image["digest"], Image.id != image["id"])
         .order_by(Root.path, Image.path)
     )
-    return tuple(f"{row.root}/{row.path}" for row in connection.execute(query))
+    # The same file may be known under a root and under a folder of that root.
+    own = _absolute(connection, image)
+    paths = (f"{row.root}/{row.path}" for row in connection.execute(query))
+    return tuple(path for path in paths if path != own)
+
+
+def _absolute(connection: Connection, image: RowMapping) -> str:
+    root = connection.scalar(select(Root.path).where(Root.id == image["root_id"]))
+    return f"{root}/{image['path']}"
 
 
 def _events(connection: Connection, image: RowMapping) -> list[StoryEvent]:
