@@ -121,3 +121,207 @@ def sharpen(gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = 1.0) -> 
     """Sharpen a gray array by an unsharp mask of that amount and radius."""
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
     return cv2.addWeighted(gray, 1 + amount, blurred, -amount, 0)  # type: ignore[return-value]
+
+
+def _item_on_plain(rgb: Rgb, ground: NDArray[np.float64]) -> Views:
+    lab = _lab(rgb)
+    distance = _distance_view(lab, _lab_of(ground), np.array([3.0]))
+    skin = np.minimum(_skin_likeness(rgb), distance)
+    views = np.dstack([_level(rgb, ground), distance, skin])
+    off = _channel_distance(rgb, ground) > _GROUND_TOLERANCE
+    rows = np.flatnonzero(off.mean(axis=1) > _ITEM_SHARE)
+    columns = np.flatnonzero(off.mean(axis=0) > _ITEM_SHARE)
+    if not len(rows) or not len(columns):
+        return views
+    trimmed = views[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.ascontiguousarray(trimmed)
+
+
+def _whole_on_clutter(rgb: Rgb) -> Views:
+    """Return the views of the whole picture, negated as if its ground were white."""
+    lab = _lab(rgb)
+    distance = _distance_view(lab, *_cluttered_grounds(lab))
+    skin = _skin_likeness(rgb).astype(np.uint16) * distance // 255
+    return np.dstack([255 - _gray(rgb), distance, skin.astype(np.uint8)])
+
+
+def _with_gray_sharpened(views: Views) -> Views:
+    views[..., 0] = sharpen(np.ascontiguousarray(views[..., 0]))
+    return views
+
+
+def _without_frame(rgb: Rgb) -> Rgb:
+    """Cut off a thin plain frame drawn around a picture that has a ground of its own.
+
+    Two plain rings of different colours, the second 4 % further in, make a frame.
+    """
+    inset = max(1, round(min(rgb.shape[:2]) * _FRAME_INSET))
+    if min(rgb.shape[:2]) < 4 * inset + 2:
+        return rgb
+    outer, outer_share = _ring_colour(rgb, 0)
+    inner, inner_share = _ring_colour(rgb, inset)
+    plain = min(outer_share, inner_share) >= _FRAME_SHARE
+    if plain and np.abs(outer - inner).max() > _GROUND_TOLERANCE:
+        return np.ascontiguousarray(rgb[inset:-inset, inset:-inset])
+    return rgb
+
+
+def _plain_ground(rgb: Rgb) -> NDArray[np.float64] | None:
+    """Return the colour of a plain ground; None where the border is cluttered.
+
+    At the edge of a close-up the paper shows only here and there, but it is white.
+    """
+    colour, share = _ring_colour(rgb, 0)
+    if share >= _PLAIN_SHARE:
+        return colour
+    ring = _ring(rgb, 0)
+    white = ring.min(axis=1) >= _PAPER_WHITE
+    if white.mean() >= _PAPER_WHITE_SHARE:
+        return np.median(ring[white], axis=0)  # type: ignore[no-any-return]
+    return None
+
+
+def _ring(rgb: Rgb, inset: int) -> Rgb:
+    """Return the pixels of the one-pixel ring at `inset`, (n, 3)."""
+    low, high = inset, -1 - inset
+    inside = slice(inset, rgb.shape[0] - inset)
+    across = slice(inset, rgb.shape[1] - inset)
+    return np.concatenate(
+        [rgb[low, across], rgb[high, across], rgb[inside, low], rgb[inside, high]]
+    )
+
+
+def _ring_colour(rgb: Rgb, inset: int) -> tuple[NDArray[np.float64], float]:
+    """Median colour of the ring at `inset`, and its share of such pixels."""
+    ring = _ring(rgb, inset)
+    colour = np.median(ring, axis=0)
+    near = np.abs(ring - colour).max(axis=1) <= _GROUND_TOLERANCE
+    return colour, float(near.mean())
+
+
+def _cluttered_grounds(
+    lab: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the colours of a cluttered ground in CIELAB, (k, 3), and their spreads."""
+    depth = max(2, round(min(lab.shape[:2]) * 0.05))
+    border = np.concatenate(
+        [
+            lab[:depth].reshape(-1, 3),
+            lab[-depth:].reshape(-1, 3),
+            lab[depth:-depth, :depth].reshape(-1, 3),
+            lab[depth:-depth, -depth:].reshape(-1, 3),
+        ]
+    )
+    some = border[np.linspace(0, len(border) - 1, _GROUND_SAMPLES).astype(int)]
+    cv2.setRNGSeed(1)  # the same picture gives the same views
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
+    _, which, centres = cv2.kmeans(
+        some, _GROUND_COLOURS, None, criteria, 1, cv2.KMEANS_PP_CENTERS
+    )
+    members = [some[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
+    kept = [
+        n for n, m in enumerate(members) if len(m) >= _GROUND_COLOUR_SHARE * len(some)
+    ]
+    spreads = [_spread(members[n], centres[n]) for n in kept]
+    return centres[kept], np.array(spreads)
+
+
+def _spread(members: NDArray[np.float32], centre: NDArray[np.float32]) -> float:
+    """Root mean square distance from the centre, at least 4 (JPEG noise)."""
+    return max(4.0, float(np.sqrt(((members - centre) ** 2).sum(axis=1).mean())))
+
+
+def _distance_view(
+    lab: NDArray[np.float32],
+    centres: NDArray[np.float32],
+    spreads: NDArray[np.float64],
+) -> Gray:
+    """Distance from the nearest colour of the ground, in its spreads: 0.8 to 5.8."""
+    distances = [
+        np.sqrt((((lab - centre) * _LAB_WEIGHTS) ** 2).sum(axis=2)) / (spread + 1)
+        for centre, spread in zip(centres, spreads, strict=True)
+    ]
+    nearest = np.min(distances, axis=0)
+    view = (255 * np.clip((nearest - 0.8) / 5, 0, 1)).astype(np.uint8)
+    return cv2.medianBlur(view, 5) if len(centres) > 1 else view  # type: ignore[return-value]
+
+
+def _skin_likeness(rgb: Rgb) -> Gray:
+    luma, cr, cb = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb).astype(np.float32))
+    off = ((cr - _SKIN_CR) / _SKIN_SPREAD) ** 2 + ((cb - _SKIN_CB) / _SKIN_SPREAD) ** 2
+    lit = np.clip((luma - 30) / 30, 0, 1)  # the chroma of near-black means nothing
+    return (255 * np.exp(-0.5 * np.maximum(off - 1, 0)) * lit).astype(np.uint8)
+
+
+def _cut_out(whole: Views) -> Views | None:
+    """Cut the largest piece that stands off a cluttered ground out of a canvas.
+
+    None where its silhouette cannot be trusted.
+    """
+    gray, distance, skin = cv2.split(whole)
+    found = _largest_piece((distance > _CUT_THRESHOLD).astype(np.uint8))
+    if found is None:
+        return None
+    filled, (x, y, width, height, area) = found
+    size, picture = int(filled.sum()), int((gray > 0).sum())
+    if (
+        not _CUT_LEAST * picture <= size <= _CUT_MOST * picture
+        or area < _CUT_SOLID * size
+        or size < _CUT_FILLS_BOX * width * height
+    ):
+        return None
+    alpha = cv2.GaussianBlur(filled.astype(np.float32), (3, 3), 0)
+    solid = np.maximum(distance, 200 * filled)
+    cut = np.dstack([gray * alpha, solid * alpha, skin * alpha])
+    return cut[y : y + height, x : x + width].astype(np.uint8)
+
+
+def _largest_piece(
+    mask: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], tuple[int, int, int, int, int]] | None:
+    """Return the filled outline of a mask's largest piece, its box and its own area."""
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))  # type: ignore[assignment]
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[assignment]
+    count, which, stats, _ = cv2.connectedComponentsWithStats(mask)
+    if count < 2:  # noqa: PLR2004  the ground is the first
+        return None
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    piece = (which == largest).astype(np.uint8)
+    outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros_like(mask)
+    cv2.drawContours(filled, outlines, -1, 1, -1)
+    x, y, width, height, area = map(int, stats[largest])
+    return filled, (x, y, width, height, area)
+
+
+def _channel_distance(rgb: Rgb, colour: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Largest distance of a pixel from `colour` over the three channels."""
+    plane = np.empty_like(rgb)
+    plane[:] = colour.round()
+    return cv2.absdiff(rgb, plane).max(axis=2)  # type: ignore[no-any-return]
+
+
+def _lab(rgb: Rgb) -> NDArray[np.float32]:
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+
+
+def _lab_of(colour: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return one colour in CIELAB, (1, 3)."""
+    return _lab(colour.round().astype(np.uint8).reshape(1, 1, 3))[0]
+
+
+def _gray(rgb: Rgb) -> Gray:
+    """Luma of an RGB picture, ITU-R BT.601."""
+    return cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+
+
+def _level(rgb: Rgb, ground: NDArray[np.float64]) -> Gray:
+    """Distance of the gray values from the ground's, stretched to reach 255.
+
+    On white this is the recipe's negative; on black the picture itself; on any other
+    ground the item stands out from 0 whether it is darker or lighter than it.
+    """
+    zero = int(_gray(ground.round().astype(np.uint8).reshape(1, 1, 3))[0, 0])
+    stretch = 255.0 / max(zero, 255 - zero)
+    distance = cv2.absdiff(_gray(rgb), np.full(rgb.shape[:2], zero, np.uint8))
+    return cv2.convertScaleAbs(distance, alpha=stretch)  # type: ignore[return-value]
