@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tagger.errors import ModelError
-from tagger.records import IMAGE_SIDE, PREPARING, ModelIdentity, Policy
+from tagger.records import IMAGE_SIDE, OTHER, PREPARING, VIEWS, ModelIdentity, Policy
 
 DEFAULT_BUNDLE: Final = "three-block"
 """Name of the bundled network; one name, never a search for the newest."""
@@ -26,8 +26,8 @@ CARD_FILE: Final = "card.json"
 class ModelCard:
     """What a network is, what it expects, and how well it did.
 
-    `preparing` names the recipe of `images.prepare` that it was trained with.
-    `files` maps each file of the bundle to the SHA-256 of its bytes. `metrics` are
+    `preparing` names the recipe of `images.prepare` that it was trained with, `views`
+    how many of the views it takes, from the first.     `files` maps each file of the bundle to the SHA-256 of its bytes. `metrics` are
     shares in [0, 1], named by data set. `training` says how to train it again: data,
     architecture, seed, epochs, versions.
     """
@@ -36,6 +36,7 @@ class ModelCard:
     labels: tuple[str, ...]
     preparing: str
     policy: Policy
+    views: int
     files: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -154,6 +155,7 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         labels=tuple(map(str, fields["labels"])),
         preparing=str(fields["preparing"]),
         policy=Policy(**fields["policy"]),
+        views=int(fields["views"]),
         files={str(name): str(digest) for name, digest in fields["files"].items()},
         metrics=fields.get("metrics", {}),
         training=fields.get("training", {}),
@@ -163,12 +165,15 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")
     if any(Path(name).name != name for name in card.files):
         raise ValueError("files must lie in the bundle's own folder")
+    if not 1 <= card.views <= VIEWS:
+        raise ValueError(f"views must lie between 1 and {VIEWS}")
     if not all(0 <= value <= 1 for value in astuple(card.policy)):
         raise ValueError("the policy's values must lie between 0 and 1")
     if not isinstance(fields["labels"], list) or not all(
         label and label.isprintable() for label in card.labels
     ):
         raise ValueError("labels must be a list of words")
-    if len(set(card.labels)) != len(card.labels) or len(card.labels) < 2:  # noqa: PLR2004
+    tags = set(card.labels) - {OTHER}
+    if len(set(card.labels)) != len(card.labels) or len(tags) < 2:  # noqa: PLR2004
         raise ValueError("labels must be two or more, each once")
     return card

@@ -36,16 +36,17 @@ class BundleClassifier:
     def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities of each label, one row an image.
 
-        `batch` has shape (n, 28, 28, 1), 0 the ground; n may be 0. The rows of the
-        (n, labels) result are in [0, 1] and sum to 1. Raises ModelError where the
+        `batch` has shape (n, 28, 28, 3), the views of `tagger.views`; n may be 0. The
+        rows of the (n, labels) result are in [0, 1] and sum to 1. Raises ModelError where the
         bundle's network cannot be loaded or has another shape than its card says.
         """
         rows = [self._classify_chunk(chunk) for chunk in _chunks(batch)]
         return np.concatenate(rows) if rows else self._no_rows()
 
     def _classify_chunk(self, chunk: NDArray[np.uint8]) -> NDArray[np.float32]:
-        padded = np.zeros((CHUNK, IMAGE_SIDE, IMAGE_SIDE, 1), np.float32)
-        padded[: len(chunk)] = chunk
+        views = self._bundle.card.views
+        padded = np.zeros((CHUNK, IMAGE_SIDE, IMAGE_SIDE, views), np.float32)
+        padded[: len(chunk)] = chunk[..., :views]
         return self._forward(padded)[: len(chunk)].clip(0.0, 1.0)
 
     def _no_rows(self) -> NDArray[np.float32]:
@@ -81,7 +82,8 @@ def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
             model_content=bundle.litert_file.read_bytes(), num_threads=os.cpu_count()
         )
         source = network.get_input_details()[0]["index"]
-        network.resize_tensor_input(source, [CHUNK, IMAGE_SIDE, IMAGE_SIDE, 1])
+        shape = [CHUNK, IMAGE_SIDE, IMAGE_SIDE, bundle.card.views]
+        network.resize_tensor_input(source, shape)
         network.allocate_tensors()
     target = network.get_output_details()[0]
 

@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 
 from tagger.errors import DataError
 from tagger.images import FORMATS, prepare
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, UnreadableImage
-
-OTHER: Final = "other"
-"""Label of what is no catalogue item and must never be tagged with confidence."""
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER, VIEWS, UnreadableImage
+from tagger.views import views_of_gray
 
 AMBIGUOUS: Final = "ambiguous"
 """Label of what the tags do not decide: neither right nor wrong, left out of both."""
@@ -42,7 +40,7 @@ _LEAST_LABELS = 2
 class LabelledImages:
     """Prepared images with the truth about each.
 
-    `images` is uint8 of shape (n, 28, 28, 1). `labels` are tags, "other" or
+    `images` is uint8 of shape (n, 28, 28, 3). `labels` are tags, "other" or
     "ambiguous". `groups` names what must stay on one side of a split: neighbours of
     one shoot, near-twins. `names` says where each image is from.
     """
@@ -207,7 +205,8 @@ def _numbered(
         raise DataError(f"{name}: {wrong} labels are not those of Fashion-MNIST")
     numbers = np.arange(len(labels)).astype(str)
     tags = np.array(FASHION_LABELS)[labels.astype(np.int64)]
-    return LabelledImages(name, images[..., np.newaxis], tags, numbers, numbers)
+    views = np.stack([views_of_gray(image) for image in images])
+    return LabelledImages(name, views, tags, numbers, numbers)
 
 
 def _load_labelled_folder(folder: Path) -> LabelledImages:
@@ -266,7 +265,7 @@ def _prepared(
         if isinstance(result, UnreadableImage)
     ]
     _refuse(bad, f"{name}: images that cannot be read")
-    shape = (-1, IMAGE_SIDE, IMAGE_SIDE, 1)
+    shape = (-1, IMAGE_SIDE, IMAGE_SIDE, VIEWS)
     pixels = [r.pixels for r in results if not isinstance(r, UnreadableImage)]
     return LabelledImages(
         name,

@@ -1,12 +1,8 @@
 """Prepare a picture file for the network: the only definition, for training too.
 
-The recipe is the one Fashion-MNIST was made by (Xiao, Rasul, Vollgraf 2017,
-arXiv:1708.07747, section 2): trim the edges that match the ground, resize the longest
-edge to 28, sharpen, extend the short edge to 28 with the item in the centre, negate,
-gray. What is added makes it hold for the files and grounds that shops really have.
-
-Knows nothing of networks and databases. A file that cannot be prepared is a value,
-never an exception.
+Reads and decodes whatever files shops really have, upright and in plain RGB; what is
+then seen of the picture is the business of `views`. Knows nothing of networks and
+databases. A file that cannot be prepared is a value, never an exception.
 """
 
 import hashlib
@@ -25,6 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tagger.records import IMAGE_SIDE, PreparedImage, UnreadableImage
 from tagger.silence import native_errors_silenced
+from tagger.views import Gray, Rgb, Views, item_of, network_input
 
 FORMATS: Final = {
     ".avif": "AVIF",
@@ -56,28 +53,6 @@ _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
 keeps 112 pixels; an item that then has under 56 is decoded again in full, so that the
 last resize always averages at least two pixels into one."""
 
-_GROUND_TOLERANCE = 13
-"""5 % of 255: the recipe's distance, in any channel, up to which a pixel is ground."""
-
-_PLAIN_SHARE = 0.5
-"""Least share of the border that must be ground for there to be a ground at all."""
-
-_FRAME_SHARE = 0.95
-"""Least share of each of two rings that must be plain for the outer to be a frame."""
-
-_ITEM_SHARE = 0.005
-"""A row or column belongs to the item when more than this share of it is not ground,
-so that one speck of JPEG noise does not hold the trimming up."""
-
-_SHARPEN_SIGMA = 1.0
-_SHARPEN_AMOUNT = 0.6
-"""Unsharp mask at 28 pixels. The recipe says "a Gaussian operator of radius and
-standard deviation 1"; the amount brings photographs of `shop` to the mean edge
-energy of Fashion-MNIST."""
-
-_Rgb = NDArray[np.uint8]
-_Gray = NDArray[np.uint8]
-
 # A picture that claims absurd sizes is refused, not warned about; what else Pillow
 # finds odd about a file (its EXIF, its palette) is no news to whoever reads the mail.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -89,7 +64,7 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 class _Decoded:
     """Upright 8-bit RGB pixels, perhaps at a fraction of the picture's size."""
 
-    rgb: _Rgb
+    rgb: Rgb
     width: int
     height: int
     format: str
@@ -128,13 +103,14 @@ def prepare_bytes(data: bytes, *, ending: str) -> PreparedImage | UnreadableImag
     try:
         expected = FORMATS.get(ending.lower())
         with native_errors_silenced() if _is_tiff(data) else nullcontext():
-            decoded, pixels = _decode_and_normalise(data, expected)
+            decoded, item = _decode_and_find(data, expected)
     except _RefusedError as error:
         return UnreadableImage(str(error), digest)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return UnreadableImage(_too_many_pixels(), digest)
     except Exception as error:  # noqa: BLE001  decoders raise anything on hostile bytes
         return UnreadableImage(_reason(error), digest)
+    pixels = network_input(item)
     return PreparedImage(digest, pixels, decoded.width, decoded.height, decoded.format)
 
 
@@ -171,15 +147,14 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded ({type(error).__name__})"
 
 
-def _decode_and_normalise(
-    data: bytes, expected: str | None
-) -> tuple[_Decoded, NDArray[np.uint8]]:
+def _decode_and_find(data: bytes, expected: str | None) -> tuple[_Decoded, Views]:
+    """Decode as coarsely as the item allows; return picture and item."""
     decoded = _decode(data, expected, reduce=True)
-    item = _item(decoded.rgb)
+    item = item_of(decoded.rgb)
     if decoded.reduced and max(item.shape) < _MIN_ITEM_SIDE:
         decoded = _decode(data, expected, reduce=False)
-        item = _item(decoded.rgb)
-    return decoded, _to_canvas(item)[:, :, np.newaxis]
+        item = item_of(decoded.rgb)
+    return decoded, item
 
 
 def _decode(data: bytes, expected: str | None, *, reduce: bool) -> _Decoded:
@@ -198,7 +173,7 @@ def _decode(data: bytes, expected: str | None, *, reduce: bool) -> _Decoded:
         return _Decoded(_rgb(turned), width, height, found)
 
 
-def _rgb(image: Image.Image) -> _Rgb:
+def _rgb(image: Image.Image) -> Rgb:
     """Bring any of Pillow's modes to 8-bit RGB; what is transparent becomes white."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return cv2.cvtColor(_eight_bit(np.asarray(image)), cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
@@ -209,103 +184,10 @@ def _rgb(image: Image.Image) -> _Rgb:
     return np.asarray(image.convert("RGB"))
 
 
-def _eight_bit(values: NDArray[np.generic]) -> _Gray:
+def _eight_bit(values: NDArray[np.generic]) -> Gray:
     """Scale deep gray values to 0..255 by the smallest usual range that holds them."""
     deep = np.nan_to_num(values.astype(np.float64))
     top = next((t for t in (1.0, 255.0, 65535.0) if deep.max() <= t), deep.max())
     if np.issubdtype(values.dtype, np.integer):
         top = max(top, 65535.0)
     return (deep.clip(0) * (255.0 / top)).round().astype(np.uint8)
-
-
-def _item(rgb: _Rgb) -> _Gray:
-    """Cut the item out of its ground and level it: ground 0, furthest from it 255.
-
-    Where the border is no plain ground (a floor, a bed, a street) the whole picture
-    stays and is negated, as if its ground were white.
-    """
-    rgb = _without_frame(rgb)
-    ground, share = _ring_colour(rgb, 0)
-    if share < _PLAIN_SHARE:
-        return 255 - _gray(rgb)
-    off = _distance(rgb, ground) > _GROUND_TOLERANCE
-    rows = np.flatnonzero(off.mean(axis=1) > _ITEM_SHARE)
-    columns = np.flatnonzero(off.mean(axis=0) > _ITEM_SHARE)
-    if not len(rows) or not len(columns):
-        return _level(rgb, ground)
-    return _level(
-        rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1],
-        ground,
-    )
-
-
-def _without_frame(rgb: _Rgb) -> _Rgb:
-    """Cut off a thin plain frame drawn around a picture that has a ground of its own.
-
-    Two plain rings of different colours, the second 4 % further in, make a frame.
-    """
-    inset = max(1, round(min(rgb.shape[:2]) * 0.04))
-    if min(rgb.shape[:2]) < 4 * inset + 2:
-        return rgb
-    outer, outer_share = _ring_colour(rgb, 0)
-    inner, inner_share = _ring_colour(rgb, inset)
-    plain = min(outer_share, inner_share) >= _FRAME_SHARE
-    if plain and np.abs(outer - inner).max() > _GROUND_TOLERANCE:
-        return rgb[inset:-inset, inset:-inset]
-    return rgb
-
-
-def _ring_colour(rgb: _Rgb, inset: int) -> tuple[NDArray[np.float64], float]:
-    """Median colour of the one-pixel ring at `inset`, and its share of such pixels."""
-    low, high = inset, -1 - inset
-    inside = slice(inset, rgb.shape[0] - inset)
-    across = slice(inset, rgb.shape[1] - inset)
-    ring = np.concatenate(
-        [rgb[low, across], rgb[high, across], rgb[inside, low], rgb[inside, high]]
-    )
-    colour = np.median(ring, axis=0)
-    share = np.abs(ring - colour).max(axis=1) <= _GROUND_TOLERANCE
-    return colour, float(share.mean())
-
-
-def _distance(rgb: _Rgb, colour: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Largest distance of a pixel from `colour` over the three channels."""
-    plane = np.empty_like(rgb)
-    plane[:] = colour.round()
-    return cv2.absdiff(rgb, plane).max(axis=2)  # type: ignore[no-any-return]
-
-
-def _gray(rgb: _Rgb) -> _Gray:
-    """Luma of an RGB picture, ITU-R BT.601."""
-    return cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
-
-
-def _level(rgb: _Rgb, ground: NDArray[np.float64]) -> _Gray:
-    """Distance of the gray values from the ground's, stretched to reach 255.
-
-    On white this is the recipe's negative; on black the picture itself; on any other
-    ground the item stands out from 0 whether it is darker or lighter than it.
-    """
-    zero = int(_gray(ground.round().astype(np.uint8).reshape(1, 1, 3))[0, 0])
-    stretch = 255.0 / max(zero, 255 - zero)
-    distance = cv2.absdiff(_gray(rgb), np.full(rgb.shape[:2], zero, np.uint8))
-    return cv2.convertScaleAbs(distance, alpha=stretch)  # type: ignore[return-value]
-
-
-def _to_canvas(item: _Gray) -> _Gray:
-    """Resize the longest edge to 28, sharpen, and centre on a 28x28 ground of 0."""
-    height, width = item.shape
-    scale = IMAGE_SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = _sharpen(cv2.resize(item, size, interpolation=how))  # type: ignore[arg-type]
-    canvas = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    top = (IMAGE_SIDE - size[1]) // 2
-    left = (IMAGE_SIDE - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = small
-    return canvas
-
-
-def _sharpen(gray: _Gray) -> _Gray:
-    blurred = cv2.GaussianBlur(gray, (0, 0), _SHARPEN_SIGMA)
-    return cv2.addWeighted(gray, 1 + _SHARPEN_AMOUNT, blurred, -_SHARPEN_AMOUNT, 0)  # type: ignore[return-value]

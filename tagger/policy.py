@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import Policy, Prediction, Verdict
+from tagger.records import OTHER, Policy, Prediction, Verdict
 
 
 def predict(
@@ -14,10 +14,13 @@ def predict(
 ) -> list[Prediction]:
     """Read the rows of an (n, len(labels)) array as predictions.
 
-    Ties go to the label that comes first, so that the tag never depends on the
-    engine's order of evaluation. There must be at least two labels.
+    The label "other" is no tag: it never wins, but is told. Ties go to the label that
+    comes first, so that the tag never depends on the engine's order of evaluation.
+    There must be at least two tags.
     """
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    tags = np.array([n for n, label in enumerate(labels) if label != OTHER])
+    order = tags[np.argsort(-probabilities[:, tags], axis=1, kind="stable")[:, :2]]
+    other = labels.index(OTHER) if OTHER in labels else None
     return [
         Prediction(
             tag=labels[first],
@@ -25,6 +28,7 @@ def predict(
             runner_up=labels[second],
             margin=float(row[first]) - float(row[second]),
             probabilities=tuple(map(float, row)),
+            other=0.0 if other is None else float(row[other]),
         )
         for row, (first, second) in zip(probabilities, order.tolist(), strict=True)
     ]
@@ -33,9 +37,13 @@ def predict(
 def decide(prediction: Prediction, policy: Policy) -> Verdict:
     """Flag a prediction that is less sure, or nearer to a tie, than the policy asks.
 
-    Monotone: more confidence with no less margin never turns an accepted tag into a
+    And one that is more probably no catalogue item at all. Monotone: more confidence
+    with no less margin, and no more of "other", never turns an accepted tag into a
     flagged one.
     """
+    if prediction.other > prediction.confidence:
+        reason = f"no catalogue item? {_rounded_down(prediction.other)}, else "
+        return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
     if prediction.confidence < policy.threshold:

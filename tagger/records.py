@@ -19,9 +19,15 @@ if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
 IMAGE_SIDE = 28
 """Edge of a prepared image in pixels, as in Fashion-MNIST."""
 
-PREPARING = "gray28-1"
+VIEWS = 3
+"""Views of a prepared image: gray, distance from the ground, likeness to skin."""
+
+PREPARING = "views28-1"
 """Names the recipe of `images.prepare` in cards and rows. Another recipe is another
 name: a network is right only about pictures prepared as those it learnt from."""
+
+OTHER = "other"
+"""Label of what is no catalogue item. A network may know it; it is never a tag."""
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -116,8 +122,9 @@ Listed = ImageFile | SkippedFile
 class PreparedImage:
     """What the network sees of a picture.
 
-    `pixels` has shape (28, 28, 1) and type uint8: 0 is the ground, 255 the furthest
-    from it. `width` and `height` are those of the upright picture.
+    `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.views`, of which
+    the first is the inverted gray of Fashion-MNIST, 0 the ground. `width` and `height`
+    are those of the upright picture.
     """
 
     digest: str
@@ -142,8 +149,10 @@ class UnreadableImage:
 class Prediction:
     """What a network says of one prepared image.
 
-    `confidence` is the probability of `tag` and `margin` its distance to that of
-    `runner_up`, both in [0, 1]. `probabilities` follow the labels of the bundle.
+    `tag` is the most probable label that is a tag, `confidence` its probability, and
+    `margin` its distance to that of `runner_up`. `other` is the probability that the
+    image is no catalogue item, where the network knows of such. All lie in [0, 1].
+    `probabilities` follow the labels of the bundle.
     """
 
     tag: str
@@ -151,6 +160,7 @@ class Prediction:
     runner_up: str
     margin: float
     probabilities: tuple[float, ...]
+    other: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

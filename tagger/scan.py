@@ -51,7 +51,7 @@ class Classifier(Protocol):
     identity: ModelIdentity
 
     def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the (n, labels) probabilities of a (n, 28, 28, 1) batch."""
+        """Return the (n, labels) probabilities of a (n, 28, 28, 3) batch."""
         ...
 
 

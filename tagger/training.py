@@ -73,7 +73,10 @@ def train(
         _augmented(fitting, settings),
         steps_per_epoch=max(1, len(fitting) // settings.batch_size),
         epochs=settings.epochs,
-        validation_data=(held_back.images.astype(np.float32), numbers(held_back)),
+        validation_data=(
+            held_back.images[..., :1].astype(np.float32),
+            numbers(held_back),
+        ),
         validation_batch_size=512,
         shuffle=False,  # the batches come shuffled
         verbose=0,
@@ -170,7 +173,9 @@ def numbers(data: LabelledImages) -> NDArray[np.int64]:
 
 def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
     """Return a Keras model's probabilities of each label, one row an image."""
-    outputs = network.predict(images.astype(np.float32), batch_size=512, verbose=0)
+    outputs = network.predict(
+        images[..., :1].astype(np.float32), batch_size=512, verbose=0
+    )
     return np.asarray(outputs, np.float32)
 
 
@@ -219,6 +224,7 @@ def write_bundle(
             labels=FASHION_LABELS,
             preparing=PREPARING,
             policy=policy,
+            views=int(network.input_shape[-1]),
             files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE)},
             metrics=metrics,
             training=training | _circumstances(),
@@ -280,7 +286,9 @@ def _augmented(
         order = chance.permutation(len(data))
         for start in range(0, len(data) - size + 1, size):
             batch = order[start : start + size]
-            images = np.stack([_vary(image, chance) for image in data.images[batch]])
+            images = np.stack(
+                [_vary(image, chance) for image in data.images[batch, ..., :1]]
+            )
             yield images.astype(np.float32), labels[batch]
 
 

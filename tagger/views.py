@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import IMAGE_SIDE
+from tagger.records import IMAGE_SIDE, VIEWS
 
 CANVAS_SIDE: Final = 96
 CANVAS_ITEM_SIDE: Final = 88
@@ -77,7 +77,7 @@ Views = NDArray[np.uint8]
 
 
 def item_of(rgb: Rgb) -> Views:
-    """Find the item in an upright (h, w, 3) picture; return its three views, uncut in size.
+    """Find the item in an upright (h, w, 3) picture; return its views at that size.
 
     On a plain ground the item is trimmed. On a cluttered one (a floor, a bed, a street)
     it is cut out where its silhouette can be trusted; else the whole picture stays.
@@ -93,28 +93,20 @@ def item_of(rgb: Rgb) -> Views:
 
 def network_input(item: Views) -> Views:
     """Lay the item's views out at the size of the network: (28, 28, 3)."""
-    laid = lay(item, IMAGE_SIDE, IMAGE_SIDE)
-    return _with_gray_sharpened(laid)
+    small = _resized(item, IMAGE_SIDE)
+    small[..., 0] = sharpen(np.ascontiguousarray(small[..., 0]))
+    return _extended(small, IMAGE_SIDE)
 
 
 def lay(item: Views, side: int, item_side: int) -> Views:
-    """Resize the longest edge to `item_side`, centred on a canvas of 0 of edge `side`."""
-    height, width = item.shape[:2]
-    scale = item_side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((side, side, 3), np.uint8)
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
-        item, size, interpolation=how
-    )
-    return canvas
+    """Resize the longest edge to `item_side`, centred on a canvas of 0, `side` wide."""
+    return _extended(_resized(item, item_side), side)
 
 
 def views_of_gray(gray: Gray) -> Views:
     """Return the views of what is a 28x28 array only, as Fashion-MNIST is."""
     distance = cv2.convertScaleAbs(gray, alpha=6)
-    return np.dstack([gray, distance, np.zeros_like(gray)])  # type: ignore[no-any-return]
+    return np.dstack([gray, distance, np.zeros_like(gray)])
 
 
 def sharpen(gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = 1.0) -> Gray:
@@ -145,9 +137,21 @@ def _whole_on_clutter(rgb: Rgb) -> Views:
     return np.dstack([255 - _gray(rgb), distance, skin.astype(np.uint8)])
 
 
-def _with_gray_sharpened(views: Views) -> Views:
-    views[..., 0] = sharpen(np.ascontiguousarray(views[..., 0]))
-    return views
+def _resized(item: Views, item_side: int) -> Views:
+    height, width = item.shape[:2]
+    scale = item_side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(item, size, interpolation=how).astype(np.uint8)
+
+
+def _extended(small: Views, side: int) -> Views:
+    """Centre on a ground of 0."""
+    height, width = small.shape[:2]
+    canvas = np.zeros((side, side, VIEWS), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    canvas[top : top + height, left : left + width] = small
+    return canvas
 
 
 def _without_frame(rgb: Rgb) -> Rgb:
@@ -215,8 +219,13 @@ def _cluttered_grounds(
     some = border[np.linspace(0, len(border) - 1, _GROUND_SAMPLES).astype(int)]
     cv2.setRNGSeed(1)  # the same picture gives the same views
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
-    _, which, centres = cv2.kmeans(
-        some, _GROUND_COLOURS, None, criteria, 1, cv2.KMEANS_PP_CENTERS
+    _, which, centres = cv2.kmeans(  # type: ignore[call-overload]
+        some,
+        _GROUND_COLOURS,
+        None,
+        criteria,
+        1,
+        cv2.KMEANS_PP_CENTERS,
     )
     members = [some[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
     kept = [
@@ -243,14 +252,15 @@ def _distance_view(
     ]
     nearest = np.min(distances, axis=0)
     view = (255 * np.clip((nearest - 0.8) / 5, 0, 1)).astype(np.uint8)
-    return cv2.medianBlur(view, 5) if len(centres) > 1 else view  # type: ignore[return-value]
+    return np.asarray(cv2.medianBlur(view, 5)) if len(centres) > 1 else view
 
 
 def _skin_likeness(rgb: Rgb) -> Gray:
     luma, cr, cb = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb).astype(np.float32))
     off = ((cr - _SKIN_CR) / _SKIN_SPREAD) ** 2 + ((cb - _SKIN_CB) / _SKIN_SPREAD) ** 2
     lit = np.clip((luma - 30) / 30, 0, 1)  # the chroma of near-black means nothing
-    return (255 * np.exp(-0.5 * np.maximum(off - 1, 0)) * lit).astype(np.uint8)
+    likeness: Gray = 255 * np.exp(-0.5 * np.maximum(off - 1, 0)) * lit
+    return likeness.astype(np.uint8)
 
 
 def _cut_out(whole: Views) -> Views | None:
@@ -307,7 +317,7 @@ def _lab(rgb: Rgb) -> NDArray[np.float32]:
 
 def _lab_of(colour: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return one colour in CIELAB, (1, 3)."""
-    return _lab(colour.round().astype(np.uint8).reshape(1, 1, 3))[0]
+    return np.asarray(_lab(colour.round().astype(np.uint8).reshape(1, 1, 3))[0])
 
 
 def _gray(rgb: Rgb) -> Gray:

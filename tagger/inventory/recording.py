@@ -36,6 +36,7 @@ from tagger.records import (
     FileStamp,
     ImageFile,
     KnownFile,
+    ModelIdentity,
     Policy,
     Prediction,
     PreparedImage,
@@ -89,13 +90,13 @@ class Recording:
         run_id: int,
         started: datetime,
         model_id: int,
-        preparing: str,
+        model: ModelIdentity,
     ) -> None:
         self.run_id = run_id
         self._database = database
         self._started = started
         self._model_id = model_id
-        self._preparing = preparing
+        self._model = model
 
     def enforce(
         self, policy: Policy, decide: Callable[[Prediction, Policy], Verdict]
@@ -126,7 +127,7 @@ class Recording:
     def known(self, root: Path) -> dict[str, KnownFile]:
         """Return what the inventory holds of a root, by path."""
         current = (PredictionRow.model_id == self._model_id) & (
-            PredictionRow.preparing == self._preparing
+            PredictionRow.preparing == self._model.preparing
         )
         query = (
             select(
@@ -157,7 +158,7 @@ class Recording:
                     PredictionRow.digest.in_(some), *self._by_this_model()
                 )
                 for row in connection.execute(query).mappings():
-                    found[row["digest"]] = prediction(row)
+                    found[row["digest"]] = prediction(row, self._model.labels)
         return found
 
     def record(
@@ -317,7 +318,7 @@ class Recording:
     def _by_this_model(self) -> tuple[Any, Any]:
         return (
             PredictionRow.model_id == self._model_id,
-            PredictionRow.preparing == self._preparing,
+            PredictionRow.preparing == self._model.preparing,
         )
 
     def _decide_again(
@@ -332,7 +333,7 @@ class Recording:
         rows = connection.execution_options(yield_per=_MANY).execute(query)
         for part in rows.mappings().partitions():
             for row in part:
-                verdict = decide(prediction(row), policy)
+                verdict = decide(prediction(row, self._model.labels), policy)
                 differs = (Image.flagged != verdict.flagged) | (
                     Image.flag_reason != verdict.reason
                 )
@@ -358,7 +359,7 @@ class Recording:
                 {
                     "digest": one.image.digest,
                     "model_id": self._model_id,
-                    "preparing": self._preparing,
+                    "preparing": self._model.preparing,
                     "tag": one.prediction.tag,
                     "confidence": one.prediction.confidence,
                     "runner_up": one.prediction.runner_up,

@@ -9,7 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, Insert, RowMapping, func, select
 
 from tagger.inventory.tables import view
-from tagger.records import DecidedBy, FileStamp, Item, KnownFile, Prediction, State
+from tagger.records import (
+    OTHER,
+    DecidedBy,
+    FileStamp,
+    Item,
+    KnownFile,
+    Prediction,
+    State,
+)
 
 
 def pack(probabilities: Sequence[float]) -> bytes:
@@ -41,16 +49,17 @@ def known_file(row: RowMapping) -> KnownFile:
     )
 
 
-def prediction(row: RowMapping) -> Prediction:
-    """Read a row of the predictions."""
+def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
+    """Read a row of the predictions of a model with these labels."""
+    values = struct.iter_unpack("<f", row["probabilities"])
+    probabilities = tuple(value for (value,) in values)
     return Prediction(
         tag=row["tag"],
         confidence=row["confidence"],
         runner_up=row["runner_up"],
         margin=row["margin"],
-        probabilities=tuple(
-            value for (value,) in struct.iter_unpack("<f", row["probabilities"])
-        ),
+        probabilities=probabilities,
+        other=probabilities[labels.index(OTHER)] if OTHER in labels else 0.0,
     )
 
 

@@ -70,7 +70,7 @@ class Inventory:
             )
             model_id = _model_id(connection, model)
         try:
-            yield Recording(self._database, run_id, started, model_id, model.preparing)
+            yield Recording(self._database, run_id, started, model_id, model)
         except BaseException as error:
             code = error.exit_code if isinstance(error, Stopped) else 1
             with suppress(InventoryError), self._database.writing() as connection:

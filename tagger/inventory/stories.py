@@ -33,7 +33,13 @@ def find_story(
     return Story(
         item=item(row.mappings().one()),
         probabilities=(
-            dict(zip(said["labels"], prediction(said).probabilities, strict=True))
+            dict(
+                zip(
+                    said["labels"],
+                    prediction(said, said["labels"]).probabilities,
+                    strict=True,
+                )
+            )
             if said
             else {}
         ),
