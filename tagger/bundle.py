@@ -14,7 +14,7 @@ from typing import Any, Final
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE, OTHER, PREPARING, VIEWS, ModelIdentity, Policy
 
-DEFAULT_BUNDLE: Final = "three-block"
+DEFAULT_BUNDLE: Final = "shops"
 """Name of the bundled network; one name, never a search for the newest."""
 
 KERAS_FILE: Final = "model.keras"
@@ -27,9 +27,9 @@ class ModelCard:
     """What a network is, what it expects, and how well it did.
 
     `preparing` names the recipe of `images.prepare` that it was trained with, `views`
-    how many of the views it takes, from the first.     `files` maps each file of the bundle to the SHA-256 of its bytes. `metrics` are
-    shares in [0, 1], named by data set. `training` says how to train it again: data,
-    architecture, seed, epochs, versions.
+    how many of the views it takes, from the first. `files` maps each file of the bundle
+    to the SHA-256 of its bytes. `metrics` are shares in [0, 1], named by data set.
+    `training` says how to train it again: data, architecture, seed, epochs, versions.
     """
 
     name: str

@@ -37,8 +37,9 @@ class BundleClassifier:
         """Return the probabilities of each label, one row an image.
 
         `batch` has shape (n, 28, 28, 3), the views of `tagger.views`; n may be 0. The
-        rows of the (n, labels) result are in [0, 1] and sum to 1. Raises ModelError where the
-        bundle's network cannot be loaded or has another shape than its card says.
+        rows of the (n, labels) result are in [0, 1] and sum to 1. Raises ModelError
+        where the bundle's network cannot be loaded or has another shape than its card
+        says.
         """
         rows = [self._classify_chunk(chunk) for chunk in _chunks(batch)]
         return np.concatenate(rows) if rows else self._no_rows()

@@ -14,7 +14,7 @@ from tagger.bundle import (
     sha256_of,
 )
 from tagger.errors import ModelError
-from tagger.records import FASHION_LABELS, PREPARING
+from tagger.records import FASHION_LABELS, OTHER, PREPARING
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_bundled_network_is_found_by_name_and_by_folder(copy: Path) -> None:
     by_folder = find_bundle(str(copy))
 
     assert by_name.card == by_folder.card
-    assert by_name.card.labels == FASHION_LABELS
+    assert by_name.card.labels == (*FASHION_LABELS, OTHER)
     assert by_name.card.preparing == PREPARING
     assert by_name.card.digest == sha256_of(by_name.keras_file)
     assert 0 < by_name.card.policy.threshold < 1
@@ -69,6 +69,8 @@ def test_an_absent_bundle_is_named() -> None:
         (lambda card: card.pop("labels"), "labels"),
         (lambda card: card.update(labels=["one"]), "two or more"),
         (lambda card: card.update(labels=["one", "one"]), "each once"),
+        (lambda card: card.update(labels=["one", "other"]), "must be two"),
+        (lambda card: card.update(views=4), "views must lie between"),
         (lambda card: card["files"].pop("model.tflite"), "lacks model.tflite"),
         (lambda card: card["files"].update({"../x": "0"}), "own folder"),
         (lambda card: card.update(image_side=32), "32 pixels"),

@@ -114,6 +114,8 @@ def test_the_samples_go_in_and_a_table_comes_out(tagger: Tagger) -> None:
         assert row["flagged"] in {"true", "false"}
         if row["state"] == "tagged":
             assert row["tag"] in FASHION_LABELS
+            sure = row["flagged"] == "false"
+            assert not sure or row["tag"] == expected_by_file()[row["path"]]
             assert 0 <= float(row["margin"]) <= float(row["confidence"]) <= 1
             assert row["decided_by"] == "machine"
             assert row["model"] == DEFAULT_BUNDLE
@@ -179,9 +181,9 @@ def test_the_threshold_decides_what_waits(tagger: Tagger, pictures: Path) -> Non
     tagger("scan", pictures, "--threshold", "1")
     strict = tagger.rows()
 
-    assert {row["flagged"] for row in lax.values()} == {"false"}
+    assert not [row for row in lax.values() if row["reason"].startswith("unsure")]
     assert {row["flagged"] for row in strict.values()} == {"true"}
-    assert all("needs 1.00" in row["reason"] for row in strict.values())
+    assert all(row["reason"] for row in strict.values())
 
 
 def test_patterns_choose_what_is_read(tagger: Tagger, pictures: Path) -> None:

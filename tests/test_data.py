@@ -41,7 +41,7 @@ def test_idx_files_are_read_in_their_parts(idx: Path) -> None:
     training, test = load(str(idx)), load_test_part(str(idx))
 
     assert test is not None
-    assert training.images.shape == (30, 28, 28, 1)
+    assert training.images.shape == (30, 28, 28, 3)
     assert (len(training), len(test)) == (30, 20)
     assert training.labels[:10].tolist() == list(FASHION_LABELS)
     assert len(set(training.groups)) == 30
@@ -244,7 +244,7 @@ def test_a_split_loses_nothing_and_cuts_no_group(
     names = np.arange(count).astype(str)
     data = LabelledImages(
         "some",
-        np.zeros((count, 28, 28, 1), np.uint8),
+        np.zeros((count, 28, 28, 3), np.uint8),
         np.full(count, "Bag"),
         np.array(groups).astype(str),
         names,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.policy import decide, predict
-from tagger.records import FASHION_LABELS, Policy, Prediction
+from tagger.records import FASHION_LABELS, OTHER, Policy, Prediction
 
 shares = st.floats(0, 1)
 
@@ -70,6 +70,21 @@ def test_predictions_follow_the_probabilities(rows: list[list[float]]) -> None:
         assert one.margin == pytest.approx(float(top) - float(second), abs=1e-7)
         assert 0 <= one.margin <= one.confidence <= 1
         assert one.runner_up != one.tag
+
+
+def test_what_is_more_probably_no_catalogue_item_is_flagged_whatever_the_policy() -> (
+    None
+):
+    rows = np.array([[0.3, 0.1, 0.6], [0.5, 0.1, 0.4]], np.float32)
+
+    odd, sound = predict(rows, ("Bag", "Coat", OTHER))
+
+    assert (odd.tag, odd.runner_up) == ("Bag", "Coat")
+    assert odd.other == pytest.approx(0.6)
+    assert decide(odd, Policy(0.0)).reason == (
+        "no catalogue item? 0.60, else Bag 0.30, Coat 0.10"
+    )
+    assert not decide(sound, Policy(0.0)).flagged
 
 
 def test_a_tie_goes_to_the_first_label() -> None:
