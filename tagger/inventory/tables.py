@@ -185,8 +185,8 @@ class Image(Table):
 class Decision(Table):
     """A person's answer about some bytes; the newest that is not undone is in force.
 
-    `prepared` holds the 784 bytes that the network saw, so that learning never needs
-    the file again.
+    `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
+    learning never needs the file again.
     """
 
     __tablename__ = "decision"
