@@ -30,6 +30,7 @@ from tagger.bundle import (
 )
 from tagger.data import LabelledImages, load, load_test_part, split
 from tagger.errors import DataError, ModelError
+from tagger.networks import three_block
 from tagger.records import FASHION_LABELS, IMAGE_SIDE, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
@@ -91,39 +92,6 @@ def train(
         ],
     )
     return network, held_back
-
-
-def three_block(labels: int) -> Any:  # noqa: ANN401  Keras has no types
-    """Build the three-block network of the articles: 241,546 parameters for ten labels.
-
-    Convolutions of 32, 64 and 128 filters, each with max-pooling and dropout 0.25;
-    dense 128, dropout 0.3, softmax. The input is 0..255, scaled inside, so that no
-    caller can scale it differently.
-    """
-    import keras
-
-    layers = keras.layers
-    blocks = [
-        layer
-        for filters in (32, 64, 128)
-        for layer in (
-            layers.Conv2D(filters, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.25),
-        )
-    ]
-    return keras.Sequential(
-        [
-            keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1)),
-            layers.Rescaling(1 / 255),
-            *blocks,
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dropout(0.3),
-            layers.Dense(labels, activation="softmax"),
-        ],
-        name="three-block",
-    )
 
 
 def train_bundle(
