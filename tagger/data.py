@@ -9,7 +9,7 @@ import math
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DataError
-from tagger.images import FORMATS, prepare
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER, VIEWS, UnreadableImage
-from tagger.views import views_of_gray
+from tagger.images import FORMATS, canvas, prepare
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER, UnreadableImage
+from tagger.views import Views, views_of_gray
 
 AMBIGUOUS: Final = "ambiguous"
 """Label of what the tags do not decide: neither right nor wrong, left out of both."""
 
 Part = Literal["train", "test"]
+_Read = Callable[[Path], Views | UnreadableImage]
 
 _KERAS_PREFIX = "keras:"
 _IDX_PARTS = {"train": "train", "test": "t10k"}
@@ -90,6 +91,17 @@ def load(source: str, part: Part = "train") -> LabelledImages:
     else:
         raise DataError(f"{source} does not exist")
     return _checked(found)
+
+
+def load_canvases(folder: Path) -> LabelledImages:
+    """Read a folder with a `labels.csv` for training to vary its photographs.
+
+    As `load`, but `images` are the canvases of `images.canvas`, (n, 96, 96, 3).
+    Raises DataError, naming what is wrong and how often.
+    """
+    if not (folder / "labels.csv").is_file():
+        raise DataError(f"{folder} has no labels.csv")
+    return _checked(_load_labelled_folder(folder, canvas))
 
 
 def load_test_part(source: str) -> LabelledImages | None:
@@ -209,7 +221,12 @@ def _numbered(
     return LabelledImages(name, views, tags, numbers, numbers)
 
 
-def _load_labelled_folder(folder: Path) -> LabelledImages:
+def _network_input(path: Path) -> Views | UnreadableImage:
+    prepared = prepare(path)
+    return prepared if isinstance(prepared, UnreadableImage) else prepared.pixels
+
+
+def _load_labelled_folder(folder: Path, read: _Read = _network_input) -> LabelledImages:
     rows = _read_labels(folder / "labels.csv")
     beside = folder / "images"
     pictures = beside if beside.is_dir() else folder
@@ -217,11 +234,12 @@ def _load_labelled_folder(folder: Path) -> LabelledImages:
     _refuse(absent, f"{folder}: labels.csv names files that are absent")
     unknown = [row["label"] for row in rows if tag_named(row["label"]) is None]
     _refuse(unknown, f"{folder}: labels.csv has labels that are no tags")
-    return _prepared(
+    return _all_read(
         str(folder),
         [pictures / row["file"] for row in rows],
         [str(tag_named(row["label"])) for row in rows],
         [row.get("group") or row["file"] for row in rows],
+        read,
     )
 
 
@@ -246,7 +264,7 @@ def _load_folders(folder: Path) -> LabelledImages:
         for path in sorted(child.rglob("*"))
         if path.suffix.lower() in FORMATS
     ]
-    return _prepared(
+    return _all_read(
         str(folder),
         [path for path, _ in found],
         [tag for _, tag in found],
@@ -254,22 +272,25 @@ def _load_folders(folder: Path) -> LabelledImages:
     )
 
 
-def _prepared(
-    name: str, paths: Sequence[Path], labels: Sequence[str], groups: Sequence[str]
+def _all_read(
+    name: str,
+    paths: Sequence[Path],
+    labels: Sequence[str],
+    groups: Sequence[str],
+    read: _Read = _network_input,
 ) -> LabelledImages:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(prepare, paths))
+        results = list(pool.map(read, paths))
     bad = [
         f"{path} ({result.reason})"
         for path, result in zip(paths, results, strict=True)
         if isinstance(result, UnreadableImage)
     ]
     _refuse(bad, f"{name}: images that cannot be read")
-    shape = (-1, IMAGE_SIDE, IMAGE_SIDE, VIEWS)
-    pixels = [r.pixels for r in results if not isinstance(r, UnreadableImage)]
+    images = [views for views in results if not isinstance(views, UnreadableImage)]
     return LabelledImages(
         name,
-        np.array(pixels, np.uint8).reshape(shape),
+        np.array(images, np.uint8),
         np.array(labels, np.str_),
         np.array(groups, np.str_),
         np.array([str(path) for path in paths], np.str_),
