@@ -1,0 +1,170 @@
+"""Mix pictures of several domains into batches for training.
+
+A domain is a set of pictures of one kind: Fashion-MNIST's arrays, a shop's photographs,
+drawn people. Each takes the share of the training that its weight says, however many
+pictures it has. Knows no network.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.augment import NO_TEXTURES, USUAL, Chances, vary
+from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.errors import DataError
+from tagger.mannequins import WORN_TAGS, wear_cut_out, wear_gray
+from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER
+from tagger.views import CANVAS_SIDE, Views
+
+LABELS: Final = (*FASHION_LABELS, OTHER)
+"""What a network of shops tells apart: the tags, and what is no catalogue item."""
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
+"""Views (n, 28, 28, 3) and numbers of `LABELS` (n,)."""
+
+_FASHION_WORN: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "T-shirt/top": 4000,
+        "Trouser": 4000,
+        "Pullover": 3500,
+        "Dress": 6000,
+        "Coat": 4500,
+        "Shirt": 3500,
+    }
+)
+"""How many arrays of each tag are worn, of 55,000: most of what shops show on people
+and a network of Fashion-MNIST mistakes, which is dresses."""
+
+_CUT_OUTS_WORN: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "T-shirt/top": 3,
+        "Trouser": 5,
+        "Pullover": 5,
+        "Dress": 8,
+        "Coat": 8,
+        "Shirt": 8,
+    }
+)
+"""How many people wear each cut-out: more of the tags that phones photograph less."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """Pictures of one kind, and the share of the training that they are given.
+
+    `pictures` is uint8, canvases of views (n, 96, 96, 3) or gray arrays (n, 28, 28).
+    `labels` are numbers of `LABELS`, (n,). `weight` is relative to the other domains'.
+    """
+
+    weight: float
+    pictures: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def domain_of(data: LabelledImages, weight: float) -> Domain:
+    """Make a domain of prepared images or of canvases; leave out what is ambiguous.
+
+    Of prepared images only the gray is taken. Raises DataError where nothing is left
+    or a label is none of `LABELS`.
+    """
+    data = data.take(data.labels != AMBIGUOUS)
+    if not len(data):
+        raise DataError(f"{data.name}: no labelled images")
+    known = {label: number for number, label in enumerate(LABELS)}
+    strange = sorted(set(data.labels.tolist()) - known.keys())
+    if strange:
+        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
+    finer = data.images.shape[1] == CANVAS_SIDE
+    pictures = data.images if finer else np.ascontiguousarray(data.images[..., 0])
+    labels = np.array([known[label] for label in data.labels.tolist()], np.int64)
+    return Domain(weight, pictures, labels)
+
+
+def worn(domain: Domain, weight: float, seed: int) -> Domain:
+    """Draw people wearing a domain's garments: a domain of its own, of canvases.
+
+    Canvases must be of items that were cut out or stood on a plain ground, for their
+    distance is the garment's outline. Raises DataError where nobody wears any of them.
+    """
+    chance = np.random.default_rng(seed)
+    arrays = domain.pictures.shape[1:] == (IMAGE_SIDE, IMAGE_SIDE)
+    choose, wear = (
+        (_arrays_to_wear, wear_gray) if arrays else (_cut_outs_to_wear, wear_cut_out)
+    )
+    people: list[Views] = []
+    labels: list[int] = []
+    for number in choose(domain.labels, chance):
+        label = int(domain.labels[number])
+        person = wear(domain.pictures[number], LABELS[label], chance)
+        if person is not None:
+            people.append(person)
+            labels.append(label)
+    if not people:
+        raise DataError("nobody wears any of these pictures")
+    return Domain(weight, np.stack(people), np.array(labels, np.int64))
+
+
+def batches(
+    domains: Sequence[Domain],
+    size: int,
+    seed: int,
+    textures: NDArray[np.uint8] = NO_TEXTURES,
+    chances: Chances = USUAL,
+) -> Iterator[Batch]:
+    """Yield batches of `size` varied pictures for ever, the same for the same seed.
+
+    A domain is drawn by its weight, a tag of it by the root of its count (a rare tag
+    is seen more often than it is found, yet not as often as a common one), a picture
+    of it alike. `textures` and `chances` are those of `augment.vary`.
+    """
+    chance = np.random.default_rng(seed)
+    weights = np.array([domain.weight for domain in domains])
+    draws = [_draw_by_root_of_count(domain.labels) for domain in domains]
+    while True:
+        images = np.empty((size, IMAGE_SIDE, IMAGE_SIDE, 3), np.uint8)
+        labels = np.empty(size, np.int64)
+        chosen = chance.choice(len(domains), size, p=weights / weights.sum())
+        for place, which in enumerate(chosen.tolist()):
+            number = draws[which](chance)
+            picture = domains[which].pictures[number]
+            images[place] = vary(picture, chance, textures, chances)
+            labels[place] = domains[which].labels[number]
+        yield images, labels
+
+
+def _draw_by_root_of_count(
+    labels: NDArray[np.int64],
+) -> Callable[[np.random.Generator], int]:
+    found, counts = np.unique(labels, return_counts=True)
+    shares = np.sqrt(counts) / np.sqrt(counts).sum()
+    places = [np.flatnonzero(labels == label) for label in found]
+
+    def draw(chance: np.random.Generator) -> int:
+        of_label = places[chance.choice(len(found), p=shares)]
+        return int(of_label[chance.integers(len(of_label))])
+
+    return draw
+
+
+def _arrays_to_wear(
+    labels: NDArray[np.int64], chance: np.random.Generator
+) -> Iterator[int]:
+    for tag, count in _FASHION_WORN.items():
+        of_tag = np.flatnonzero(labels == LABELS.index(tag))
+        some = chance.choice(of_tag, min(count, len(of_tag)), replace=False)
+        yield from some.tolist()
+
+
+def _cut_outs_to_wear(
+    labels: NDArray[np.int64], _: np.random.Generator
+) -> Iterator[int]:
+    for number, label in enumerate(labels.tolist()):
+        if LABELS[label] in WORN_TAGS:
+            yield from [number] * _CUT_OUTS_WORN[LABELS[label]]
