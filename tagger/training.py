@@ -1,13 +1,17 @@
 """Train a network, evaluate it, and write it as a bundle.
 
-The only module that trains; TensorFlow is imported by the functions that need it.
+Two recipes: `train` fits the articles' network to one set of images, `train_on_shops`
+the residual network to a mixture of domains. The only module that trains; TensorFlow
+is imported by the functions that need it.
 """
 
 import io
+import math
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.augment import NO_TEXTURES, USUAL, Chances
 from tagger.bundle import (
     CARD_FILE,
     KERAS_FILE,
@@ -29,8 +34,9 @@ from tagger.bundle import (
     write_card,
 )
 from tagger.data import LabelledImages, load, load_test_part, split
+from tagger.domains import LABELS, Batch, Domain, batches
 from tagger.errors import DataError, ModelError
-from tagger.networks import three_block
+from tagger.networks import residual, three_block
 from tagger.records import FASHION_LABELS, IMAGE_SIDE, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
@@ -53,8 +59,51 @@ class Settings:
     seed: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training: how many pictures are seen, and the highest learning rate.
+
+    `seconds` may shorten it: the rate then falls by the clock where that is ahead of
+    the pictures, and two runs are no longer the same.
+    """
+
+    pictures: int
+    rate: float
+    seconds: float | None = None
+
+
+PRETRAINING: Final = Stage(pictures=360_000, rate=2e-3)
+FITTING: Final = Stage(pictures=300_000, rate=1.3e-3)
+"""What the bundled network is trained with, first without a picture of any shop. Its
+own second stage was ended by the clock, after some 200,000 to 450,000 pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSettings:
+    """How to train on shops: two stages, pictures a step, accidents, and the seed."""
+
+    pretraining: Stage = PRETRAINING
+    fitting: Stage = FITTING
+    batch_size: int = 64
+    chances: Chances = USUAL
+    seed: int = 1
+
+
+WEIGHT_DECAY: Final = 0.02
+LABEL_SMOOTHING: Final = 0.05
+WARM_UP: Final = 100
+"""Steps over which a stage's learning rate rises from nothing."""
+
+LEAST_RATE: Final = 0.002
+"""Share of the rate that is left when the cosine has fallen to nothing."""
+
+
 Epoch = Callable[[int, dict[str, float]], None]
 """Told the number of the finished pass, from 1, and its measures."""
+
+Step = Callable[[int, int, float], None]
+"""Told the number of the finished step of a stage, from 1, how many there are at most,
+and the mean loss of the stage so far."""
 
 
 def train(
@@ -92,6 +141,35 @@ def train(
         ],
     )
     return network, held_back
+
+
+def train_on_shops(
+    pretraining: Sequence[Domain],
+    fitting: Sequence[Domain],
+    settings: ShopSettings,
+    textures: NDArray[np.uint8] = NO_TEXTURES,
+    on_step: Step = lambda *_: None,
+) -> Any:  # noqa: ANN401
+    """Train the residual network on two mixtures of domains; return the Keras model.
+
+    It tells the labels of `domains.LABELS` apart. The first mixture is for what can be
+    learnt without any shop, as 0.70 Fashion-MNIST, 0.25 drawn people, 0.05 drawings of
+    other things; the second for everything, with photographs at least as often as
+    arrays. `textures` are those of `augment.vary`, (n, 96, 96), of the training part
+    only. Raises DataError where a mixture is empty.
+    """
+    if not pretraining or not fitting:
+        raise DataError("both stages need a domain to train on")
+    _keras(settings.seed)
+    network = residual(len(LABELS))
+    stages = ((pretraining, settings.pretraining), (fitting, settings.fitting))
+    for number, (domains, stage) in enumerate(stages):
+        seed = settings.seed + number
+        source = batches(domains, settings.batch_size, seed, textures, settings.chances)
+        _fit_stage(
+            network, stage, stage.pictures // settings.batch_size, source, on_step
+        )
+    return network
 
 
 def train_bundle(
@@ -140,9 +218,14 @@ def numbers(data: LabelledImages) -> NDArray[np.int64]:
 
 
 def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
-    """Return a Keras model's probabilities of each label, one row an image."""
+    """Return a Keras model's probabilities of each label, one row an image.
+
+    `images` are views (n, 28, 28, 3), of which it gets as many as it takes.
+    """
     outputs = network.predict(
-        images[..., :1].astype(np.float32), batch_size=512, verbose=0
+        images[..., : network.input_shape[-1]].astype(np.float32),
+        batch_size=512,
+        verbose=0,
     )
     return np.asarray(outputs, np.float32)
 
@@ -169,6 +252,15 @@ def choose_threshold(
     return 1.0
 
 
+def share_of_rate(step: int, done: float) -> float:
+    """Return what share of its highest rate a stage learns at, in 0..1.002.
+
+    `step` counts from 0; `done` is the share of the stage that is over, 0..1.
+    """
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * (0.5 * (1 + math.cos(math.pi * done)) + LEAST_RATE)
+
+
 def write_bundle(
     network: Any,  # noqa: ANN401
     folder: Path,
@@ -179,7 +271,8 @@ def write_bundle(
 ) -> Bundle:
     """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
 
-    An existing bundle there is replaced only when the new one is complete.
+    An existing bundle there is replaced only when the new one is complete. A network
+    of eleven outputs is one that knows what is no catalogue item.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
@@ -189,7 +282,7 @@ def write_bundle(
         _convert(network, draft / LITERT_FILE)
         card = ModelCard(
             name=folder.name,
-            labels=FASHION_LABELS,
+            labels=LABELS[: network.output_shape[-1]],
             preparing=PREPARING,
             policy=policy,
             views=int(network.input_shape[-1]),
@@ -211,6 +304,32 @@ def _keras(seed: int) -> Any:  # noqa: ANN401
 
     keras.utils.set_random_seed(seed)
     return keras
+
+
+def _fit_stage(
+    network: Any,  # noqa: ANN401
+    stage: Stage,
+    steps: int,
+    source: Iterator[Batch],
+    on_step: Step,
+) -> None:
+    """Fit by AdamW; its rate warms up and then falls by a cosine."""
+    import keras
+
+    optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=WEIGHT_DECAY)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING)
+    network.compile(optimizer, loss)
+    wanted = np.eye(len(LABELS), dtype=np.float32)
+    start = time.monotonic()
+    for step in range(steps):
+        elapsed = time.monotonic() - start
+        done = max(step / steps, elapsed / stage.seconds if stage.seconds else 0)
+        if done >= 1:
+            return
+        optimizer.learning_rate = stage.rate * share_of_rate(step, done)
+        images, labels = next(source)
+        found = network.train_on_batch(images.astype(np.float32), wanted[labels])
+        on_step(step + 1, steps, float(found))
 
 
 def _without_optimizer(network: Any) -> Any:  # noqa: ANN401

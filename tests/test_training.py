@@ -13,15 +13,23 @@ from tagger.bundle import load_bundle
 from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.data import load
+from tagger.domains import LABELS, Domain, domain_of
 from tagger.errors import DataError, ModelError
-from tagger.records import FASHION_LABELS
+from tagger.records import FASHION_LABELS, OTHER, Policy
 from tagger.training import (
+    LEAST_RATE,
     Settings,
+    ShopSettings,
+    Stage,
     accuracy,
     choose_threshold,
     numbers,
+    probabilities,
+    share_of_rate,
     train,
     train_bundle,
+    train_on_shops,
+    write_bundle,
 )
 
 
@@ -128,3 +136,89 @@ def test_training_again_replaces_the_bundle_whole(data: Path, tmp_path: Path) ->
 
     assert first.card.digest != second.card.digest
     assert load_bundle(folder).card == second.card
+
+
+@pytest.fixture
+def bars(data: Path) -> Domain:
+    return domain_of(load(str(data)), weight=0.8)
+
+
+@pytest.fixture
+def noise() -> Domain:
+    """Canvases of noise, which are nothing."""
+    canvases = np.random.default_rng(2).integers(0, 256, (20, 96, 96, 3))
+    labels = np.full(20, LABELS.index(OTHER))
+    return Domain(0.2, canvases.astype(np.uint8), labels)
+
+
+SHORT = ShopSettings(Stage(1280, 2e-3), Stage(640, 1e-3), batch_size=32)
+
+
+@pytest.mark.model
+def test_a_network_of_shops_learns_in_two_stages(
+    bars: Domain, noise: Domain, data: Path, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int, float]] = []
+    network = train_on_shops(
+        [bars], [bars, noise], SHORT, on_step=lambda *step: told.append(step)
+    )
+
+    losses = [loss for _, _, loss in told]
+    counts = [(step, steps) for step, steps, _ in told]
+    assert counts == [(n, 40) for n in range(1, 41)] + [(n, 20) for n in range(1, 21)]
+    assert np.isfinite(losses).all()
+    assert losses[39] < losses[0]
+    assert losses[-1] < losses[0]
+    bundle = write_bundle(
+        network, tmp_path / "shops", policy=Policy(0.9), metrics={}, training={}
+    )
+    assert bundle.card.labels == (*FASHION_LABELS, OTHER)
+    assert bundle.card.views == 3
+    images = load(str(data), "test").images
+    np.testing.assert_allclose(
+        BundleClassifier(bundle).classify(images),
+        probabilities(network, images),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.model
+def test_the_same_seed_trains_the_same_network(bars: Domain, noise: Domain) -> None:
+    brief = ShopSettings(Stage(64, 1e-3), Stage(64, 1e-3), batch_size=32)
+    first, second = (
+        train_on_shops([bars], [noise], brief).get_weights() for _ in range(2)
+    )
+
+    for weight, again in zip(first, second, strict=True):
+        np.testing.assert_allclose(weight, again, atol=1e-5)
+
+
+@pytest.mark.model
+def test_a_clock_ends_a_stage(bars: Domain) -> None:
+    told: list[int] = []
+    stages = Stage(32, 1e-3), Stage(10**9, 1e-3, seconds=0.5)
+    train_on_shops(
+        [bars],
+        [bars],
+        ShopSettings(*stages, batch_size=32),
+        on_step=lambda _, steps, __: told.append(steps),
+    )
+
+    assert told.count(1) == 1
+    assert 1 <= told.count(10**9 // 32) < 1000
+
+
+def test_a_stage_of_nothing_is_refused(bars: Domain) -> None:
+    with pytest.raises(DataError, match="need a domain"):
+        train_on_shops([], [bars], ShopSettings())
+    with pytest.raises(DataError, match="need a domain"):
+        train_on_shops([bars], [], ShopSettings())
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1))
+def test_the_rate_rises_falls_and_never_ends(step: int, done: float) -> None:
+    share = share_of_rate(step, done)
+
+    assert 0 < share <= 1 + LEAST_RATE
+    assert share <= share_of_rate(step + 1, done)
+    assert share >= share_of_rate(step, 1)
