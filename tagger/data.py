@@ -112,6 +112,18 @@ def load_test_part(source: str) -> LabelledImages | None:
     return None
 
 
+def numbered(data: LabelledImages, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the labels of the images as numbers of `labels`, (n,).
+
+    Raises DataError where a label is none of them.
+    """
+    known = {label: number for number, label in enumerate(labels)}
+    strange = sorted(set(data.labels.tolist()) - known.keys())
+    if strange:
+        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
+    return np.array([known[label] for label in data.labels.tolist()], np.int64)
+
+
 def split(
     data: LabelledImages, share: float, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:

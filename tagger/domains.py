@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.augment import NO_TEXTURES, USUAL, Chances, vary
-from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.data import AMBIGUOUS, LabelledImages, numbered
 from tagger.errors import DataError
 from tagger.mannequins import WORN_TAGS, wear_cut_out, wear_gray
 from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER
@@ -77,14 +77,9 @@ def domain_of(data: LabelledImages, weight: float) -> Domain:
     data = data.take(data.labels != AMBIGUOUS)
     if not len(data):
         raise DataError(f"{data.name}: no labelled images")
-    known = {label: number for number, label in enumerate(LABELS)}
-    strange = sorted(set(data.labels.tolist()) - known.keys())
-    if strange:
-        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
     finer = data.images.shape[1] == CANVAS_SIDE
     pictures = data.images if finer else np.ascontiguousarray(data.images[..., 0])
-    labels = np.array([known[label] for label in data.labels.tolist()], np.int64)
-    return Domain(weight, pictures, labels)
+    return Domain(weight, pictures, numbered(data, LABELS))
 
 
 def worn(domain: Domain, weight: float, seed: int) -> Domain:

@@ -33,7 +33,7 @@ from tagger.bundle import (
     sha256_of,
     write_card,
 )
-from tagger.data import LabelledImages, load, load_test_part, split
+from tagger.data import LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS, Batch, Domain, batches
 from tagger.errors import DataError, ModelError
 from tagger.networks import residual, three_block
@@ -125,7 +125,7 @@ def train(
         epochs=settings.epochs,
         validation_data=(
             held_back.images[..., :1].astype(np.float32),
-            numbers(held_back),
+            numbered(held_back, FASHION_LABELS),
         ),
         validation_batch_size=512,
         shuffle=False,  # the batches come shuffled
@@ -186,11 +186,13 @@ def train_bundle(
     data, test_part = load(source), load_test_part(source)
     network, held_back = train(data, settings, on_epoch)
     on_held_back = probabilities(network, held_back.images)
-    truth = numbers(held_back)
+    truth = numbered(held_back, FASHION_LABELS)
     metrics = {"held_back_accuracy": accuracy(on_held_back, truth)}
     if test_part is not None:
         on_test = probabilities(network, test_part.images)
-        metrics["fashion_mnist_test_accuracy"] = accuracy(on_test, numbers(test_part))
+        metrics["fashion_mnist_test_accuracy"] = accuracy(
+            on_test, numbered(test_part, FASHION_LABELS)
+        )
     return write_bundle(
         network,
         folder,
@@ -203,18 +205,6 @@ def train_bundle(
             **asdict(settings),
         },
     )
-
-
-def numbers(data: LabelledImages) -> NDArray[np.int64]:
-    """Return the labels as numbers in the order of `FASHION_LABELS`.
-
-    Raises DataError where a label is none of them.
-    """
-    known = {label: number for number, label in enumerate(FASHION_LABELS)}
-    strange = sorted(set(data.labels.tolist()) - known.keys())
-    if strange:
-        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
-    return np.array([known[label] for label in data.labels.tolist()], np.int64)
 
 
 def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
@@ -368,7 +358,7 @@ def _augmented(
     sandal.
     """
     chance = np.random.default_rng(settings.seed)
-    size, labels = min(settings.batch_size, len(data)), numbers(data)
+    size, labels = min(settings.batch_size, len(data)), numbered(data, FASHION_LABELS)
     while True:
         order = chance.permutation(len(data))
         for start in range(0, len(data) - size + 1, size):
