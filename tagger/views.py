@@ -116,17 +116,21 @@ def sharpen(gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = 1.0) -> 
 
 
 def _item_on_plain(rgb: Rgb, ground: NDArray[np.float64]) -> Views:
-    lab = _lab(rgb)
-    distance = _distance_view(lab, _lab_of(ground), np.array([3.0]))
+    rgb = _trimmed(rgb, ground)
+    distance = _distance_view(_lab(rgb), _lab_of(ground), np.array([3.0]))
     skin = np.minimum(_skin_likeness(rgb), distance)
-    views = np.dstack([_level(rgb, ground), distance, skin])
+    return np.dstack([_level(rgb, ground), distance, skin])
+
+
+def _trimmed(rgb: Rgb, ground: NDArray[np.float64]) -> Rgb:
+    """Cut off the edges that match the ground; a picture that is all ground stays."""
     off = _channel_distance(rgb, ground) > _GROUND_TOLERANCE
     rows = np.flatnonzero(off.mean(axis=1) > _ITEM_SHARE)
     columns = np.flatnonzero(off.mean(axis=0) > _ITEM_SHARE)
     if not len(rows) or not len(columns):
-        return views
-    trimmed = views[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.ascontiguousarray(trimmed)
+        return rgb
+    item = rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.ascontiguousarray(item)
 
 
 def _whole_on_clutter(rgb: Rgb) -> Views:
