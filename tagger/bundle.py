@@ -6,7 +6,7 @@ Knows what a card says and whether the files are the ones it means; runs no netw
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -167,7 +167,13 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         raise ValueError("files must lie in the bundle's own folder")
     if not 1 <= card.views <= VIEWS:
         raise ValueError(f"views must lie between 1 and {VIEWS}")
-    if not all(0 <= value <= 1 for value in astuple(card.policy)):
+    policy = card.policy
+    if policy.tags.keys() - set(card.labels):
+        raise ValueError("the policy has thresholds for tags that are no labels")
+    if not all(
+        0 <= value <= 1
+        for value in (policy.threshold, policy.margin, *policy.tags.values())
+    ):
         raise ValueError("the policy's values must lie between 0 and 1")
     if not isinstance(fields["labels"], list) or not all(
         label and label.isprintable() for label in card.labels

@@ -46,10 +46,11 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
-    if prediction.confidence < policy.threshold:
+    least = policy.least(prediction.tag)
+    if prediction.confidence < least:
         return Verdict(
             flagged=True,
-            reason=f"unsure: {_candidates(prediction)} (needs {policy.threshold:.2f})",
+            reason=f"unsure: {_candidates(prediction)} (needs {least:.2f})",
         )
     return Verdict(flagged=False)
 

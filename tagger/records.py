@@ -173,10 +173,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The least confidence and margin accepted without a person, both in [0, 1]."""
+    """The least confidence and margin accepted without a person, all in [0, 1].
+
+    `tags` gives single tags a threshold of their own.
+    """
 
     threshold: float
     margin: float = 0.0
+    tags: Mapping[str, float] = field(default_factory=dict)
+
+    def least(self, tag: str) -> float:
+        """Return the least confidence at which a tag is accepted."""
+        return self.tags.get(tag, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

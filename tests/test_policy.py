@@ -92,3 +92,14 @@ def test_a_tie_goes_to_the_first_label() -> None:
 
     assert (said.tag, said.runner_up) == ("T-shirt/top", "Trouser")
     assert said.margin == 0
+
+
+def test_a_tag_may_ask_for_more_than_the_others() -> None:
+    labels = ("Coat", "Bag", "Dress")
+    policy = Policy(0.5, tags={"Coat": 0.9})
+    rows = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.95, 0.03, 0.02]], np.float32)
+
+    verdicts = [decide(prediction, policy) for prediction in predict(rows, labels)]
+
+    assert [verdict.flagged for verdict in verdicts] == [True, False, False]
+    assert verdicts[0].reason == "unsure: Coat 0.80, Bag 0.10 (needs 0.90)"

@@ -65,7 +65,7 @@ def scan(
     bundle = options.bundle(model)
     policy = bundle.card.policy
     if threshold is not None:
-        policy = replace(policy, threshold=threshold)
+        policy = replace(policy, threshold=threshold, tags={})
     with (
         postponed() as check_signals,
         _inventory(options.database(db), scratch=dry_run) as inventory,

@@ -107,18 +107,21 @@ class Recording:
         """
         with self._database.writing() as connection:
             newest = connection.execute(
-                select(PolicyInForce.threshold, PolicyInForce.margin)
+                select(
+                    PolicyInForce.threshold, PolicyInForce.margin, PolicyInForce.tags
+                )
                 .where(PolicyInForce.model_id == self._model_id)
                 .order_by(PolicyInForce.id.desc())
                 .limit(1)
             ).first()
-            if newest == (policy.threshold, policy.margin):
+            if newest == (policy.threshold, policy.margin, policy.tags):
                 return
             connection.execute(
                 insert(PolicyInForce).values(
                     model_id=self._model_id,
                     threshold=policy.threshold,
                     margin=policy.margin,
+                    tags=dict(policy.tags),
                     since=self._started,
                 )
             )

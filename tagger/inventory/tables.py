@@ -240,6 +240,7 @@ class PolicyInForce(Table):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     threshold: Mapped[float]
     margin: Mapped[float]
+    tags: Mapped[dict[str, Any]]
     since: Mapped[datetime]
 
 
