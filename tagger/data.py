@@ -66,14 +66,18 @@ class LabelledImages:
         )
 
 
-def load(source: str, part: Part = "train") -> LabelledImages:
+def load(
+    source: str, part: Part = "train", *, own_tags: bool = False
+) -> LabelledImages:
     """Read a source of labelled images.
 
     A source is a folder with the IDX files of Fashion-MNIST, a folder with a
     `labels.csv` (columns `file`, `label`, perhaps `group`; pictures beside it or in
     `images/`), a folder of folders named by their tag, a CSV file of Fashion-MNIST
     (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
-    training and a test part, `part` says which; else it is read whole.
+    training and a test part, `part` says which; else it is read whole. With `own_tags`
+    the labels of folders and of a `labels.csv` are taken as they stand, for a shop may
+    have tags of its own.
 
     Raises DataError, naming what is wrong and how often, before anything is trained.
     """
@@ -85,9 +89,9 @@ def load(source: str, part: Part = "train") -> LabelledImages:
     elif any(path.glob("*-idx3-ubyte*")):
         found = _load_idx(path, part)
     elif (path / "labels.csv").is_file():
-        found = _load_labelled_folder(path)
+        found = _load_labelled_folder(path, own_tags=own_tags)
     elif path.is_dir():
-        found = _load_folders(path)
+        found = _load_folders(path, own_tags=own_tags)
     else:
         raise DataError(f"{source} does not exist")
     return _checked(found)
@@ -102,6 +106,37 @@ def load_canvases(folder: Path) -> LabelledImages:
     if not (folder / "labels.csv").is_file():
         raise DataError(f"{folder} has no labels.csv")
     return _checked(_load_labelled_folder(folder, canvas))
+
+
+def load_one_label(
+    folder: Path, label: str, *, at_most: int = 0, without: Sequence[str] = ()
+) -> LabelledImages:
+    """Read a folder of pictures that all have one label, as canvases.
+
+    With `at_most` that many of them, spread evenly; without those whose path, in any
+    case, holds a word of `without`. What cannot be read is left out: such a collection
+    is nobody's to mend. Raises DataError where nothing is left.
+    """
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in FORMATS
+        and not any(word in str(path).lower() for word in without)
+    ]
+    if at_most and len(paths) > at_most:
+        paths = [paths[n * len(paths) // at_most] for n in range(at_most)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = zip(paths, pool.map(canvas, paths), strict=True)
+        read = [
+            (path, views)
+            for path, views in results
+            if not isinstance(views, UnreadableImage)
+        ]
+    if not read:
+        raise DataError(f"{folder}: no pictures")
+    names = np.array([str(path) for path, _ in read], np.str_)
+    images = np.array([views for _, views in read], np.uint8)
+    return LabelledImages(str(folder), images, np.full(len(read), label), names, names)
 
 
 def load_test_part(source: str) -> LabelledImages | None:
@@ -137,6 +172,11 @@ def split(
     chosen = order[np.cumsum(sizes) - sizes < share * len(data)]
     held_back = np.isin(inverse, chosen)
     return data.take(~held_back), data.take(held_back)
+
+
+def _named(own_tags: bool) -> Callable[[str], str | None]:  # noqa: FBT001
+    """Return what makes a label a tag: the tag that is meant, or it itself."""
+    return (lambda text: text.strip() or None) if own_tags else tag_named
 
 
 def tag_named(text: str) -> str | None:
@@ -238,18 +278,21 @@ def _network_input(path: Path) -> Views | UnreadableImage:
     return prepared if isinstance(prepared, UnreadableImage) else prepared.pixels
 
 
-def _load_labelled_folder(folder: Path, read: _Read = _network_input) -> LabelledImages:
+def _load_labelled_folder(
+    folder: Path, read: _Read = _network_input, *, own_tags: bool = False
+) -> LabelledImages:
+    named = _named(own_tags)
     rows = _read_labels(folder / "labels.csv")
     beside = folder / "images"
     pictures = beside if beside.is_dir() else folder
     absent = [row["file"] for row in rows if not (pictures / row["file"]).is_file()]
     _refuse(absent, f"{folder}: labels.csv names files that are absent")
-    unknown = [row["label"] for row in rows if tag_named(row["label"]) is None]
+    unknown = [row["label"] for row in rows if named(row["label"]) is None]
     _refuse(unknown, f"{folder}: labels.csv has labels that are no tags")
     return _all_read(
         str(folder),
         [pictures / row["file"] for row in rows],
-        [str(tag_named(row["label"])) for row in rows],
+        [str(named(row["label"])) for row in rows],
         [row.get("group") or row["file"] for row in rows],
         read,
     )
@@ -266,12 +309,13 @@ def _read_labels(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _load_folders(folder: Path) -> LabelledImages:
+def _load_folders(folder: Path, *, own_tags: bool) -> LabelledImages:
+    named = _named(own_tags)
     folders = sorted(child for child in folder.iterdir() if child.is_dir())
-    unknown = [child.name for child in folders if tag_named(child.name) is None]
+    unknown = [child.name for child in folders if named(child.name) is None]
     _refuse(unknown, f"{folder}: folders whose names are no tags")
     found = [
-        (path, str(tag_named(child.name)))
+        (path, str(named(child.name)))
         for child in folders
         for path in sorted(child.rglob("*"))
         if path.suffix.lower() in FORMATS

@@ -7,6 +7,7 @@ pictures it has. Knows no network.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from types import MappingProxyType
 from typing import Final
 
@@ -106,23 +107,26 @@ def worn(domain: Domain, weight: float, seed: int) -> Domain:
     return Domain(weight, np.stack(people), np.array(labels, np.int64))
 
 
-def batches(
+def batches(  # noqa: PLR0913
     domains: Sequence[Domain],
     size: int,
     seed: int,
     textures: NDArray[np.uint8] = NO_TEXTURES,
+    *,
     chances: Chances = USUAL,
+    start: int = 0,
 ) -> Iterator[Batch]:
     """Yield batches of `size` varied pictures for ever, the same for the same seed.
 
     A domain is drawn by its weight, a tag of it by the root of its count (a rare tag
     is seen more often than it is found, yet not as often as a common one), a picture
-    of it alike. `textures` and `chances` are those of `augment.vary`.
+    of it alike. `textures` and `chances` are those of `augment.vary`. The chance of a
+    batch depends on its number alone, so that a training may go on from batch `start`.
     """
-    chance = np.random.default_rng(seed)
     weights = np.array([domain.weight for domain in domains])
     draws = [_draw_by_root_of_count(domain.labels) for domain in domains]
-    while True:
+    for batch in count(start):
+        chance = np.random.default_rng([seed, batch])
         images = np.empty((size, IMAGE_SIDE, IMAGE_SIDE, 3), np.uint8)
         labels = np.empty(size, np.int64)
         chosen = chance.choice(len(domains), size, p=weights / weights.sum())
@@ -151,9 +155,9 @@ def _draw_by_root_of_count(
 def _arrays_to_wear(
     labels: NDArray[np.int64], chance: np.random.Generator
 ) -> Iterator[int]:
-    for tag, count in _FASHION_WORN.items():
+    for tag, most in _FASHION_WORN.items():
         of_tag = np.flatnonzero(labels == LABELS.index(tag))
-        some = chance.choice(of_tag, min(count, len(of_tag)), replace=False)
+        some = chance.choice(of_tag, min(most, len(of_tag)), replace=False)
         yield from some.tolist()
 
 

@@ -7,6 +7,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + InventoryError    the database cannot be opened, read or written
       + ModelError        a bundle is absent, malformed, or not what its card says
       + DataError         training data that cannot be trained with
+      + TrainingError     a training that cannot begin, or cannot go on
       + ExportError       an export cannot be written
     Stopped               a signal asked the program to stop; no failure
 """
@@ -37,6 +38,10 @@ class ModelError(TaggerError):
 
 class DataError(TaggerError):
     """Training data that is absent, malformed, or of one tag only."""
+
+
+class TrainingError(TaggerError):
+    """A training cannot begin or go on; its last good state is kept."""
 
 
 class ExportError(TaggerError):

@@ -1,19 +1,17 @@
-"""Train a network, evaluate it, and write it as a bundle.
+"""Train a network and write it as a bundle.
 
-Two recipes: `train` fits the articles' network to one set of images, `train_on_shops`
-the residual network to a mixture of domains. The only module that trains; TensorFlow
-is imported by the functions that need it.
+`train_bundle` fits one of the articles' networks to one set of images, as its article
+says; `train_by_recipe` the residual network to a mixture of domains. TensorFlow is
+imported by the functions that need it.
 """
 
 import io
-import math
-import os
 import platform
+import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +20,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.augment import NO_TEXTURES, USUAL, Chances
 from tagger.bundle import (
     CARD_FILE,
     KERAS_FILE,
@@ -33,236 +30,194 @@ from tagger.bundle import (
     sha256_of,
     write_card,
 )
-from tagger.data import LabelledImages, load, load_test_part, numbered, split
-from tagger.domains import LABELS, Batch, Domain, batches
-from tagger.errors import DataError, ModelError
-from tagger.networks import residual, three_block
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, PREPARING, Policy
+from tagger.calibration import (
+    TARGET_PRECISION,
+    accuracy,
+    calibration_error,
+    choose_policy,
+    choose_temperature,
+    choose_threshold,
+)
+from tagger.data import AMBIGUOUS, LabelledImages, load, load_test_part, numbered, split
+from tagger.domains import LABELS
+from tagger.errors import DataError, ModelError, TrainingError
+from tagger.fitting import OnStep, fit
+from tagger.keeping import Kept
+from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
+from tagger.passes import Epoch, Lesson, fit_passes
+from tagger.recipes import Materials, Recipe, gather
+from tagger.records import FASHION_LABELS, OTHER, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
-MAX_SHIFT: Final = 2
-"""Pixels an image is moved by at most, in either direction, while training."""
-
-TARGET_PRECISION: Final = 0.97
-"""Share of what is accepted that must be right on the validation part."""
-
-HELD_BACK: Final = 0.1
-"""Share of the training data that is not fitted, but chooses pass and threshold."""
+DEFAULT_ARCHITECTURE: Final = "three-block"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to train: passes over the data, images a step, and the seed of all chance."""
+    """How to train: the network, and where its article is not followed.
 
-    epochs: int = 30
-    batch_size: int = 64
+    What is None is as the article's `networks.Schedule` says. `weights` is a file for a
+    network that is pre-trained. `seed` is that of all chance.
+    """
+
+    architecture: str = DEFAULT_ARCHITECTURE
+    epochs: int | None = None
+    batch_size: int | None = None
+    variation: Variation | None = None
+    patient: bool | None = None
+    weights: Path | None = None
     seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stretch of training: how many pictures are seen, and the highest learning rate.
-
-    `seconds` may shorten it: the rate then falls by the clock where that is ahead of
-    the pictures, and two runs are no longer the same.
-    """
-
-    pictures: int
-    rate: float
-    seconds: float | None = None
-
-
-PRETRAINING: Final = Stage(pictures=360_000, rate=2e-3)
-FITTING: Final = Stage(pictures=300_000, rate=1.3e-3)
-"""What the bundled network is trained with, first without a picture of any shop. Its
-own second stage was ended by the clock, after some 200,000 to 450,000 pictures."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShopSettings:
-    """How to train on shops: two stages, pictures a step, accidents, and the seed."""
-
-    pretraining: Stage = PRETRAINING
-    fitting: Stage = FITTING
-    batch_size: int = 64
-    chances: Chances = USUAL
-    seed: int = 1
-
-
-WEIGHT_DECAY: Final = 0.02
-LABEL_SMOOTHING: Final = 0.05
-WARM_UP: Final = 100
-"""Steps over which a stage's learning rate rises from nothing."""
-
-LEAST_RATE: Final = 0.002
-"""Share of the rate that is left when the cosine has fallen to nothing."""
-
-
-Epoch = Callable[[int, dict[str, float]], None]
-"""Told the number of the finished pass, from 1, and its measures."""
-
-Step = Callable[[int, int, float], None]
-"""Told the number of the finished step of a stage, from 1, how many there are at most,
-and the mean loss of the stage so far."""
-
-
-def train(
-    data: LabelledImages, settings: Settings, on_epoch: Epoch = lambda *_: None
-) -> tuple[Any, LabelledImages]:
-    """Train the three-block network; return the Keras model and the part held back.
-
-    The weights returned are those of the pass that did best on the part held back.
-    """
-    keras = _keras(settings.seed)
-    fitting, held_back = split(data, HELD_BACK, settings.seed)
-    if not len(fitting):
-        raise DataError(f"{data.name}: one group cannot be split; more are needed")
-    network = three_block(len(FASHION_LABELS))
-    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    network.fit(
-        _augmented(fitting, settings),
-        steps_per_epoch=max(1, len(fitting) // settings.batch_size),
-        epochs=settings.epochs,
-        validation_data=(
-            held_back.images[..., :1].astype(np.float32),
-            numbered(held_back, FASHION_LABELS),
-        ),
-        validation_batch_size=512,
-        shuffle=False,  # the batches come shuffled
-        verbose=0,
-        callbacks=[
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=3),
-            keras.callbacks.EarlyStopping(
-                "val_loss", patience=10, restore_best_weights=True
-            ),
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, dict(logs))
-            ),
-        ],
-    )
-    return network, held_back
-
-
-def train_on_shops(
-    pretraining: Sequence[Domain],
-    fitting: Sequence[Domain],
-    settings: ShopSettings,
-    textures: NDArray[np.uint8] = NO_TEXTURES,
-    on_step: Step = lambda *_: None,
-) -> Any:  # noqa: ANN401
-    """Train the residual network on two mixtures of domains; return the Keras model.
-
-    It tells the labels of `domains.LABELS` apart. The first mixture is for what can be
-    learnt without any shop, as 0.70 Fashion-MNIST, 0.25 drawn people, 0.05 drawings of
-    other things; the second for everything, with photographs at least as often as
-    arrays. `textures` are those of `augment.vary`, (n, 96, 96), of the training part
-    only. Raises DataError where a mixture is empty.
-    """
-    if not pretraining or not fitting:
-        raise DataError("both stages need a domain to train on")
-    _keras(settings.seed)
-    network = residual(len(LABELS))
-    stages = ((pretraining, settings.pretraining), (fitting, settings.fitting))
-    for number, (domains, stage) in enumerate(stages):
-        seed = settings.seed + number
-        source = batches(domains, settings.batch_size, seed, textures, settings.chances)
-        _fit_stage(
-            network, stage, stage.pictures // settings.batch_size, source, on_step
-        )
-    return network
 
 
 def train_bundle(
-    source: str, folder: Path, settings: Settings, on_epoch: Epoch = lambda *_: None
+    source: str,
+    folder: Path,
+    settings: Settings,
+    on_epoch: Epoch = lambda *_: None,
+    *,
+    own_tags: bool = False,
 ) -> Bundle:
     """Train on a source of labelled images and write the bundle `folder`.
 
-    The threshold is chosen on the part held back; a test part, where the source has
-    one, is only measured. Raises DataError before the training starts where the data
-    is unfit, ModelError where `folder` holds something that is no bundle.
+    With `own_tags` the labels of the data are the tags, whatever they are. The
+    threshold is chosen on the part held back; a test part, where the source has
+    one, is only measured. While it trains, `folder`.training keeps the state, and a
+    training of the same data and settings goes on from it. Raises DataError before the
+    training starts where the data is unfit,
+    ModelError where `folder` holds something that is no bundle, TrainingError where
+    the loss is no number any more.
     """
-    if folder.exists() and not (folder / CARD_FILE).exists():
-        raise ModelError(f"{folder} exists and is no bundle: name another folder")
-    data, test_part = load(source), load_test_part(source)
-    network, held_back = train(data, settings, on_epoch)
+    _refuse_foreign(folder)
+    data = load(source, own_tags=own_tags)
+    test_part = load_test_part(source)
+    labels = _labels_of(data)
+    data = data.take(np.isin(data.labels, labels))
+    schedule = _schedule(settings)
+    fitting, held_back = split(data, schedule.held_back, settings.seed)
+    if not len(fitting):
+        raise DataError(f"{data.name}: one group cannot be split; more are needed")
+    kept = Kept(training_folder(folder), repr((data.name, len(data), settings)))
+    lesson = Lesson(fitting, held_back, labels, schedule, settings.seed)
+    architecture = ARCHITECTURES[settings.architecture]
+    network, curves = fit_passes(
+        lesson, lambda: architecture.make(len(labels), settings.weights), kept, on_epoch
+    )
     on_held_back = probabilities(network, held_back.images)
-    truth = numbered(held_back, FASHION_LABELS)
+    truth = numbered(held_back, labels)
     metrics = {"held_back_accuracy": accuracy(on_held_back, truth)}
     if test_part is not None:
         on_test = probabilities(network, test_part.images)
         metrics["fashion_mnist_test_accuracy"] = accuracy(
-            on_test, numbered(test_part, FASHION_LABELS)
+            on_test, numbered(test_part, labels)
         )
-    return write_bundle(
+    bundle = write_bundle(
         network,
         folder,
+        labels=labels,
         policy=Policy(choose_threshold(on_held_back, truth, TARGET_PRECISION)),
-        metrics={name: round(value, 4) for name, value in metrics.items()},
+        metrics=metrics,
         training={
             "data": f"{data.name}: {len(data):,} images",
             "arch": network.name,
             "parameters": network.count_params(),
-            **asdict(settings),
+            "epochs": len(curves),
+            "batch_size": schedule.batch_size,
+            "seed": settings.seed,
+            "curves": curves,
+        },
+    )
+    shutil.rmtree(kept.folder)
+    return bundle
+
+
+def train_by_recipe(
+    recipe: Recipe,
+    folder: Path,
+    on_step: OnStep = lambda _: None,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Bundle:
+    """Train by a recipe and write the bundle `folder`.
+
+    Confidence is calibrated on the held-back parts; the policy is the recipe's, or
+    chosen there. While it trains, `folder`.training keeps the state and `curves.csv`,
+    and a training by the same recipe goes on from it. `tell` is given a line about each
+    domain. Raises as `train_bundle`.
+    """
+    _refuse_foreign(folder)
+    materials = gather(recipe, tell)
+    state = training_folder(folder)
+    network = fit(recipe, materials, state, on_step)
+    bundle = finish(network, recipe, materials, folder)
+    (state / "curves.csv").replace(folder / "curves.csv")
+    shutil.rmtree(state)
+    return bundle
+
+
+def finish(
+    network: Any,  # noqa: ANN401
+    recipe: Recipe,
+    materials: Materials,
+    folder: Path,
+) -> Bundle:
+    """Calibrate a trained network on what was held back, and write its bundle."""
+    network = _in_full_precision(network, recipe.architecture)
+    held = _decided(materials.held_back)
+    policy = recipe.policy or Policy(1.0)
+    temperature = 1.0
+    if held:
+        temperature = choose_temperature(*_seen(network, held.values()))
+        _divide_logits(network, temperature)
+    photographs = [d for name, d in held.items() if recipe.domains[name].photographs]
+    if recipe.policy is None and held:
+        found = _seen(network, photographs or held.values())
+        policy = choose_policy(*found, LABELS)
+    metrics: dict[str, float] = {}
+    for name, data in held.items():
+        rows, truth = _seen(network, [data])
+        tags = truth != LABELS.index(OTHER)
+        right = rows.argmax(axis=1) == truth
+        metrics[f"{name}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
+        metrics[f"{name}_calibration_error"] = calibration_error(
+            rows.max(axis=1), right
+        )
+    return write_bundle(
+        network,
+        folder,
+        labels=LABELS,
+        policy=policy,
+        metrics=metrics,
+        training={
+            "recipe": recipe.name,
+            "recipe_digest": recipe.digest,
+            "data": {name: len(domain) for name, domain in materials.domains.items()},
+            "arch": network.name,
+            "parameters": network.count_params(),
+            "pictures": recipe.pictures,
+            "batch_size": recipe.batch_size,
+            "seed": recipe.seed,
+            "temperature": temperature,
         },
     )
 
 
-def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
-    """Return a Keras model's probabilities of each label, one row an image.
-
-    `images` are views (n, 28, 28, 3), of which it gets as many as it takes.
-    """
-    outputs = network.predict(
-        images[..., : network.input_shape[-1]].astype(np.float32),
-        batch_size=512,
-        verbose=0,
-    )
-    return np.asarray(outputs, np.float32)
+def training_folder(folder: Path) -> Path:
+    """Return where the state of a training lies until its bundle is written."""
+    return folder.with_name(f"{folder.name}.training")
 
 
-def accuracy(found: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Share of rows whose most probable label is the true one."""
-    return float((found.argmax(axis=1) == labels).mean())
-
-
-def choose_threshold(
-    found: NDArray[np.float32], labels: NDArray[np.int64], precision: float
-) -> float:
-    """Return the least confidence from which on `precision` of the tags are right.
-
-    In hundredths; 1.0 where no confidence reaches it.
-    """
-    # In double precision, as `policy.decide` compares.
-    confidence = found.max(axis=1).astype(np.float64)
-    right = found.argmax(axis=1) == labels
-    for threshold in np.arange(0, 100) / 100:
-        accepted = confidence >= threshold
-        if accepted.any() and right[accepted].mean() >= precision:
-            return float(threshold)
-    return 1.0
-
-
-def share_of_rate(step: int, done: float) -> float:
-    """Return what share of its highest rate a stage learns at, in 0..1.002.
-
-    `step` counts from 0; `done` is the share of the stage that is over, 0..1.
-    """
-    warm = min(1.0, (step + 1) / WARM_UP)
-    return warm * (0.5 * (1 + math.cos(math.pi * done)) + LEAST_RATE)
-
-
-def write_bundle(
+def write_bundle(  # noqa: PLR0913  as a card has fields
     network: Any,  # noqa: ANN401
     folder: Path,
     *,
+    labels: Sequence[str],
     policy: Policy,
     metrics: dict[str, float],
     training: dict[str, Any],
 ) -> Bundle:
     """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
 
-    An existing bundle there is replaced only when the new one is complete. A network
-    of eleven outputs is one that knows what is no catalogue item.
+    An existing bundle there is replaced only when the new one is complete. `labels`
+    are those of the network's outputs, in order; metrics are shares, in [0, 1].
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
@@ -272,12 +227,12 @@ def write_bundle(
         _convert(network, draft / LITERT_FILE)
         card = ModelCard(
             name=folder.name,
-            labels=LABELS[: network.output_shape[-1]],
+            labels=tuple(labels),
             preparing=PREPARING,
             policy=policy,
             views=int(network.input_shape[-1]),
             files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE)},
-            metrics=metrics,
+            metrics={name: round(value, 4) for name, value in metrics.items()},
             training=training | _circumstances(),
         )
         write_card(draft, card)
@@ -287,39 +242,65 @@ def write_bundle(
     return load_bundle(folder)
 
 
-def _keras(seed: int) -> Any:  # noqa: ANN401
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with native_errors_silenced():
-        import keras
-
-    keras.utils.set_random_seed(seed)
-    return keras
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not (folder / CARD_FILE).exists():
+        raise ModelError(f"{folder} exists and is no bundle: name another folder")
 
 
-def _fit_stage(
+def _labels_of(data: LabelledImages) -> tuple[str, ...]:
+    """Return what a network of the data tells apart.
+
+    Fashion-MNIST's tags, all ten, or a shop's own in alphabetical order; then OTHER
+    where the data has such.
+    """
+    found = set(data.labels.tolist()) - {AMBIGUOUS}
+    tags = found - {OTHER}
+    ordered = FASHION_LABELS if tags <= set(FASHION_LABELS) else tuple(sorted(tags))
+    return (*ordered, OTHER) if OTHER in found else ordered
+
+
+def _schedule(settings: Settings) -> Schedule:
+    """Return the article's schedule with what the settings change of it."""
+    schedule = ARCHITECTURES[settings.architecture].schedule
+    if schedule is None:
+        raise TrainingError(
+            f"the {settings.architecture} network is trained by a recipe: --recipe"
+        )
+    changes = {
+        name: getattr(settings, name)
+        for name in ("epochs", "batch_size", "variation", "patient")
+    }
+    return replace(
+        schedule,
+        **{name: value for name, value in changes.items() if value is not None},
+    )
+
+
+def _decided(held_back: Mapping[str, LabelledImages]) -> dict[str, LabelledImages]:
+    return {n: data.take(data.labels != AMBIGUOUS) for n, data in held_back.items()}
+
+
+def _seen(
     network: Any,  # noqa: ANN401
-    stage: Stage,
-    steps: int,
-    source: Iterator[Batch],
-    on_step: Step,
-) -> None:
-    """Fit by AdamW; its rate warms up and then falls by a cosine."""
-    import keras
+    sets: Iterable[LabelledImages],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the probabilities and the truth of several sets together."""
+    rows = [(probabilities(network, d.images), numbered(d, LABELS)) for d in sets]
+    found, truth = zip(*rows, strict=True)
+    return np.concatenate(found), np.concatenate(truth)
 
-    optimizer = keras.optimizers.AdamW(stage.rate, weight_decay=WEIGHT_DECAY)
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING)
-    network.compile(optimizer, loss)
-    wanted = np.eye(len(LABELS), dtype=np.float32)
-    start = time.monotonic()
-    for step in range(steps):
-        elapsed = time.monotonic() - start
-        done = max(step / steps, elapsed / stage.seconds if stage.seconds else 0)
-        if done >= 1:
-            return
-        optimizer.learning_rate = stage.rate * share_of_rate(step, done)
-        images, labels = next(source)
-        found = network.train_on_batch(images.astype(np.float32), wanted[labels])
-        on_step(step + 1, steps, float(found))
+
+def _divide_logits(network: Any, temperature: float) -> None:  # noqa: ANN401
+    """Have a network give the probabilities of its logits divided by a temperature."""
+    head = network.get_layer("tags")
+    head.set_weights([weights / temperature for weights in head.get_weights()])
+
+
+def _in_full_precision(network: Any, architecture: str) -> Any:  # noqa: ANN401
+    """Copy a network that may have been trained in half precision."""
+    copy = ARCHITECTURES[architecture].make(network.output_shape[-1], None)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def _without_optimizer(network: Any) -> Any:  # noqa: ANN401
@@ -346,32 +327,3 @@ def _circumstances() -> dict[str, Any]:
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in packages},
     }
-
-
-def _augmented(
-    data: LabelledImages, settings: Settings
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """Yield shuffled batches for ever, each image mirrored and moved by chance.
-
-    Shops photograph shoes facing either way and items off centre; Fashion-MNIST has
-    neither, and a network that never saw them takes a shoe that points right for a
-    sandal.
-    """
-    chance = np.random.default_rng(settings.seed)
-    size, labels = min(settings.batch_size, len(data)), numbered(data, FASHION_LABELS)
-    while True:
-        order = chance.permutation(len(data))
-        for start in range(0, len(data) - size + 1, size):
-            batch = order[start : start + size]
-            images = np.stack(
-                [_vary(image, chance) for image in data.images[batch, ..., :1]]
-            )
-            yield images.astype(np.float32), labels[batch]
-
-
-def _vary(image: NDArray[np.uint8], chance: np.random.Generator) -> NDArray[np.uint8]:
-    if chance.random() < 0.5:  # noqa: PLR2004
-        image = image[:, ::-1]
-    down, right = chance.integers(0, 2 * MAX_SHIFT + 1, size=2)
-    roomy = np.pad(image, ((MAX_SHIFT, MAX_SHIFT), (MAX_SHIFT, MAX_SHIFT), (0, 0)))
-    return roomy[down : down + IMAGE_SIDE, right : right + IMAGE_SIDE]

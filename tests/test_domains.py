@@ -101,6 +101,18 @@ def test_batches_are_the_same_for_the_same_seed(seed: int) -> None:
         assert set(labels.tolist()) <= {0, 1, 2, 7}
 
 
+def test_batches_go_on_from_any_number() -> None:
+    domains = [arrays(0, 1, 2, weight=0.2), arrays(7, weight=0.8)]
+    whole = list(islice(batches(domains, 8, 1), 4))
+    rest = list(islice(batches(domains, 8, 1, start=2), 2))
+
+    for (images, labels), (same_images, same_labels) in zip(
+        whole[2:], rest, strict=True
+    ):
+        np.testing.assert_array_equal(images, same_images)
+        np.testing.assert_array_equal(labels, same_labels)
+
+
 def test_domains_come_by_weight_and_tags_by_the_root_of_their_count() -> None:
     domains = [arrays(*[0] * 90, *[1] * 10, weight=3), arrays(10, weight=1)]
     _, labels = next(batches(domains, 4000, 1))

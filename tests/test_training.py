@@ -3,67 +3,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from PIL import Image
 from support import write_idx
 from typer.testing import CliRunner
 
+from tagger import training
 from tagger.bundle import load_bundle
+from tagger.calibration import accuracy
 from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.data import load, numbered
-from tagger.domains import LABELS, Domain, domain_of
-from tagger.errors import DataError, ModelError
-from tagger.records import FASHION_LABELS, OTHER, Policy
-from tagger.training import (
-    LEAST_RATE,
-    Settings,
-    ShopSettings,
-    Stage,
-    accuracy,
-    choose_threshold,
-    probabilities,
-    share_of_rate,
-    train,
-    train_bundle,
-    train_on_shops,
-    write_bundle,
-)
+from tagger.errors import DataError, ModelError, TrainingError
+from tagger.networks import ARCHITECTURES, Schedule
+from tagger.records import FASHION_LABELS
+from tagger.training import Settings, train_bundle
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A small set in the form of Fashion-MNIST: bars whose place is their label."""
+    """A small set in the form of Fashion-MNIST."""
     folder = tmp_path / "data"
     folder.mkdir()
-    chance = np.random.default_rng(1)
-    for part, count in (("train", 640), ("t10k", 100)):
-        labels = chance.integers(0, 10, count).astype(np.uint8)
-        images = chance.integers(0, 40, (count, 28, 28)).astype(np.uint8)
-        for image, label in zip(images, labels, strict=True):
-            image[2 + 2 * label : 5 + 2 * label] = 230
-        write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
-        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+    write_part(folder, "train", 640)
+    write_part(folder, "t10k", 100)
     return folder
-
-
-@given(
-    arrays(np.float32, (30, 4), elements=st.floats(0.125, 1, width=32)),
-    arrays(np.int64, 30, elements=st.integers(0, 3)),
-    st.floats(0.05, 1),
-)
-def test_what_the_threshold_accepts_is_as_precise_as_asked(
-    found: "np.ndarray[tuple[int, int], np.dtype[np.float32]]",
-    labels: "np.ndarray[tuple[int], np.dtype[np.int64]]",
-    precision: float,
-) -> None:
-    threshold = choose_threshold(found, labels, precision)
-
-    accepted = found.max(axis=1).astype(np.float64) >= threshold
-    assert 0 <= threshold <= 1
-    if threshold < 1 and accepted.any():
-        assert accuracy(found[accepted], labels[accepted]) >= precision
 
 
 @pytest.mark.model
@@ -81,6 +44,8 @@ def test_a_network_is_trained_written_and_found_to_have_learnt(
             str(folder),
             "--epochs",
             "12",
+            "--vary",
+            "mirror",
             "--seed",
             "3",
         ],
@@ -99,6 +64,7 @@ def test_a_network_is_trained_written_and_found_to_have_learnt(
     assert bundle.card.metrics["fashion_mnist_test_accuracy"] == pytest.approx(found)
     assert bundle.card.training["parameters"] == 241_546
     assert bundle.card.training["seed"] == 3
+    assert len(bundle.card.training["curves"]) == 12
     assert [path.name for path in folder.parent.iterdir()] == ["bars"]
 
 
@@ -116,15 +82,20 @@ def test_a_folder_that_is_no_bundle_is_not_written_over(
 
 @pytest.mark.model
 def test_fewer_images_than_a_batch_are_trained_with(
-    data: Path, capfd: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    few = load(str(data)).take(np.arange(24))
-    train(few, Settings(epochs=1))
+    write_part(data, "train", 24)
+    bundle = train_bundle(str(data), tmp_path / "few", Settings(epochs=1))
 
     assert capfd.readouterr() == ("", "")
-    one_group = replace(few, groups=np.full(24, "one"))
-    with pytest.raises(DataError, match="cannot be split"):
-        train(one_group, Settings(epochs=1))
+    assert len(bundle.card.training["curves"]) == 1
+
+
+def test_one_group_cannot_be_trained_with(tmp_path: Path) -> None:
+    pictures(tmp_path, {"Coat": 3, "Bag": 3}, group="one")
+
+    with pytest.raises(DataError, match="one group cannot be split"):
+        train_bundle(str(tmp_path), tmp_path / "bundle", Settings(epochs=1))
 
 
 @pytest.mark.model
@@ -135,89 +106,132 @@ def test_training_again_replaces_the_bundle_whole(data: Path, tmp_path: Path) ->
 
     assert first.card.digest != second.card.digest
     assert load_bundle(folder).card == second.card
-
-
-@pytest.fixture
-def bars(data: Path) -> Domain:
-    return domain_of(load(str(data)), weight=0.8)
-
-
-@pytest.fixture
-def noise() -> Domain:
-    """Canvases of noise, which are nothing."""
-    canvases = np.random.default_rng(2).integers(0, 256, (20, 96, 96, 3))
-    labels = np.full(20, LABELS.index(OTHER))
-    return Domain(0.2, canvases.astype(np.uint8), labels)
-
-
-SHORT = ShopSettings(Stage(1280, 2e-3), Stage(640, 1e-3), batch_size=32)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["bars"]
 
 
 @pytest.mark.model
-def test_a_network_of_shops_learns_in_two_stages(
-    bars: Domain, noise: Domain, data: Path, tmp_path: Path
+def test_an_interrupted_training_goes_on_to_the_same_network(
+    data: Path, tmp_path: Path
 ) -> None:
-    told: list[tuple[int, int, float]] = []
-    network = train_on_shops(
-        [bars], [bars, noise], SHORT, on_step=lambda *step: told.append(step)
-    )
+    def interrupt(epoch: int, *_: object) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
 
-    losses = [loss for _, _, loss in told]
-    counts = [(step, steps) for step, steps, _ in told]
-    assert counts == [(n, 40) for n in range(1, 41)] + [(n, 20) for n in range(1, 21)]
-    assert np.isfinite(losses).all()
-    assert losses[39] < losses[0]
-    assert losses[-1] < losses[0]
-    bundle = write_bundle(
-        network, tmp_path / "shops", policy=Policy(0.9), metrics={}, training={}
-    )
-    assert bundle.card.labels == (*FASHION_LABELS, OTHER)
-    assert bundle.card.views == 3
-    images = load(str(data), "test").images
-    np.testing.assert_allclose(
-        BundleClassifier(bundle).classify(images),
-        probabilities(network, images),
-        atol=1e-3,
-    )
-
-
-@pytest.mark.model
-def test_the_same_seed_trains_the_same_network(bars: Domain, noise: Domain) -> None:
-    brief = ShopSettings(Stage(64, 1e-3), Stage(64, 1e-3), batch_size=32)
-    first, second = (
-        train_on_shops([bars], [noise], brief).get_weights() for _ in range(2)
-    )
-
-    for weight, again in zip(first, second, strict=True):
-        np.testing.assert_allclose(weight, again, atol=1e-5)
-
-
-@pytest.mark.model
-def test_a_clock_ends_a_stage(bars: Domain) -> None:
+    settings = Settings(epochs=4, variation="mirror", patient=True)
+    whole = train_bundle(str(data), tmp_path / "whole", settings)
+    with pytest.raises(KeyboardInterrupt):
+        train_bundle(str(data), tmp_path / "parts", settings, interrupt)
     told: list[int] = []
-    stages = Stage(32, 1e-3), Stage(10**9, 1e-3, seconds=0.5)
-    train_on_shops(
-        [bars],
-        [bars],
-        ShopSettings(*stages, batch_size=32),
-        on_step=lambda _, steps, __: told.append(steps),
+    parts = train_bundle(
+        str(data), tmp_path / "parts", settings, lambda epoch, *_: told.append(epoch)
     )
 
-    assert told.count(1) == 1
-    assert 1 <= told.count(10**9 // 32) < 1000
+    assert told == [3, 4]
+    for former, later in zip(
+        whole.card.training["curves"], parts.card.training["curves"], strict=True
+    ):
+        assert former == pytest.approx(later, abs=1e-4)
 
 
-def test_a_stage_of_nothing_is_refused(bars: Domain) -> None:
-    with pytest.raises(DataError, match="need a domain"):
-        train_on_shops([], [bars], ShopSettings())
-    with pytest.raises(DataError, match="need a domain"):
-        train_on_shops([bars], [], ShopSettings())
+@pytest.mark.model
+def test_another_training_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "bars.training").mkdir()
+    (tmp_path / "bars.training" / "state.json").write_text('{"key": "another"}')
+
+    with pytest.raises(TrainingError, match="keeps another training"):
+        train_bundle(str(data), tmp_path / "bars", Settings(epochs=1))
 
 
-@given(st.integers(0, 10**6), st.floats(0, 1))
-def test_the_rate_rises_falls_and_never_ends(step: int, done: float) -> None:
-    share = share_of_rate(step, done)
+@pytest.mark.model
+def test_a_loss_that_is_no_number_ends_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild = replace(ARCHITECTURES["one-conv"], schedule=Schedule(3, 64, 0.1, rate=1e30))
+    monkeypatch.setattr(training, "ARCHITECTURES", {**ARCHITECTURES, "one-conv": wild})
 
-    assert 0 < share <= 1 + LEAST_RATE
-    assert share <= share_of_rate(step + 1, done)
-    assert share >= share_of_rate(step, 1)
+    with pytest.raises(TrainingError, match=r"the loss is nan in pass [12]"):
+        train_bundle(str(data), tmp_path / "wild", Settings("one-conv"))
+
+    assert not (tmp_path / "wild").exists()
+
+
+@pytest.mark.model
+def test_a_shop_may_train_tags_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "kurtas"
+    pictures(folder, {"Kurta": 30, "Sari": 30})
+    with pytest.raises(DataError, match=r"labels that are no tags: 60 \(Kurta, Sari\)"):
+        train_bundle(str(folder), tmp_path / "mine", Settings(epochs=1))
+
+    bundle = train_bundle(
+        str(folder), tmp_path / "mine", Settings(epochs=2), own_tags=True
+    )
+
+    assert bundle.card.labels == ("Kurta", "Sari")
+    told = CliRunner().invoke(
+        app, ["predict", str(folder / "Kurta-1.png"), "-m", str(tmp_path / "mine")]
+    )
+    assert told.exit_code == 0
+    assert "Kurta" in told.stdout
+
+
+@pytest.mark.model
+def test_vgg19_without_its_weights_says_where_they_are(
+    data: Path, tmp_path: Path
+) -> None:
+    absent = Settings("vgg19", weights=tmp_path / "absent.h5")
+
+    with pytest.raises(TrainingError, match="cannot be had: fetch vgg19_weights"):
+        train_bundle(str(data), tmp_path / "vgg", absent)
+
+
+def test_weights_are_for_vgg19_alone(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="only vgg19 takes --weights"):
+        ARCHITECTURES["strided"].make(10, tmp_path / "some.h5")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "x"], "name either DATA or --recipe"),
+        (["data", "--recipe", "r.toml", "-o", "x"], "name either DATA or --recipe"),
+        (["data", "--arch", "lenet", "-o", "x"], "lenet is none of residual"),
+    ],
+)
+def test_a_wrong_command_line_is_told(arguments: list[str], message: str) -> None:
+    told = CliRunner().invoke(app, ["model", "train", *arguments])
+
+    assert told.exit_code == 2
+    assert message in " ".join(told.stderr.replace("│", "").split())
+
+
+def test_the_residual_network_is_trained_by_a_recipe_only(
+    data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="by a recipe"):
+        train_bundle(str(data), tmp_path / "x", Settings("residual"))
+
+
+def write_part(folder: Path, part: str, count: int) -> None:
+    """Write bars whose place is their label, in noise, as Fashion-MNIST is written."""
+    chance = np.random.default_rng(1)
+    labels = chance.integers(0, 10, count).astype(np.uint8)
+    images = chance.integers(0, 40, (count, 28, 28)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 + 2 * label : 5 + 2 * label] = 230
+    write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
+    write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+
+
+def pictures(folder: Path, counts: dict[str, int], group: str = "") -> None:
+    """Write rectangles on white, wide for the first label and high for the others."""
+    folder.mkdir(exist_ok=True)
+    lines = ["file,label,group"]
+    for place, (label, count) in enumerate(counts.items()):
+        for number in range(count):
+            picture = Image.new("L", (60, 60), 255)
+            size = (40 + number % 10, 12) if place == 0 else (12, 40 + number % 10)
+            picture.paste(40, (5, 5, 5 + size[0], 5 + size[1]))
+            name = f"{label}-{number}.png"
+            picture.save(folder / name)
+            lines.append(f"{name},{label},{group}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")

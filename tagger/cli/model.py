@@ -1,11 +1,26 @@
 """`tagger model`: train networks."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from tagger.bundle import Bundle
+    from tagger.fitting import Progress
+    from tagger.training import Settings
+
 model = typer.Typer(name="model", help="Train networks.", no_args_is_help=True)
+
+
+class Vary(StrEnum):
+    """How pictures are varied by chance while a network is trained."""
+
+    NONE = "none"
+    MIRROR = "mirror"
+    TURN = "turn"
 
 
 @model.callback()
@@ -15,38 +30,133 @@ def _group() -> None:
 
 @model.command()
 def train(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="Labelled images: a folder with the IDX files of Fashion-MNIST, a "
-            "folder with labels.csv, a folder of folders named by their tags, a CSV "
-            "file of Fashion-MNIST, or keras:fashion_mnist."
-        ),
-    ],
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", readable=False, help="Folder of the bundle to write."
         ),
     ],
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 30,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="Labelled images: a folder with the IDX files of Fashion-MNIST, a "
+            "folder with labels.csv (file, label, group), a folder of folders named by "
+            "their tags, a CSV file of Fashion-MNIST, or keras:fashion_mnist.",
+            show_default=False,
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="TOML file that mixes several sets, in place of DATA; the bundled "
+            "network's is models/shops.toml of the sources.",
+            show_default=False,
+        ),
+    ] = None,
+    arch: Annotated[
+        str, typer.Option(help="Network, trained as its article says.")
+    ] = "three-block",
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the data.  [default: the article's]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images a step.  [default: the article's]")
+    ] = None,
+    vary: Annotated[
+        Vary | None,
+        typer.Option(
+            help="Vary pictures by chance: mirror and move, or turn, move and zoom.  "
+            "[default: the article's]"
+        ),
+    ] = None,
+    patient: Annotated[
+        bool | None,
+        typer.Option(
+            "--patient/--steady",
+            help="Halve the rate, then end, where the held-back loss stands still.  "
+            "[default: the article's]",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="File of pre-trained weights, for vgg19.",
+            show_default=False,
+        ),
+    ] = None,
+    own_tags: Annotated[
+        bool, typer.Option("--own-tags", help="Take the labels of DATA as the tags.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all chance.")] = 1,
 ) -> None:
-    """Train the three-block network and write it as a bundle.
+    """Train a network and write it as a bundle.
 
-    Example: tagger model train /usr/share/datasets/fashion-mnist -o models/mine
+    A training that was interrupted goes on when the same command is given again; till
+    then its state lies beside the bundle, in a folder that ends in .training.
+
+    Examples:
+    tagger model train /usr/share/datasets/fashion-mnist -o models/mine
+
+    tagger model train --recipe models/shops.toml -o models/shops
+
     """
-    from tagger.training import Settings, train_bundle
+    from tagger.networks import ARCHITECTURES
+    from tagger.training import Settings
 
-    def show(epoch: int, measures: dict[str, float]) -> None:
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
-        typer.echo(f"epoch {epoch}/{epochs}  {shown}")
-
-    bundle = train_bundle(
-        data, output, Settings(epochs=epochs, batch_size=batch_size, seed=seed), show
+    if (data is None) == (recipe is None):
+        raise typer.BadParameter("name either DATA or --recipe")
+    if arch not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise typer.BadParameter(f"{arch} is none of {known}", param_hint="--arch")
+    settings = Settings(
+        architecture=arch,
+        epochs=epochs,
+        batch_size=batch_size,
+        variation=None if vary is None else vary.value,
+        patient=patient,
+        weights=weights,
+        seed=seed,
     )
+    if recipe is not None:
+        bundle = _by_recipe(recipe, output)
+    else:
+        bundle = _by_article(str(data), output, settings, own_tags=own_tags)
     for name, value in bundle.card.metrics.items():
         typer.echo(f"{name} {value:.4f}")
     typer.echo(f"threshold {bundle.card.policy.threshold:.2f}")
     typer.echo(f"wrote {bundle.folder}")
+
+
+def _by_article(
+    data: str, output: Path, settings: "Settings", *, own_tags: bool
+) -> "Bundle":
+    from tagger.training import train_bundle
+
+    def show(epoch: int, epochs: int, measures: Mapping[str, float]) -> None:
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
+        typer.echo(f"epoch {epoch}/{epochs}  {shown}")
+
+    return train_bundle(data, output, settings, show, own_tags=own_tags)
+
+
+def _by_recipe(path: Path, output: Path) -> "Bundle":
+    from tqdm import tqdm
+
+    from tagger.recipes import read_recipe
+    from tagger.training import train_by_recipe
+
+    recipe = read_recipe(path)
+    steps = sum(stage.pictures // recipe.batch_size for stage in recipe.stages)
+    bar = tqdm(total=steps, unit="step", disable=None)
+
+    def move(progress: "Progress") -> None:
+        if not bar.n:  # a training that goes on has not just done the former steps
+            bar.n = bar.initial = progress.step - 1
+        bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
+        bar.update()
+
+    with bar:
+        return train_by_recipe(recipe, output, move, bar.write)

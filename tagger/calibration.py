@@ -1,0 +1,147 @@
+"""Make confidence mean something, and choose what is accepted without a person.
+
+Pure functions of probabilities and truth, both of pictures that were never trained on.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.records import OTHER, Policy
+
+TARGET_PRECISION: Final = 0.97
+"""Share of what is accepted that must be right."""
+
+CERTAINTY: Final = 0.9
+"""How certain it must be that the share is reached, by a one-sided bound."""
+
+BINS: Final = 15
+"""Bins of the calibration error, as in Guo et al. 2017, arXiv:1706.04599."""
+
+_TEMPERATURES: Final = np.geomspace(0.25, 4.0, 241)
+_HUNDREDTHS: Final = np.arange(101) / 100
+_TINY: Final = 1e-12
+
+Rows = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+
+def accuracy(found: Rows, labels: Numbers) -> float:
+    """Share of rows whose most probable label is the true one."""
+    return float((found.argmax(axis=1) == labels).mean())
+
+
+def choose_temperature(found: Rows, labels: Numbers) -> float:
+    """Return by what to divide the logits for the truth to be most probable.
+
+    In 0.25..4; above 1 where the network is too sure of itself, below where it is not
+    sure enough. Temperature scaling of Guo et al. 2017, arXiv:1706.04599.
+    """
+    logits = np.log(found.astype(np.float64) + _TINY)
+    rows = np.arange(len(labels))
+
+    def surprise(temperature: float) -> float:
+        scaled = logits / temperature
+        top = scaled.max(axis=1)
+        total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+        return float((total - scaled[rows, labels]).mean())
+
+    return float(min(_TEMPERATURES, key=surprise))
+
+
+def calibration_error(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_]
+) -> float:
+    """Return the expected calibration error, 0..1, over 15 bins of equal width.
+
+    The mean distance between how sure and how often right, weighted by the bins' sizes
+    (Naeini et al. 2015; Guo et al. 2017). 0 where there is nothing.
+    """
+    if not len(confidence):
+        return 0.0
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    sizes = np.bincount(places, minlength=BINS)
+    gaps = np.bincount(places, confidence - right, minlength=BINS)
+    return float(np.abs(gaps).sum() / sizes.sum())
+
+
+def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:
+    """Return the share that is reached with `certainty`, given `right` of `of`.
+
+    The lower end of Wilson's score interval (1927), one-sided; 0 where nothing is seen.
+    """
+    if not of:
+        return 0.0
+    z = NormalDist().inv_cdf(certainty)
+    share = right / of
+    middle = share + z * z / (2 * of)
+    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(0.0, (middle - spread) / (1 + z * z / of))
+
+
+def choose_threshold(
+    found: Rows, labels: Numbers, precision: float, certainty: float | None = None
+) -> float:
+    """Return the least confidence from which on `precision` of the tags are right.
+
+    In hundredths; 1.0 where no confidence reaches it. With a `certainty` the share's
+    lower bound must reach it.
+    """
+    # In double precision, as `policy.decide` compares.
+    confidence = found.max(axis=1).astype(np.float64)
+    return _least(confidence, found.argmax(axis=1) == labels, precision, certainty)
+
+
+def choose_policy(
+    found: Rows,
+    labels: Numbers,
+    names: Sequence[str],
+    precision: float = TARGET_PRECISION,
+    certainty: float = CERTAINTY,
+) -> Policy:
+    """Return a threshold for all tags, and higher ones for tags that need them.
+
+    The general threshold is the least from which on the lower bound of the accepted
+    precision reaches `precision`; what is no catalogue item counts as wrong where it is
+    accepted. A tag that falls short there is given the least threshold, no lower, from
+    which on its own share reaches it: one tag has too few pictures for a bound.
+    `names` are the labels of the columns, OTHER perhaps among them.
+    """
+    tags = np.array([n for n, name in enumerate(names) if name != OTHER])
+    tag = tags[found[:, tags].argmax(axis=1)]
+    confidence = found[np.arange(len(found)), tag].astype(np.float64)
+    right = tag == labels
+    may = np.ones(len(found), bool)
+    if OTHER in names:
+        may = confidence >= found[:, list(names).index(OTHER)]
+    threshold = _least(confidence[may], right[may], precision, certainty)
+    own = {}
+    for number in tags:
+        mine = may & (tag == number) & (confidence >= threshold)
+        least = _least(confidence[mine], right[mine], precision, None)
+        if mine.any() and least > threshold:
+            own[names[number]] = least
+    return Policy(threshold, tags=own)
+
+
+def _least(
+    confidence: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    precision: float,
+    certainty: float | None,
+) -> float:
+    for threshold in _HUNDREDTHS[:-1]:
+        accepted = confidence >= threshold
+        count, good = int(accepted.sum()), int(right[accepted].sum())
+        if not count:
+            break
+        share = (
+            good / count if certainty is None else least_share(good, count, certainty)
+        )
+        if share >= precision:
+            return float(threshold)
+    return 1.0

@@ -1,0 +1,75 @@
+"""Begin a training, and keep its state in a folder: a kill costs minutes, not hours."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tagger.errors import TrainingError
+from tagger.silence import native_errors_silenced
+
+_NOTE: Final = "state.json"
+
+
+def begin(seed: int) -> Any:  # noqa: ANN401  Keras has no types
+    """Import Keras quietly and seed all of its chance."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with native_errors_silenced():
+        import keras
+
+    keras.utils.set_random_seed(seed)
+    return keras
+
+
+class Kept:
+    """The newest state of one training: a network with its optimiser, and a note.
+
+    Whole at any moment, whatever is killed: the note that names the network's file is
+    replaced last. `key` tells one training from another.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self._key = key
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"cannot make {folder}: {error.strerror}") from error
+
+    def load(self) -> tuple[Any, dict[str, Any]]:
+        """Return the Keras model and the note; (None, {}) where nothing is kept.
+
+        Raises TrainingError where another training's state is kept, or a broken one.
+        """
+        import keras
+
+        import tagger.optimizers  # noqa: F401, PLC0415  which the file may name
+
+        note_file = self.folder / _NOTE
+        if not note_file.exists():
+            return None, {}
+        try:
+            note = json.loads(note_file.read_bytes())
+            if note["key"] != self._key:
+                raise TrainingError(
+                    f"{self.folder} keeps another training: remove it to begin anew"
+                )
+            return keras.saving.load_model(self.folder / note["network"]), note
+        except (KeyError, OSError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{self.folder} keeps a training that cannot be gone on with: remove "
+                f"it to begin anew ({error})"
+            ) from error
+
+    def save(self, network: Any, number: int, note: Mapping[str, Any]) -> None:  # noqa: ANN401
+        """Keep the network after step or pass `number`, and the note."""
+        former = set(self.folder.glob("network-*.keras"))
+        file = self.folder / f"network-{number}.keras"
+        network.save(file)
+        full = {"key": self._key, "network": file.name, **note}
+        draft = self.folder / f"{_NOTE}.new"
+        draft.write_text(json.dumps(full), encoding="utf-8")
+        draft.replace(self.folder / _NOTE)
+        for old in former - {file}:
+            old.unlink()

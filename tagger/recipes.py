@@ -1,0 +1,214 @@
+"""Recipes: a TOML file that says how a bundle is trained, so that it can be again.
+
+A recipe names its domains (sets of pictures of one kind) and its stages (stretches of
+training with a mixture of domains). Reads files and builds domains; trains nothing.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.augment import NO_TEXTURES
+from tagger.data import LabelledImages, load, load_canvases, load_one_label, split
+from tagger.domains import Domain, domain_of, worn
+from tagger.errors import DataError
+from tagger.networks import ARCHITECTURES
+from tagger.records import OTHER, Policy
+
+_HELD_BACK_SEED: Final = 5
+"""Which groups are held back never changes with the seed of a training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the pictures of a domain come from.
+
+    One of `arrays` (28x28 arrays, as `data.load` reads them), `photographs` (a folder
+    with a labels.csv), `things` (a folder of pictures that are all no catalogue item)
+    or `figures` (the name of another domain, whose garments drawn people wear).
+    `held_back` is the share of its groups, 0..1, that is never trained on; of things
+    `at_most` so many are taken, and none whose path holds a word of `without`. With
+    `textures` its pictures are also the grounds that show behind items.
+    """
+
+    arrays: str = ""
+    photographs: str = ""
+    things: str = ""
+    figures: str = ""
+    held_back: float = 0.0
+    at_most: int = 0
+    without: tuple[str, ...] = ()
+    textures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training: how many pictures are seen, and the highest rate.
+
+    `mixture` gives domains their shares, relative to one another.
+    """
+
+    pictures: int
+    rate: float
+    mixture: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train one network. `digest` is the SHA-256 of the file's bytes.
+
+    Without a `policy` one is chosen on what is held back. `half_precision` does the
+    sums of training in 16 bits (bfloat16), where the processor is faster at it.
+    """
+
+    name: str
+    digest: str
+    folder: Path
+    architecture: str
+    domains: Mapping[str, Source]
+    stages: tuple[Stage, ...]
+    batch_size: int = 128
+    seed: int = 1
+    half_precision: bool = False
+    policy: Policy | None = None
+
+    @property
+    def pictures(self) -> int:
+        """Pictures seen in all stages together."""
+        return sum(stage.pictures for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Materials:
+    """What a recipe trains on and what it must be measured on.
+
+    `held_back` are prepared images, (n, 28, 28, 3), by the name of their domain.
+    """
+
+    domains: Mapping[str, Domain]
+    held_back: Mapping[str, LabelledImages]
+    textures: NDArray[np.uint8]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe; DataError, naming the key, where it is not one."""
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is no TOML file: {error}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        recipe = _parse(table, path, digest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is no recipe: {_plain(error)}") from error
+    _check(recipe, path)
+    return recipe
+
+
+def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Materials:
+    """Read every domain of a recipe, before anything is trained.
+
+    `tell` is given a line about each. Raises DataError, naming what is wrong.
+    """
+    domains: dict[str, Domain] = {}
+    held_back: dict[str, LabelledImages] = {}
+    textures = NO_TEXTURES
+    for name, source in recipe.domains.items():
+        if source.figures:
+            domains[name] = worn(domains[source.figures], 1.0, recipe.seed)
+        else:
+            rest, held = _read(source, recipe.folder)
+            domains[name] = domain_of(rest, 1.0)
+            if held is not None:
+                held_back[name] = held
+        if source.textures:
+            textures = np.ascontiguousarray(domains[name].pictures[..., 0])
+        tell(f"{name}: {len(domains[name]):,} pictures")
+    return Materials(domains, held_back, textures)
+
+
+def _read(source: Source, folder: Path) -> tuple[LabelledImages, LabelledImages | None]:
+    if source.things:
+        things = load_one_label(
+            folder / source.things,
+            OTHER,
+            at_most=source.at_most,
+            without=source.without,
+        )
+        return things, None
+    if source.arrays:
+        place = source.arrays if ":" in source.arrays else str(folder / source.arrays)
+        data = load(place)
+    else:
+        place = str(folder / source.photographs)
+        data = load_canvases(Path(place))
+    if not source.held_back:
+        return data, None
+    rest, held = split(data, source.held_back, _HELD_BACK_SEED)
+    if source.photographs:  # measured as the product prepares them
+        held = split(load(place), source.held_back, _HELD_BACK_SEED)[1]
+    return rest, held
+
+
+def _parse(table: Mapping[str, Any], path: Path, digest: str) -> Recipe:
+    fields = {key.replace("-", "_"): value for key, value in table.items()}
+    domains = {
+        name: Source(**{key.replace("-", "_"): value for key, value in entry.items()})
+        for name, entry in fields.pop("domains").items()
+    }
+    stages = tuple(Stage(**entry) for entry in fields.pop("stages"))
+    policy = Policy(**fields.pop("policy")) if "policy" in fields else None
+    return Recipe(
+        name=path.stem,
+        digest=digest,
+        folder=path.parent,
+        domains=domains,
+        stages=stages,
+        policy=policy,
+        **fields,
+    )
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    if recipe.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise DataError(f"{path}: architecture must be one of {known}")
+    if not recipe.stages or recipe.batch_size < 1:
+        raise DataError(f"{path}: at least one stage, of batches of at least 1")
+    before: set[str] = set()
+    for name, source in recipe.domains.items():
+        kinds = [source.arrays, source.photographs, source.things, source.figures]
+        if sum(map(bool, kinds)) != 1:
+            raise DataError(
+                f"{path}: domain {name} needs exactly one of arrays, photographs, "
+                "things, figures"
+            )
+        if source.figures and source.figures not in before:
+            raise DataError(f"{path}: domain {name}: no {source.figures} before it")
+        if not 0 <= source.held_back < 1:
+            raise DataError(f"{path}: domain {name}: held-back must be in 0..1")
+        before.add(name)
+    for stage in recipe.stages:
+        strange = stage.mixture.keys() - before
+        if strange or not stage.mixture:
+            named = ", ".join(sorted(strange)) or "nothing"
+            raise DataError(f"{path}: a stage mixes {named}, which is no domain")
+        if stage.pictures < recipe.batch_size or stage.rate <= 0:
+            raise DataError(f"{path}: a stage needs pictures for a batch, and a rate")
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]}"
+    return (
+        str(error).removeprefix("Source.__init__() ").removeprefix("Recipe.__init__() ")
+    )
