@@ -97,11 +97,7 @@ def train(
     A training that was interrupted goes on when the same command is given again; till
     then its state lies beside the bundle, in a folder that ends in .training.
 
-    Examples:
-    tagger model train /usr/share/datasets/fashion-mnist -o models/mine
-
-    tagger model train --recipe models/shops.toml -o models/shops
-
+    Example: tagger model train /usr/share/datasets/fashion-mnist -o models/mine
     """
     from tagger.networks import ARCHITECTURES
     from tagger.training import Settings
