@@ -20,7 +20,7 @@ from tagger.calibration import accuracy
 from tagger.data import AMBIGUOUS, LabelledImages, numbered
 from tagger.domains import LABELS, Batch, Domain, batches
 from tagger.errors import TrainingError
-from tagger.keeping import Kept, begin
+from tagger.keeping import Kept, begin, seed_dropout
 from tagger.networks import ARCHITECTURES, probabilities
 from tagger.recipes import Materials, Recipe, Stage
 
@@ -79,6 +79,7 @@ def fit(
     kept_at = time.monotonic()
     for work in _plan(recipe, materials, chances, done):
         network.optimizer.learning_rate = work.rate
+        seed_dropout(network, recipe.seed, work.step)
         images, labels = work.batch
         loss = float(
             network.train_on_batch(

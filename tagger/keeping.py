@@ -22,6 +22,13 @@ def begin(seed: int) -> Any:  # noqa: ANN401  Keras has no types
     return keras
 
 
+def seed_dropout(network: Any, seed: int, number: int) -> None:  # noqa: ANN401
+    """Have dropout's chance depend on step or pass `number`: files do not keep it."""
+    for layer in network.layers:
+        if generator := getattr(layer, "seed_generator", None):
+            generator.state.assign([seed, number])
+
+
 class Kept:
     """The newest state of one training: a network with its optimiser, and a note.
 

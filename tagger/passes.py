@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tagger.augment import mirror_and_move, turn_move_and_zoom
 from tagger.data import LabelledImages, numbered
 from tagger.errors import TrainingError
-from tagger.keeping import Kept, begin
+from tagger.keeping import Kept, begin, seed_dropout
 from tagger.networks import Schedule
 
 HALVE_AFTER: Final = 3
@@ -95,9 +95,7 @@ def _compiled(network: Any, schedule: Schedule) -> Any:  # noqa: ANN401
 
 def _fit_one_pass(network: Any, lesson: Lesson, number: int) -> dict[str, float]:  # noqa: ANN401
     """Fit one pass; its chance depends on its number alone, gone on to or not."""
-    import keras
-
-    keras.utils.set_random_seed(lesson.seed + number)
+    seed_dropout(network, lesson.seed, number)
     views, held_back = network.input_shape[-1], lesson.held_back
     history = network.fit(
         _batches(lesson, number, views),
@@ -107,6 +105,7 @@ def _fit_one_pass(network: Any, lesson: Lesson, number: int) -> dict[str, float]
             numbered(held_back, lesson.labels),
         ),
         validation_batch_size=512,
+        shuffle=False,  # the batches come shuffled
         verbose=0,
     ).history
     return {name: float(values[0]) for name, values in history.items()}

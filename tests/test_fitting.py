@@ -91,7 +91,9 @@ def test_a_network_learns_by_a_recipe_and_becomes_a_bundle(
     assert bundle.card.training["recipe_digest"] == "d"
     assert 0.25 <= bundle.card.training["temperature"] <= 4
     assert set(bundle.card.metrics) == {"bars_accuracy", "bars_calibration_error"}
-    lines = list(csv.DictReader((tmp_path / "state" / "curves.csv").open()))
+    lines = list(
+        csv.DictReader((tmp_path / "state" / "curves.csv").read_text().splitlines())
+    )
     assert [line["step"] for line in lines] == ["60"]
     assert load_bundle(tmp_path / "bundle").card == bundle.card
 

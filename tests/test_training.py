@@ -168,7 +168,7 @@ def test_a_shop_may_train_tags_of_its_own(tmp_path: Path) -> None:
 
     assert bundle.card.labels == ("Kurta", "Sari")
     told = CliRunner().invoke(
-        app, ["predict", str(folder / "Kurta-1.png"), "-m", str(tmp_path / "mine")]
+        app, ["predict", str(folder / "Kurta-1.png"), "--model", str(tmp_path / "mine")]
     )
     assert told.exit_code == 0
     assert "Kurta" in told.stdout
