@@ -1,4 +1,4 @@
-"""`tagger model`: train networks."""
+"""`tagger model train`: fit a network and write it as a bundle."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from tagger.fitting import Progress
     from tagger.training import Settings
 
-model = typer.Typer(name="model", help="Train networks.", no_args_is_help=True)
-
 
 class Vary(StrEnum):
     """How pictures are varied by chance while a network is trained."""
@@ -23,12 +21,6 @@ class Vary(StrEnum):
     TURN = "turn"
 
 
-@model.callback()
-def _group() -> None:
-    """Keep `train` a command of its own while it is the only one."""
-
-
-@model.command()
 def train(
     output: Annotated[
         Path,
