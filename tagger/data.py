@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,6 +29,7 @@ AMBIGUOUS: Final = "ambiguous"
 
 Part = Literal["train", "test"]
 _Read = Callable[[Path], Views | UnreadableImage]
+_Named = Callable[[str], str | None]
 
 _KERAS_PREFIX = "keras:"
 _IDX_PARTS = {"train": "train", "test": "t10k"}
@@ -67,7 +69,11 @@ class LabelledImages:
 
 
 def load(
-    source: str, part: Part = "train", *, own_tags: bool = False
+    source: str,
+    part: Part = "train",
+    tags: Sequence[str] = FASHION_LABELS,
+    *,
+    own_tags: bool = False,
 ) -> LabelledImages:
     """Read a source of labelled images.
 
@@ -75,9 +81,9 @@ def load(
     `labels.csv` (columns `file`, `label`, perhaps `group`; pictures beside it or in
     `images/`), a folder of folders named by their tag, a CSV file of Fashion-MNIST
     (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
-    training and a test part, `part` says which; else it is read whole. With `own_tags`
-    the labels of folders and of a `labels.csv` are taken as they stand, for a shop may
-    have tags of its own.
+    training and a test part, `part` says which; else it is read whole. The labels of
+    folders and of a `labels.csv` must be among `tags`; with `own_tags` they are taken
+    as they stand, for a shop may have tags of its own.
 
     Raises DataError, naming what is wrong and how often, before anything is trained.
     """
@@ -89,9 +95,9 @@ def load(
     elif any(path.glob("*-idx3-ubyte*")):
         found = _load_idx(path, part)
     elif (path / "labels.csv").is_file():
-        found = _load_labelled_folder(path, own_tags=own_tags)
+        found = _load_labelled_folder(path, named=_named(tags, own_tags))
     elif path.is_dir():
-        found = _load_folders(path, own_tags=own_tags)
+        found = _load_folders(path, _named(tags, own_tags))
     else:
         raise DataError(f"{source} does not exist")
     return _checked(found)
@@ -174,23 +180,28 @@ def split(
     return data.take(~held_back), data.take(held_back)
 
 
-def _named(own_tags: bool) -> Callable[[str], str | None]:  # noqa: FBT001
+def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
     """Return what makes a label a tag: the tag that is meant, or it itself."""
-    return (lambda text: text.strip() or None) if own_tags else tag_named
+    if own_tags:
+        return lambda text: text.strip() or None
+    return partial(tag_named, tags=tuple(tags))
 
 
-def tag_named(text: str) -> str | None:
+def tag_named(text: str, tags: tuple[str, ...] = FASHION_LABELS) -> str | None:
     """Return the tag that a folder or a cell means: any case, any punctuation."""
-    return _TAGS_BY_LETTERS.get(_letters(text))
+    return _tags_by_letters(tags).get(_letters(text))
 
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
 
 
-_TAGS_BY_LETTERS: Final = {
-    _letters(tag): tag for tag in (*FASHION_LABELS, OTHER, AMBIGUOUS)
-} | {_letters("T-shirt"): "T-shirt/top"}
+@lru_cache
+def _tags_by_letters(tags: tuple[str, ...]) -> dict[str, str]:
+    found = {_letters(tag): tag for tag in (*tags, OTHER, AMBIGUOUS)}
+    if (shirt_or_top := "T-shirt/top") in tags:
+        found.setdefault(_letters("T-shirt"), shirt_or_top)
+    return found
 
 
 def _checked(data: LabelledImages) -> LabelledImages:
@@ -279,9 +290,8 @@ def _network_input(path: Path) -> Views | UnreadableImage:
 
 
 def _load_labelled_folder(
-    folder: Path, read: _Read = _network_input, *, own_tags: bool = False
+    folder: Path, read: _Read = _network_input, named: _Named = tag_named
 ) -> LabelledImages:
-    named = _named(own_tags)
     rows = _read_labels(folder / "labels.csv")
     beside = folder / "images"
     pictures = beside if beside.is_dir() else folder
@@ -309,8 +319,7 @@ def _read_labels(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _load_folders(folder: Path, *, own_tags: bool) -> LabelledImages:
-    named = _named(own_tags)
+def _load_folders(folder: Path, named: _Named) -> LabelledImages:
     folders = sorted(child for child in folder.iterdir() if child.is_dir())
     unknown = [child.name for child in folders if named(child.name) is None]
     _refuse(unknown, f"{folder}: folders whose names are no tags")

@@ -9,6 +9,8 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + DataError         training data that cannot be trained with
       + TrainingError     a training that cannot begin, or cannot go on
       + ExportError       an export cannot be written
+      + EvaluationError   an evaluation cannot be written
+      + MissingExtraError a package that only some commands need is not installed
     Stopped               a signal asked the program to stop; no failure
 """
 
@@ -46,6 +48,23 @@ class TrainingError(TaggerError):
 
 class ExportError(TaggerError):
     """An export cannot be written; what was there before is still there."""
+
+
+class EvaluationError(TaggerError):
+    """An evaluation, a comparison or pictures of a network cannot be written."""
+
+
+class MissingExtraError(TaggerError):
+    """A package that only some commands need is not installed.
+
+    `what` needs it; `extra` is the optional part of tagger that brings it.
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed: "
+            f"pip install 'tagger[{extra}]'"
+        )
 
 
 class Stopped(BaseException):

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -48,3 +49,21 @@ class FakeClassifier:
         rows = np.repeat(rest[:, None], len(self.identity.labels), axis=1)
         rows[np.arange(len(batch)), top] = 0.5 + mean / 2
         return rows.astype(np.float32)
+
+
+def write_labelled_samples(folder: Path) -> Path:
+    """Copy twenty of the sample images into a folder with a `labels.csv`."""
+    folder.mkdir(parents=True)
+    truth = {
+        name: tag for name, tag in expected_by_file().items() if tag != "unreadable"
+    }
+    items = [name for name, tag in truth.items() if tag != "flagged"][:14]
+    things = [name for name, tag in truth.items() if tag == "flagged"]
+    rows = [(name, truth[name]) for name in items]
+    rows += [(name, "other") for name in things[:4]]
+    rows += [(name, "ambiguous") for name in things[4:6]]
+    for name, _ in rows:
+        shutil.copy(SAMPLES / name, folder)
+    lines = [f"{name},{label}" for name, label in rows]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *lines, ""]))
+    return folder

@@ -2,14 +2,13 @@
 
 import typer
 
+from tagger.cli.model.compare import compare
+from tagger.cli.model.evaluate import evaluate
 from tagger.cli.model.train import train
 
-model = typer.Typer(name="model", help="Train networks.", no_args_is_help=True)
-
-
-@model.callback()
-def _group() -> None:
-    """Keep `train` a command of its own while it is the only one."""
-
-
+model = typer.Typer(
+    name="model", help="Train, measure and choose networks.", no_args_is_help=True
+)
+model.command()(evaluate)
+model.command()(compare)
 model.command()(train)

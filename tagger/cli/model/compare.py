@@ -1,0 +1,52 @@
+"""`tagger model compare`: whether one network is better than another, or luckier."""
+
+from typing import Annotated
+
+import typer
+
+from tagger.cli import options
+from tagger.cli.model import choices
+
+
+def compare(
+    first: choices.BundleName,
+    second: choices.BundleName,
+    data: choices.DataSets,
+    part: choices.PartName = choices.PartChoice.TEST,
+    precision: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Accepted precision that coverage is compared at."
+        ),
+    ] = 0.95,
+    resamples: Annotated[
+        int, typer.Option(min=100, max=100_000, help="Times that chance draws anew.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of that chance.")] = 1,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare two networks on the same labelled pictures, and say how sure that is.
+
+    Example: tagger model compare three-block shops photos/labelled
+    """
+    from dataclasses import asdict
+
+    from tagger import bundle_display
+    from tagger.evaluation import results
+
+    bundles = options.bundle(first), options.bundle(second)
+    method = results.Method(precision, resamples, seed)
+    told = results.compare_bundles(
+        bundles, data, part=part.value, method=method, reading=choices.told
+    )
+    names = bundles[0].card.name, bundles[1].card.name
+    if as_json:
+        compared = [asdict(one) for one in told]
+        options.print_json(
+            {"first": names[0], "second": names[1], "part": part}
+            | asdict(method)
+            | {"compared": compared}
+        )
+    else:
+        shown = bundle_display.comparison_view(names, told, method)
+        options.console().print(shown)

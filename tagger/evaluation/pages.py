@@ -1,0 +1,273 @@
+"""Write an evaluation as a folder: a page for people, metrics.json for programs.
+
+The page needs no other file and no network: pictures and charts are inside it.
+"""
+
+import io
+import json
+import re
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tagger import __version__
+from tagger.errors import EvaluationError, MissingExtraError
+from tagger.evaluation.answers import Answers, examples, photograph_of, worst_mistakes
+from tagger.evaluation.charts import (
+    DARK,
+    LIGHT,
+    Drawing,
+    confusion_map,
+    coverage_chart,
+    draw,
+    reliability_diagram,
+)
+from tagger.evaluation.measures import CALIBRATION_BINS
+from tagger.evaluation.results import AVERAGED, WORST_TOLD, Evaluation, Section, as_json
+from tagger.images import upright
+from tagger.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE_FILE: Final = "index.html"
+METRICS_FILE: Final = "metrics.json"
+
+_EXAMPLES_EACH = 4
+_PHOTOGRAPH_SIDE = 224
+_PHOTOGRAPH_QUALITY = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """A chart in both themes, as PNG."""
+
+    title: str
+    light: bytes
+    dark: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """An image of a gallery: what it is, what the network says, what it looks like.
+
+    `photograph` is a data URI, empty where the image came as an array; `views` are what
+    the network was shown of it.
+    """
+
+    name: str
+    path: str
+    label: str
+    tag: str
+    confidence: float
+    verdict: str
+    right: bool
+    judged: bool
+    photograph: str
+    views: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _SectionPage:
+    """A section with all that its part of the page shows."""
+
+    slug: str
+    title: str
+    section: Section
+    charts: dict[str, _Chart]
+    mistakes: tuple[_Card, ...]
+    examples: tuple[_Card, ...]
+
+
+def check_target(folder: Path) -> None:
+    """Refuse, before any work, a folder that an evaluation must not be written to.
+
+    Raises EvaluationError unless it is absent, empty, or holds an earlier evaluation;
+    MissingExtraError where what draws the page is not installed.
+    """
+    _environment()
+    draw(lambda _axes, _theme: None, LIGHT, 1, 1)
+    if folder.is_dir():
+        if any(folder.iterdir()) and not (folder / METRICS_FILE).is_file():
+            raise EvaluationError(
+                f"{folder} holds something that is no evaluation: name another folder"
+            )
+    elif folder.exists():
+        raise EvaluationError(f"{folder} is no folder: name another")
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write the page, metrics.json and the charts as PNG files.
+
+    The files of an earlier evaluation of the same sources are replaced, the page last.
+    Raises EvaluationError where that cannot be done.
+    """
+    pages = [
+        _section_page(section, slug, evaluation)
+        for section, slug in zip(
+            evaluation.sections, _slugs(evaluation.sections), strict=True
+        )
+    ]
+    written: dict[str, bytes] = {}
+    for page in pages:
+        for kind, chart in page.charts.items():
+            written[f"{page.slug}-{kind}.png"] = chart.light
+    metrics = json.dumps(as_json(evaluation), indent=2)
+    written[METRICS_FILE] = f"{metrics}\n".encode()
+    written[PAGE_FILE] = _page(evaluation, pages).encode(errors="backslashreplace")
+    put_files(folder, written)
+
+
+def put_files(folder: Path, written: dict[str, bytes]) -> None:
+    """Put files into a folder in their order, each whole or not at all.
+
+    Raises EvaluationError where that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".draft-") as scratch:
+            for name, content in written.items():
+                draft = Path(scratch) / "draft"
+                draft.write_bytes(content)
+                (folder / name).parent.mkdir(exist_ok=True)
+                draft.replace(folder / name)
+    except OSError as error:
+        raise EvaluationError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def _page(evaluation: Evaluation, pages: Sequence[_SectionPage]) -> str:
+    card = evaluation.bundle.card
+    return (
+        _environment()
+        .get_template("evaluation.html")
+        .render(
+            card=card,
+            evaluation=evaluation,
+            pages=pages,
+            averaged=AVERAGED,
+            bins=CALIBRATION_BINS,
+            version=__version__,
+        )
+    )
+
+
+def _environment() -> "Environment":
+    try:
+        from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("a page", "jinja2", "evaluate") from error
+    templates = files("tagger.evaluation") / "templates"
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "share": _shown_share,
+        "printable": printable,
+        "png": lambda content: _uri(content, "png"),
+    }
+    return environment
+
+
+def _shown_share(value: float | None) -> str:
+    """Show a share in hundredths of the hundred; a dash where there is none."""
+    return "-" if value is None else f"{value * 100:.1f} %"
+
+
+def _section_page(section: Section, slug: str, evaluation: Evaluation) -> _SectionPage:
+    answers, figures = section.answers, section.figures
+    accepted, right = figures.coverage.share, figures.accepted_precision.share
+    point = None if accepted is None or right is None else (accepted, right)
+    rows, columns = len(figures.confusion.labels), len(figures.confusion.tags)
+    views = evaluation.bundle.card.views
+    return _SectionPage(
+        slug=slug,
+        title=_title(figures.source),
+        section=section,
+        charts={
+            "coverage": _chart(
+                "Coverage against accepted precision",
+                coverage_chart(answers.curve, point),
+                (6.2, 4.2),
+            ),
+            "reliability": _chart(
+                "Reliability", reliability_diagram(figures.reliability), (6.2, 4.2)
+            ),
+            "confusion": _chart(
+                "Confusion matrix",
+                confusion_map(figures.confusion),
+                (2.2 + 0.55 * columns, 1.6 + 0.42 * rows),
+            ),
+        },
+        mistakes=tuple(_cards(answers, worst_mistakes(answers, WORST_TOLD), views)),
+        examples=tuple(_cards(answers, examples(answers, _EXAMPLES_EACH), views)),
+    )
+
+
+def _chart(title: str, drawing: Drawing, size: tuple[float, float]) -> _Chart:
+    light, dark = (draw(drawing, theme, *size) for theme in (LIGHT, DARK))
+    return _Chart(title, light, dark)
+
+
+def _cards(answers: Answers, numbers: NDArray[np.int64], views: int) -> Iterator[_Card]:
+    for number in numbers.tolist():
+        said, verdict = answers.predictions[number], answers.verdicts[number]
+        photograph = photograph_of(answers.data, number)
+        yield _Card(
+            name=printable(Path(str(answers.data.names[number])).name),
+            path=printable(str(answers.data.names[number])),
+            label=str(answers.data.labels[number]),
+            tag=said.tag,
+            confidence=said.confidence,
+            verdict=verdict.reason if verdict.flagged else "accepted",
+            right=bool(answers.right[number]),
+            judged=bool(answers.item[number] or answers.accepted[number])
+            and not bool(answers.ambiguous[number]),
+            photograph="" if photograph is None else _photograph(photograph),
+            views=tuple(
+                _array(answers.data.images[number, ..., view]) for view in range(views)
+            ),
+        )
+
+
+def _photograph(path: Path) -> str:
+    stream = io.BytesIO()
+    picture = upright(path, side=_PHOTOGRAPH_SIDE)
+    picture.save(stream, "JPEG", quality=_PHOTOGRAPH_QUALITY)
+    return _uri(stream.getvalue(), "jpeg")
+
+
+def _array(gray: NDArray[np.uint8]) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(gray).save(stream, "PNG", optimize=True)
+    return _uri(stream.getvalue(), "png")
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"
+
+
+def _title(source: str) -> str:
+    """Return the last part of a source's path, with the part that was taken of it."""
+    return printable(re.split(r"[/\\](?=[^/\\]+$)", source.rstrip("/\\"))[-1])
+
+
+def _slugs(sections: Sequence[Section]) -> list[str]:
+    """Name each section in letters, digits and hyphens, none twice."""
+    slugs: list[str] = []
+    for number, section in enumerate(sections, start=1):
+        words = re.findall(r"[a-z0-9]+", _title(section.figures.source).lower())
+        slug = "-".join(words) or "data"
+        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+    return slugs
