@@ -15,7 +15,7 @@ from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE, OTHER, PREPARING, VIEWS, ModelIdentity, Policy
 
 DEFAULT_BUNDLE: Final = "shops"
-"""Name of the bundled network; one name, never a search for the newest."""
+"""Name of the network that is used where none is named and none was chosen."""
 
 KERAS_FILE: Final = "model.keras"
 LITERT_FILE: Final = "model.tflite"
@@ -45,6 +45,11 @@ class ModelCard:
     def digest(self) -> str:
         """SHA-256 of the Keras file: the identity of the network in every row."""
         return self.files[KERAS_FILE]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The labels that are tags."""
+        return tuple(label for label in self.labels if label != OTHER)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -90,8 +95,69 @@ def find_bundle(name_or_folder: str) -> Bundle:
     """
     folder = Path(name_or_folder)
     if folder.name == name_or_folder and not (folder / CARD_FILE).is_file():
-        folder = models_folder() / name_or_folder
+        folder = named_folder(name_or_folder)
     return load_bundle(folder)
+
+
+def named_folder(name: str) -> Path:
+    """Return the folder of a bundle that came with tagger or was added by this user."""
+    bundled, added = models_folder() / name, added_folder() / name
+    return added if added.is_dir() and not bundled.is_dir() else bundled
+
+
+def added_folder() -> Path:
+    """Return the folder of the bundles that this user added; it may not be there."""
+    from platformdirs import user_data_path  # noqa: PLC0415  start-up is a feature
+
+    return user_data_path("tagger") / "bundles"
+
+
+def chosen() -> str | None:
+    """Return the name or the folder that this user chose; None where none did.
+
+    Raises ModelError where the file that says so cannot be read.
+    """
+    path = choice_file()
+    try:
+        told = json.loads(path.read_bytes())["bundle"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} does not say which network to use: "
+            f"tagger model use {DEFAULT_BUNDLE}"
+        ) from error
+    return str(told)
+
+
+def default_bundle() -> Bundle:
+    """Load the bundle that is used where none is named.
+
+    Raises ModelError where it is gone or damaged: another must not take its place.
+    """
+    choice = chosen()
+    if choice is None:
+        return load_bundle(named_folder(DEFAULT_BUNDLE))
+    try:
+        return load_bundle(chosen_folder(choice))
+    except ModelError as error:
+        raise ModelError(
+            f"{error} (it was chosen with 'tagger model use'; "
+            f"'tagger model use {DEFAULT_BUNDLE}' goes back)"
+        ) from error
+
+
+def choice_file() -> Path:
+    """Return the file that says which bundle this user chose; it may not be there."""
+    from platformdirs import user_config_path  # noqa: PLC0415  start-up is a feature
+
+    return user_config_path("tagger") / "default-bundle.json"
+
+
+def chosen_folder(choice: str) -> Path:
+    """Return the folder that a choice means, wherever the program was started."""
+    folder = Path(choice)
+    return folder if folder.is_absolute() else named_folder(choice)
 
 
 def load_bundle(folder: Path) -> Bundle:

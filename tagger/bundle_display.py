@@ -4,22 +4,28 @@ Names and labels come from files and may hold anything: nothing is read as marku
 what could steer the terminal is shown as an escape.
 """
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.records import OTHER
 from tagger.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tagger.bundle import Bundle, ModelCard
     from tagger.evaluation.answers import Figures
     from tagger.evaluation.comparing import Comparison
     from tagger.evaluation.results import Compared, Evaluation, Method
+    from tagger.shelf import Added, Shelved
 
 _WORST_PAIRS = 5
+_KNOWN_FIGURE = "fashion_mnist_test_accuracy"
+_VIEWS = ("gray", "distance from the ground", "likeness to skin")
 
 
 def evaluation_view(evaluation: "Evaluation") -> RenderableType:
@@ -78,6 +84,149 @@ def _differences(
             f"{better} is better" if of.certain else "may be chance",
         )
     return table
+
+
+def shelf_view(found: "Sequence[Shelved]") -> RenderableType:
+    """List bundles with their figures; a star marks the one that is used."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("", "network", "from", "trained on"):
+        table.add_column(name, overflow="fold")
+    for name in ("tags", "Fashion-MNIST test", "accepted from", "size"):
+        table.add_column(name, justify="right")
+    for one in found:
+        cells = ["*" if one.default else "", printable(one.name), one.place.value]
+        if one.bundle is None:
+            cells.append(printable(one.problem))
+        else:
+            card = one.bundle.card
+            cells += [
+                printable(str(card.training.get("data", ""))),
+                f"{len(card.tags)}",
+                _share(card.metrics.get(_KNOWN_FIGURE)),
+                f"{card.policy.threshold:.2f}",
+                _megabytes(sum(_sizes(one.bundle).values())),
+            ]
+        table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
+    return Group(table, Text("* is used where none is named", style="dim"))
+
+
+def shelf_as_json(found: "Sequence[Shelved]") -> dict[str, Any]:
+    """Return the list as JSON holds it."""
+    return {
+        "networks": [
+            {
+                "name": printable(one.name),
+                "from": one.place.value,
+                "default": one.default,
+                "problem": one.problem or None,
+                "card": None if one.bundle is None else card_as_json(one.bundle),
+            }
+            for one in found
+        ]
+    }
+
+
+def card_view(bundle: "Bundle", *, used: bool) -> RenderableType:
+    """Tell in plain words what a bundle's card says, and whether scans use it."""
+    card, sizes = bundle.card, _sizes(bundle)
+    policy = card.policy
+    special = "".join(
+        f", {tag} from {least:.2f}" for tag, least in sorted(policy.tags.items())
+    )
+    unknown = OTHER not in card.labels
+    facts = {
+        "is": f"{card.training.get('arch', 'a network')}, {_size_of(card)}",
+        "tells apart": ", ".join(card.tags),
+        "other things": (
+            "does not know them: it gives them one of its tags"
+            if unknown
+            else "knows what is no catalogue item"
+        ),
+        "sees": ", ".join(_VIEWS[: card.views]) + f" at 28x28, by {card.preparing}",
+        "accepts": f"from a confidence of {policy.threshold:.2f}{special}"
+        + (f", with a margin of {policy.margin:.2f}" if policy.margin else ""),
+        "files": ", ".join(f"{n} {_megabytes(size)}" for n, size in sizes.items()),
+        "lies in": str(bundle.folder),
+        "sha-256": card.digest,
+        "used": "where none is named" if used else "only where it is named",
+    }
+    return Group(
+        Text(printable(card.name), style="bold"),
+        _pairs(facts),
+        *_titled("What was measured", card.metrics),
+        *_titled("How it was trained", _flat(card.training)),
+    )
+
+
+def card_as_json(bundle: "Bundle") -> dict[str, Any]:
+    """Return a card, and where it lies, as JSON holds it."""
+    return asdict(bundle.card) | {"folder": printable(str(bundle.folder))}
+
+
+def added_view(added: "Added") -> RenderableType:
+    """Say that a bundle was added, what was trusted, why, and what nobody can know."""
+    card, contents = added.bundle.card, added.contents
+    name, layers = printable(card.name), ", ".join(contents.layers)
+    sizes = ", ".join(f"{n} {_megabytes(size)}" for n, size in contents.bytes.items())
+    told = {
+        "trusted": (
+            f"the files are the ones its card means, by SHA-256: {sizes}",
+            "model.keras is an archive of Keras 3, for which its safe mode holds",
+            f"its layers do arithmetic and nothing else: {layers}",
+            f"its {contents.parameters:,} numbers lie in the file itself",
+            f"it ran: it takes 28x28x{card.views}, gives {len(card.labels)} numbers",
+        ),
+        "not known": (
+            "whether both files hold the same network: that takes TensorFlow to say",
+            f"how right it is: tagger model evaluate {card.name} PICTURES -o FOLDER",
+        ),
+        "left out": added.left_out,
+    }
+    where = printable(str(added.bundle.folder))
+    parts = [Text(f"{name} {'added' if added.new else 'was there already'}: {where}")]
+    for why, sentences in told.items():
+        style = "" if why == "trusted" else "dim"
+        parts += [Text(printable(f"  {why}: {one}"), style) for one in sentences]
+    return Group(*parts, Text(f"'tagger model use {name}' makes scans use it"))
+
+
+def _titled(title: str, facts: "Mapping[str, object]") -> list[RenderableType]:
+    if not facts:
+        return []
+    return [Text(), Text(title, style="italic"), _pairs(facts)]
+
+
+def _pairs(facts: "Mapping[str, object]") -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        shown = Text(printable(str(value)), overflow="fold")
+        table.add_row(Text(printable(str(name)), style="dim"), shown)
+    return table
+
+
+def _flat(training: "Mapping[str, Any]") -> dict[str, object]:
+    """Name what is nested by its path."""
+    flat: dict[str, object] = {}
+    for name, value in training.items():
+        if isinstance(value, dict):
+            flat |= {f"{name} {inner}": one for inner, one in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _size_of(card: "ModelCard") -> str:
+    parameters = card.training.get("parameters")
+    known = isinstance(parameters, int)
+    return f"{parameters:,} parameters" if known else "of unknown size"
+
+
+def _sizes(bundle: "Bundle") -> dict[str, int]:
+    return {name: (bundle.folder / name).stat().st_size for name in bundle.card.files}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
 
 
 def _sets(evaluation: "Evaluation") -> Table:
@@ -152,5 +301,5 @@ def _table(first: str, *rest: str) -> Table:
     return table
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _share(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "-"

@@ -6,7 +6,7 @@ TensorFlow takes fifteen, with the same outputs (a test holds them to 1e-5).
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -82,7 +82,9 @@ def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
         network = Interpreter(
             model_content=bundle.litert_file.read_bytes(), num_threads=os.cpu_count()
         )
-        source = network.get_input_details()[0]["index"]
+        taken = network.get_input_details()[0]
+        source = taken["index"]
+        _check_shape(bundle, taken["shape"])
         shape = [CHUNK, IMAGE_SIDE, IMAGE_SIDE, bundle.card.views]
         network.resize_tensor_input(source, shape)
         network.allocate_tensors()
@@ -96,11 +98,23 @@ def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
     return forward, int(target["shape"][-1])
 
 
+def _check_shape(bundle: Bundle, shape: Sequence[int]) -> None:
+    """Refuse a network that takes another picture than its card says.
+
+    LiteRT would resize its input, and run a convolution of one channel on three.
+    """
+    wanted = [IMAGE_SIDE, IMAGE_SIDE, bundle.card.views]
+    if [int(length) for length in shape[1:]] != wanted:
+        taken, wished = ("x".join(map(str, sides)) for sides in (shape[1:], wanted))
+        raise ValueError(f"the network takes {taken}, its card says {wished}")
+
+
 def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
     network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
+    _check_shape(bundle, network.input_shape)
 
     def forward(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(network(chunk, training=False))

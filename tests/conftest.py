@@ -57,3 +57,14 @@ def photo(shop: Path) -> Photo:
         return target
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what whoever runs the tests chose and added out of them, and vice versa."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("CONFIG", "DATA"):
+            patch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+        patch.delenv("TAGGER_MODEL", raising=False)
+        yield

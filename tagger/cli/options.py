@@ -34,8 +34,8 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         envvar="TAGGER_MODEL",
-        help="A bundled network's name, or a folder with a bundle.",
-        show_default="the bundled network",
+        help="A network's name, or a folder with a bundle.",
+        show_default="what 'tagger model use' chose, else shops",
     ),
 ]
 RuntimeName = Annotated[
@@ -65,10 +65,10 @@ def database(path: Path | None) -> Path:
 
 
 def bundle(name: str | None) -> "Bundle":
-    """Load the named bundle, or the bundled one; its files are verified."""
-    from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+    """Load the named bundle, or the user's default; its files are verified."""
+    from tagger.bundle import default_bundle, find_bundle
 
-    return find_bundle(name or DEFAULT_BUNDLE)
+    return default_bundle() if name is None else find_bundle(name)
 
 
 def console() -> "Console":

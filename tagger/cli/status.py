@@ -8,15 +8,22 @@ def status(db: options.Db = None, as_json: options.AsJson = False) -> None:
 
     Example: tagger status --json
     """
+    from tagger.bundle import DEFAULT_BUNDLE, chosen
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
+    choice = chosen()
     if as_json:
         from dataclasses import asdict
 
-        options.print_json(asdict(found))
+        options.print_json(asdict(found) | {"network": choice or DEFAULT_BUNDLE})
     else:
         from tagger import display
+        from tagger.text import printable
 
-        options.console().print(display.inventory_status(found))
+        console = options.console()
+        console.print(display.inventory_status(found))
+        if choice is not None:
+            told = f"Network {choice}, chosen with 'tagger model use'"
+            console.print(printable(told))

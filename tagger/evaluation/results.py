@@ -23,7 +23,6 @@ from tagger.evaluation.answers import (
 )
 from tagger.evaluation.comparing import RESAMPLES, Comparison, compare
 from tagger.evaluation.measures import CALIBRATION_BINS, Outcomes, joined
-from tagger.records import OTHER
 from tagger.text import encodable
 
 FORMAT: Final = 1
@@ -106,7 +105,7 @@ def evaluate(
     sections, classifier = [], BundleClassifier(bundle)
     for source in sources:
         reading(source)
-        data = load(source, part, tags_of(bundle))
+        data = load(source, part, bundle.card.tags)
         answers = ask(classifier, data, bundle.card.policy)
         sections.append(Section(answers, measure(answers)))
     return Evaluation(bundle, part, tuple(sections), datetime.now(UTC))
@@ -124,7 +123,7 @@ def compare_bundles(
 
     Raises DataError as `evaluate` does, and where a source is all of one group.
     """
-    tags = tuple(dict.fromkeys(tag for bundle in bundles for tag in tags_of(bundle)))
+    tags = tuple(dict.fromkeys(tag for bundle in bundles for tag in bundle.card.tags))
     classifiers = [BundleClassifier(bundle) for bundle in bundles]
     asked = []
     for number, source in enumerate(sources):
@@ -146,11 +145,6 @@ def compare_bundles(
         everything = np.concatenate(groups)
         told.append(_compared("all together", together, others, everything, method))
     return tuple(told)
-
-
-def tags_of(bundle: Bundle) -> tuple[str, ...]:
-    """Return the labels of a bundle that are tags."""
-    return tuple(label for label in bundle.card.labels if label != OTHER)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
