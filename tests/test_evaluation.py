@@ -285,7 +285,7 @@ def test_what_is_no_evaluation_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "file").touch()
 
-    with pytest.raises(EvaluationError, match="holds something that is no evaluation"):
+    with pytest.raises(EvaluationError, match="holds something else"):
         check_target(tmp_path / "mine")
     with pytest.raises(EvaluationError, match="is no folder"):
         check_target(tmp_path / "file")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.data import AMBIGUOUS
 from tagger.errors import MissingExtraError
 from tagger.evaluation.answers import Confusion
 from tagger.evaluation.measures import Bin, Curve
+from tagger.records import OTHER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +28,9 @@ _DARK_CELL = 0.55
 _MAP_STEPS = 256
 _ABOVE = 0.03
 """How far above its bar a number stands, as a share of the height."""
+
+_NO_TAGS = {OTHER: "#8a909c", AMBIGUOUS: "#c3c8d1"}
+"""What is no tag is gray, and lies beneath."""
 
 TARGET: Final = 0.97
 """Accepted precision that the charts mark: what the bundled policy aims at."""
@@ -180,7 +185,11 @@ def scatter(
         for number, label in enumerate(dict.fromkeys(labels.tolist())):
             x, y = points[labels == label].T
             dots: dict[str, Any] = {"s": 9, "alpha": 0.75, "linewidths": 0}
-            axes.scatter(x, y, color=shades(number % shades.N), label=label, **dots)
+            if label in _NO_TAGS:
+                dots |= {"color": _NO_TAGS[label], "zorder": 0}
+            else:
+                dots["color"] = shades(number % shades.N)
+            axes.scatter(x, y, label=label, **dots)
         axes.set(xlabel=across, ylabel=along)
         if not across:
             axes.set(xticks=[], yticks=[])

@@ -6,7 +6,6 @@ The page needs no other file and no network: pictures and charts are inside it.
 import io
 import json
 import re
-import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tagger import __version__
-from tagger.errors import EvaluationError, MissingExtraError
+from tagger.errors import MissingExtraError
 from tagger.evaluation.answers import Answers, examples, photograph_of, worst_mistakes
 from tagger.evaluation.charts import (
     DARK,
@@ -30,6 +29,7 @@ from tagger.evaluation.charts import (
     draw,
     reliability_diagram,
 )
+from tagger.evaluation.folder import check_folder, put_files
 from tagger.evaluation.measures import CALIBRATION_BINS
 from tagger.evaluation.results import AVERAGED, WORST_TOLD, Evaluation, Section, as_json
 from tagger.images import upright
@@ -95,13 +95,7 @@ def check_target(folder: Path) -> None:
     """
     _environment()
     draw(lambda _axes, _theme: None, LIGHT, 1, 1)
-    if folder.is_dir():
-        if any(folder.iterdir()) and not (folder / METRICS_FILE).is_file():
-            raise EvaluationError(
-                f"{folder} holds something that is no evaluation: name another folder"
-            )
-    elif folder.exists():
-        raise EvaluationError(f"{folder} is no folder: name another")
+    check_folder(folder, METRICS_FILE)
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -124,23 +118,6 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     written[METRICS_FILE] = f"{metrics}\n".encode()
     written[PAGE_FILE] = _page(evaluation, pages).encode(errors="backslashreplace")
     put_files(folder, written)
-
-
-def put_files(folder: Path, written: dict[str, bytes]) -> None:
-    """Put files into a folder in their order, each whole or not at all.
-
-    Raises EvaluationError where that cannot be done.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".draft-") as scratch:
-            for name, content in written.items():
-                draft = Path(scratch) / "draft"
-                draft.write_bytes(content)
-                (folder / name).parent.mkdir(exist_ok=True)
-                draft.replace(folder / name)
-    except OSError as error:
-        raise EvaluationError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def _page(evaluation: Evaluation, pages: Sequence[_SectionPage]) -> str:

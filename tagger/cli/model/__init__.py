@@ -4,6 +4,7 @@ import typer
 
 from tagger.cli.model.add import add
 from tagger.cli.model.compare import compare
+from tagger.cli.model.embed import embed
 from tagger.cli.model.evaluate import evaluate
 from tagger.cli.model.list import list_bundles
 from tagger.cli.model.show import show
@@ -19,4 +20,5 @@ model.command()(use)
 model.command()(add)
 model.command()(evaluate)
 model.command()(compare)
+model.command()(embed)
 model.command()(train)

@@ -1,0 +1,246 @@
+"""Look at what a network makes of pictures before it says what they are.
+
+The numbers of its last hidden layer, one vector a picture, drawn by principal
+components, by t-SNE, and along a line between two labels; and as a folder for
+TensorBoard's projector. Keras alone can tell those numbers.
+"""
+
+import io
+import math
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tagger.bundle import Bundle
+from tagger.classifier import BundleClassifier
+from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.errors import DataError, MissingExtraError, ModelError
+from tagger.evaluation.answers import Answers, ask, measure
+from tagger.evaluation.charts import LIGHT, draw, scatter
+from tagger.evaluation.folder import check_folder, put_files
+from tagger.evaluation.measures import Floats
+from tagger.evaluation.projections import label_axis, matching, principal
+from tagger.records import IMAGE_SIDE, OTHER
+from tagger.silence import native_errors_silenced
+from tagger.text import printable
+
+PROJECTOR: Final = "projector"
+_CONFIG = f"{PROJECTOR}/projector_config.pbtxt"
+
+_LEAST_IMAGES = 5
+_PERPLEXITY = 30
+_COMPONENTS_FOR_TSNE = 30
+"""Perplexity, and components kept before it, of van der Maaten and Hinton 2008 (JMLR
+9:2579), who take 40 and 30; 30 is what scikit-learn takes."""
+
+_SIZE = (8.0, 6.0)
+
+Axis = tuple[str, str]
+"""Two texts that are searched for in the labels."""
+
+
+def check_embedding(folder: Path) -> None:
+    """Refuse a folder that must not be written to, and find out what is missing.
+
+    Raises EvaluationError, or MissingExtraError where Matplotlib or scikit-learn is not
+    installed.
+    """
+    check_folder(folder, _CONFIG)
+    draw(lambda _axes, _theme: None, LIGHT, 1, 1)
+    _tsne()
+
+
+def some_of(data: LabelledImages, limit: int, seed: int) -> LabelledImages:
+    """Draw up to `limit` images by lot, and keep them in their order."""
+    order = np.random.default_rng(seed).permutation(len(data))
+    return data.take(np.sort(order[:limit]))
+
+
+def last_hidden(bundle: Bundle, images: NDArray[np.uint8]) -> Floats:
+    """Return what the output layer of a bundle's network is given, (n, d).
+
+    `images` are views (n, 28, 28, 3). Loads TensorFlow, which takes about 15 s. Raises
+    ModelError where the Keras file cannot be loaded.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with native_errors_silenced():
+        import keras
+
+        try:
+            network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
+            output = [layer for layer in network.layers if layer.weights][-1]
+            inner = keras.Model(network.inputs, output.input)
+        except (OSError, TypeError, ValueError, IndexError) as error:
+            raise ModelError(
+                f"{bundle.keras_file} cannot be loaded: {error}"
+            ) from error
+        taken = images[..., : bundle.card.views].astype(np.float32)
+        found = inner.predict(taken, batch_size=512, verbose=0)
+    return np.asarray(found, np.float64).reshape(len(images), -1)
+
+
+def neighbourhood(vectors: Floats, seed: int) -> Floats:
+    """Lay (n, d) vectors out so that neighbours stay neighbours: t-SNE, (n, 2).
+
+    Van der Maaten and Hinton 2008 (JMLR 9:2579). Distances between far clusters mean
+    nothing. Raises MissingExtraError without scikit-learn.
+    """
+    points, _ = principal(vectors, _COMPONENTS_FOR_TSNE)
+    perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
+    tsne = _tsne()(perplexity=perplexity, init="pca", random_state=seed)
+    # One thread: on a busy machine several wait for each other in busy loops, for
+    # minutes where one takes seconds, and they add up in another order each time.
+    with _one_thread():
+        return np.asarray(tsne.fit_transform(points), np.float64)
+
+
+def check_axis(data: LabelledImages, axis: Axis) -> None:
+    """Refuse a search that finds no label, or both the same ones (DataError)."""
+    found = [set(data.labels[matching(data.labels, one)].tolist()) for one in axis]
+    for search, labels in zip(axis, found, strict=True):
+        if not labels:
+            known = ", ".join(sorted(set(data.labels.tolist())))
+            raise DataError(f"no label contains {search!r}; there are: {known}")
+    if found[0] == found[1]:
+        raise DataError(f"both searches find {', '.join(sorted(found[0]))}")
+
+
+def mixed_up_most(answers: Answers) -> Axis:
+    """Return the two labels that are most often taken for each other."""
+    tags = answers.tags
+    counts = np.array(measure(answers).confusion.counts)[: len(tags)]
+    both = np.triu(counts + counts.T, 1)
+    one, two = np.unravel_index(int(both.argmax()), both.shape)
+    if both[one, two]:
+        return tags[int(one)], tags[int(two)]
+    first, second, *_ = dict.fromkeys(answers.data.labels[answers.item].tolist())
+    return first, second
+
+
+def embed(
+    bundle: Bundle, data: LabelledImages, folder: Path, axis: Axis | None, seed: int
+) -> Axis:
+    """Draw a bundle's last hidden layer and write the projector's folder.
+
+    Returns the axis that was drawn: the one asked for, else that of the labels that are
+    most often taken for each other. Raises DataError where there are fewer than five
+    images or the axis has no ends, ModelError, EvaluationError, MissingExtraError.
+    """
+    if len(data) < _LEAST_IMAGES:
+        raise DataError(f"{data.name}: {_LEAST_IMAGES} images are needed at least")
+    answers = ask(BundleClassifier(bundle), data, bundle.card.policy)
+    ends = axis or mixed_up_most(answers)
+    check_axis(data, ends)
+    vectors = last_hidden(bundle, data.images)
+    left, right = (matching(data.labels, search) for search in ends)
+    line = label_axis(vectors, left, right)
+    put_files(
+        folder,
+        _pictures(answers, vectors, line, ends, seed)
+        | _projector(bundle, answers, vectors, line[:, 0], ends),
+    )
+    return ends
+
+
+def _pictures(
+    answers: Answers, vectors: Floats, line: Floats, ends: Axis, seed: int
+) -> dict[str, bytes]:
+    labels = answers.data.labels
+    order = np.argsort([_rank(answers, label) for label in labels.tolist()])
+    points, shares = principal(vectors, 2)
+    if points.shape[1] < 2:  # noqa: PLR2004  a layer of one number
+        points = np.column_stack([points, np.zeros(len(points))])
+    left, right = map(printable, ends)
+
+    def drawn(places: Floats, across: str = "", along: str = "") -> bytes:
+        drawing = scatter(places[order], labels[order], across=across, along=along)
+        return draw(drawing, LIGHT, *_SIZE)
+
+    names = [f"component {n}: {s:.0%} of the variance" for n, s in enumerate(shares, 1)]
+    return {
+        "pca.png": drawn(points, *names),
+        "tsne.png": drawn(neighbourhood(vectors, seed)),
+        "axis.png": drawn(line, f"{left} (0) to {right} (1)", "across"),
+    }
+
+
+def _rank(answers: Answers, label: str) -> int:
+    return (*answers.tags, OTHER, AMBIGUOUS).index(label)
+
+
+def _projector(
+    bundle: Bundle, answers: Answers, vectors: Floats, along: Floats, ends: Axis
+) -> dict[str, bytes]:
+    """Write what TensorBoard's projector reads: its configuration last."""
+    stream = io.BytesIO()
+    np.savetxt(stream, vectors, fmt="%.6g", delimiter="\t")
+    title = _cell(f"{bundle.card.name}, last hidden layer").replace('"', "'")
+    config = (
+        "embeddings {\n"
+        f'  tensor_name: "{title}"\n'
+        '  tensor_path: "vectors.tsv"\n'
+        '  metadata_path: "metadata.tsv"\n'
+        '  sprite {\n    image_path: "sprite.png"\n'
+        f"    single_image_dim: {IMAGE_SIDE}\n    single_image_dim: {IMAGE_SIDE}\n"
+        "  }\n}\n"
+    )
+    return {
+        f"{PROJECTOR}/vectors.tsv": stream.getvalue(),
+        f"{PROJECTOR}/metadata.tsv": _metadata(answers, along, ends),
+        f"{PROJECTOR}/sprite.png": _sprite(answers.data.images[..., 0]),
+        _CONFIG: config.encode(errors="backslashreplace"),
+    }
+
+
+def _metadata(answers: Answers, along: Floats, ends: Axis) -> bytes:
+    """One line a picture, under a header; the axis can be coloured by its numbers."""
+    header = ("label", "tag", "right", "confidence", f"{ends[0]} to {ends[1]}", "name")
+    rows = zip(
+        answers.data.labels.tolist(),
+        answers.tag.tolist(),
+        ["yes" if right else "no" for right in answers.right],
+        [f"{confidence:.4f}" for confidence in answers.confidence],
+        [f"{place:.4f}" for place in along],
+        answers.data.names.tolist(),
+        strict=True,
+    )
+    lines = ["\t".join(map(_cell, row)) for row in (header, *rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _cell(text: str) -> str:
+    """Return text as one cell of a line: no tab, no line break, no stray byte."""
+    return printable(text).replace("\\", "/")
+
+
+def _sprite(gray: NDArray[np.uint8]) -> bytes:
+    """Lay (n, 28, 28) pictures out in rows of a square, dark on white as in a shop."""
+    across = math.ceil(math.sqrt(len(gray)))
+    down = math.ceil(len(gray) / across)
+    sheet = np.zeros((down * across, IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    sheet[: len(gray)] = gray
+    rows = sheet.reshape(down, across, IMAGE_SIDE, IMAGE_SIDE).swapaxes(1, 2)
+    stream = io.BytesIO()
+    flat = rows.reshape(down * IMAGE_SIDE, across * IMAGE_SIDE)
+    Image.fromarray(255 - flat).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  comes with the extra
+
+    limited: AbstractContextManager[object] = threadpool_limits(1)
+    return limited
+
+
+def _tsne() -> Any:  # noqa: ANN401  scikit-learn has no types
+    try:
+        from sklearn.manifold import TSNE  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise MissingExtraError("t-SNE", "scikit-learn", "embed") from error
+    return TSNE
