@@ -60,6 +60,17 @@ LAYERS: Final = frozenset(
 with the file (Lambda, TorchModuleWrapper, JaxLayer), none reads other files (TFSMLayer,
 StringLookup, TextVectorization)."""
 
+OPERATIONS: Final = frozenset(
+    {
+        "Absolute", "Add", "Divide", "Exp", "Log", "Max", "Maximum", "Mean", "Min",
+        "Minimum", "Multiply", "Negative", "Power", "Sqrt", "Square", "Subtract", "Sum",
+        "TrueDivide",
+    }
+)  # fmt: skip
+"""Arithmetic that stands between layers, as Keras's `ops` write it."""
+
+_OPERATIONS = frozenset({"keras.ops", "keras.src.ops.numpy"})
+
 _INERT = frozenset({"__keras_tensor__"})
 """What stands in a file for the output of a layer."""
 
@@ -149,6 +160,8 @@ def _layers(config: dict[str, Any]) -> tuple[str, ...]:
         registered = described.get("registered_name")
         if name in _INERT:
             continue
+        if module in _OPERATIONS and name in OPERATIONS and registered in {None, name}:
+            continue
         if module not in _MODULES or registered not in {None, name}:
             raise _RefusedError(f"it asks for {registered or name} of {module}")
         if module == "keras.layers":
@@ -172,11 +185,14 @@ def _described(value: object) -> Iterator[dict[str, Any]]:
 
 
 def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
-    for described in _described(config):
-        if described["class_name"] == "InputLayer":
-            shape = described.get("config", {}).get("batch_shape")
-            return shape if isinstance(shape, list) else None
-    return None
+    """Return what the network itself takes, not a network inside it."""
+    try:
+        layers = config["config"]["layers"]
+        (first,) = (one for one in layers if one["class_name"] == "InputLayer")
+        shape = first["config"]["batch_shape"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return shape if isinstance(shape, list) else None
 
 
 def _count_parameters(weights: bytes) -> int:

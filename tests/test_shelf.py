@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from tagger.bundle import (
     DEFAULT_BUNDLE,
+    Bundle,
     added_folder,
     choice_file,
     default_bundle,
@@ -28,8 +30,10 @@ from tagger.bundle import (
 from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.errors import ModelError
+from tagger.networks import ARCHITECTURES
 from tagger.records import OTHER, Runtime
 from tagger.shelf import Place, add, shelved, use
+from tagger.trust import inspect
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -371,8 +375,6 @@ def test_a_changed_byte_is_refused(boots: Path) -> None:
 
 
 def test_the_bundled_networks_would_be_trusted() -> None:
-    from tagger.trust import inspect
-
     for folder in models_folder().glob("*/"):
         bundle = load_bundle(folder)
         contents = inspect(bundle)
@@ -387,6 +389,27 @@ def test_a_network_of_another_shape_is_refused_wherever_it_is_used(boots: Path) 
 
     with pytest.raises(ModelError, match="takes 28x28x1, its card says 28x28x3"):
         BundleClassifier(load_bundle(boots)).classify(batch)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", sorted({*ARCHITECTURES} - {"vgg19"}))
+def test_networks_of_every_architecture_can_be_passed_on(
+    name: str, tmp_path: Path
+) -> None:
+    import keras
+
+    network = ARCHITECTURES[name].build(10)
+    network.save(tmp_path / "model.keras")
+    views = int(network.input_shape[-1])
+    card = replace(
+        find_bundle("three-block").card, views=views, files={"model.keras": ""}
+    )
+
+    contents = inspect(Bundle(tmp_path, card))
+
+    assert contents.parameters == network.count_params()
+    assert set(contents.layers) >= {"Conv2D", "Dense"}
+    assert keras.__version__.startswith("3.")
 
 
 @pytest.mark.model
