@@ -1,4 +1,4 @@
-"""Scan folders: find, compare, prepare, classify, decide, record.
+"""Scan folders: find, compare, have the pipeline read, record.
 
 Puts the stages together and knows none of their insides: the network comes in as a
 `Classifier`. Everything that is finished is in the inventory; a scan that is stopped
@@ -6,53 +6,32 @@ at any moment is simply run again.
 """
 
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from time import perf_counter
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tagger.discover import Rules, check_root, walk
 from tagger.errors import EXIT_UNREADABLE
-from tagger.images import FOREIGN_PICTURES, FORMATS, prepare
+from tagger.images import FOREIGN_PICTURES, FORMATS
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
-from tagger.policy import decide, predict
+from tagger.pipeline import Classifier, Outcome, Pipeline, Result
+from tagger.policy import decide
 from tagger.records import (
     ImageFile,
     KnownFile,
     Listed,
-    ModelIdentity,
     Policy,
-    Prediction,
-    PreparedImage,
     RunSummary,
     SkippedFile,
     State,
-    UnreadableImage,
 )
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
-
-
-Result = PreparedImage | UnreadableImage
-Outcome = tuple[ImageFile, Result]
-
-
-class Classifier(Protocol):
-    """A network that says what it is."""
-
-    identity: ModelIdentity
-
-    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the (n, labels) probabilities of a (n, 28, 28, 3) batch."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +90,10 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
         plans, warnings = _plan_all(roots, recording, options)
         if not all(plan.empty for plan in plans):
             recording.enforce(policy, decide)
-        run = _Run(recording, classifier, policy, options)
+        pipeline = Pipeline(
+            classifier, policy, recording.predictions, options.batch_size
+        )
+        run = _Run(recording, pipeline)
         counts = run.carry_out(plans, track)
         summary = RunSummary(
             run_id=recording.run_id,
@@ -252,17 +234,9 @@ def _never_a_picture(row: KnownFile) -> bool:
 class _Run:
     """One scan under way: the tally of what it did, and who does it."""
 
-    def __init__(
-        self,
-        recording: Recording,
-        classifier: Classifier,
-        policy: Policy,
-        options: ScanOptions,
-    ) -> None:
+    def __init__(self, recording: Recording, pipeline: Pipeline) -> None:
         self._recording = recording
-        self._classifier = classifier
-        self._policy = policy
-        self._options = options
+        self._pipeline = pipeline
         self._tally: Counter[str] = Counter()
 
     def carry_out(self, plans: Sequence[_Plan], track: Track) -> dict[str, Any]:
@@ -272,31 +246,16 @@ class _Run:
         shown = iter(track(files, len(files)))
         for plan in plans:
             reading = islice(shown, len(plan.to_read))
-            for outcomes in self._read(plan.root, reading):
+            for outcomes in self._pipeline.outcomes(plan.root, reading):
                 self._record(plan, outcomes, formers)
         for plan in plans:
             self._settle(plan)
-        return dict(self._tally)
-
-    def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[list[Outcome]]:
-        """Prepare files in threads, a batch ahead of whoever takes the outcomes.
-
-        Threads, because decoders and the digest release Python's lock.
-        """
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead: deque[list[tuple[ImageFile, Future[Result]]]] = deque()
-            for batch in _batches(files, self._options.batch_size):
-                ahead.append([(f, pool.submit(prepare, root / f.path)) for f in batch])
-                if len(ahead) > 1:
-                    yield _outcomes(ahead.popleft())
-            while ahead:
-                yield _outcomes(ahead.popleft())
+        return dict(self._tally) | {"classified": self._pipeline.classified}
 
     def _record(
         self, plan: _Plan, outcomes: Sequence[Outcome], formers: _Formers
     ) -> None:
-        """Classify, decide and write one batch."""
-        predictions = self._predictions(outcomes)
+        """Write one batch."""
         touched, written, moved = [], [], {}
         for file, result in outcomes:
             row = plan.known.get(file.path)
@@ -304,7 +263,7 @@ class _Run:
             if row is not None and _says_nothing_new(row, result):
                 touched.append((row, file.stamp))
                 continue
-            written.append((file, self._decided(result, predictions)))
+            written.append((file, result))
             if row is None and (former := _take_former(result, formers)):
                 moved[file.path] = former
         self._tally["new"] -= len(moved)
@@ -313,33 +272,6 @@ class _Run:
             self._recording.touch(touched)
         if written:
             self._recording.record(plan.root, written, plan.known, moved)
-
-    def _predictions(self, outcomes: Sequence[Outcome]) -> dict[str, Prediction]:
-        """Say what the network says of a batch, asking it of no bytes twice."""
-        images = {
-            result.digest: result
-            for _, result in outcomes
-            if isinstance(result, PreparedImage)
-        }
-        found = self._recording.predictions(images)
-        unseen = [image for digest, image in images.items() if digest not in found]
-        if unseen:
-            batch = np.stack([image.pixels for image in unseen])
-            rows = self._classifier.classify(batch)
-            said = predict(rows, self._classifier.identity.labels)
-            found |= dict(zip((i.digest for i in unseen), said, strict=True))
-            self._tally["classified"] += len(unseen)
-        return found
-
-    def _decided(
-        self,
-        result: Result,
-        predictions: Mapping[str, Prediction],
-    ) -> Tagged | UnreadableImage:
-        if isinstance(result, UnreadableImage):
-            return result
-        prediction = predictions[result.digest]
-        return Tagged(result, prediction, decide(prediction, self._policy))
 
     def _settle(self, plan: _Plan) -> None:
         """Write what needs no reading: skipped, returned and missing paths."""
@@ -367,7 +299,7 @@ def _kind_of_change(row: KnownFile | None, result: Result) -> str:
 
 def _says_nothing_new(row: KnownFile, result: Result) -> bool:
     """Whether a file that was read again has the bytes, and the end, it had before."""
-    if isinstance(result, PreparedImage):
+    if isinstance(result, Tagged):
         same = row.state is State.TAGGED and row.current
     else:
         same = row.state is State.UNREADABLE and row.reason == result.reason
@@ -390,13 +322,3 @@ def _take_former(result: Result, formers: _Formers) -> Former | None:
         return None
     plan, path = waiting.pop(0)
     return Former(plan.root, path, plan.vanished.pop(path))
-
-
-def _batches(files: Iterable[ImageFile], size: int) -> Iterator[list[ImageFile]]:
-    remaining = iter(files)
-    while batch := list(islice(remaining, size)):
-        yield batch
-
-
-def _outcomes(batch: Iterable[tuple[ImageFile, Future[Result]]]) -> list[Outcome]:
-    return [(file, future.result()) for file, future in batch]

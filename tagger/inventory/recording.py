@@ -61,6 +61,11 @@ class Tagged:
     prediction: Prediction
     verdict: Verdict
 
+    @property
+    def digest(self) -> str:
+        """That of the image's bytes."""
+        return self.image.digest
+
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
