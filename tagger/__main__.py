@@ -28,7 +28,7 @@ def main() -> Never:
         status = 1
     except TaggerError as error:
         _complain(f"error: {error}", error)
-        status = 1
+        status = error.exit_code
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
         _complain(f"error: {what}{error.strerror or error}", error)

@@ -23,17 +23,24 @@ class Rules:
     matched in any case against the name, and against the path under the root when it
     holds a slash; `*` crosses folders. A path is read when it matches any of `include`
     (or there are none) and none of `exclude`; an excluded folder is not entered.
+    Links out of the root are entered only where `follow_links` says so.
     """
 
     endings: Collection[str]
     foreign: Collection[str] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    follow_links: bool = False
+
+
+def absolute(folder: Path) -> Path:
+    """Return the path from the top, without dots; links stay as they were named."""
+    return Path(os.path.abspath(folder))  # noqa: PTH100  resolve() would follow links
 
 
 def check_root(folder: Path) -> Path:
     """Return the folder as an absolute path; FolderError unless it can be listed."""
-    root = Path(os.path.abspath(folder))  # noqa: PTH100  links stay as they were named
+    root = absolute(folder)
     try:
         with os.scandir(root):
             return root
@@ -45,14 +52,16 @@ def check_root(folder: Path) -> Path:
         raise FolderError(f"cannot read {root}: {error.strerror}") from error
 
 
-def walk(root: Path, rules: Rules) -> Iterator[Listed]:
+def walk(root: Path, rules: Rules, *, folder: str = "") -> Iterator[Listed]:
     """Yield everything under `root`, in the order of names, folder by folder.
 
+    Or what lies in one `folder` of it; paths are relative to the root all the same.
     Folders are yielded only where they are not entered. Links are followed to files
-    inside the root and nowhere else, so a walk always ends.
+    inside the root, and by `follow_links` out of it; no folder outside is entered
+    twice, so a walk always ends.
     """
-    real_root = Path(os.path.realpath(root))
-    waiting = [""]
+    links = _Links(Path(os.path.realpath(root)), follow=rules.follow_links)
+    waiting = [folder]
     while waiting:
         folder = waiting.pop()
         try:
@@ -67,7 +76,7 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
         for entry in children:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
-                listed = _look(entry, path, rules, real_root)
+                listed = _look(entry, path, rules, links)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -79,12 +88,41 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
         waiting.extend(reversed(deeper))
 
 
+class _Links:
+    """Which links of one walk are followed."""
+
+    def __init__(self, real_root: Path, *, follow: bool) -> None:
+        self._real_root = real_root
+        self._follow = follow
+        self._entered: list[Path] = []
+
+    def refusal_of_file(self, target: Path) -> str:
+        """Say why a link to a file is not followed; empty where it is."""
+        if self._follow or target.is_relative_to(self._real_root):
+            return ""
+        return "a link out of the folder"
+
+    def refusal_of_folder(self, target: Path) -> str:
+        """Say why a link to a folder is not followed; empty where it is, this once.
+
+        What lies inside the root is walked there, and so is what has been entered. A
+        folder that holds the root, or one that was entered, would be walked in circles.
+        """
+        if not self._follow:
+            return "a link to a folder is not followed"
+        for walked in (self._real_root, *self._entered):
+            if target.is_relative_to(walked) or walked.is_relative_to(target):
+                return f"a link to a folder that is walked as {walked}"
+        self._entered.append(target)
+        return ""
+
+
 def _look(
-    entry: os.DirEntry[str], path: str, rules: Rules, real_root: Path
+    entry: os.DirEntry[str], path: str, rules: Rules, links: _Links
 ) -> Listed | None:
     """Say what an entry is; None for a folder to enter. OSError where it cannot."""
     if entry.is_symlink():
-        return _look_behind_link(entry, path, rules, real_root)
+        return _look_behind_link(entry, path, rules, links)
     if reason := _left_out(path, rules):
         return SkippedFile(path, State.IGNORED, reason)
     if entry.is_dir(follow_symlinks=False):
@@ -93,20 +131,20 @@ def _look(
 
 
 def _look_behind_link(
-    entry: os.DirEntry[str], path: str, rules: Rules, real_root: Path
-) -> Listed:
+    entry: os.DirEntry[str], path: str, rules: Rules, links: _Links
+) -> Listed | None:
     try:
         target = Path(entry.path).resolve(strict=True)
         status = target.stat()
     except (OSError, RuntimeError):  # RuntimeError: a link loop, before Python 3.13
         return SkippedFile(path, State.IGNORED, "a link that leads nowhere")
-    if stat.S_ISDIR(status.st_mode):
-        return SkippedFile(path, State.IGNORED, "a link to a folder is not followed")
-    if not target.is_relative_to(real_root):
-        return SkippedFile(path, State.IGNORED, "a link out of the folder")
     if reason := _left_out(path, rules):
         return SkippedFile(path, State.IGNORED, reason)
-    return _file(path, status, rules)
+    is_folder = stat.S_ISDIR(status.st_mode)
+    refusal = links.refusal_of_folder if is_folder else links.refusal_of_file
+    if reason := refusal(target):
+        return SkippedFile(path, State.IGNORED, reason)
+    return None if is_folder else _file(path, status, rules)
 
 
 def _file(path: str, status: os.stat_result, rules: Rules) -> Listed:

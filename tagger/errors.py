@@ -5,6 +5,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
     TaggerError
       + FolderError       a folder to scan is absent, no folder, or not readable
       + InventoryError    the database cannot be opened, read or written
+      + LockedError       another scan holds the inventory
       + ModelError        a bundle is absent, malformed, or not what its card says
       + DataError         training data that cannot be trained with
       + TrainingError     a training that cannot begin, or cannot go on
@@ -14,16 +15,21 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
     Stopped               a signal asked the program to stop; no failure
 """
 
+from typing import ClassVar
+
 EXIT_FAILED = 1
 EXIT_UNREADABLE = 3
+EXIT_LOCKED = 11
 """Exit statuses; 0 is done, 2 a wrong command line, 128 + n stopped by signal n."""
 
 
 class TaggerError(Exception):
-    """A failure of the run, told to the user in one line (exit status 1).
+    """A failure of the run, told to the user in one line and by `exit_code`.
 
     The message says what happened and, where there is something to do, what to do.
     """
+
+    exit_code: ClassVar[int] = EXIT_FAILED
 
 
 class FolderError(TaggerError):
@@ -32,6 +38,12 @@ class FolderError(TaggerError):
 
 class InventoryError(TaggerError):
     """The inventory cannot be opened, read or written."""
+
+
+class LockedError(TaggerError):
+    """Another scan holds the inventory (exit status 11)."""
+
+    exit_code = EXIT_LOCKED
 
 
 class ModelError(TaggerError):

@@ -1,7 +1,7 @@
 """Answer signals between two pieces of work, not in the middle of one."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Never
@@ -17,26 +17,36 @@ def stop_at_once() -> None:
         signal.signal(number, _stop)
 
 
-@contextmanager
-def postponed() -> Iterator[Callable[[], None]]:
-    """Let a signal wait until the function that is yielded is called.
+class Interruption:
+    """Whether a signal has asked the program to stop, while signals are postponed."""
 
-    That function raises Stopped if one came. A second signal does not wait.
-    """
-    waiting: list[int] = []
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if waiting:
+    @property
+    def asked(self) -> bool:
+        """Whether a signal waits to be answered."""
+        return bool(self._waiting)
+
+    def check(self) -> None:
+        """Raise Stopped if a signal waits to be answered."""
+        if self._waiting:
+            raise Stopped(self._waiting[0])
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Let a first signal wait; a second one does not."""
+        if self._waiting:
             _stop(number, frame)
-        waiting.append(number)
+        self._waiting.append(number)
 
-    def check() -> None:
-        if waiting:
-            raise Stopped(waiting[0])
 
-    former = {number: signal.signal(number, note) for number in _SIGNALS}
+@contextmanager
+def postponed() -> Iterator[Interruption]:
+    """Let a signal wait until whoever works asks the `Interruption` for it."""
+    interruption = Interruption()
+    former = {number: signal.signal(number, interruption.note) for number in _SIGNALS}
     try:
-        yield check
+        yield interruption
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

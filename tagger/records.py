@@ -107,7 +107,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A path that is not read, with its state (ignored or unreadable) and why."""
+    """A path that is not read, with its state (not tagged or missing) and why."""
 
     path: str
     state: State
@@ -207,10 +207,11 @@ class KnownFile:
 class RunSummary:
     """What one scan did, in images.
 
-    `new`, `changed`, `moved`, `unchanged`, `missing` and `ignored` tell what was
-    found; `classified` how many the network saw; `tagged`, `flagged` and `unreadable`
-    how the images of the scanned roots stand after it. `tags` counts the tags in
-    force. `warnings` are sentences for a person.
+    `new`, `changed`, `moved`, `unchanged`, `unsettled`, `missing` and `ignored` tell
+    what was found; `classified` how many the network saw; `tagged`, `flagged` and
+    `unreadable` how the images of the scanned roots stand after it. `tags` counts the
+    tags in force. `doubted` are the folders that have lost more than can be believed.
+    `warnings` are sentences for a person.
     """
 
     run_id: int | None
@@ -218,6 +219,7 @@ class RunSummary:
     changed: int = 0
     moved: int = 0
     unchanged: int = 0
+    unsettled: int = 0
     missing: int = 0
     ignored: int = 0
     classified: int = 0
@@ -227,6 +229,7 @@ class RunSummary:
     seconds: float = 0.0
     tags: Mapping[str, int] = field(default_factory=dict)
     unreadable_images: tuple[tuple[str, str], ...] = ()
+    doubted: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

@@ -3,24 +3,30 @@
 Puts the stages together and knows none of their insides: the network comes in as a
 `Classifier`. Everything that is finished is in the inventory; a scan that is stopped
 at any moment is simply run again.
+
+An image belongs to one root, the outermost: a folder inside a scanned root is a part
+of it, and a root that turns out to lie inside another is taken into it.
 """
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from time import perf_counter
 from typing import Any
 
-from tagger.discover import Rules, check_root, walk
-from tagger.errors import EXIT_UNREADABLE
+from tagger.discover import Rules, absolute, check_root, walk
+from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.images import FOREIGN_PICTURES, FORMATS
+from tagger.interrupt import Interruption
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
 from tagger.pipeline import Classifier, Outcome, Pipeline, Result
 from tagger.policy import decide
 from tagger.records import (
+    FileStamp,
     ImageFile,
     KnownFile,
     Listed,
@@ -36,23 +42,48 @@ Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What a scan may be told besides its folders, its network and its policy."""
+    """What a scan may be told besides its folders, its network and its policy.
+
+    A file that changed less than `settle` seconds ago is left for the next scan. Where
+    more than the share `max_missing` of a root's pictures, in [0, 1], is gone, none of
+    them is marked missing. `follow_links` enters links that lead out of the root.
+    """
 
     batch_size: int = 64
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     retry_errors: bool = False
+    settle: float = 0.0
+    max_missing: float = 0.2
+    follow_links: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is scanned: a root, or of a root what lies in one `folder` of it.
+
+    `absent` says why it cannot be listed, where it cannot.
+    """
+
+    root: Path
+    folder: str = ""
+    absent: str = ""
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.folder
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be done under one root, from what lies there and what is known.
+    """What is to be done in one place, from what lies there and what is known.
 
     `vanished` are the known paths that are not there now; a file found elsewhere with
-    the same bytes takes its row out of them.
+    the same bytes takes its row out of them. `doubt` says why that which is not there
+    is not believed to be gone; then nothing goes missing.
     """
 
-    root: Path
+    place: _Place
     known: Mapping[str, KnownFile]
     to_read: list[ImageFile] = field(default_factory=list)
     to_skip: list[SkippedFile] = field(default_factory=list)
@@ -62,12 +93,17 @@ class _Plan:
     unchanged: int = 0
     ignored: int = 0
     empty: bool = False
+    doubt: str = ""
+
+    @property
+    def root(self) -> Path:
+        return self.place.root
 
 
 _Formers = dict[str, list[tuple[_Plan, str]]]
 
 
-def scan(  # noqa: PLR0913  the six things a scan is made of
+def scan(  # noqa: PLR0913  the seven things a scan is made of
     folders: Sequence[Path],
     inventory: Inventory,
     classifier: Classifier,
@@ -75,35 +111,46 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
     *,
     options: ScanOptions = ScanOptions(),
     track: Track = lambda files, _total: files,
+    interruption: Interruption | None = None,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
-    Raises FolderError before anything is written when a folder cannot be listed,
+    Raises FolderError before anything is written when a folder that holds nothing known
+    cannot be listed, Stopped between two batches when a signal has asked for it, and
     InventoryError when the inventory cannot be written; what was recorded until then
     stays.
     """
     start = perf_counter()
-    roots = list(dict.fromkeys(check_root(folder) for folder in folders))
+    stop = interruption or Interruption()
+    places = _places(folders, inventory)
     with inventory.recording(
-        classifier.identity, options=_told(roots, policy, options)
+        classifier.identity, options=_told(places, policy, options)
     ) as recording:
-        plans, warnings = _plan_all(roots, recording, options)
+        for place in places:
+            recording.take_in(place.root)
+        plans = [_plan_place(place, recording, options, stop) for place in places]
         if not all(plan.empty for plan in plans):
             recording.enforce(policy, decide)
         pipeline = Pipeline(
             classifier, policy, recording.predictions, options.batch_size
         )
-        run = _Run(recording, pipeline)
+        run = _Run(recording, pipeline, options, stop)
+        if kind := inventory.network_file_system():
+            run.warnings.append(
+                f"the inventory lies on a network file system ({kind}), which can "
+                "damage it: move it to a local disk"
+            )
         counts = run.carry_out(plans, track)
         summary = RunSummary(
             run_id=recording.run_id,
-            warnings=tuple(warnings),
+            warnings=tuple(run.warnings),
+            doubted=tuple(str(path) for path in run.doubted),
             **counts,
-            **recording.standing([plan.root for plan in plans]),
+            **recording.standing([place.root for place in places]),
         )
         summary = replace(summary, seconds=perf_counter() - start)
         recording.finish(
-            [plan.root for plan in plans if not plan.empty],
+            run.seen_whole(plans),
             exit_code=exit_code(summary),
             counts=_kept_counts(summary),
         )
@@ -111,53 +158,94 @@ def scan(  # noqa: PLR0913  the six things a scan is made of
 
 
 def exit_code(summary: RunSummary) -> int:
-    """Return 3 where a picture of the scanned folders cannot be read, else 0."""
-    return EXIT_UNREADABLE if summary.unreadable else 0
+    """Return 3 where pictures of the scanned folders could not be read or seen."""
+    return EXIT_UNREADABLE if summary.unreadable or summary.doubted else 0
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    """Raise FolderError unless every folder can be listed: a scan's first needs."""
+    for folder in folders:
+        check_root(folder)
+
+
+def _places(folders: Sequence[Path], inventory: Inventory) -> list[_Place]:
+    """Find the root that each folder belongs to, and whether it can be listed."""
+    named = list(dict.fromkeys(absolute(folder) for folder in folders))
+    known = [Path(root) for root in inventory.roots()]
+    places = {path: _place(path, known, inventory) for path in named}
+    return [place for path, place in places.items() if not _inside(path, named)]
+
+
+def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> _Place:
+    owners = [root for root in known if path.is_relative_to(root)]
+    root = min(owners, key=lambda owner: len(owner.parts), default=path)
+    folder = "" if root == path else path.relative_to(root).as_posix()
+    try:
+        check_root(path)
+    except FolderError as error:
+        # What has never been seen is a slip of the pen, what has is a disk unplugged.
+        if not inventory.knows(root, folder):
+            raise
+        return _Place(root, folder, absent=str(error))
+    return _Place(root, folder)
+
+
+def _inside(path: Path, others: Iterable[Path]) -> bool:
+    return any(path != other and path.is_relative_to(other) for other in others)
 
 
 def _told(
-    roots: Sequence[Path], policy: Policy, options: ScanOptions
+    places: Sequence[_Place], policy: Policy, options: ScanOptions
 ) -> dict[str, object]:
     """Return the options of a run as JSON can hold them."""
-    shown = [os.fsencode(root).decode(errors="backslashreplace") for root in roots]
+    shown = [
+        os.fsencode(place.path).decode(errors="backslashreplace") for place in places
+    ]
     return {"roots": shown} | asdict(policy) | asdict(options)
 
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in ("run_id", "unreadable_images", "warnings"):
+    for name in ("run_id", "unreadable_images", "warnings", "doubted"):
         del counts[name]
     return counts
 
 
-def _plan_all(
-    roots: Sequence[Path], recording: Recording, options: ScanOptions
-) -> tuple[list[_Plan], list[str]]:
+def _plan_place(
+    place: _Place, recording: Recording, options: ScanOptions, stop: Interruption
+) -> _Plan:
+    known = recording.known(place.root, place.folder)
+    if place.absent:
+        return _plan_for_empty(place, (), known, doubt=place.absent)
     rules = Rules(
         endings=FORMATS,
         foreign=FOREIGN_PICTURES,
         include=options.include,
         exclude=options.exclude,
+        follow_links=options.follow_links,
     )
-    plans, warnings = [], []
-    for root in roots:
-        listing = list(walk(root, rules))
-        known = recording.known(root)
-        if any(isinstance(entry, ImageFile) for entry in listing):
-            plans.append(_plan(root, listing, known, options))
-        else:
-            warnings.append(f"no pictures in {root}: nothing was changed")
-            plans.append(_plan_for_empty(root, listing, known))
-    return plans, warnings
+    listing = list(_watched(walk(place.root, rules, folder=place.folder), stop))
+    if any(isinstance(entry, ImageFile) for entry in listing):
+        return _plan(place, listing, known, options)
+    lost = _pictures(known).keys() - {entry.path for entry in listing}
+    doubt = f"no pictures in {place.path}, where {len(lost):,} were" if lost else ""
+    return _plan_for_empty(place, listing, known, doubt=doubt)
+
+
+def _watched(listing: Iterable[Listed], stop: Interruption) -> Iterator[Listed]:
+    for entry in listing:
+        stop.check()
+        yield entry
 
 
 def _plan(
-    root: Path,
+    place: _Place,
     listing: Sequence[Listed],
     known: Mapping[str, KnownFile],
     options: ScanOptions,
 ) -> _Plan:
-    plan = _Plan(root, known)
+    plan = _Plan(place, known)
+    now = time.time()
     unchanged = ignored = 0
     for entry in listing:
         row = known.get(entry.path)
@@ -166,7 +254,11 @@ def _plan(
             if row is None or (row.state, row.reason) != (entry.state, entry.reason):
                 plan.to_skip.append(entry)
         elif row is None or _must_be_read(entry, row, options):
-            plan.to_read.append(entry)
+            if _settled(entry.stamp, now, options.settle):
+                plan.to_read.append(entry)
+            else:
+                reason = f"changed less than {options.settle:g} s before the scan"
+                plan.to_skip.append(_unsettled(entry, reason))
         elif row.state in {State.MISSING, State.IGNORED}:
             plan.to_change.append(StateChange(row, State.TAGGED, "", "returned"))
         else:
@@ -175,15 +267,31 @@ def _plan(
     return replace(plan, unchanged=unchanged, ignored=ignored)
 
 
+def _settled(stamp: FileStamp, now: float, settle: float) -> bool:
+    """Whether a file was not changed of late.
+
+    A time far in the future is no news: a clock has jumped, or a camera's is wrong.
+    """
+    return abs(now - stamp.mtime_ns / 1e9) >= settle
+
+
+def _unsettled(file: ImageFile, reason: str) -> SkippedFile:
+    return SkippedFile(file.path, State.UNSETTLED, reason, file.stamp)
+
+
 def _plan_for_empty(
-    root: Path, listing: Sequence[Listed], known: Mapping[str, KnownFile]
+    place: _Place,
+    listing: Sequence[Listed],
+    known: Mapping[str, KnownFile],
+    *,
+    doubt: str,
 ) -> _Plan:
-    """Plan for a root without pictures, which may be a disk that is not plugged in.
+    """Plan for a place without pictures, which may be a disk that is not plugged in.
 
     Nothing goes missing. But what could not be read is told, and a file that is found
     elsewhere in this scan has moved there.
     """
-    plan = _Plan(root, known, empty=True)
+    plan = _Plan(place, known, empty=True, doubt=doubt)
     for entry in listing:
         if isinstance(entry, SkippedFile) and entry.state is State.UNREADABLE:
             row = known.get(entry.path)
@@ -228,67 +336,171 @@ def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
 
 
 def _never_a_picture(row: KnownFile) -> bool:
-    return row.digest is None and (row.state is State.IGNORED or row.stamp is None)
+    unread = {State.IGNORED, State.UNSETTLED}
+    return row.digest is None and (row.state in unread or row.stamp is None)
+
+
+def _pictures(known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
+    """Return the known paths that were pictures, and there, when last looked at."""
+    return {
+        path: row
+        for path, row in known.items()
+        if row.state is not State.MISSING and not _never_a_picture(row)
+    }
 
 
 class _Run:
-    """One scan under way: the tally of what it did, and who does it."""
+    """One scan under way: the tally of what it did, and what it could not believe."""
 
-    def __init__(self, recording: Recording, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        pipeline: Pipeline,
+        options: ScanOptions,
+        stop: Interruption,
+    ) -> None:
+        self.warnings: list[str] = []
+        self.doubted: dict[Path, str] = {}
         self._recording = recording
         self._pipeline = pipeline
+        self._options = options
+        self._stop = stop
         self._tally: Counter[str] = Counter()
 
     def carry_out(self, plans: Sequence[_Plan], track: Track) -> dict[str, Any]:
-        """Do what is planned; return the counts of `RunSummary`."""
+        """Do what is planned; return the counts of `RunSummary`.
+
+        A signal ends the reading; what has been begun is finished and written first.
+        """
+        for plan in plans:
+            if plan.doubt:
+                self._doubt(plan, plan.doubt)
+            elif plan.empty:
+                path = plan.place.path
+                self.warnings.append(f"no pictures in {path}: nothing was changed")
         formers = _formers(plans)
         files = [file for plan in plans for file in plan.to_read]
-        shown = iter(track(files, len(files)))
+        wanted = takewhile(lambda _file: not self._stop.asked, files)
+        shown = iter(track(wanted, len(files)))
         for plan in plans:
             reading = islice(shown, len(plan.to_read))
             for outcomes in self._pipeline.outcomes(plan.root, reading):
                 self._record(plan, outcomes, formers)
+        self._stop.check()
         for plan in plans:
             self._settle(plan)
         return dict(self._tally) | {"classified": self._pipeline.classified}
+
+    def seen_whole(self, plans: Iterable[_Plan]) -> list[Path]:
+        """Return the roots that were looked at from end to end, and believed."""
+        return [
+            plan.root
+            for plan in plans
+            if not plan.empty
+            and not plan.place.folder
+            and plan.place.path not in self.doubted
+        ]
+
+    def _doubt(self, plan: _Plan, why: str) -> None:
+        """Note that what is not there is not to be taken for gone."""
+        self.doubted[plan.place.path] = why
+        self.warnings.append(
+            f"{why}: nothing there was marked missing; is the disk plugged in?"
+        )
 
     def _record(
         self, plan: _Plan, outcomes: Sequence[Outcome], formers: _Formers
     ) -> None:
         """Write one batch."""
-        touched, written, moved = [], [], {}
-        for file, result in outcomes:
+        touched, written, moved, known = [], [], {}, {}
+        for file, result in self._lasting(plan, outcomes):
             row = plan.known.get(file.path)
-            self._tally[_kind_of_change(row, result)] += 1
+            first = row is None or _never_a_picture(row)
+            self._tally[_kind_of_change(None if first else row, result)] += 1
             if row is not None and _says_nothing_new(row, result):
                 touched.append((row, file.stamp))
                 continue
             written.append((file, result))
-            if row is None and (former := _take_former(result, formers)):
+            if first and (former := _take_former(result, formers)):
                 moved[file.path] = former
+                if row is not None:  # the note that it was not settled gives way
+                    self._recording.forget([row])
+            elif row is not None:
+                known[file.path] = row
         self._tally["new"] -= len(moved)
         self._tally["moved"] += len(moved)
         if touched:
             self._recording.touch(touched)
         if written:
-            self._recording.record(plan.root, written, plan.known, moved)
+            self._recording.record(plan.root, written, known, moved)
+
+    def _lasting(self, plan: _Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        """Leave out the files that changed, or went away, while they were read.
+
+        Half of an upload is never classified, and a disk that is pulled out in the
+        middle makes no picture unreadable.
+        """
+        for file, result in outcomes:
+            try:
+                status = (plan.root / file.path).stat()
+            except OSError as error:
+                gone = isinstance(error, FileNotFoundError)
+                if not self._root_went_away(plan) and not gone:
+                    yield file, result
+                continue
+            stamp = FileStamp(status.st_size, status.st_mtime_ns)
+            if stamp == file.stamp:
+                yield file, result
+            else:
+                changed = ImageFile(file.path, stamp)
+                plan.to_skip.append(_unsettled(changed, "changed while it was read"))
+
+    def _root_went_away(self, plan: _Plan) -> bool:
+        if plan.place.path not in self.doubted:
+            try:
+                check_root(plan.place.path)
+            except FolderError as error:
+                self._doubt(plan, f"{error} any more")
+        return plan.place.path in self.doubted
 
     def _settle(self, plan: _Plan) -> None:
         """Write what needs no reading: skipped, returned and missing paths."""
         missing = [
             StateChange(row, State.MISSING, "not there", "missing")
-            for row in plan.vanished.values()
-            if row.state is not State.MISSING and not plan.empty
+            for row in self._believed_gone(plan)
         ]
+        unsettled = sum(e.state is State.UNSETTLED for e in plan.to_skip)
         self._tally["unchanged"] += plan.unchanged
         self._tally["ignored"] += plan.ignored
+        self._tally["unsettled"] += unsettled
         self._tally["missing"] += len(missing)
-        if plan.to_forget:
+        if plan.to_forget and plan.place.path not in self.doubted:
             self._recording.forget(plan.to_forget)
         if plan.to_skip:
             self._recording.skip(plan.root, plan.to_skip, plan.known)
         if changes := plan.to_change + missing:
             self._recording.change_states(changes)
+
+    def _believed_gone(self, plan: _Plan) -> list[KnownFile]:
+        """Return the rows to mark missing: all that vanished, or none where too many.
+
+        A disk that is half there, or the wrong one, has lost most of what was on it.
+        """
+        gone = [r for r in plan.vanished.values() if r.state is not State.MISSING]
+        if plan.empty or plan.place.path in self.doubted:
+            return []
+        there = len(_pictures(plan.known))
+        most = self._options.max_missing
+        if len(gone) <= most * there:
+            return gone
+        path = plan.place.path
+        self.doubted[path] = "too much is gone"
+        self.warnings.append(
+            f"{len(gone):,} of {there:,} pictures in {path} are gone, more than "
+            f"{most:.0%}: none was marked missing; is the disk whole? "
+            "If they are gone for good, scan once with --max-missing 100%"
+        )
+        return []
 
 
 def _kind_of_change(row: KnownFile | None, result: Result) -> str:

@@ -63,7 +63,7 @@ class FolderAndInventory(RuleBasedStateMachine):
 
     @rule(policy=policies, exclude=st.sampled_from([(), ("sub",), ("a.png",)]))
     def scan(self, policy: Policy, exclude: tuple[str, ...]) -> None:
-        options = ScanOptions(batch_size=2, exclude=exclude)
+        options = ScanOptions(batch_size=2, exclude=exclude, max_missing=1.0)
         roots = [self.shop]
         scan(roots, self.inventory, FakeClassifier(), policy, options=options)
         with Inventory(self.top / "fresh.db") as fresh:

@@ -23,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=(
         "Exit status: 0 done, 1 failed, 2 usage, 3 done but some images could not be "
-        "read, 130 or 143 interrupted (what was finished is saved)."
+        "read or seen, 11 another scan is at work, 130 or 143 interrupted (what was "
+        "finished is saved)."
     ),
 )
 app.command()(scan)

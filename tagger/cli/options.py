@@ -1,7 +1,9 @@
 """Options that several commands take, and the values they stand for."""
 
 import os
+import re
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +57,38 @@ Threshold = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def folder(text: str) -> Path:
+    """Read a folder's name; an empty one, often an unset variable, is no folder."""
+    if not text:
+        raise typer.BadParameter("a folder has a name: this is empty")
+    return Path(text)
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Read a duration, "90", "90s", "10m", "26h" or "2d", as seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration such as 90s, 10m or 26h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def share(text: str) -> float:
+    """Read a share, "20%", "20" or "0.2", as a number from 0 to 1."""
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if number != text.strip() or value > 1:
+        value /= 100
+    if not 0 <= value <= 1:
+        raise typer.BadParameter(f"{text!r} is no share such as 20% or 0.2")
+    return value
+
+
 def database(path: Path | None) -> Path:
     """Return the inventory's file; by default one a user, whatever the folder."""
     if path is not None:
@@ -81,14 +115,19 @@ def console() -> "Console":
     return plain
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """Print an object on one line; moments as ISO 8601, paths as text."""
+    sys.stdout.write(as_json(value) + "\n")
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Return an object as one line; moments as ISO 8601, paths as text."""
     import json
 
-    sys.stdout.write(json.dumps(value, default=_as_json) + "\n")
+    return json.dumps(value, default=_plain)
 
 
-def _as_json(value: object) -> str:
+def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

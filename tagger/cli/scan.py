@@ -1,26 +1,29 @@
 """`tagger scan`: bring the inventory up to date with folders."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli import options
+from tagger.cli.journal import Journal, LogFormat, journal
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from tagger.inventory import Inventory
-    from tagger.records import ImageFile
+    from tagger.inventory import Holder, Inventory
 
 
 def scan(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            readable=False, help="Folders of pictures, searched to the bottom."
+            parser=options.folder,
+            metavar="folders",
+            help="Folders of pictures, searched to the bottom.",
         ),
     ],
     db: options.Db = None,
@@ -42,74 +45,127 @@ def scan(
         bool,
         typer.Option("--retry-errors", help="Try unreadable files again."),
     ] = False,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Follow links out of the folders, too."),
+    ] = False,
+    settle: Annotated[
+        float,
+        typer.Option(
+            parser=options.duration,
+            metavar="DURATION",
+            envvar="TAGGER_SETTLE",
+            help="Leave files changed so shortly ago, they may still be growing.",
+        ),
+    ] = "2s",  # type: ignore[assignment]  # Typer parses the default too
+    max_missing: Annotated[
+        float,
+        typer.Option(
+            parser=options.share,
+            metavar="SHARE",
+            help="Most of a folder's pictures that may go missing in one scan.",
+        ),
+    ] = "20%",  # type: ignore[assignment]
+    wait_lock: Annotated[
+        float,
+        typer.Option(
+            parser=options.duration,
+            metavar="DURATION",
+            help="Wait so long (e.g. 10m) for another scan to end.",
+        ),
+    ] = "0s",  # type: ignore[assignment]
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write.")
     ] = False,
     runtime: options.RuntimeName = Runtime.LITERT,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where there is trouble.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            help="Print what happens line by line, as text or as JSON objects.",
+            show_default="text where there is no terminal",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Tag the pictures in folders; what has not changed is not read again.
 
     Example: tagger scan /srv/photos --exclude thumbs
     """
-    from dataclasses import asdict, replace
-    from functools import partial
+    from dataclasses import replace
 
     from tagger import scan as scanning
     from tagger.classifier import BundleClassifier
-    from tagger.discover import check_root
     from tagger.interrupt import postponed
 
-    # All that can be wrong is found out before an inventory is made.
-    roots = [check_root(folder) for folder in folders]
-    bundle = options.bundle(model)
-    policy = bundle.card.policy
-    if threshold is not None:
-        policy = replace(policy, threshold=threshold, tags={})
-    with (
-        postponed() as check_signals,
-        _inventory(options.database(db), scratch=dry_run) as inventory,
-    ):
-        summary = scanning.scan(
-            roots,
-            inventory,
-            BundleClassifier(bundle, runtime),
-            policy,
-            options=scanning.ScanOptions(
-                batch_size=batch_size,
-                include=tuple(include or ()),
-                exclude=tuple(exclude or ()),
-                retry_errors=retry_errors,
-            ),
-            track=partial(_progress, check_signals),
-        )
-    for warning in summary.warnings:
-        options.warn(warning)
+    telling = journal(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    database = options.database(db)
+    with _failures_told(telling):
+        # All that can be wrong is found out before an inventory is made.
+        if not database.exists():
+            scanning.check_folders(folders)
+        bundle = options.bundle(model)
+        policy = bundle.card.policy
+        if threshold is not None:
+            policy = replace(policy, threshold=threshold, tags={})
+        with (
+            _lock(database, wait_lock, scratch=dry_run) as dead,
+            postponed() as interruption,
+            _inventory(database, scratch=dry_run) as inventory,
+        ):
+            telling.begin(folders, database, dead)
+            summary = scanning.scan(
+                folders,
+                inventory,
+                BundleClassifier(bundle, runtime),
+                policy,
+                options=scanning.ScanOptions(
+                    batch_size=batch_size,
+                    include=tuple(include or ()),
+                    exclude=tuple(exclude or ()),
+                    retry_errors=retry_errors,
+                    follow_links=follow_links,
+                    settle=settle,
+                    max_missing=max_missing,
+                ),
+                track=telling.track,
+                interruption=interruption,
+            )
     code = scanning.exit_code(summary)
-    told: dict[str, object] = {"dry_run": dry_run, "exit_code": code}
-    if dry_run:
-        told["run_id"] = None  # the run is gone with the copy it was recorded in
-    if as_json:
-        options.print_json(asdict(summary) | told)
-    else:
-        from tagger import display
-
-        options.console().print(display.run_summary(summary, dry_run=dry_run))
+    telling.end(summary, code)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _failures_told(telling: Journal) -> Iterator[None]:
+    """Have the journal tell what ends a scan before its end."""
+    from tagger.errors import EXIT_FAILED, Stopped, TaggerError
+
+    try:
+        yield
+    except (Stopped, Exception) as error:
+        code, message = EXIT_FAILED, str(error)
+        if isinstance(error, Stopped):
+            code, message = error.exit_code, "interrupted: what was finished is saved"
+        elif isinstance(error, TaggerError):
+            code = error.exit_code
+        telling.fail(message, code)
+        if telling.complains:
+            raise typer.Exit(code) from error
+        raise
+
+
+def _lock(
+    path: Path, wait: float, *, scratch: bool
+) -> "AbstractContextManager[Holder | None]":
+    from tagger.inventory import scan_lock
+
+    return nullcontext() if scratch else scan_lock(path, wait=wait)
 
 
 def _inventory(path: Path, *, scratch: bool) -> "AbstractContextManager[Inventory]":
     from tagger.inventory import Inventory
 
     return Inventory.scratch_copy(path) if scratch else Inventory(path)
-
-
-def _progress(
-    check_signals: "Callable[[], None]", files: "Iterable[ImageFile]", total: int
-) -> "Iterator[ImageFile]":
-    """Show a bar on a terminal, and nothing where nobody looks; stop between files."""
-    from tqdm import tqdm
-
-    for file in tqdm(files, total=total, unit="image", disable=None, leave=False):
-        check_signals()
-        yield file

@@ -3,7 +3,17 @@
 The only package that knows SQL. Programs other than tagger read its view `inventory`.
 """
 
+from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
 from tagger.inventory.recording import Former, Recording, StateChange, Tagged
 from tagger.inventory.store import Inventory
 
-__all__ = ["Former", "Inventory", "Recording", "StateChange", "Tagged"]
+__all__ = [
+    "Former",
+    "Holder",
+    "Inventory",
+    "Recording",
+    "StateChange",
+    "Tagged",
+    "scan_in_progress",
+    "scan_lock",
+]

@@ -67,6 +67,17 @@ class Database:
         self._engine.dispose()
 
 
+def check_usable(path: Path) -> None:
+    """Make sure that an inventory is, or can be, at `path`; make its folder.
+
+    Raises InventoryError for what is no inventory, or a newer tagger's.
+    """
+    with _in_plain_words(path):
+        if not path.exists() and not path.parent.is_dir():
+            _make_folder(path.parent)
+        _revision(path)
+
+
 def copy_database(source: Path, target: Path) -> None:
     """Copy an inventory that others may be writing to, as of one moment.
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Update,
+    bindparam,
     delete,
     false,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.orm import aliased
 
 from tagger.inventory.database import Database
 from tagger.inventory.rows import (
@@ -29,8 +31,17 @@ from tagger.inventory.rows import (
     now,
     pack,
     prediction,
+    within,
 )
-from tagger.inventory.tables import Event, Image, PolicyInForce, Root, Run, view
+from tagger.inventory.tables import (
+    Event,
+    Image,
+    PathText,
+    PolicyInForce,
+    Root,
+    Run,
+    view,
+)
 from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import (
     FileStamp,
@@ -132,8 +143,24 @@ class Recording:
             )
             self._decide_again(connection, policy, decide)
 
-    def known(self, root: Path) -> dict[str, KnownFile]:
-        """Return what the inventory holds of a root, by path."""
+    def take_in(self, root: Path) -> None:
+        """Take the roots that lie inside `root` into it, with rows and stories.
+
+        Where both have a row of the same file, the one of `root` goes on with the
+        story of the other.
+        """
+        with self._database.writing() as connection:
+            inner = [
+                row
+                for row in connection.execute(select(Root.id, Root.path))
+                if row.path != str(root) and Path(row.path).is_relative_to(root)
+            ]
+            for row in inner:
+                folder = Path(row.path).relative_to(root).as_posix()
+                _merge_root(connection, row.id, _root_id(connection, root), folder)
+
+    def known(self, root: Path, folder: str = "") -> dict[str, KnownFile]:
+        """Return what the inventory holds of a root, or a folder in it, by path."""
         current = (PredictionRow.model_id == self._model_id) & (
             PredictionRow.preparing == self._model.preparing
         )
@@ -150,7 +177,7 @@ class Recording:
             )
             .join(Root, Root.id == Image.root_id)
             .outerjoin(PredictionRow, PredictionRow.id == Image.prediction_id)
-            .where(Root.path == str(root))
+            .where(Root.path == str(root), within(folder))
         )
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings()
@@ -439,6 +466,31 @@ def _root_id(connection: Connection, root: Path) -> int:
     return insert_one(connection, insert(Root).values(path=str(root)))
 
 
+def _merge_root(connection: Connection, inner: int, outer: int, folder: str) -> None:
+    """Give the rows of one root to another, in which they lie under `folder`."""
+    ours, theirs = aliased(Image), aliased(Image)
+    path = bindparam("folder", f"{folder}/", PathText).op("||")(theirs.path)
+    twins = connection.execute(
+        select(ours.id.label("kept"), theirs.id.label("given_up"))
+        .join(theirs, ours.path == path)
+        .where(ours.root_id == outer, theirs.root_id == inner)
+    ).all()
+    for twin in twins:
+        connection.execute(
+            update(Event)
+            .where(Event.image_id == twin.given_up)
+            .values(image_id=twin.kept)
+        )
+        connection.execute(delete(Image).where(Image.id == twin.given_up))
+    prefix = bindparam("prefix", f"{folder}/", PathText)
+    connection.execute(
+        update(Image)
+        .where(Image.root_id == inner)
+        .values(root_id=outer, path=prefix.op("||")(Image.path))
+    )
+    connection.execute(delete(Root).where(Root.id == inner))
+
+
 _ABSENT = {State.MISSING, State.IGNORED}
 
 
@@ -477,6 +529,8 @@ def _what_changed(
     """Name an event of a path that was known before."""
     if isinstance(result, UnreadableImage):
         return "unreadable", result.reason
+    if known.digest is None and known.state is State.UNSETTLED:
+        return "settled", f"tagged {result.prediction.tag}"
     if known.digest == result.image.digest and known.state in _ABSENT:
         return "returned", f"tagged {result.prediction.tag}"
     if known.digest == result.image.digest:

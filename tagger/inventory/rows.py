@@ -6,9 +6,17 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, RowMapping, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    RowMapping,
+    func,
+    select,
+    true,
+)
 
-from tagger.inventory.tables import view
+from tagger.inventory.tables import Image, view
 from tagger.records import (
     OTHER,
     DecidedBy,
@@ -68,6 +76,15 @@ def item(row: RowMapping) -> Item:
     values = {field.name: row[field.name] for field in fields(Item)}
     decided_by = values["decided_by"] and DecidedBy(values["decided_by"])
     return Item(**values | {"state": State(values["state"]), "decided_by": decided_by})
+
+
+def within(folder: str) -> ColumnElement[bool]:
+    """Return the condition that an image lies in a folder of its root, or is it."""
+    if not folder:
+        return true()
+    after = chr(ord("/") + 1)
+    inside = (Image.path >= f"{folder}/") & (Image.path < f"{folder}{after}")
+    return inside | (Image.path == folder)
 
 
 def counts(

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, insert, select
 
 from tagger.errors import InventoryError, Stopped
 from tagger.inventory.database import Database, copy_database
+from tagger.inventory.mount import network_file_system
 from tagger.inventory.recording import Recording, ended
-from tagger.inventory.rows import count, counts, insert_one, item, now
+from tagger.inventory.rows import count, counts, insert_one, item, now, within
 from tagger.inventory.stories import find_story
-from tagger.inventory.tables import Decision, Model, Root, Run, view
+from tagger.inventory.tables import Decision, Image, Model, Root, Run, view
 from tagger.records import (
     DecidedBy,
     DecisionKind,
@@ -135,6 +136,16 @@ class Inventory:
                 if found:
                     return found
         return None
+
+    def network_file_system(self) -> str:
+        """Return the type of the network file system it lies on; empty for none."""
+        return network_file_system(self.path)
+
+    def knows(self, root: Path, folder: str = "") -> bool:
+        """Whether anything is known of a root, or of a folder in it."""
+        query = select(Image.id).join(Root).where(Root.path == str(root))
+        with self._database.reading() as connection:
+            return connection.scalar(query.where(within(folder)).limit(1)) is not None
 
     def roots(self) -> list[str]:
         """Return the scanned folders."""

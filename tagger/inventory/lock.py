@@ -1,0 +1,139 @@
+"""One scan at a time: a lock beside the inventory, with a note of who holds it.
+
+The lock is the operating system's, so it ends with its holder however that ends; the
+note in the file is for people. Reading, reviewing and exporting need no lock.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from tagger.errors import InventoryError, LockedError
+from tagger.inventory.database import check_usable
+
+_PATIENCE: Final = 0.5
+"""Least seconds a scan tries: whoever only asks for the holder is no hindrance."""
+
+_POLL: Final = 0.1
+_NOTE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds, or held when it died, an inventory's lock."""
+
+    pid: int
+    host: str
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host}, since {self.since.astimezone():%F %T}"
+
+
+@contextmanager
+def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
+    """Hold an inventory's lock, waiting up to `wait` seconds for another to end.
+
+    Yields who left the lock behind by dying, None where the last holder ended well.
+    Raises LockedError, which names the holder, when the lock cannot be had in time, and
+    InventoryError where there can be no inventory.
+    """
+    check_usable(database)
+    dead: list[Holder | None] = []
+
+    def take(descriptor: int) -> None:
+        dead.append(_parse(os.read(descriptor, _NOTE_BYTES)))
+        _write(descriptor, _note())
+
+    lock = _lock(database, take)
+    try:
+        lock.acquire(timeout=max(wait, _PATIENCE), poll_interval=_POLL)
+    except Timeout as error:
+        holder = _read(database)
+        raise LockedError(
+            f"another scan is writing to {database} ({holder or 'holder unknown'}): "
+            "let it end, or wait for it with --wait-lock 10m"
+        ) from error
+    except OSError as error:
+        raise _unlockable(database, error) from error
+    try:
+        yield dead[0]
+    finally:
+        with suppress(OSError):
+            os.truncate(_path(database), 0)
+        lock.release()
+
+
+def scan_in_progress(database: Path) -> Holder | None:
+    """Return who scans into an inventory at this moment; None when nobody does."""
+    if not _path(database).exists():
+        return None
+    holder = _read(database)
+    try:
+        with _lock(database).acquire(timeout=0):
+            return None
+    except Timeout:
+        return _read(database) or holder
+    except OSError:  # one who may not write there may still ask for the status
+        return None
+
+
+def _path(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
+def _lock(database: Path, take: object = None) -> FileLock:
+    # A lock without the system's help would outlive its holder: better none at all.
+    return FileLock(
+        _path(database),
+        preserve_lock_file=True,
+        fallback_to_soft=False,
+        on_acquired=take,  # type: ignore[arg-type]
+    )
+
+
+def _note() -> bytes:
+    note = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(),
+    }
+    return json.dumps(note).encode()
+
+
+def _write(descriptor: int, note: bytes) -> None:
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, note)
+
+
+def _read(database: Path) -> Holder | None:
+    try:
+        return _parse(_path(database).read_bytes()[:_NOTE_BYTES])
+    except OSError:
+        return None
+
+
+def _parse(note: bytes) -> Holder | None:
+    """Read a note; None for one that is absent, half written or not ours."""
+    try:
+        told = json.loads(note)
+        since = datetime.fromisoformat(told["since"])
+        return Holder(int(told["pid"]), str(told["host"]), since)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _unlockable(database: Path, error: OSError) -> InventoryError:
+    return InventoryError(
+        f"cannot lock {database} ({error.strerror}): its folder must be writable and "
+        "on a local disk; check its permissions"
+    )

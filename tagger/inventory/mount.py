@@ -1,0 +1,49 @@
+"""Which file system a file lies on."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+NETWORK: Final = frozenset(
+    {
+        "9p",
+        "afs",
+        "afpfs",
+        "ceph",
+        "cifs",
+        "fuse.glusterfs",
+        "fuse.rclone",
+        "fuse.sshfs",
+        "glusterfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+        "webdav",
+    }
+)
+"""Types of file systems that several machines share. SQLite's write-ahead log needs
+memory that all its users share, so none of these can hold an inventory in use:
+https://sqlite.org/wal.html, "Overview", the disadvantages."""
+
+
+def network_file_system(path: Path) -> str:
+    """Return the type of the network file system that `path` lies on, empty for none.
+
+    Also empty where the mounts cannot be listed.
+    """
+    import psutil  # noqa: PLC0415  only a scan asks
+
+    real = Path(os.path.realpath(path))
+    try:
+        mounts = psutil.disk_partitions(all=True)
+    except (OSError, RuntimeError):
+        return ""
+    above = [mount for mount in mounts if real.is_relative_to(mount.mountpoint)]
+    if not above:
+        return ""
+    nearest = max(above, key=lambda mount: len(mount.mountpoint))
+    shared = nearest.fstype in NETWORK or "remote" in nearest.opts.split(",")
+    return str(nearest.fstype or "remote") if shared else ""

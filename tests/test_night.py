@@ -1,0 +1,690 @@
+"""What happens at night: two scans at once, disks unplugged, uploads under way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support import SAMPLES, FakeClassifier, Photo
+from test_cli import Tagger, in_a_terminal
+
+from tagger.errors import EXIT_LOCKED, InventoryError, LockedError, Stopped
+from tagger.interrupt import Interruption
+from tagger.inventory import Inventory, mount, scan_in_progress, scan_lock
+from tagger.records import (
+    DecisionKind,
+    ImageFile,
+    Item,
+    Policy,
+    RunSummary,
+    State,
+)
+from tagger.scan import ScanOptions, exit_code, scan
+
+Scan = Callable[..., RunSummary]
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    return Tagger(tmp_path)
+
+
+@pytest.fixture
+def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
+    def scan_shop(*folders: Path, **options: object) -> RunSummary:
+        return scan(
+            folders or (shop,),
+            inventory,
+            classifier,
+            Policy(0.9),
+            track=options.pop("track", lambda files, _: files),  # type: ignore[arg-type]
+            options=ScanOptions(**options),  # type: ignore[arg-type]
+        )
+
+    return scan_shop
+
+
+def states(inventory: Inventory) -> dict[str, State]:
+    return {item.path: item.state for item in inventory.items()}
+
+
+def lasting(inventory: Inventory) -> list[Item]:
+    never = datetime.min.replace(tzinfo=UTC)
+    return [replace(item, updated_at=never) for item in inventory.items()]
+
+
+# One scan at a time
+
+
+def test_a_second_scan_meets_a_lock_that_names_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.db"
+
+    with scan_lock(path) as dead:
+        assert dead is None
+        with pytest.raises(LockedError, match=rf"pid {os.getpid()} on .*, since 20"):
+            scan_lock(path).__enter__()
+        holder = scan_in_progress(path)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+
+    assert scan_in_progress(path) is None
+    with scan_lock(path) as dead:
+        assert dead is None
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 9000])
+def test_a_lock_file_that_says_anything_is_no_hindrance(
+    tmp_path: Path, note: bytes
+) -> None:
+    (tmp_path / "inventory.db.lock").write_bytes(note)
+
+    with scan_lock(tmp_path / "inventory.db") as dead:
+        assert dead is None
+
+
+def test_what_is_no_inventory_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("my notes\n" * 99)
+
+    with pytest.raises(InventoryError, match="no SQLite database"):
+        scan_lock(tmp_path / "notes.txt").__enter__()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def begun(tagger: Tagger, shop: Path, *arguments: object) -> "subprocess.Popen[str]":
+    """Begin a long scan and wait until it has written something."""
+    process = subprocess.Popen(
+        tagger.command("scan", shop, "--batch-size", 4, *arguments),
+        env=tagger.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert "scan of" in process.stdout.readline()
+    return process
+
+
+@pytest.fixture
+def large_shop(tmp_path: Path) -> Path:
+    """Pictures that a scan is busy with for some seconds."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    data = (SAMPLES / "skateboard.jpg").read_bytes()
+    for number in range(1500):
+        (folder / f"{number}.jpg").write_bytes(data + number.to_bytes(4))
+    return folder
+
+
+def test_two_scans_at_once_are_one_scan_and_exit_status_11(
+    tagger: Tagger, large_shop: Path
+) -> None:
+    first = begun(tagger, large_shop)
+
+    second = tagger.fails("scan", large_shop, status=EXIT_LOCKED)
+    told = tagger("scan", large_shop, "--log-format", "json")
+    shown = tagger("status")
+
+    assert second.count("\n") == 1
+    assert second.startswith(f"error: another scan is writing to {tagger.db} (pid")
+    assert str(first.pid) in second
+    assert told.returncode == EXIT_LOCKED
+    assert told.stderr == ""
+    last = json.loads(told.stdout.splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("failed", EXIT_LOCKED)
+    assert f"still running (pid {first.pid}" in shown.stdout
+    first.kill()
+    first.communicate()
+
+    assert "killed" in tagger("status").stdout
+    mended = tagger("scan", SAMPLES, "--exclude", "*")
+    assert f"the scan before (pid {first.pid}" in mended.stdout
+
+
+def test_a_scan_waits_for_another_when_asked(
+    tagger: Tagger, large_shop: Path, tmp_path: Path
+) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(SAMPLES / "tiny.png", few)
+    first = begun(tagger, large_shop)
+    second = subprocess.Popen(
+        tagger.command("scan", few, "--wait-lock", "2m", "--json"),
+        env=tagger.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1)
+    assert second.poll() is None
+    first.send_signal(signal.SIGTERM)
+    first.communicate()
+
+    output, _ = second.communicate(timeout=60)
+
+    assert second.returncode == 0
+    assert json.loads(output)["new"] == 1
+
+
+# Signals
+
+
+def test_a_signal_lets_the_batch_end_and_nothing_more_begin(
+    shop: Path, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    for shade in range(0, 200, 10):
+        photo(f"{shade:03}.png", shade=shade)
+    interruption = Interruption()
+
+    def track(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        for number, file in enumerate(files):
+            if number == 5:
+                interruption.note(signal.SIGTERM, None)
+            yield file
+
+    with pytest.raises(Stopped) as stopped:
+        scan(
+            [shop],
+            inventory,
+            classifier,
+            Policy(0.9),
+            options=ScanOptions(batch_size=4),
+            track=track,
+            interruption=interruption,
+        )
+
+    assert stopped.value.exit_code == 143
+    assert len(states(inventory)) == 6
+    last = inventory.status().last_run
+    assert last is not None
+    assert last.exit_code == 143
+
+
+def test_a_signal_is_answered_while_folders_are_listed(
+    shop: Path, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    photo()
+    interruption = Interruption()
+    interruption.note(signal.SIGINT, None)
+
+    with pytest.raises(Stopped):
+        scan([shop], inventory, classifier, Policy(0.9), interruption=interruption)
+
+    assert states(inventory) == {}
+
+
+# The unplugged disk
+
+
+def many(photo: Photo, count: int = 10) -> list[Path]:
+    return [photo(f"{n}.png", shade=20 * n) for n in range(count)]
+
+
+def test_a_known_root_that_is_gone_is_told_and_the_others_are_scanned(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("disk/a.png")
+    photo("here/b.png", shade=90)
+    run(shop / "disk", shop / "here")
+    before = lasting(inventory)
+    (shop / "disk").rename(shop / "unplugged")
+    photo("here/c.png", shade=140)
+
+    summary = run(shop / "disk", shop / "here")
+
+    assert exit_code(summary) == 3
+    assert summary.doubted == (f"{shop}/disk",)
+    assert summary.warnings == (
+        f"{shop}/disk does not exist: nothing there was marked missing; "
+        "is the disk plugged in?",
+    )
+    assert (summary.new, summary.missing) == (1, 0)
+    assert [item for item in lasting(inventory) if item.path != "c.png"] == before
+
+    (shop / "unplugged").rename(shop / "disk")
+    assert exit_code(run(shop / "disk", shop / "here")) == 0
+
+
+def test_an_emptied_root_marks_nothing_missing_whatever_was_asked(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    many(photo)
+    run()
+    before = lasting(inventory)
+    for path in shop.iterdir():
+        path.unlink()
+
+    summary = run(max_missing=1.0)
+
+    assert exit_code(summary) == 3
+    assert "where 10 were" in summary.warnings[0]
+    assert lasting(inventory) == before
+
+
+def test_a_root_where_nothing_was_may_be_empty(run: Scan, shop: Path) -> None:
+    summary = run()
+
+    assert exit_code(summary) == 0
+    assert summary.warnings == (f"no pictures in {shop}: nothing was changed",)
+
+
+@pytest.mark.parametrize(("lost", "believed"), [(2, True), (3, False), (9, False)])
+def test_more_than_a_fifth_is_not_believed_to_be_gone(
+    run: Scan, photo: Photo, inventory: Inventory, lost: int, *, believed: bool
+) -> None:
+    paths = many(photo)
+    run()
+    for path in paths[:lost]:
+        path.unlink()
+
+    summary = run()
+
+    assert exit_code(summary) == (0 if believed else 3)
+    assert summary.missing == (lost if believed else 0)
+    gone = [s for s in states(inventory).values() if s is State.MISSING]
+    assert len(gone) == summary.missing
+    if not believed:
+        assert f"{lost} of 10 pictures" in summary.warnings[0]
+        told = run(max_missing=1.0)
+        assert (told.missing, exit_code(told)) == (lost, 0)
+
+
+def test_what_was_moved_or_left_out_is_not_lost(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    many(photo)
+    run()
+    (shop / "new").mkdir()
+    for number in range(5):
+        (shop / f"{number}.png").rename(shop / "new" / f"{number}.png")
+
+    moved = run()
+    left_out = run(exclude=("new",))
+
+    assert (moved.moved, exit_code(moved)) == (5, 0)
+    assert (left_out.ignored, exit_code(left_out)) == (1, 0)
+
+
+def test_what_is_missing_already_is_not_lost_again(run: Scan, photo: Photo) -> None:
+    paths = many(photo)
+    run()
+    for path in paths[:5]:
+        path.unlink()
+    run(max_missing=1.0)
+    paths[9].unlink()
+
+    summary = run()
+
+    assert (summary.missing, exit_code(summary)) == (1, 0)
+
+
+def test_a_disk_pulled_out_during_the_scan_makes_no_picture_unreadable(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    many(photo)
+
+    def pull(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        for number, file in enumerate(files):
+            if number == 6:
+                shop.rename(shop.with_name("pulled"))
+            yield file
+
+    summary = run(batch_size=2, track=pull)
+
+    assert exit_code(summary) == 3
+    assert summary.unreadable == 0
+    assert "any more" in summary.warnings[0]
+    assert set(states(inventory).values()) == {State.TAGGED}
+    shop.with_name("pulled").rename(shop)
+    run()
+    assert len(states(inventory)) == 10
+
+
+def test_a_file_that_goes_away_during_the_scan_is_left_to_the_next(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    paths = many(photo)
+
+    def remove(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        paths[3].unlink()
+        yield from files
+
+    summary = run(track=remove)
+
+    assert (summary.new, summary.unreadable, exit_code(summary)) == (9, 0, 0)
+    assert "3.png" not in states(inventory)
+
+
+# Half-uploaded files
+
+
+def test_a_file_changed_a_moment_ago_waits_for_the_next_scan(
+    run: Scan, photo: Photo, inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    old, new = photo("old.png"), photo("new.png", shade=200)
+    os.utime(old, (1, 1))
+
+    first = run(settle=60.0)
+
+    assert (first.new, first.unsettled, exit_code(first)) == (1, 1, 0)
+    assert states(inventory) == {"old.png": State.TAGGED, "new.png": State.UNSETTLED}
+    assert classifier.seen == 1
+    reason = "changed less than 60 s before the scan"
+    assert {i.reason for i in inventory.items() if i.path == "new.png"} == {reason}
+
+    os.utime(new, (time.time() - 61,) * 2)
+    second = run(settle=60.0)
+    assert (second.new, second.unsettled, second.unchanged) == (1, 0, 1)
+    assert set(states(inventory).values()) == {State.TAGGED}
+
+
+def test_a_known_picture_that_is_being_replaced_keeps_its_decision(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    path = photo("a.png")
+    run()
+    (item,) = inventory.items()
+    assert item.digest
+    inventory.decide(item.digest, DecisionKind.CORRECT, tag="Bag", reviewer="someone")
+    os.utime(path)
+
+    run(settle=60.0)
+    (waiting,) = inventory.items()
+    run()
+    (settled,) = inventory.items()
+
+    assert (waiting.state, waiting.tag) == (State.UNSETTLED, "Bag")
+    assert (settled.state, settled.tag) == (State.TAGGED, "Bag")
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_classified(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    path = photo("a.png")
+    whole = path.read_bytes()
+
+    def grow(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        for file in files:
+            path.write_bytes(whole + b"more")
+            yield file
+
+    summary = run(track=grow)
+
+    assert (summary.new, summary.unsettled) == (0, 1)
+    (item,) = inventory.items()
+    assert (item.state, item.reason) == (State.UNSETTLED, "changed while it was read")
+    assert run().new == 1
+
+
+def test_an_upload_that_came_to_nothing_leaves_no_trace(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("stays.png")
+    path = photo("gone.png", shade=90)
+    run(settle=60.0)
+    path.unlink()
+
+    summary = run()
+
+    assert summary.missing == 0
+    assert list(states(inventory)) == ["stays.png"]
+
+
+def test_a_copy_that_was_not_settled_takes_the_row_of_what_it_replaces(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("stays.png", shade=90)
+    path = photo("old.png")
+    run()
+    shutil.copy(path, shop / "new.png")
+    path.unlink()
+    run(settle=60.0, max_missing=1.0)
+
+    summary = run()
+
+    assert (summary.moved, summary.new) == (1, 0)
+    story = inventory.story(shop / "new.png")
+    assert story is not None
+    assert [event.what for event in story.events][-1] == "moved"
+    assert set(states(inventory)) == {"stays.png", "new.png"}
+
+
+@pytest.mark.parametrize("years", [-30, 30])
+def test_a_clock_that_jumped_does_not_leave_files_waiting(
+    run: Scan, photo: Photo, years: int
+) -> None:
+    moment = time.time() + years * 365 * 86400
+    os.utime(photo("a.png"), (moment, moment))
+
+    assert run(settle=2.0).new == 1
+
+
+# Folders in folders, and links
+
+
+def test_a_folder_of_a_root_is_a_part_of_it(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/a.png")
+    photo("shoes0.png", shade=60)
+    photo("bags/b.png", shade=90)
+    run()
+    photo("shoes/c.png", shade=140)
+    photo("bags/d.png", shade=200)
+
+    part = run(shop / "shoes")
+
+    assert (part.new, part.unchanged, part.missing) == (1, 1, 0)
+    assert inventory.roots() == [str(shop)]
+    assert set(states(inventory)) == {
+        *("shoes/a.png", "shoes/c.png", "shoes0.png", "bags/b.png")
+    }
+
+
+def test_a_root_inside_another_is_taken_into_it_with_its_story(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    path = photo("shoes/a.png")
+    photo("bags/b.png", shade=90)
+    run(shop / "shoes")
+    (item,) = inventory.items()
+    assert item.digest
+    inventory.decide(item.digest, DecisionKind.CORRECT, tag="Bag", reviewer="someone")
+    photo("shoes/a.png", shade=10)
+    run(shop / "shoes")
+
+    whole = run()
+
+    assert (whole.new, whole.unchanged) == (1, 1)
+    assert inventory.roots() == [str(shop)]
+    assert set(states(inventory)) == {"shoes/a.png", "bags/b.png"}
+    story = inventory.story(path)
+    assert story is not None
+    assert [event.what for event in story.events] == ["first seen", "changed"]
+
+
+def test_where_both_roots_knew_a_file_one_row_goes_on(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/a.png")
+    run()
+    # As an inventory of before, when every root had rows of its own.
+    with inventory._database.writing() as connection:  # noqa: SLF001
+        connection.exec_driver_sql(
+            "INSERT INTO root (id, path) VALUES (77, ?)", (str(shop / "shoes"),)
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO image (id, root_id, path, state, reason, flagged, flag_reason,"
+            " first_seen, updated_at) SELECT 88, 77, 'a.png', 'unreadable', 'old',"
+            " 0, '', first_seen, updated_at FROM image"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO event VALUES (99, 88, 1, '2026-01-01T00:00:00.000000Z',"
+            " 'unreadable', 'old')"
+        )
+
+    run()
+
+    assert states(inventory) == {"shoes/a.png": State.TAGGED}
+    assert inventory.roots() == [str(shop)]
+    story = inventory.story(shop / "shoes" / "a.png")
+    assert story is not None
+    assert "unreadable" in [event.what for event in story.events]
+
+
+def test_a_folder_and_one_inside_it_are_scanned_once(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/a.png")
+
+    assert run(shop / "shoes", shop).new == 1
+    assert inventory.roots() == [str(shop)]
+
+
+def test_a_part_that_is_gone_is_doubted_like_a_root(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("disk/a.png")
+    photo("b.png", shade=90)
+    run()
+    (shop / "disk" / "a.png").unlink()
+    (shop / "disk").rmdir()
+
+    assert exit_code(run(shop / "disk")) == 3
+    assert states(inventory)["disk/a.png"] is State.TAGGED
+
+
+def test_links_out_of_the_root_are_followed_only_when_asked(
+    run: Scan, photo: Photo, shop: Path, tmp_path: Path, inventory: Inventory
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    photo("a.png").rename(outside / "deep" / "a.png")
+    photo("b.png", shade=90).rename(outside / "b.png")
+    photo("own.png", shade=140)
+    (shop / "first").symlink_to(outside)
+    (shop / "second").symlink_to(outside / "deep")
+    (shop / "file.png").symlink_to(outside / "b.png")
+    (outside / "deep" / "back").symlink_to(shop)
+    (outside / "deep" / "up").symlink_to(outside)
+
+    assert run().new == 1
+    run(follow_links=True)
+
+    tagged = {p for p, s in states(inventory).items() if s is State.TAGGED}
+    assert tagged == {"own.png", "first/b.png", "first/deep/a.png", "file.png"}
+    assert run(follow_links=True).missing == 0
+
+
+# The person who reads the mail
+
+
+def test_a_good_night_says_when_it_began_and_ended(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 3)
+
+    done = tagger("scan", shop)
+    lines = done.stdout.splitlines()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    dated = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d "
+    for line, text in zip(
+        lines,
+        [
+            "scan of ",
+            "found 3 new",
+            "these folders hold 3 tagged, [0-3] waiting for review, 0 unreadable",
+            r"done in \d+\.\d s, exit status 0",
+        ],
+        strict=True,
+    ):
+        import re
+
+        assert re.match(dated + text, line), line
+
+
+def test_a_quiet_scan_speaks_only_of_trouble(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 3)
+    good = tagger("scan", shop, "--quiet")
+    as_object = tagger("scan", shop, "--quiet", "--json")
+    shown = in_a_terminal(tagger.command("scan", shop, "--quiet"), tagger)
+    objects = tagger("scan", shop, "--quiet", "--log-format", "json")
+    (shop / "bad.jpg").write_bytes(b"no picture")
+    bad = tagger("scan", shop, "--quiet")
+
+    assert (good.returncode, good.stdout, good.stderr) == (0, "", "")
+    assert (as_object.stdout, objects.stdout, shown) == ("", "", "")
+    assert bad.returncode == 3
+    assert "bad.jpg: not a picture" in bad.stdout
+    assert "exit status 3" in bad.stdout
+
+
+def test_the_last_object_holds_the_counts_and_the_exit_status(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 3)
+    (shop / "bad.jpg").write_bytes(b"no picture")
+
+    done = tagger("scan", shop, "--log-format", "json")
+    failed = tagger("scan", "absent", "--log-format", "json")
+    plainly = tagger("scan", "absent", "--json")
+
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.stderr == failed.stderr == ""
+    assert [one["event"] for one in told] == ["began", "unreadable", "done"]
+    assert {"time", "level", "message"} <= set(told[0])
+    last = told[-1]
+    assert (last["new"], last["unreadable"], last["exit_code"]) == (4, 1, 3)
+    (only,) = map(json.loads, failed.stdout.splitlines())
+    assert (only["event"], only["exit_code"]) == ("failed", 1)
+    assert json.loads(plainly.stdout)["exit_code"] == 1
+    assert plainly.stderr.startswith("error: ")
+
+
+def test_an_inventory_on_a_network_file_system_is_a_warning(
+    run: Scan, photo: Photo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import psutil
+    from psutil._ntuples import sdiskpart
+
+    photo()
+    assert run().warnings == ()
+    mounts = [
+        sdiskpart("/dev/sda", "/", "ext4", "rw"),
+        sdiskpart("server:/shop", str(tmp_path), "nfs4", "rw"),
+        sdiskpart("server:/else", "/else", "cifs", "rw"),
+    ]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: mounts)
+
+    (warning,) = run().warnings
+    assert "network file system (nfs4)" in warning
+
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
+    assert mount.network_file_system(tmp_path) == ""
+
+
+def test_names_longer_than_any_file_system_takes_are_one_line(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    tagger("scan", shop)
+    name = "n" * 300
+
+    for words in (
+        ("scan", shop / name),
+        ("predict", shop / f"{name}.jpg"),
+        ("explain", shop / f"{name}.jpg"),
+        ("status", "--db", shop / name),
+        ("scan", shop, "--db", shop / name),
+        ("scan", shop, "--db", shop / name[:253]),
+    ):
+        assert tagger.fails(*words)
