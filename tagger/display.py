@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.records import (
+    CheckReport,
     InventoryStatus,
     PreparedImage,
+    RootRecord,
     RunRecord,
     RunSummary,
     State,
@@ -85,8 +87,41 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
             _counts("Folders", status.roots),
         ),
         Text(),
-        _last_run(status.last_run),
+        _last_run(status.last_run, status.scanning),
     )
+
+
+def check_report(report: CheckReport) -> RenderableType:
+    """Show what is wrong with an inventory, if anything."""
+    lines = [
+        Text(f"damage: {line}", style="red") for line in map(printable, report.damage)
+    ]
+    lines += [
+        Text(f"other bytes than scanned: {printable(str(path))}", style="red")
+        for path in report.files_differing
+    ]
+    facts = {
+        "complaints about the database": len(report.damage),
+        "pictures read": report.files_read,
+        "with other bytes than were scanned": len(report.files_differing),
+        "decisions about bytes no picture has": report.decisions_without_item,
+        "predictions about bytes no picture has": report.predictions_without_item,
+    }
+    return Group(*lines, _facts("Check", facts))
+
+
+def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> RenderableType:
+    """Show the scanned folders; `there` says by path which of them exist."""
+    table = Table.grid(padding=(0, 2))
+    for root in roots:
+        seen = f"seen {_moment(root.scanned_at)}" if root.scanned_at else "never seen"
+        table.add_row(
+            Text(printable(root.path), overflow="fold"),
+            Text(f"{root.items:,} items"),
+            Text(seen, style="dim"),
+            Text("" if there[root.path] else "not there", style="red"),
+        )
+    return table if roots else Text("No scan yet", style="dim")
 
 
 def prediction_view(
@@ -221,16 +256,26 @@ def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
     return Group(Text("Unreadable", style="italic"), table)
 
 
-def _last_run(run: RunRecord | None) -> Text:
+def _last_run(run: RunRecord | None, scanning: str) -> Text:
     if run is None:
         return Text("No scan yet", style="dim")
-    if run.ended_at is None:
-        ending = "has not ended: still running, or killed"
+    if run.ended_at is not None:
+        ending = f"took {_seconds(run):.1f} s, exit status {run.exit_code}"
+    elif scanning:
+        ending = f"still running ({scanning})"
     else:
-        seconds = (run.ended_at - run.started_at).total_seconds()
-        ending = f"took {seconds:.1f} s, exit status {run.exit_code}"
+        ending = "was killed; the next scan goes on from there"
     begun = f"Last scan: run {run.id}, {_moment(run.started_at)} on {run.host}, "
     return Text(printable(begun + ending))
+
+
+def _seconds(run: RunRecord) -> float:
+    """How long a run took; by the clock only where nothing better is known."""
+    told = run.counts.get("seconds")
+    if isinstance(told, int | float):
+        return float(told)
+    ended = run.ended_at or run.started_at
+    return max(0.0, (ended - run.started_at).total_seconds())
 
 
 def _moment(when: datetime) -> str:

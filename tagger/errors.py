@@ -6,6 +6,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + FolderError       a folder to scan is absent, no folder, or not readable
       + InventoryError    the database cannot be opened, read or written
       + LockedError       another scan holds the inventory
+      + OverdueError      no scan has done its work for too long
       + ModelError        a bundle is absent, malformed, or not what its card says
       + DataError         training data that cannot be trained with
       + TrainingError     a training that cannot begin, or cannot go on
@@ -44,6 +45,10 @@ class LockedError(TaggerError):
     """Another scan holds the inventory (exit status 11)."""
 
     exit_code = EXIT_LOCKED
+
+
+class OverdueError(TaggerError):
+    """No scan has done its work for longer than was asked."""
 
 
 class ModelError(TaggerError):

@@ -204,6 +204,35 @@ class KnownFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Something measured of a run's images, and of those of the month before.
+
+    `of` names what was measured where the name does not say it all.
+    """
+
+    name: str
+    value: float
+    was: float
+    moved: bool
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the images that a run read under a root differ from the month before's."""
+
+    root: str
+    images: int
+    before: int
+    measures: tuple[Measure, ...]
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything moved."""
+        return any(measure.moved for measure in self.measures)
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """What one scan did, in images.
 
@@ -211,7 +240,8 @@ class RunSummary:
     what was found; `classified` how many the network saw; `tagged`, `flagged` and
     `unreadable` how the images of the scanned roots stand after it. `tags` counts the
     tags in force. `doubted` are the folders that have lost more than can be believed.
-    `warnings` are sentences for a person.
+    `drift` compares what was read with the month before, root by root. `warnings` are
+    sentences for a person.
     """
 
     run_id: int | None
@@ -230,6 +260,7 @@ class RunSummary:
     tags: Mapping[str, int] = field(default_factory=dict)
     unreadable_images: tuple[tuple[str, str], ...] = ()
     doubted: tuple[str, ...] = ()
+    drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -272,7 +303,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class InventoryStatus:
-    """The inventory at a glance, in items."""
+    """The inventory at a glance, in items. `scanning` tells who is at it, if anyone."""
 
     database: Path
     roots: Mapping[str, int]
@@ -281,6 +312,7 @@ class InventoryStatus:
     flagged: int
     decided_by_person: int
     last_run: RunRecord | None
+    scanning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,3 +337,28 @@ class Story:
     size: int | None
     same_bytes: tuple[str, ...]
     events: tuple[StoryEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RootRecord:
+    """A scanned folder: its items, and when a scan last saw it whole (UTC)."""
+
+    path: str
+    items: int
+    scanned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What is wrong with an inventory, or could be.
+
+    `damage` are sentences of what must not be. `files_differing` are the pictures, of
+    `files_read`, that look as scanned and have other bytes. Decisions and predictions
+    without an item belong to bytes that no picture has today, which is no fault.
+    """
+
+    damage: tuple[str, ...]
+    files_read: int
+    files_differing: tuple[Path, ...]
+    decisions_without_item: int
+    predictions_without_item: int

@@ -8,7 +8,6 @@ An image belongs to one root, the outermost: a folder inside a scanned root is a
 of it, and a root that turns out to lie inside another is taken into it.
 """
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from tagger.discover import Rules, absolute, check_root, walk
+from tagger.drift import DAYS, Tally, compare, describe
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.images import FOREIGN_PICTURES, FORMATS
 from tagger.interrupt import Interruption
@@ -26,6 +26,7 @@ from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
 from tagger.pipeline import Classifier, Outcome, Pipeline, Result
 from tagger.policy import decide
 from tagger.records import (
+    Drift,
     FileStamp,
     ImageFile,
     KnownFile,
@@ -35,6 +36,7 @@ from tagger.records import (
     SkippedFile,
     State,
 )
+from tagger.text import encodable
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
@@ -141,10 +143,12 @@ def scan(  # noqa: PLR0913  the seven things a scan is made of
                 "damage it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
+        drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
             warnings=tuple(run.warnings),
             doubted=tuple(str(path) for path in run.doubted),
+            drift=drift,
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -153,6 +157,7 @@ def scan(  # noqa: PLR0913  the seven things a scan is made of
             run.seen_whole(plans),
             exit_code=exit_code(summary),
             counts=_kept_counts(summary),
+            tallies={root: asdict(tally) for root, tally in run.tallies.items()},
         )
     return summary
 
@@ -198,15 +203,13 @@ def _told(
     places: Sequence[_Place], policy: Policy, options: ScanOptions
 ) -> dict[str, object]:
     """Return the options of a run as JSON can hold them."""
-    shown = [
-        os.fsencode(place.path).decode(errors="backslashreplace") for place in places
-    ]
+    shown = [encodable(str(place.path)) for place in places]
     return {"roots": shown} | asdict(policy) | asdict(options)
 
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in ("run_id", "unreadable_images", "warnings", "doubted"):
+    for name in ("run_id", "unreadable_images", "warnings", "doubted", "drift"):
         del counts[name]
     return counts
 
@@ -361,6 +364,7 @@ class _Run:
     ) -> None:
         self.warnings: list[str] = []
         self.doubted: dict[Path, str] = {}
+        self.tallies: dict[Path, Tally] = {}
         self._recording = recording
         self._pipeline = pipeline
         self._options = options
@@ -401,6 +405,16 @@ class _Run:
             and plan.place.path not in self.doubted
         ]
 
+    def drift(self, of_late: Mapping[Path, Mapping[str, Any]]) -> tuple[Drift, ...]:
+        """Compare what was read with what was read of late, and warn of what moved."""
+        found = tuple(
+            compare(str(root), tally, Tally(**of_late[root]))
+            for root, tally in self.tallies.items()
+            if root in of_late
+        )
+        self.warnings += [describe(drift) for drift in found if drift.moved]
+        return found
+
     def _doubt(self, plan: _Plan, why: str) -> None:
         """Note that what is not there is not to be taken for gone."""
         self.doubted[plan.place.path] = why
@@ -433,6 +447,8 @@ class _Run:
             self._recording.touch(touched)
         if written:
             self._recording.record(plan.root, written, known, moved)
+            read = _tally([result for _, result in written])
+            self.tallies[plan.root] = self.tallies.get(plan.root, Tally()) + read
 
     def _lasting(self, plan: _Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Leave out the files that changed, or went away, while they were read.
@@ -501,6 +517,19 @@ class _Run:
             "If they are gone for good, scan once with --max-missing 100%"
         )
         return []
+
+
+def _tally(results: Sequence[Result]) -> Tally:
+    tagged = [result for result in results if isinstance(result, Tagged)]
+    confidences = [one.prediction.confidence for one in tagged]
+    return Tally(
+        images=len(results),
+        unreadable=len(results) - len(tagged),
+        flagged=sum(one.verdict.flagged for one in tagged),
+        confidence=sum(confidences),
+        squares=sum(confidence**2 for confidence in confidences),
+        tags=dict(Counter(one.prediction.tag for one in tagged)),
+    )
 
 
 def _kind_of_change(row: KnownFile | None, result: Result) -> str:

@@ -2,22 +2,27 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import SAMPLES, FakeClassifier, Photo
 from test_cli import Tagger, in_a_terminal
+from test_inventory import raw
 
+from tagger.drift import Tally, compare, describe, stability_index
 from tagger.errors import EXIT_LOCKED, InventoryError, LockedError, Stopped
 from tagger.interrupt import Interruption
-from tagger.inventory import Inventory, mount, scan_in_progress, scan_lock
+from tagger.inventory import Inventory, database, mount, scan_in_progress, scan_lock
 from tagger.records import (
     DecisionKind,
     ImageFile,
@@ -240,9 +245,10 @@ def test_a_known_root_that_is_gone_is_told_and_the_others_are_scanned(
 
     assert exit_code(summary) == 3
     assert summary.doubted == (f"{shop}/disk",)
-    assert summary.warnings == (
+    (warning,) = summary.warnings
+    assert warning == (
         f"{shop}/disk does not exist: nothing there was marked missing; "
-        "is the disk plugged in?",
+        "is the disk plugged in?"
     )
     assert (summary.new, summary.missing) == (1, 0)
     assert [item for item in lasting(inventory) if item.path != "c.png"] == before
@@ -605,8 +611,6 @@ def test_a_good_night_says_when_it_began_and_ended(
         ],
         strict=True,
     ):
-        import re
-
         assert re.match(dated + text, line), line
 
 
@@ -644,8 +648,8 @@ def test_the_last_object_holds_the_counts_and_the_exit_status(
     assert {"time", "level", "message"} <= set(told[0])
     last = told[-1]
     assert (last["new"], last["unreadable"], last["exit_code"]) == (4, 1, 3)
-    (only,) = map(json.loads, failed.stdout.splitlines())
-    assert (only["event"], only["exit_code"]) == ("failed", 1)
+    last = json.loads(failed.stdout.splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("failed", 1)
     assert json.loads(plainly.stdout)["exit_code"] == 1
     assert plainly.stderr.startswith("error: ")
 
@@ -687,4 +691,337 @@ def test_names_longer_than_any_file_system_takes_are_one_line(
         ("scan", shop, "--db", shop / name),
         ("scan", shop, "--db", shop / name[:253]),
     ):
-        assert tagger.fails(*words)
+        done = tagger(*words)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+
+
+# Whether scans still do their work
+
+
+def test_the_switch_is_thrown_when_no_scan_succeeded_of_late(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    tagger("scan", shop)
+    assert tagger("status", "--max-age", "26h").returncode == 0
+
+    def age(ended: str) -> str:
+        with raw(tagger.db) as connection, connection:
+            connection.execute("UPDATE run SET ended_at = ?", (ended,))
+        done = tagger("status", "--max-age", "26h", "--json")
+        assert done.returncode == 1
+        assert "last_run" in json.loads(done.stdout)
+        return done.stderr
+
+    assert "no scan has succeeded since 2026-01-0" in age("2026-01-02T03:04:05.0Z")
+    assert "dated in the future" in age("2999-01-02T03:04:05.0Z")
+    assert tagger("status").returncode == 0
+
+
+def test_the_switch_is_thrown_when_scans_are_killed_or_fail(
+    inventory: Inventory, classifier: FakeClassifier
+) -> None:
+    assert "nor been begun" in inventory.overdue(timedelta(hours=26))
+    with (
+        pytest.raises(ZeroDivisionError),
+        inventory.recording(classifier.identity, options={}),
+    ):
+        1 / 0  # noqa: B018
+    assert "ended with status 1" in inventory.overdue(timedelta(hours=26))
+    killed = inventory.recording(classifier.identity, options={})
+    killed.__enter__()
+    assert "was killed or is at work" in inventory.overdue(timedelta(hours=26))
+
+
+def test_the_switch_is_thrown_when_a_disk_stays_away(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("disk/a.png")
+    photo("here/b.png", shade=90)
+    run(shop / "disk", shop / "here")
+    assert inventory.overdue(timedelta(hours=26)) == ""
+    with raw(inventory.path) as connection, connection:
+        connection.execute("UPDATE root SET scanned_at = '2026-01-01T00:00:00.0Z'")
+    (shop / "disk" / "a.png").unlink()
+    run(shop / "disk", shop / "here")
+
+    assert f"{shop}/disk has not been seen whole" in inventory.overdue(
+        timedelta(hours=26)
+    )
+
+
+# Sound, and copied
+
+
+def test_a_sound_inventory_is_told_to_be_sound(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 3)
+    tagger("scan", shop)
+
+    done = tagger("check")
+    told = json.loads(tagger("check", "--all", "--json").stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 pictures read" in done.stdout
+    assert (told["damage"], told["files_read"], told["exit_code"]) == ([], 3, 0)
+    assert json.loads(tagger("check", "--sample", 2, "--json").stdout)[
+        "files_read"
+    ] == (2)
+
+
+def test_other_bytes_behind_the_same_size_and_time_are_found(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 3)
+    tagger("scan", shop)
+    rotten, changed = shop / "1.png", shop / "2.png"
+    times = rotten.stat()
+    data = bytearray(rotten.read_bytes())
+    data[-20] ^= 1
+    rotten.write_bytes(data)
+    os.utime(rotten, ns=(times.st_atime_ns, times.st_mtime_ns))
+    changed.write_bytes(b"a new upload")
+
+    done = tagger("check", "--all")
+
+    assert done.returncode == 3
+    assert "other bytes than scanned: " + str(rotten) in done.stdout
+    assert str(changed) not in done.stdout
+
+
+def test_rows_that_name_nothing_are_damage(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    many(photo, 2)
+    tagger("scan", shop)
+    with raw(tagger.db) as connection, connection:
+        connection.execute("DELETE FROM root")
+        connection.execute("UPDATE image SET digest = 'x' WHERE path = '0.png'")
+
+    done = tagger("check")
+
+    assert done.returncode == 1
+    assert "a row of image names none of root" in done.stdout
+    assert "1 predictions about bytes no picture has" in done.stdout
+    assert done.stderr.endswith("is damaged: restore it from a backup\n")
+
+
+def test_a_backup_is_the_inventory_of_one_moment(
+    tagger: Tagger, large_shop: Path
+) -> None:
+    scanning = begun(tagger, large_shop)
+    time.sleep(1)
+
+    done = tagger("backup", "copies.db")
+    again = tagger("backup", "copies.db")
+    scanning.kill()
+    scanning.communicate()
+
+    assert (done.returncode, again.returncode) == (0, 0), done.stderr
+    left = {path.name for path in tagger.folder.iterdir() if "copies" in path.name}
+    assert left == {"copies.db"}
+    assert tagger("check", "--db", "copies.db").returncode == 0
+    with raw(tagger.folder / "copies.db") as connection:
+        assert connection.execute("SELECT count(*) FROM image").fetchone() > (0,)
+
+
+def test_a_backup_replaces_nothing_but_a_backup(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    assert "no inventory at" in tagger.fails("backup", "copy.db")
+    tagger("scan", shop)
+    notes = tagger.folder / "notes.txt"
+    notes.write_text("my notes\n" * 99)
+
+    assert "no SQLite database" in tagger.fails("backup", notes)
+    assert "is a folder" in tagger.fails("backup", shop)
+    assert "cannot write" in tagger.fails("backup", shop / "absent" / "copy.db")
+    assert "the inventory itself" in tagger.fails("backup", tagger.db)
+    assert notes.read_text() == "my notes\n" * 99
+    assert tagger("check").returncode == 0
+
+
+def test_a_damaged_inventory_is_not_copied_over_a_good_backup(
+    tagger: Tagger, inventory: Inventory, run: Scan, photo: Photo
+) -> None:
+    many(photo)
+    run()
+    good = tagger.folder / "copy.db"
+    tagger("backup", good)
+    before = good.read_bytes()
+    with raw(inventory.path) as connection, connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'image_digest'"
+        ).fetchone()
+    with inventory.path.open("r+b") as stream:
+        stream.seek(4096 * (page - 1))
+        stream.write(b"\xff" * 4096)
+
+    message = tagger.fails("backup", good)
+
+    assert "damaged" in message
+    assert good.read_bytes() == before
+    assert tagger("check").returncode == 1
+
+
+def test_the_copy_before_an_upgrade_is_never_one_from_after_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "inventory.db"
+    Inventory(path).__exit__()
+    kept = tmp_path / f"inventory.db.before-{database.REVISIONS[-1]}"
+    kept.write_text("from before")
+
+    # Another process has upgraded the file since this one read its revision.
+    database._keep_copy(path, "0000")  # noqa: SLF001
+
+    assert kept.read_text() == "from before"
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, kept.name}
+
+
+# Roots
+
+
+def test_a_root_moves_with_its_decisions(
+    tagger: Tagger, shop: Path, photo: Photo, tmp_path: Path
+) -> None:
+    many(photo, 3)
+    tagger("scan", shop)
+    with Inventory(tagger.db) as inventory:
+        item = next(inventory.items())
+        assert item.digest
+        inventory.decide(item.digest, DecisionKind.CORRECT, tag="Bag", reviewer="x")
+    mounted = tmp_path / "mounted"
+    shop.rename(mounted)
+    assert "not there" in tagger("roots", "list").stdout
+
+    moved = tagger("roots", "move", shop, mounted)
+    again = json.loads(tagger("scan", mounted, "--json").stdout)
+
+    assert (moved.returncode, again["unchanged"], again["new"]) == (0, 3, 0)
+    row = tagger.rows()[item.path]
+    assert (row["root"], row["tag"]) == (str(mounted), "Bag")
+    (told,) = map(json.loads, tagger("roots", "list", "--json").stdout.splitlines())
+    assert (told["path"], told["items"], told["there"]) == (str(mounted), 3, True)
+
+
+def test_a_root_is_not_moved_to_a_wrong_place(
+    tagger: Tagger, shop: Path, photo: Photo, tmp_path: Path
+) -> None:
+    photo()
+    (tmp_path / "empty").mkdir()
+    tagger("scan", shop)
+    move = ("roots", "move")
+
+    assert "none of the 1 pictures" in tagger.fails(*move, shop, tmp_path / "empty")
+    assert "is no scanned folder" in tagger.fails(*move, tmp_path / "empty", shop)
+    assert "does not exist" in tagger.fails(*move, shop, tmp_path / "absent")
+    shutil.copytree(shop, tmp_path / "other")
+    tagger("scan", tmp_path / "other")
+    assert "is scanned already" in tagger.fails(*move, shop, tmp_path / "other")
+    assert "is scanned already" in tagger.fails(*move, shop, tmp_path)
+
+
+# Drift
+
+
+def test_a_night_like_the_month_before_has_not_drifted(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    for day in range(3):
+        for shade in range(0, 240, 4):
+            photo(f"{day}/{shade}.png", shade=shade).touch()
+            with (shop / str(day) / f"{shade}.png").open("ab") as stream:
+                stream.write(bytes([day]))
+        summary = run()
+
+    (drift,) = summary.drift
+    assert (drift.root, drift.images, drift.before) == (str(shop), 60, 120)
+    assert not drift.moved
+    assert summary.warnings == ()
+    assert "class mix as before" in describe(drift)
+
+
+def test_a_root_that_drifts_is_named_with_what_moved(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    for shade in range(0, 240, 4):
+        photo(f"left/{shade}.png", shade=shade)
+        photo(f"right/{shade}.png", shade=shade + 1)
+    run(shop / "left", shop / "right")
+    for number in range(60):
+        photo(f"right/new{number}.png", shade=240 + number % 10)
+        (shop / "right" / f"bad{number}.png").write_bytes(b"bad%d" % number)
+        with photo(f"left/{number}b.png", shade=number * 4).open("ab") as stream:
+            stream.write(b"x")
+
+    summary = run(shop / "left", shop / "right")
+
+    left, right = summary.drift
+    assert not left.moved
+    moved = {measure.name for measure in right.measures if measure.moved}
+    assert moved == {"class mix", "mean confidence", "unreadable"}
+    (warning,) = summary.warnings
+    assert warning.startswith(f"drift in {shop}/right: class mix moved (")
+    assert "unreadable moved (50%, was 0%)" in warning
+
+
+counts = st.lists(st.integers(0, 1000), min_size=2, max_size=10)
+
+
+@given(counts)
+def test_the_stability_index_of_the_same_is_nothing(bins: list[int]) -> None:
+    assert stability_index(bins, bins) == pytest.approx(0)
+
+
+@given(st.data())
+def test_the_stability_index_does_not_care_which_came_first(
+    data: st.DataObject,
+) -> None:
+    now = data.draw(counts)
+    before = data.draw(
+        st.lists(st.integers(0, 1000), min_size=len(now), max_size=len(now))
+    )
+
+    assert stability_index(now, before) >= 0
+    assert stability_index(now, before) == pytest.approx(stability_index(before, now))
+
+
+def test_chance_seldom_drifts() -> None:
+    import numpy as np
+
+    generator = np.random.default_rng(1)
+    shares = np.array([0.3, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.04, 0.03, 0.03])
+    names = [str(number) for number in range(10)]
+
+    def drawn(size: int) -> Tally:
+        tags = dict(
+            zip(names, generator.multinomial(size, shares).tolist(), strict=True)
+        )
+        said = generator.beta(5, 2, size)
+        return Tally(
+            images=size,
+            flagged=int(generator.binomial(size, 0.4)),
+            confidence=float(said.sum()),
+            squares=float((said**2).sum()),
+            tags=tags,
+        )
+
+    sizes = (1, 2, 5, 10, 30, 100, 1000)
+    alarms = [
+        compare("/shop", drawn(size), drawn(before)).moved
+        for size in sizes
+        for before in sizes
+        for _ in range(40)
+    ]
+    assert sum(alarms) <= len(alarms) * 0.01
+
+
+def test_what_was_never_read_has_not_drifted() -> None:
+    assert not compare("/shop", Tally(), Tally()).moved
+    assert Tally().mean_confidence == 0

@@ -10,10 +10,13 @@ from typing import Annotated
 import typer
 
 from tagger import __version__
+from tagger.cli.backup import backup
+from tagger.cli.check import check
 from tagger.cli.explain import explain
 from tagger.cli.export import export
 from tagger.cli.model import model
 from tagger.cli.predict import predict
+from tagger.cli.roots import roots
 from tagger.cli.scan import scan
 from tagger.cli.status import status
 
@@ -32,6 +35,9 @@ app.command()(status)
 app.command()(export)
 app.command()(predict)
 app.command()(explain)
+app.command()(check)
+app.command()(backup)
+app.add_typer(roots)
 app.add_typer(model)
 
 

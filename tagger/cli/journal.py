@@ -137,6 +137,8 @@ class Lines(Journal):
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
         """Tell what was found, how the folders stand, and what is wrong."""
+        from tagger.drift import describe
+
         if self._trouble(summary, exit_code):
             self._speak_up()
         for warning in summary.warnings:
@@ -145,6 +147,9 @@ class Lines(Journal):
             self._say("unreadable", f"unreadable: {path}: {reason}")
         if (more := len(summary.unreadable_images) - _MOST_UNREADABLE) > 0:
             self._say("unreadable", f"and {more:,} more: tagger export lists them")
+        for drift in summary.drift:
+            if not drift.moved:  # what moved is a warning
+                self._say("drift", describe(drift))
         self._sum_up(summary, exit_code)
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:

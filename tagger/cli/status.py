@@ -1,18 +1,36 @@
 """`tagger status`: the inventory at a glance."""
 
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
 from tagger.cli import options
 
 
-def status(db: options.Db = None, as_json: options.AsJson = False) -> None:
+def status(
+    db: options.Db = None,
+    max_age: Annotated[
+        float | None,
+        typer.Option(
+            parser=options.duration,
+            metavar="DURATION",
+            help="Fail unless a scan has succeeded within this time, e.g. 26h.",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
     """Show what is in the inventory, the last scan, and how many wait for review.
 
-    Example: tagger status --json
+    Example: tagger status --max-age 26h
     """
     from tagger.bundle import DEFAULT_BUNDLE, chosen
+    from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
+        late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
     choice = chosen()
     if as_json:
         from dataclasses import asdict
@@ -27,3 +45,5 @@ def status(db: options.Db = None, as_json: options.AsJson = False) -> None:
         if choice is not None:
             told = f"Network {choice}, chosen with 'tagger model use'"
             console.print(printable(told))
+    if late:
+        raise OverdueError(late)

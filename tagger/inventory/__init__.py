@@ -3,6 +3,7 @@
 The only package that knows SQL. Programs other than tagger read its view `inventory`.
 """
 
+from tagger.inventory.database import back_up
 from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
 from tagger.inventory.recording import Former, Recording, StateChange, Tagged
 from tagger.inventory.store import Inventory
@@ -14,6 +15,7 @@ __all__ = [
     "Recording",
     "StateChange",
     "Tagged",
+    "back_up",
     "scan_in_progress",
     "scan_lock",
 ]

@@ -40,10 +40,7 @@ class Database:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         if not create and _is_blank(path):
-            raise InventoryError(
-                f"no inventory at {path}: make it with 'tagger scan FOLDER', "
-                "or name another with --db"
-            )
+            raise _absent(path)
         with _in_plain_words(path):
             _prepare_file(path)
         self._engine = _engine(path)
@@ -81,15 +78,65 @@ def check_usable(path: Path) -> None:
 def copy_database(source: Path, target: Path) -> None:
     """Copy an inventory that others may be writing to, as of one moment.
 
-    Raises InventoryError where `source` is none, or a newer tagger's.
+    The copy is checked, and then takes its place whole. Raises InventoryError where
+    `source` is no inventory, a newer tagger's, or damaged, and where the copy cannot
+    be written; then `target` is what it was.
     """
+    with _in_plain_words(source):
+        _revision(source)
+    # Beside the target, so that it is renamed and not copied again.
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        _copy(source, part)
+        part.replace(target)
+    except OSError as error:
+        raise InventoryError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        for left in (part, *(part.with_name(part.name + end) for end in _NOTES)):
+            left.unlink(missing_ok=True)
+
+
+_NOTES: Final = ("-journal", "-wal", "-shm")
+"""Endings of the files that SQLite keeps beside one that is open."""
+
+
+def _copy(source: Path, part: Path) -> None:
+    with part.open("xb"):  # SQLite's own words for a folder that is not there say less
+        pass
     with (
         _in_plain_words(source),
         closing(_connect(source)) as old,
-        closing(sqlite3.connect(target)) as new,
+        closing(_connect(part)) as new,
     ):
-        _revision(source)
         old.backup(new)
+        (verdict,) = new.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise InventoryError(f"{source} is damaged, and was not copied: {verdict}")
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def back_up(database: Path, target: Path) -> int:
+    """Copy an inventory to `target`; return the size in bytes.
+
+    Raises InventoryError as `copy_database`, and where `target` holds something else
+    than a former copy.
+    """
+    if _is_blank(database):
+        raise _absent(database)
+    with _in_plain_words(target):
+        _revision(target)
+    if target.exists() and target.samefile(database):
+        raise InventoryError(f"{target} is the inventory itself: name another file")
+    copy_database(database, target)
+    return target.stat().st_size
+
+
+def _absent(path: Path) -> InventoryError:
+    return InventoryError(
+        f"no inventory at {path}: make it with 'tagger scan FOLDER', "
+        "or name another with --db"
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -135,8 +182,22 @@ def _prepare_file(path: Path) -> None:
     if revision == REVISIONS[-1]:
         return
     if revision is not None:
-        copy_database(path, path.with_name(f"{path.name}.before-{REVISIONS[-1]}"))
+        _keep_copy(path, revision)
     _upgrade(path)
+
+
+def _keep_copy(path: Path, revision: str) -> None:
+    """Copy an inventory as it is before its upgrade.
+
+    Another process may have upgraded it a moment ago; its copy then stays.
+    """
+    kept = path.with_name(f"{path.name}.before-{REVISIONS[-1]}")
+    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+    copy_database(path, fresh)
+    if _revision(fresh) == revision:
+        fresh.replace(kept)
+    else:
+        fresh.unlink()
 
 
 def _make_folder(folder: Path) -> None:

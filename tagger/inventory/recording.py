@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -56,6 +57,9 @@ from tagger.records import (
     UnreadableImage,
     Verdict,
 )
+
+_BY_ROOT = "by_root"
+"""Where a run's counts hold what it read, by the root's id: roots can be moved."""
 
 _MANY = 10_000
 """Rows fetched at once when a whole inventory is gone through."""
@@ -310,10 +314,35 @@ class Recording:
                 [(change.known.id, change.what, change.reason) for change in changes],
             )
 
+    def tallies_of_late(self, days: int) -> dict[Path, dict[str, Any]]:
+        """Add up what the runs of the last days before this one read, root by root."""
+        query = select(Run.counts).where(
+            Run.id < self.run_id,
+            Run.started_at >= self._started - timedelta(days=days),
+            Run.counts.is_not(None),
+        )
+        found: dict[int, dict[str, Any]] = {}
+        with self._database.reading() as connection:
+            roots = {
+                r.id: r.path for r in connection.execute(select(Root.id, Root.path))
+            }
+            for counts in connection.scalars(query):
+                for root_id, tally in (counts or {}).get(_BY_ROOT, {}).items():
+                    found[int(root_id)] = _added(found.get(int(root_id), {}), tally)
+        return {Path(roots[key]): sums for key, sums in found.items() if key in roots}
+
     def finish(
-        self, roots: Iterable[Path], *, exit_code: int, counts: Mapping[str, object]
+        self,
+        roots: Iterable[Path],
+        *,
+        exit_code: int,
+        counts: Mapping[str, object],
+        tallies: Mapping[Path, Mapping[str, object]] = MappingProxyType({}),
     ) -> None:
-        """End the run's row; the roots count as scanned when it began."""
+        """End the run's row; the roots count as scanned when it began.
+
+        `tallies` tell what was read under each root, as numbers and counts of numbers.
+        """
         with self._database.writing() as connection:
             for root in roots:
                 connection.execute(
@@ -321,8 +350,14 @@ class Recording:
                     .where(Root.path == str(root))
                     .values(scanned_at=self._started)
                 )
+            by_root = {
+                str(_root_id(connection, root)): dict(tally)
+                for root, tally in tallies.items()
+            }
             connection.execute(
-                ended(self.run_id, exit_code).values(counts=dict(counts))
+                ended(self.run_id, exit_code).values(
+                    counts=dict(counts) | {_BY_ROOT: by_root}
+                )
             )
 
     def standing(self, roots: Sequence[Path]) -> dict[str, Any]:
@@ -450,6 +485,16 @@ class Recording:
                     for image_id, what, detail in events
                 ],
             )
+
+
+def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Add numbers by name, and counts of them in turn."""
+    return {
+        name: _added(sums.get(name, {}), value)
+        if isinstance(value, Mapping)
+        else sums.get(name, 0) + value
+        for name, value in more.items()
+    } | {name: value for name, value in sums.items() if name not in more}
 
 
 def ended(run_id: int, exit_code: int) -> Update:

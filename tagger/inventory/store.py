@@ -1,27 +1,34 @@
 """What can be asked of an inventory, and what a person may write into it."""
 
+import os
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.errors import InventoryError, Stopped
+from tagger.inventory import checking
 from tagger.inventory.database import Database, copy_database
+from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mount import network_file_system
+from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
 from tagger.inventory.rows import count, counts, insert_one, item, now, within
 from tagger.inventory.stories import find_story
-from tagger.inventory.tables import Decision, Image, Model, Root, Run, view
+from tagger.inventory.tables import Decision, Image, Model, Prediction, Root, Run, view
 from tagger.records import (
+    CheckReport,
     DecidedBy,
     DecisionKind,
     InventoryStatus,
     Item,
     ModelIdentity,
+    RootRecord,
     RunRecord,
     State,
     Story,
@@ -123,7 +130,31 @@ class Inventory:
                     connection, view.c.decided_by == DecidedBy.PERSON
                 ),
                 last_run=_last_run(connection),
+                scanning=str(scan_in_progress(self.path) or ""),
             )
+
+    def overdue(self, max_age: timedelta) -> str:
+        """Say why no scan has done its work of late; empty where one has.
+
+        A scan that ended with status 0 or 3 has, where it saw its folders whole.
+        """
+        with self._database.reading() as connection:
+            return overdue(connection, max_age, now())
+
+    def check(self, size: int | None, *, seed: int) -> CheckReport:
+        """Look for what is wrong, reading `size` pictures; all where it is None."""
+        with self._database.reading() as connection:
+            damage = checking.damage(connection)
+            decisions = checking.without_item(connection, Decision)
+            predictions = checking.without_item(connection, Prediction)
+            files = checking.sample(connection, size, seed)
+        return CheckReport(
+            damage=damage,
+            files_read=len(files),
+            files_differing=tuple(f.path for f in files if checking.differs(f)),
+            decisions_without_item=decisions,
+            predictions_without_item=predictions,
+        )
 
     def story(self, path: Path) -> Story | None:
         """Return all that is known of an absolute path; None when nothing is."""
@@ -146,6 +177,53 @@ class Inventory:
         query = select(Image.id).join(Root).where(Root.path == str(root))
         with self._database.reading() as connection:
             return connection.scalar(query.where(within(folder)).limit(1)) is not None
+
+    def move_root(self, old: Path, new: Path) -> int:
+        """Say that a root is at another place now; return how many items it has.
+
+        Raises InventoryError where `old` is no root, `new` already has a part in one,
+        or none of the root's pictures lies at `new`.
+        """
+        with self._database.writing() as connection:
+            roots = list(connection.scalars(select(Root.path)))
+            if str(old) not in roots:
+                shown = ", ".join(sorted(roots)) or "none"
+                raise InventoryError(f"{old} is no scanned folder (those are: {shown})")
+            for other in roots:
+                if other != str(old) and (
+                    new.is_relative_to(other) or Path(other).is_relative_to(new)
+                ):
+                    raise InventoryError(
+                        f"{new} is scanned already, as {other}: its pictures have "
+                        "their decisions, which go with their bytes"
+                    )
+            paths = list(
+                connection.scalars(
+                    select(Image.path)
+                    .join(Root)
+                    .where(Root.path == str(old), Image.digest.is_not(None))
+                )
+            )
+            if paths and not any(os.path.lexists(new / path) for path in paths):
+                raise InventoryError(
+                    f"none of the {len(paths):,} pictures of {old} lies in {new}: "
+                    "is it the right folder?"
+                )
+            connection.execute(
+                update(Root).where(Root.path == str(old)).values(path=str(new))
+            )
+            return count(connection, view.c.root == str(new))
+
+    def root_records(self) -> list[RootRecord]:
+        """Return the scanned folders with what is known of them."""
+        query = (
+            select(Root.path, func.count(Image.id), Root.scanned_at)
+            .outerjoin(Image, Image.root_id == Root.id)
+            .group_by(Root.id)
+            .order_by(Root.path)
+        )
+        with self._database.reading() as connection:
+            return [RootRecord(*row) for row in connection.execute(query)]
 
     def roots(self) -> list[str]:
         """Return the scanned folders."""

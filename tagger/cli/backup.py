@@ -1,0 +1,25 @@
+"""`tagger backup`: copy the inventory while others use it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagger.cli import options
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(readable=False, help="Where the copy goes.")],
+    db: options.Db = None,
+) -> None:
+    """Copy the inventory to a file, as of one moment, whole or not at all.
+
+    A scan may go on meanwhile. A former backup of that name is replaced. To restore
+    one, put it in the inventory's place while nothing uses that.
+    Example: tagger backup /backup/inventory.db
+    """
+    from tagger.inventory import back_up
+    from tagger.text import printable
+
+    size = back_up(options.database(db), file)
+    typer.echo(printable(f"wrote {file}, {size:,} bytes"))

@@ -1,0 +1,45 @@
+"""`tagger check`: whether the inventory is sound."""
+
+from typing import Annotated
+
+import typer
+
+from tagger.cli import options
+
+
+def check(
+    db: options.Db = None,
+    sample: Annotated[
+        int,
+        typer.Option(min=0, help="How many picture files to read, chosen by chance."),
+    ] = 100,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Read every picture file.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check the database, its rows, and the bytes of a sample of the pictures.
+
+    Exit status 1 where the database is damaged, 3 where a picture has other bytes than
+    were scanned though it looks the same. Example: tagger check --sample 1000
+    """
+    from dataclasses import asdict
+    from time import time_ns
+
+    from tagger.errors import EXIT_FAILED, EXIT_UNREADABLE, InventoryError
+    from tagger.inventory import Inventory
+
+    database = options.database(db)
+    with Inventory(database, create=False) as inventory:
+        report = inventory.check(None if everything else sample, seed=time_ns())
+    code = EXIT_UNREADABLE if report.files_differing else 0
+    code = EXIT_FAILED if report.damage else code
+    if as_json:
+        options.print_json(asdict(report) | {"exit_code": code})
+    else:
+        from tagger import display
+
+        options.console().print(display.check_report(report))
+    if report.damage:
+        raise InventoryError(f"{database} is damaged: restore it from a backup")
+    raise typer.Exit(code)

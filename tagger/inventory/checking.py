@@ -1,0 +1,82 @@
+"""Look for what is wrong with an inventory: its file, its rows, the files it names."""
+
+import hashlib
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, exists, func, select
+
+from tagger.inventory.tables import Decision, Image, Prediction, Root
+from tagger.records import FileStamp, State
+
+_MOST = 100
+"""Complaints of SQLite that are asked for; a ruined file has more than anyone reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """A picture file as a scan last saw it."""
+
+    path: Path
+    digest: str
+    stamp: FileStamp
+
+
+def damage(connection: Connection) -> tuple[str, ...]:
+    """Return what SQLite finds wrong with the file and between its rows."""
+    integrity = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})").scalars()
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(_MOST)
+    return (
+        *(line for line in integrity if line != "ok"),
+        *(f"a row of {row[0]} names none of {row[2]}" for row in dangling),
+    )
+
+
+def without_item(connection: Connection, table: type[Decision | Prediction]) -> int:
+    """Count the rows about bytes that no image has today."""
+    has_one = exists(select(Image.id).where(Image.digest == table.digest))
+    query = select(func.count()).select_from(table).where(~has_one)
+    return connection.scalar(query) or 0
+
+
+def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedFile]:
+    """Choose tagged files by chance; all of them where `size` is None."""
+    query = select(Image.id).join(Root).where(Image.state == State.TAGGED)
+    ids = list(connection.scalars(query.order_by(Image.id)))
+    if size is not None and size < len(ids):
+        ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  no secret
+    return [_scanned_file(connection, image_id) for image_id in ids]
+
+
+def _scanned_file(connection: Connection, image_id: int) -> ScannedFile:
+    row = connection.execute(
+        select(
+            Root.path.label("root"),
+            Image.path,
+            Image.digest,
+            Image.size,
+            Image.mtime_ns,
+        )
+        .join(Root)
+        .where(Image.id == image_id)
+    ).one()
+    stamp = FileStamp(row.size, row.mtime_ns)
+    return ScannedFile(Path(row.root, row.path), row.digest, stamp)
+
+
+def differs(file: ScannedFile) -> bool:
+    """Whether a file has other bytes though it looks unchanged to a scan.
+
+    One that looks changed, or is gone, is the next scan's business.
+    """
+    try:
+        status = file.path.stat()
+        if FileStamp(status.st_size, status.st_mtime_ns) != file.stamp:
+            return False
+        with file.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() != file.digest
+    except OSError:
+        # What looks unchanged and cannot be read is no better than different.
+        return os.path.lexists(file.path)

@@ -1,0 +1,52 @@
+"""The dead man's switch: whether scans still do their work."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, select
+
+from tagger.errors import EXIT_UNREADABLE
+from tagger.inventory.tables import Root, Run
+from tagger.text import encodable
+
+_DONE: Final = (0, EXIT_UNREADABLE)
+
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far in the future a scan may be dated before the clock is to be doubted."""
+
+
+def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str:
+    """Say why no scan has done its work since `max_age` ago; empty where one has."""
+    runs = select(Run.__table__).order_by(Run.id.desc())
+    done = connection.execute(runs.where(Run.exit_code.in_(_DONE)).limit(1))
+    last = done.mappings().first()
+    if last is None:
+        return "no scan has succeeded yet" + _since(connection, 0)
+    ended = f"{last['ended_at'].astimezone():%F %T}"
+    if last["ended_at"] > moment + _CLOCKS_DIFFER:
+        return f"the last scan is dated in the future, {ended}: check the clock"
+    if moment - last["ended_at"] > max_age:
+        since = _since(connection, last["id"])
+        return f"no scan has succeeded since {ended}" + since
+    return _unseen(connection, last, moment - max_age)
+
+
+def _since(connection: Connection, run_id: int) -> str:
+    """Tell how the scans after a run ended."""
+    query = select(Run.exit_code).where(Run.id > run_id).order_by(Run.id.desc())
+    codes = list(connection.scalars(query))
+    if not codes:
+        return ", nor been begun: does cron run?"
+    if codes[0] is None:
+        return f": {len(codes)} begun since, the last was killed or is at work"
+    return f": {len(codes)} begun since, the last ended with status {codes[0]}"
+
+
+def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
+    """Name a root of a run that has not been seen whole for too long."""
+    named = set(run["options"].get("roots", ()))
+    for path, seen in connection.execute(select(Root.path, Root.scanned_at)):
+        if encodable(path) in named and (seen is None or seen < since):
+            when = f"since {seen.astimezone():%F %T}" if seen else "ever"
+            return f"{path} has not been seen whole {when}: is the disk plugged in?"
+    return ""

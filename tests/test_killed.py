@@ -1,0 +1,209 @@
+"""Killed at any moment, crowded, out of room: nothing is lost, nothing is wrong.
+
+The real program, killed for real. `TAGGER_TEST_KILLS=100` kills it a hundred times.
+"""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support import SAMPLES
+from test_cli import Tagger
+from test_inventory import raw
+
+from tagger.inventory import Inventory
+from tagger.records import DecisionKind
+
+KILLS = int(os.environ.get("TAGGER_TEST_KILLS", "5"))
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    return Tagger(tmp_path)
+
+
+def put(folder: Path, name: str, salt: int) -> None:
+    """Put a picture of its own bytes somewhere."""
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes((SAMPLES / "skateboard.jpg").read_bytes() + salt.to_bytes(4))
+
+
+@pytest.fixture
+def changed_shop(tagger: Tagger) -> Path:
+    """A shop that was scanned, decided about, and then changed in every way."""
+    shop = tagger.folder / "shop"
+    for number in range(40):
+        put(shop, f"old/{number}.jpg", number)
+    put(shop, "broken.jpg", 1000)
+    assert tagger("scan", shop).returncode == 0
+    with Inventory(tagger.db) as inventory:
+        for item in list(inventory.items())[:5]:
+            assert item.digest
+            inventory.decide(
+                item.digest, DecisionKind.CORRECT, tag="Bag", reviewer="someone"
+            )
+    for number in range(5):
+        (shop / f"old/{number}.jpg").unlink()
+        put(shop, f"old/{number + 5}.jpg", 2000 + number)
+        (shop / f"old/{number + 10}.jpg").rename(shop / f"old/moved{number}.jpg")
+        (shop / f"notes{number}.txt").touch()
+    (shop / "broken.jpg").write_bytes(b"no picture any more")
+    for number in range(80):
+        put(shop, f"new/{number}.jpg", 3000 + number // 2)
+    return shop
+
+
+def everything(db: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What an inventory holds, less times and the order in which it was written."""
+    with raw(db) as connection:
+        (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
+        assert verdict == "ok"
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        queries = {
+            "items": "SELECT root, path, tag, confidence, flagged, reason, decided_by,"
+            " state, digest, model, machine_tag, reviewer FROM inventory",
+            "files": "SELECT path, size, mtime_ns, width, height, format FROM image",
+            "events": "SELECT path, kind, detail FROM event"
+            " JOIN image ON image.id = event.image_id",
+            "decisions": "SELECT digest, kind, tag, reviewer FROM decision",
+            "predictions": "SELECT digest, tag, probabilities FROM prediction",
+        }
+        return {
+            name: sorted(connection.execute(query), key=repr)
+            for name, query in queries.items()
+        }
+
+
+def test_a_scan_killed_at_any_moment_ends_as_an_undisturbed_one(
+    tagger: Tagger, changed_shop: Path
+) -> None:
+    before = tagger.folder / "before.db"
+    tagger.db.rename(before)
+    scan = ("scan", changed_shop, "--batch-size", 8, "--max-missing", "100%")
+    shutil.copy(before, tagger.db)
+    started = time.monotonic()
+    assert tagger(*scan).returncode == 3
+    duration = time.monotonic() - started
+    undisturbed = everything(tagger.db)
+    assert undisturbed != everything(before)
+    chance = random.Random(20261122)  # noqa: S311
+    ended_before, states = 0, set()
+    for _ in range(KILLS):
+        for left in tagger.folder.glob("inventory.db*"):
+            left.unlink()
+        shutil.copy(before, tagger.db)
+        process = subprocess.Popen(
+            tagger.command(*scan), env=tagger.environment, stdout=subprocess.DEVNULL
+        )
+        # Nothing is written in the first third, which loads libraries.
+        time.sleep(duration * chance.uniform(0.25, 1.05))
+        process.kill()
+        ended_before += process.wait() >= 0
+        found = everything(tagger.db)
+        assert found["decisions"] == undisturbed["decisions"]
+        states.add(len(found["files"]))
+
+        assert tagger(*scan).returncode == 3
+
+        assert everything(tagger.db) == undisturbed
+    print(  # noqa: T201  the figures of a long run
+        f"\n{KILLS} kills of a scan of {duration:.1f} s, {ended_before} after its end,"
+        f" with {len(states)} different numbers of rows written"
+    )
+    assert ended_before < KILLS
+
+
+def test_a_scan_that_runs_out_of_room_is_mended_by_the_next(
+    tagger: Tagger, changed_shop: Path
+) -> None:
+    before = tagger.folder / "before.db"
+    tagger.db.rename(before)
+    scan = ("scan", changed_shop, "--batch-size", 8, "--max-missing", "100%")
+    shutil.copy(before, tagger.db)
+    tagger(*scan)
+    undisturbed = everything(tagger.db)
+    for left in tagger.folder.glob("inventory.db*"):
+        left.unlink()
+    shutil.copy(before, tagger.db)
+
+    # No file may grow over this size: the log of what is written soon does.
+    full = tagger(*scan, prefix=("prlimit", "--fsize=150000"))
+
+    assert full.returncode == 1
+    assert full.stderr.count("\n") == 1
+    assert "full" in full.stderr
+    everything(tagger.db)
+    assert tagger(*scan).returncode == 3
+    assert everything(tagger.db) == undisturbed
+
+
+def test_readers_and_reviewers_work_while_a_scan_runs(
+    tagger: Tagger, changed_shop: Path
+) -> None:
+    """Four readers, two reviewers and a scan: none is told that the other is there."""
+    for number in range(400):
+        put(changed_shop, f"more/{number}.jpg", 9000 + number)
+    scanning = subprocess.Popen(
+        tagger.command("scan", changed_shop, "--batch-size", 4, "--json"),
+        env=tagger.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    failures: list[BaseException] = []
+    reads, decided = [0] * 4, [0] * 2
+
+    def at_work(work: object, *arguments: int) -> threading.Thread:
+        def go() -> None:
+            try:
+                while scanning.poll() is None:
+                    work(*arguments)  # type: ignore[operator]
+            except BaseException as error:  # noqa: BLE001  told by the main thread
+                failures.append(error)
+
+        thread = threading.Thread(target=go)
+        thread.start()
+        return thread
+
+    def read(number: int) -> None:
+        with Inventory(tagger.db, create=False) as inventory:
+            assert len(list(inventory.items())) >= 41
+            inventory.status()
+        reads[number] += 1
+
+    def review(number: int) -> None:
+        with Inventory(tagger.db, create=False) as inventory:
+            digest = f"{number}{decided[number]}".zfill(64)
+            inventory.decide(
+                digest, DecisionKind.ACCEPT, tag="Bag", reviewer=f"reviewer {number}"
+            )
+        decided[number] += 1
+        time.sleep(0.05)
+
+    threads = [at_work(read, n) for n in range(4)] + [
+        at_work(review, n) for n in (0, 1)
+    ]
+    for thread in threads:
+        thread.join(timeout=300)
+    output, errors = scanning.communicate()
+
+    assert failures == []
+    assert (scanning.returncode, errors) == (3, "")
+    assert json.loads(output)["new"] >= 480
+    assert min(reads) > 0
+    with raw(tagger.db) as connection:
+        rows = connection.execute(
+            "SELECT reviewer, count(*) FROM decision WHERE reviewer LIKE 'reviewer %'"
+            " GROUP BY reviewer ORDER BY reviewer"
+        ).fetchall()
+    assert rows == [(f"reviewer {n}", decided[n]) for n in (0, 1)]
+    print(  # noqa: T201  the figures
+        f"\n{sum(reads)} readings and {sum(decided)} decisions during one scan"
+    )
