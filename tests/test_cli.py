@@ -55,7 +55,7 @@ class Tagger:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,  # a hang is a failure, a busy machine is none
         )
 
     def fails(

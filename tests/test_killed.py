@@ -95,7 +95,7 @@ def test_a_scan_killed_at_any_moment_ends_as_an_undisturbed_one(
     assert undisturbed != everything(before)
     chance = random.Random(20261122)  # noqa: S311
     ended_before, states = 0, set()
-    for _ in range(KILLS):
+    for number in range(KILLS):
         for left in tagger.folder.glob("inventory.db*"):
             left.unlink()
         shutil.copy(before, tagger.db)
@@ -113,10 +113,11 @@ def test_a_scan_killed_at_any_moment_ends_as_an_undisturbed_one(
         assert tagger(*scan).returncode == 3
 
         assert everything(tagger.db) == undisturbed
-    print(  # noqa: T201  the figures of a long run
-        f"\n{KILLS} kills of a scan of {duration:.1f} s, {ended_before} after its end,"
-        f" with {len(states)} different numbers of rows written"
-    )
+        print(  # noqa: T201  the figures of a long run
+            f"{number + 1} kills of a scan of {duration:.1f} s, {ended_before} after its"
+            f" end; {len(states)} different numbers of rows were written",
+            flush=True,
+        )
     assert ended_before < KILLS
 
 
