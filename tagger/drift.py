@@ -97,6 +97,8 @@ def compare(root: str, now: Tally, before: Tally) -> Drift:
 def describe(drift: Drift) -> str:
     """Tell a drift in one line."""
     told = ", ".join(map(_describe, drift.measures))
+    if min(drift.images, drift.before) < _ENOUGH:
+        told = "too few to tell"
     compared = f"{drift.images:,} images against {drift.before:,}"
     return f"drift in {drift.root}: {told}; {compared} of the month before"
 

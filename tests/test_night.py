@@ -1023,5 +1023,7 @@ def test_chance_seldom_drifts() -> None:
 
 
 def test_what_was_never_read_has_not_drifted() -> None:
-    assert not compare("/shop", Tally(), Tally()).moved
+    nothing = compare("/shop", Tally(), Tally())
+    assert not nothing.moved
+    assert "too few to tell" in describe(nothing)
     assert Tally().mean_confidence == 0
