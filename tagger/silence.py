@@ -2,31 +2,52 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import RLock
+from contextlib import contextmanager, suppress
+from threading import Lock
 
 _STANDARD_ERROR = 2
-_lock = RLock()
+
+
+class _Silence:
+    """The descriptor is the whole process's: the first redirects, the last restores."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._saved = -1
+
+    def begin(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            self._saved = -1
+            with suppress(OSError):  # it is closed: there is nothing to keep quiet
+                self._saved = os.dup(_STANDARD_ERROR)
+                sink = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, _STANDARD_ERROR)
+                os.close(sink)
+
+    def end(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0 and self._saved >= 0:
+                os.dup2(self._saved, _STANDARD_ERROR)
+                os.close(self._saved)
+
+
+_silence = _Silence()
 
 
 @contextmanager
 def native_errors_silenced() -> Iterator[None]:
     """Send what is written to the file descriptor beneath `sys.stderr` nowhere.
 
-    LiteRT greets there, libtiff grumbles there, and cron would mail it every night.
-    One thread at a time: the descriptor is the whole process's.
+    LiteRT greets there, libtiff and libjpeg grumble there, and cron would mail it every
+    night. Threads may be inside together.
     """
-    with _lock:
-        try:
-            saved = os.dup(_STANDARD_ERROR)
-        except OSError:  # it is closed: there is nothing to keep quiet
-            yield
-            return
-        sink = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(sink, _STANDARD_ERROR)
-            yield
-        finally:
-            os.dup2(saved, _STANDARD_ERROR)
-            os.close(saved)
-            os.close(sink)
+    _silence.begin()
+    try:
+        yield
+    finally:
+        _silence.end()

@@ -235,6 +235,34 @@ def test_a_small_item_in_a_large_jpeg_is_decoded_finely() -> None:
     assert pixels.std() > 50
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("side", [150, 300, 500, 1000])
+def test_a_jpeg_has_the_pixels_that_pillow_would_give_it(
+    side: int, mode: str, *, progressive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (side, side + 7, 3), np.uint8)
+    picture = Image.fromarray(noise).convert(mode)
+    data = encoded(picture, "JPEG", progressive=progressive)
+    fast = prepare_bytes(data, ending=".jpg")
+
+    monkeypatch.setattr(images, "_jpeg", lambda *_: None)
+    slow = prepare_bytes(data, ending=".jpg")
+
+    np.testing.assert_array_equal(pixels_of(fast), pixels_of(slow))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP"])
+def test_a_large_picture_is_prepared_like_its_small_self(kind: str) -> None:
+    small = drawn(size=(300, 400))
+    large = small.resize((1800, 2400), Image.Resampling.BICUBIC)
+
+    from_small = pixels_of(prepare_bytes(encoded(small), ending=".png"))
+    from_large = pixels_of(prepare_bytes(encoded(large, kind), ending=f".{kind}"))
+
+    np.testing.assert_allclose(inside(from_large), inside(from_small), atol=12)
+
+
 @given(st.binary(max_size=400), st.sampled_from(sorted(FORMATS)))
 def test_arbitrary_bytes_never_raise(data: bytes, ending: str) -> None:
     result = prepare_bytes(data, ending=ending)
@@ -353,14 +381,17 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert result == UnreadableImage("not a regular file")
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"), [("TIFF", {"compression": "tiff_lzw"}), ("JPEG", {})]
+)
 def test_libraries_do_not_talk_to_standard_error(
-    capfd: pytest.CaptureFixture[str],
+    kind: str, options: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = encoded(drawn(), "TIFF", compression="tiff_lzw")
-    for place in range(8, len(whole), 97):
+    whole = encoded(drawn(), kind, **options)
+    for place in range(8, len(whole) - 99, 97):
         damaged = bytearray(whole)
         damaged[place : place + 9] = b"\xff" * 9
-        prepare_bytes(bytes(damaged), ending=".tiff")
+        prepare_bytes(bytes(damaged), ending=f".{kind}")
 
     assert capfd.readouterr().err == ""
 
