@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DataError
-from tagger.images import FORMATS, canvas, prepare
+from tagger.formats import FORMATS
+from tagger.images import canvas, prepare
 from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER, UnreadableImage
 from tagger.views import Views, views_of_gray
 

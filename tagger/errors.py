@@ -13,6 +13,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + ExportError       an export cannot be written
       + EvaluationError   an evaluation cannot be written
       + MissingExtraError a package that only some commands need is not installed
+      + WorkerError       no process can be started to decode pictures in
     Stopped               a signal asked the program to stop; no failure
 """
 
@@ -82,6 +83,10 @@ class MissingExtraError(TaggerError):
             f"{what} needs {package}, which is not installed: "
             f"pip install 'tagger[{extra}]'"
         )
+
+
+class WorkerError(TaggerError):
+    """No process can be started to decode pictures in."""
 
 
 class Stopped(BaseException):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tagger.formats import FORMATS
 from tagger.records import IMAGE_SIDE, PreparedImage, UnreadableImage
 from tagger.silence import native_errors_silenced
 from tagger.views import (
@@ -30,24 +31,6 @@ from tagger.views import (
     lay,
     network_input,
 )
-
-FORMATS: Final = {
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".jfif": "JPEG",
-    ".jpe": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""The file name endings that are read, and what the bytes behind them must be."""
-
-FOREIGN_PICTURES: Final = frozenset({".dng", ".heic", ".heif", ".psd", ".raw", ".svg"})
-"""Endings of pictures that are not read: their owner will ask why."""
 
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded: a medium-format camera's, 300 MB as RGB."""
@@ -191,6 +174,8 @@ def _reason(error: Exception) -> str:
     """Say in our words what Pillow says in its own, which name memory addresses."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format tagger reads"
+    if isinstance(error, MemoryError):
+        return "takes too much memory to decode"
     if "truncated" in str(error) or isinstance(error, EOFError):
         return "the picture is truncated"
     return f"cannot be decoded ({type(error).__name__})"

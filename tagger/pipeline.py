@@ -3,20 +3,13 @@
 Knows no folder's past and writes nothing; the network comes in as a `Classifier`.
 """
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tagger.images import prepare
 from tagger.inventory import Tagged
-from tagger.policy import decide, predict
 from tagger.records import (
     ImageFile,
     ModelIdentity,
@@ -25,6 +18,10 @@ from tagger.records import (
     PreparedImage,
     UnreadableImage,
 )
+
+if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
+    import numpy as np
+    from numpy.typing import NDArray
 
 Result = Tagged | UnreadableImage
 Outcome = tuple[ImageFile, Result]
@@ -35,13 +32,23 @@ Recall = Callable[[Iterable[str]], Mapping[str, Prediction]]
 _Prepared = PreparedImage | UnreadableImage
 _Reading = tuple[ImageFile, _Prepared]
 
+PrepareAll = Callable[[Iterable[Path]], Iterator[_Prepared]]
+"""Prepares files, in their order; may take some paths ahead of what it yields."""
+
+
+def prepare_here(paths: Iterable[Path]) -> Iterator[_Prepared]:
+    """Prepare files in this process, one after the other."""
+    from tagger.images import prepare  # noqa: PLC0415  who has workers never decodes
+
+    return map(prepare, paths)
+
 
 class Classifier(Protocol):
     """A network that says what it is."""
 
     identity: ModelIdentity
 
-    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify(self, batch: "NDArray[np.uint8]") -> "NDArray[np.float32]":
         """Return the (n, labels) probabilities of a (n, 28, 28, 3) batch."""
         ...
 
@@ -50,9 +57,15 @@ class Pipeline:
     """Reads files and says what they show; `classified` counts the network's work."""
 
     def __init__(
-        self, classifier: Classifier, policy: Policy, recall: Recall, batch_size: int
+        self,
+        prepare_all: PrepareAll,
+        classifier: Classifier,
+        policy: Policy,
+        recall: Recall,
+        batch_size: int,
     ) -> None:
         self.classified = 0
+        self._prepare_all = prepare_all
         self._classifier = classifier
         self._policy = policy
         self._recall = recall
@@ -62,25 +75,22 @@ class Pipeline:
         self, root: Path, files: Iterable[ImageFile]
     ) -> Iterator[list[Outcome]]:
         """Yield what became of the files under `root`, in their order, in batches."""
-        for readings in self._read(root, files):
+        for readings in _batches(self._read(root, files), self._batch_size):
             predictions = self._predictions(readings)
             yield [(file, self._decided(r, predictions)) for file, r in readings]
 
-    def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[list[_Reading]]:
-        """Prepare files in threads, a batch ahead of whoever takes the outcomes.
+    def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[_Reading]:
+        asked: deque[ImageFile] = deque()
 
-        Threads, because decoders and the digest release Python's lock.
-        """
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ahead: deque[list[tuple[ImageFile, Future[_Prepared]]]] = deque()
-            for batch in _batches(files, self._batch_size):
-                ahead.append([(f, pool.submit(prepare, root / f.path)) for f in batch])
-                if len(ahead) > 1:
-                    yield _readings(ahead.popleft())
-            while ahead:
-                yield _readings(ahead.popleft())
+        def paths() -> Iterator[Path]:
+            for file in files:
+                asked.append(file)
+                yield root / file.path
 
-    def _predictions(self, readings: Iterable[_Reading]) -> Mapping[str, Prediction]:
+        for prepared in self._prepare_all(paths()):
+            yield asked.popleft(), prepared
+
+    def _predictions(self, readings: Sequence[_Reading]) -> Mapping[str, Prediction]:
         """Say what the network says of a batch, asking it of no bytes twice."""
         images = {
             result.digest: result
@@ -90,29 +100,31 @@ class Pipeline:
         found = dict(self._recall(images))
         unseen = [image for digest, image in images.items() if digest not in found]
         if unseen:
-            batch = np.stack([image.pixels for image in unseen])
-            rows = self._classifier.classify(batch)
-            said = predict(rows, self._classifier.identity.labels)
+            said = self._classify(unseen)
             found |= dict(zip((i.digest for i in unseen), said, strict=True))
             self.classified += len(unseen)
         return found
+
+    def _classify(self, images: Sequence[PreparedImage]) -> list[Prediction]:
+        import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
+
+        from tagger.policy import predict  # noqa: PLC0415
+
+        batch = np.stack([image.pixels for image in images])
+        rows = self._classifier.classify(batch)
+        return predict(rows, self._classifier.identity.labels)
 
     def _decided(
         self, result: _Prepared, predictions: Mapping[str, Prediction]
     ) -> Result:
         if isinstance(result, UnreadableImage):
             return result
+        from tagger.policy import decide  # noqa: PLC0415
+
         prediction = predictions[result.digest]
         return Tagged(result, prediction, decide(prediction, self._policy))
 
 
-def _batches(files: Iterable[ImageFile], size: int) -> Iterator[list[ImageFile]]:
-    remaining = iter(files)
-    while batch := list(islice(remaining, size)):
+def _batches(readings: Iterator[_Reading], size: int) -> Iterator[list[_Reading]]:
+    while batch := list(islice(readings, size)):
         yield batch
-
-
-def _readings(
-    batch: Iterable[tuple[ImageFile, "Future[_Prepared]"]],
-) -> list[_Reading]:
-    return [(file, future.result()) for file, future in batch]

@@ -20,11 +20,17 @@ from typing import Any
 from tagger.discover import Rules, absolute, check_root, walk
 from tagger.drift import DAYS, Tally, compare, describe
 from tagger.errors import EXIT_UNREADABLE, FolderError
-from tagger.images import FOREIGN_PICTURES, FORMATS
+from tagger.formats import FOREIGN_PICTURES, FORMATS
 from tagger.interrupt import Interruption
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
-from tagger.pipeline import Classifier, Outcome, Pipeline, Result
-from tagger.policy import decide
+from tagger.pipeline import (
+    Classifier,
+    Outcome,
+    Pipeline,
+    PrepareAll,
+    Result,
+    prepare_here,
+)
 from tagger.records import (
     Drift,
     FileStamp,
@@ -32,9 +38,11 @@ from tagger.records import (
     KnownFile,
     Listed,
     Policy,
+    Prediction,
     RunSummary,
     SkippedFile,
     State,
+    Verdict,
 )
 from tagger.text import encodable
 
@@ -105,7 +113,7 @@ class _Plan:
 _Formers = dict[str, list[tuple[_Plan, str]]]
 
 
-def scan(  # noqa: PLR0913  the seven things a scan is made of
+def scan(  # noqa: PLR0913  the eight things a scan is made of
     folders: Sequence[Path],
     inventory: Inventory,
     classifier: Classifier,
@@ -114,9 +122,12 @@ def scan(  # noqa: PLR0913  the seven things a scan is made of
     options: ScanOptions = ScanOptions(),
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
+    prepare_all: PrepareAll = prepare_here,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
+    What prepares the pictures comes in as `prepare_all`; without, it is done here, and
+    a picture that crashes its decoder takes everything with it (see `workers`).
     Raises FolderError before anything is written when a folder that holds nothing known
     cannot be listed, Stopped between two batches when a signal has asked for it, and
     InventoryError when the inventory cannot be written; what was recorded until then
@@ -132,9 +143,9 @@ def scan(  # noqa: PLR0913  the seven things a scan is made of
             recording.take_in(place.root)
         plans = [_plan_place(place, recording, options, stop) for place in places]
         if not all(plan.empty for plan in plans):
-            recording.enforce(policy, decide)
+            recording.enforce(policy, _decide)
         pipeline = Pipeline(
-            classifier, policy, recording.predictions, options.batch_size
+            prepare_all, classifier, policy, recording.predictions, options.batch_size
         )
         run = _Run(recording, pipeline, options, stop)
         if kind := inventory.network_file_system():
@@ -160,6 +171,12 @@ def scan(  # noqa: PLR0913  the seven things a scan is made of
             tallies={root: asdict(tally) for root, tally in run.tallies.items()},
         )
     return summary
+
+
+def _decide(prediction: Prediction, policy: Policy) -> Verdict:
+    from tagger.policy import decide  # noqa: PLC0415  it needs NumPy, a scan may not
+
+    return decide(prediction, policy)
 
 
 def exit_code(summary: RunSummary) -> int:

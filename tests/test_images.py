@@ -13,7 +13,8 @@ from PIL import Image
 from support import SAMPLES, expected_by_file
 
 from tagger import images
-from tagger.images import FORMATS, prepare, prepare_bytes, upright
+from tagger.formats import FORMATS
+from tagger.images import prepare, prepare_bytes, upright
 from tagger.records import PreparedImage, UnreadableImage
 
 GOLDEN = Path(__file__).parent / "golden" / "prepared.npz"

@@ -107,7 +107,7 @@ def test_an_unchanged_file_is_not_even_opened(
 ) -> None:
     photo()
     run()
-    monkeypatch.setattr("tagger.pipeline.prepare", lambda path: pytest.fail(str(path)))
+    monkeypatch.setattr("tagger.images.prepare", lambda path: pytest.fail(str(path)))
 
     assert run().unchanged == 1
 

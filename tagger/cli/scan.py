@@ -99,6 +99,7 @@ def scan(
     from tagger import scan as scanning
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
+    from tagger.workers import Workers
 
     telling = journal(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
     database = options.database(db)
@@ -114,6 +115,7 @@ def scan(
             _lock(database, wait_lock, scratch=dry_run) as dead,
             postponed() as interruption,
             _inventory(database, scratch=dry_run) as inventory,
+            Workers() as workers,
         ):
             telling.begin(folders, database, dead)
             summary = scanning.scan(
@@ -132,6 +134,7 @@ def scan(
                 ),
                 track=telling.track,
                 interruption=interruption,
+                prepare_all=workers.prepare,
             )
     code = scanning.exit_code(summary)
     telling.end(summary, code)

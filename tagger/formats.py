@@ -1,0 +1,21 @@
+"""Which files are taken for pictures, by their names. Opens none."""
+
+from typing import Final
+
+FORMATS: Final = {
+    ".avif": "AVIF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpg": "JPEG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""The file name endings that are read, and what the bytes behind them must be."""
+
+FOREIGN_PICTURES: Final = frozenset({".dng", ".heic", ".heif", ".psd", ".raw", ".svg"})
+"""Endings of pictures that are not read: their owner will ask why."""
