@@ -7,11 +7,11 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -60,8 +60,17 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection.
+
+        They are kept until then: with the last, SQLite puts its log of changes away.
+        """
         self._engine.dispose()
+
+    def optimize(self) -> None:
+        """Let SQLite look at samples of the tables, to choose better among indices."""
+        with suppress(InventoryError), self.writing() as connection:
+            connection.exec_driver_sql("PRAGMA analysis_limit = 400")
+            connection.exec_driver_sql("PRAGMA optimize")
 
 
 def check_usable(path: Path) -> None:
@@ -146,7 +155,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        "sqlite://", creator=lambda: _connect(path), poolclass=NullPool
+        "sqlite://", creator=lambda: _connect(path), poolclass=QueuePool
     )
     event.listen(engine, "connect", _set_up_connection)
     event.listen(engine, "begin", _begin)

@@ -1,22 +1,15 @@
 """Between rows of the tables and the values of `records`."""
 
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Insert,
-    RowMapping,
-    func,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, true
 
-from tagger.inventory.tables import Image, view
+from tagger.inventory.tables import Image
 from tagger.records import (
     OTHER,
     DecidedBy,
@@ -44,17 +37,22 @@ def insert_one(connection: Connection, statement: Insert) -> int:
     return int(key[0]) if key else 0
 
 
-def known_file(row: RowMapping) -> KnownFile:
-    """Read a row of the images as a scan needs it."""
-    stamp = None if row["size"] is None else FileStamp(row["size"], row["mtime_ns"])
-    return KnownFile(
-        id=row["id"],
-        stamp=stamp,
-        state=row["state"],
-        reason=row["reason"],
-        digest=row["digest"],
-        current=bool(row["current"]),
-    )
+def known_file(  # noqa: PLR0913, PLR0917  the columns, as they are fetched
+    id_: int,
+    size: int | None,
+    mtime_ns: int | None,
+    state: str,
+    reason: bytes,
+    digest: str | None,
+    current: int,
+) -> KnownFile:
+    """Read the columns of an image that a scan needs, as SQLite gives them."""
+    stamp = None if size is None or mtime_ns is None else FileStamp(size, mtime_ns)
+    known = _STATES[state]
+    return KnownFile(id_, stamp, known, os.fsdecode(reason), digest, bool(current))
+
+
+_STATES: Final = {state.value: state for state in State}
 
 
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
@@ -85,23 +83,3 @@ def within(folder: str) -> ColumnElement[bool]:
     after = chr(ord("/") + 1)
     inside = (Image.path >= f"{folder}/") & (Image.path < f"{folder}{after}")
     return inside | (Image.path == folder)
-
-
-def counts(
-    connection: Connection,
-    column: Any,  # noqa: ANN401
-    *where: Any,  # noqa: ANN401
-) -> dict[str, int]:
-    """Count the view's rows by a column, the largest first; absent values are left."""
-    query = (
-        select(column, func.count())
-        .where(*where, column.is_not(None))
-        .group_by(column)
-        .order_by(func.count().desc(), column)
-    )
-    return {str(value): number for value, number in connection.execute(query)}
-
-
-def count(connection: Connection, where: Any) -> int:  # noqa: ANN401
-    """Count the view's rows that meet a condition."""
-    return connection.scalar(select(func.count()).select_from(view).where(where)) or 0

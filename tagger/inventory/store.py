@@ -13,24 +13,23 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.errors import InventoryError, Stopped
 from tagger.inventory import checking
+from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mount import network_file_system
 from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
-from tagger.inventory.rows import count, counts, insert_one, item, now, within
+from tagger.inventory.rows import insert_one, item, now, within
 from tagger.inventory.stories import find_story
 from tagger.inventory.tables import Decision, Image, Model, Prediction, Root, Run, view
 from tagger.records import (
     CheckReport,
-    DecidedBy,
     DecisionKind,
     InventoryStatus,
     Item,
     ModelIdentity,
     RootRecord,
     RunRecord,
-    State,
     Story,
 )
 
@@ -117,18 +116,14 @@ class Inventory:
     def status(self) -> InventoryStatus:
         """Count what is in the inventory."""
         with self._database.reading() as connection:
+            counts = count_items(connection)
             return InventoryStatus(
                 database=self.path,
-                roots=counts(connection, view.c.root),
-                states={
-                    State(state): number
-                    for state, number in counts(connection, view.c.state).items()
-                },
-                tags=counts(connection, view.c.tag, view.c.state == State.TAGGED),
-                flagged=count(connection, view.c.flagged),
-                decided_by_person=count(
-                    connection, view.c.decided_by == DecidedBy.PERSON
-                ),
+                roots=counts.roots,
+                states=counts.states,
+                tags=counts.tags,
+                flagged=counts.flagged,
+                decided_by_person=counts.decided_by_person,
                 last_run=_last_run(connection),
                 scanning=str(scan_in_progress(self.path) or ""),
             )
@@ -212,7 +207,8 @@ class Inventory:
             connection.execute(
                 update(Root).where(Root.path == str(old)).values(path=str(new))
             )
-            return count(connection, view.c.root == str(new))
+            in_root = select(func.count()).where(view.c.root == str(new))
+            return connection.scalar(in_root) or 0
 
     def root_records(self) -> list[RootRecord]:
         """Return the scanned folders with what is known of them."""
