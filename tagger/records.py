@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
     import numpy as np
@@ -89,16 +89,17 @@ class ModelIdentity:
     preparing: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Size in bytes and time of the last change in nanoseconds since 1970."""
+class FileStamp(NamedTuple):
+    """Size in bytes and time of the last change in nanoseconds since 1970.
+
+    A tuple, as what holds it: a scan makes one for every file there is.
+    """
 
     size: int
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """A picture file found under a root."""
 
     path: str
@@ -187,8 +188,7 @@ class Policy:
         return self.tags.get(tag, self.threshold)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
+class KnownFile(NamedTuple):
     """What the inventory holds of a path before a scan.
 
     `current` says that the network and the preparing of this scan have already

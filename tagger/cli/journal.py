@@ -75,7 +75,9 @@ class OnTerminal(Journal):
     """A bar, then tables."""
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
-        """Show a bar."""
+        """Show a bar, where there is something to show."""
+        if not total:
+            return
         from tqdm import tqdm
 
         disable = True if self._quiet else None
