@@ -1,0 +1,240 @@
+"""Real processes, really killed."""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import SAMPLES
+
+from tagger import workers
+from tagger.errors import WorkerError
+from tagger.images import prepare
+from tagger.records import PreparedImage, UnreadableImage
+from tagger.workers import Workers, answer
+
+Hostile = Callable[[str], None]
+
+HOSTILE = """
+import os, signal, sys, time
+if sys.orig_argv[1:2] == ["-c"] and "serve" in sys.orig_argv[2]:
+    from tagger import images, workers
+    workers.SECONDS = 5
+    real = images.prepare
+    def prepare(path):
+        if path.name.startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if path.name.startswith("exit"):
+            os._exit(0)
+        if path.name.startswith("stuck"):
+            while True:
+                pass
+        if path.name.startswith("talk"):
+            print("hello from a library", flush=True)
+            os.write(1, b"and from its C part")
+        return real(path)
+    images.prepare = prepare
+"""
+"""Stands in for decoders with such faults; nothing else of the workers is false."""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hostile:
+    """Have worker processes run some lines as they start."""
+
+    def begin(lines: str) -> None:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(lines)
+        before = os.environ.get("PYTHONPATH", "")
+        monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{before}")
+
+    return begin
+
+
+def copies(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        shutil.copy(SAMPLES / "tiny.png", folder / name)
+    return [folder / name for name in names]
+
+
+def test_workers_say_what_would_be_said_here_in_the_order_asked() -> None:
+    paths = sorted(SAMPLES.iterdir()) * 3
+
+    with Workers(2) as crew:
+        found = list(crew.prepare(paths))
+
+    for path, result in zip(paths, found, strict=True):
+        expected = prepare(path)
+        if isinstance(expected, PreparedImage):
+            assert isinstance(result, PreparedImage), path
+            np.testing.assert_array_equal(result.pixels, expected.pixels)
+            assert result.width == expected.width
+        assert result.digest == expected.digest
+        assert type(result) is type(expected)
+
+
+@pytest.mark.parametrize("name", ["crash.png", "exit.png"])
+def test_a_decoder_that_crashes_costs_one_picture(
+    tmp_path: Path, hostile: Hostile, name: str
+) -> None:
+    hostile(HOSTILE)
+    paths = copies(tmp_path, "a.png", name, "b.png", "c.png")
+
+    with Workers(1) as crew:
+        found = list(crew.prepare(paths))
+
+    assert found[1] == UnreadableImage("the decoder crashed")
+    assert [isinstance(one, PreparedImage) for one in found] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer there")
+def test_a_decoder_that_never_ends_costs_one_picture_and_its_time(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile(HOSTILE)
+    paths = copies(tmp_path, "stuck.png", "b.png")
+
+    with Workers(1) as crew:
+        found = list(crew.prepare(paths))
+
+    assert isinstance(found[0], UnreadableImage)
+    assert "takes longer than" in found[0].reason
+    assert isinstance(found[1], PreparedImage)
+
+
+def test_what_libraries_print_is_not_taken_for_an_answer(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile(HOSTILE)
+
+    with Workers(1) as crew:
+        found = list(crew.prepare(copies(tmp_path, "talk.png", "b.png")))
+
+    assert all(isinstance(one, PreparedImage) for one in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts all memory")
+def test_a_picture_that_wants_too_much_memory_is_unreadable(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile(
+        HOSTILE.replace("workers.SECONDS = 5", "workers.MEMORY_BYTES = 100 * 2**20")
+    )
+    paths = [*copies(tmp_path, "a.png"), SAMPLES / "huge.jpg"]
+    large = tmp_path / "large.png"
+    from PIL import Image
+
+    Image.new("RGB", (9000, 9000)).save(large)
+
+    with Workers(1) as crew:
+        found = list(crew.prepare([*paths, large]))
+
+    assert [type(one) for one in found[:2]] == [PreparedImage, PreparedImage]
+    assert isinstance(found[2], UnreadableImage)
+    assert found[2].reason == "takes too much memory to decode"
+    assert found[2].digest is not None
+
+
+def test_a_worker_that_cannot_start_ends_the_scan_and_blames_no_picture(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile("import sys\nif sys.orig_argv[1:2] == ['-c']: raise SystemExit(1)")
+
+    with Workers(1) as crew, pytest.raises(WorkerError, match="--debug"):
+        list(crew.prepare(copies(tmp_path, "a.png")))
+
+
+def test_workers_that_are_killed_from_outside_cost_a_picture_each(
+    tmp_path: Path,
+) -> None:
+    paths = copies(tmp_path, *(f"{number}.png" for number in range(200)))
+    found = []
+
+    with Workers(2) as crew:
+        for result in crew.prepare(paths):
+            found.append(result)
+            if len(found) == 5:
+                for worker in crew._workers:  # noqa: SLF001
+                    os.kill(worker._process.pid, signal.SIGKILL)  # noqa: SLF001
+
+    lost = [one for one in found if isinstance(one, UnreadableImage)]
+    assert len(found) == 200
+    assert len(lost) <= 2
+    assert {one.reason for one in lost} <= {"the decoder crashed"}
+
+
+def test_no_worker_is_started_for_nothing() -> None:
+    with Workers() as crew:
+        assert list(crew.prepare([])) == []
+        assert crew._workers == []  # noqa: SLF001
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_process_is_left_behind_when_the_parent_is_killed(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile(HOSTILE)
+    copies(tmp_path, "stuck.png", *(f"{number}.png" for number in range(20)))
+    database = str(tmp_path / "inventory.db")
+    command = [sys.executable, "-m", "tagger", "scan", str(tmp_path), "--db", database]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    children: list[str] = []
+    while not children:
+        assert process.poll() is None
+        children = children_of(process.pid)
+        time.sleep(0.01)
+
+    process.kill()
+    process.wait()
+
+    until = time.monotonic() + 30
+    while any(alive(child) for child in children):
+        assert time.monotonic() < until, "a worker outlives its parent"
+        time.sleep(0.05)
+
+
+def children_of(pid: int) -> list[str]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for task in tasks for child in task.read_text().split()]
+
+
+def alive(pid: str) -> bool:
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_answers_are_given_until_the_requests_end(tmp_path: Path) -> None:
+    (path,) = copies(tmp_path, "a.png")
+    requests, replies = io.BytesIO(), io.BytesIO()
+    for name in (path, tmp_path / "gone.png"):
+        workers._write(requests, os.fsencode(name))  # noqa: SLF001
+    requests.write(b"half a req")
+    requests.seek(0)
+
+    answer(requests, replies, prepare)
+
+    replies.seek(0)
+    assert workers._read(replies) == (b"ready", b"")  # noqa: SLF001
+    first, second = workers._read(replies), workers._read(replies)  # noqa: SLF001
+    assert first
+    assert second
+    assert isinstance(workers._unpacked(first), PreparedImage)  # noqa: SLF001
+    gone = UnreadableImage("No such file or directory")
+    assert workers._unpacked(second) == gone  # noqa: SLF001
