@@ -31,6 +31,7 @@ from sqlalchemy.orm import aliased
 
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database
+from tagger.inventory.ordering import in_order
 from tagger.inventory.rows import (
     insert_one,
     known_file,
@@ -382,18 +383,17 @@ class Recording:
         with self._database.reading() as connection:
             counts = count_items(connection, here)
             unreadable = counts.states.get(State.UNREADABLE, 0)
+            unread = select(view.c.root, view.c.path, view.c.reason).where(
+                here & (view.c.state == State.UNREADABLE)
+            )
             return {
                 "tagged": counts.states.get(State.TAGGED, 0),
                 "unreadable": unreadable,
                 "flagged": counts.flagged,
                 "tags": counts.tags,
                 "unreadable_images": tuple(
-                    (f"{row.root}/{row.path}", row.reason)
-                    for row in connection.execute(
-                        select(view.c.root, view.c.path, view.c.reason)
-                        .where(here & (view.c.state == State.UNREADABLE))
-                        .order_by(view.c.root, view.c.path)
-                    )
+                    (f"{row['root']}/{row['path']}", row["reason"])
+                    for row in in_order(connection, unread)
                 )
                 if unreadable
                 else (),

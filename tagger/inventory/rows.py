@@ -3,7 +3,6 @@
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Final
 
@@ -71,9 +70,10 @@ def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
 
 def item(row: RowMapping) -> Item:
     """Read a row of the view."""
-    values = {field.name: row[field.name] for field in fields(Item)}
-    decided_by = values["decided_by"] and DecidedBy(values["decided_by"])
-    return Item(**values | {"state": State(values["state"]), "decided_by": decided_by})
+    values = dict(row)
+    values["state"] = _STATES[values["state"]]
+    values["decided_by"] = values["decided_by"] and DecidedBy(values["decided_by"])
+    return Item(**values)
 
 
 def within(folder: str) -> ColumnElement[bool]:

@@ -17,6 +17,7 @@ from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mount import network_file_system
+from tagger.inventory.ordering import in_order
 from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
 from tagger.inventory.rows import insert_one, item, now, within
@@ -108,10 +109,8 @@ class Inventory:
 
     def items(self) -> Iterator[Item]:
         """Yield every item by root and path, as of one moment, one at a time."""
-        query = select(view).order_by(view.c.root, view.c.path)
         with self._database.reading() as connection:
-            rows = connection.execution_options(yield_per=1000).execute(query)
-            yield from map(item, rows.mappings())
+            yield from map(item, in_order(connection, select(view)))
 
     def status(self) -> InventoryStatus:
         """Count what is in the inventory."""

@@ -1,0 +1,88 @@
+"""How SQLite goes about what is asked of it, in its own words."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+from support import FakeClassifier
+
+from tagger.inventory import Inventory, Tagged
+from tagger.policy import predict
+from tagger.records import FileStamp, ImageFile, PreparedImage, Verdict
+
+ROOT = Path("/srv/shop")
+NETWORK = FakeClassifier()
+
+
+@pytest.fixture(autouse=True)
+def some_items(inventory: Inventory) -> None:
+    pixels = np.zeros((28, 28, 3), np.uint8)
+    (said,) = predict(NETWORK.classify(pixels[None]), NETWORK.identity.labels)
+    outcomes = [
+        (
+            ImageFile(f"{number}.jpg", FileStamp(1, 1)),
+            Tagged(
+                PreparedImage(f"{number:064x}", pixels, 1, 1, "JPEG"),
+                said,
+                Verdict(flagged=False),
+            ),
+        )
+        for number in range(50)
+    ]
+    with inventory.recording(NETWORK.identity, options={}) as recording:
+        recording.record(ROOT, outcomes, {}, {})
+        recording.finish([ROOT], exit_code=0, counts={})
+
+
+@contextmanager
+def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
+    """Collect the steps of every SELECT, by its text."""
+    found: dict[str, list[str]] = {}
+    engine = inventory._database._engine  # noqa: SLF001
+    with closing(sqlite3.connect(inventory.path)) as beside:
+
+        def note(*told: Any) -> None:  # noqa: ANN401
+            _, _, statement, values, *_ = told
+            if statement.startswith("SELECT"):
+                steps = beside.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+                found[statement] = [row[3] for row in steps]
+
+        event.listen(engine, "before_cursor_execute", note)
+        yield found
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_an_export_sorts_nothing(inventory: Inventory) -> None:
+    with plans(inventory) as found:
+        assert len(list(inventory.items())) == 50
+
+    for steps in found.values():
+        assert not any("TEMP B-TREE" in step for step in steps)
+        assert not any("SCAN" in step and "root" not in step for step in steps)
+
+
+def test_what_a_scan_asks_is_answered_by_indices(inventory: Inventory) -> None:
+    with (
+        inventory.recording(NETWORK.identity, options={}) as recording,
+        plans(inventory) as found,
+    ):
+        assert len(recording.known(ROOT)) == 50
+        assert len(recording.predictions([f"{n:064x}" for n in range(9)])) == 9
+        assert recording.standing([ROOT])["tagged"] == 50
+
+    assert len(found) == 3
+    for steps in found.values():
+        assert not any(step.startswith("SCAN") for step in steps), steps
+
+
+def test_a_status_looks_at_each_item_once(inventory: Inventory) -> None:
+    with plans(inventory) as found:
+        inventory.status()
+
+    scans = [s for steps in found.values() for s in steps if s.startswith("SCAN image")]
+    assert len(scans) == 1
