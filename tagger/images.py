@@ -44,6 +44,9 @@ _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
 under 56 on its longest edge is looked at again more finely, so that the last resize
 averages at least two pixels into one wherever the picture has them."""
 
+_GROWTH = 1.5
+"""Least growth of an item in a picture that is twice as fine, or finer."""
+
 _MOST_BY_DECODER = 8
 """Pixels of an edge that a JPEG's decoder averages into one, before it has made them.
 What other decoders give is only halved from there on: below, it would save little, and
@@ -186,9 +189,12 @@ def _decode_and_find(data: bytes, expected: str | None) -> tuple[_Decoded, Views
     decoded = _decode(data, expected)
     item = item_of(decoded.rgb)
     while decoded.reduced > 1 and max(item.shape) < _MIN_ITEM_SIDE:
-        finer = _power_of_two(decoded.reduced * max(item.shape) // _MIN_ITEM_SIDE)
+        former = max(item.shape)
+        finer = _power_of_two(decoded.reduced * former // _MIN_ITEM_SIDE)
         decoded = _decode(data, expected, at_most=finer)
         item = item_of(decoded.rgb)
+        if max(item.shape) < _GROWTH * former:
+            break  # cut out of a canvas, it is no larger however fine the picture is
     return decoded, item
 
 
