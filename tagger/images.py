@@ -45,7 +45,8 @@ under 56 on its longest edge is looked at again more finely, so that the last re
 averages at least two pixels into one wherever the picture has them."""
 
 _GROWTH = 1.5
-"""Least growth of an item in a picture that is twice as fine, or finer."""
+"""Least growth of an item in a large picture that is twice as fine, or finer; the
+networks learnt from small pictures at their finest."""
 
 _MOST_BY_DECODER = 8
 """Pixels of an edge that a JPEG's decoder averages into one, before it has made them.
@@ -188,12 +189,13 @@ def _decode_and_find(data: bytes, expected: str | None) -> tuple[_Decoded, Views
     """Decode as coarsely as the item allows; return picture and item."""
     decoded = _decode(data, expected)
     item = item_of(decoded.rgb)
+    large = decoded.reduced >= _MOST_BY_DECODER
     while decoded.reduced > 1 and max(item.shape) < _MIN_ITEM_SIDE:
         former = max(item.shape)
         finer = _power_of_two(decoded.reduced * former // _MIN_ITEM_SIDE)
         decoded = _decode(data, expected, at_most=finer)
         item = item_of(decoded.rgb)
-        if max(item.shape) < _GROWTH * former:
+        if large and max(item.shape) < _GROWTH * former:
             break  # cut out of a canvas, it is no larger however fine the picture is
     return decoded, item
 
