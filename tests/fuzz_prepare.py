@@ -16,7 +16,8 @@ import atheris
 with atheris.instrument_imports(include=["PIL", "tagger.images"]):
     from support import SAMPLES
 
-    from tagger.images import FORMATS, prepare_bytes
+    from tagger.formats import FORMATS
+    from tagger.images import prepare_bytes
     from tagger.records import UnreadableImage
 
 ENDINGS = sorted(FORMATS)
