@@ -5,6 +5,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
     TaggerError
       + FolderError       a folder to scan is absent, no folder, or not readable
       + InventoryError    the database cannot be opened, read or written
+          + InventoryBusyError    another program is writing: trying again may help
       + LockedError       another scan holds the inventory
       + OverdueError      no scan has done its work for too long
       + ModelError        a bundle is absent, malformed, or not what its card says
@@ -14,6 +15,8 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + EvaluationError   an evaluation cannot be written
       + MissingExtraError a package that only some commands need is not installed
       + WorkerError       no process can be started to decode pictures in
+      + DecisionsError    a file of decisions is not one, or is damaged
+      + ReviewError       there is nothing to review with what was asked for
     Stopped               a signal asked the program to stop; no failure
 """
 
@@ -40,6 +43,10 @@ class FolderError(TaggerError):
 
 class InventoryError(TaggerError):
     """The inventory cannot be opened, read or written."""
+
+
+class InventoryBusyError(InventoryError):
+    """Another program held the inventory for longer than we wait; try again."""
 
 
 class LockedError(TaggerError):
@@ -87,6 +94,14 @@ class MissingExtraError(TaggerError):
 
 class WorkerError(TaggerError):
     """No process can be started to decode pictures in."""
+
+
+class DecisionsError(TaggerError):
+    """A file of decisions that cannot be read; nothing of it was taken in."""
+
+
+class ReviewError(TaggerError):
+    """A review that was asked for cannot be held: no such path, folder or tag."""
 
 
 class Stopped(BaseException):

@@ -362,3 +362,135 @@ class CheckReport:
     files_differing: tuple[Path, ...]
     decisions_without_item: int
     predictions_without_item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reviewer says of some bytes.
+
+    `tag` is None for what is no catalogue item, and only then. `prepared` holds the
+    bytes of the views that the network sees, (28, 28, 3) uint8, where they are known.
+    """
+
+    digest: str
+    kind: DecisionKind
+    tag: str | None
+    prepared: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer as it was recorded: by whom, when (UTC), where it came from.
+
+    `machine_tag` is what the network had said by then; `undone_at` when the decision
+    was taken back.
+    """
+
+    id: int
+    answer: Answer
+    reviewer: str
+    decided_at: datetime
+    source: str
+    machine_tag: str | None
+    undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a reviewer wrote about some bytes, decided or not."""
+
+    digest: str
+    text: str
+    reviewer: str
+    written_at: datetime
+
+
+class Order(StrEnum):
+    """What a reviewer is shown first."""
+
+    CONFIDENCE = "confidence"
+    MARGIN = "margin"
+    NEWEST = "newest"
+    RANDOM = "random"
+    PATH = "path"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which undecided items a reviewer is shown, and in which order.
+
+    `everything` takes in what the machine accepted. With `audit_id` it is the sample
+    of that audit, whatever else is said.
+    """
+
+    order: Order = Order.CONFIDENCE
+    tag: str | None = None
+    root: str | None = None
+    since: datetime | None = None
+    everything: bool = False
+    audit_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An item of the review queue with all that is known of it.
+
+    `probabilities` are by label, in the model's order. `same_bytes` are the other
+    paths of these bytes, absolute; `decisions` and `notes` are oldest first.
+    """
+
+    image_id: int
+    root: str
+    path: str
+    digest: str
+    tag: str
+    confidence: float
+    margin: float
+    reason: str
+    probabilities: Mapping[str, float]
+    size: int | None
+    width: int | None
+    height: int | None
+    format: str | None
+    first_seen: datetime
+    same_bytes: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def in_force(self) -> Decision | None:
+        """The decision in force when the item was read."""
+        standing = [one for one in self.decisions if one.undone_at is None]
+        return standing[-1] if standing else None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """How an audit stands: a sample of what the machine had accepted, judged blind.
+
+    `accepted` items there were to draw from, `sampled` were drawn, `answered` so far,
+    `right` of these as the machine had them.
+    """
+
+    id: int
+    drawn_at: datetime
+    reviewer: str
+    accepted: int
+    sampled: int
+    answered: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What taking in another inventory's decisions did.
+
+    `conflicts` are pairs of standing decisions that differ about the same bytes: the
+    one that is in force now, and the one that is not.
+    """
+
+    added: int
+    known: int
+    taken_back: int
+    notes: int
+    conflicts: tuple[tuple[Decision, Decision], ...]

@@ -332,14 +332,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_states_and_confidences_are_held_to_their_range(inventory: Inventory) -> None:
     record_names(inventory, Path("/shop"), ["a.jpg"])
+    columns = "(digest, kind, tag, reviewer, decided_at)"
+    decision = f"INSERT INTO decision {columns} VALUES"
     with raw(inventory.path) as connection:
         for change in (
             "UPDATE image SET state = 'lost'",
             "UPDATE image SET state = 'tagged'",
             "UPDATE image SET root_id = 99",
             "INSERT INTO prediction VALUES (9, 'd', 1, 'p', 't', 1.5, 'r', 0, x'')",
-            "INSERT INTO decision VALUES (9, 'd', 'accept', NULL, 'r', '', '', NULL)",
-            "INSERT INTO decision VALUES (9, 'd', 'guess', 'Bag', 'r', '', '', NULL)",
+            f"{decision} ('d', 'accept', NULL, 'r', '')",
+            f"{decision} ('d', 'guess', 'Bag', 'r', '')",
         ):
             connection.execute("PRAGMA foreign_keys = ON")
             with pytest.raises(sqlite3.IntegrityError):

@@ -6,13 +6,17 @@ The only package that knows SQL. Programs other than tagger read its view `inven
 from tagger.inventory.database import back_up
 from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
 from tagger.inventory.recording import Former, Recording, StateChange, Tagged
+from tagger.inventory.reviewing import LEASE_MINUTES, Recorded, Reviewing
 from tagger.inventory.store import Inventory
 
 __all__ = [
+    "LEASE_MINUTES",
     "Former",
     "Holder",
     "Inventory",
+    "Recorded",
     "Recording",
+    "Reviewing",
     "StateChange",
     "Tagged",
     "back_up",

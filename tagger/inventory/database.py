@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from tagger.errors import InventoryError
+from tagger.errors import InventoryBusyError, InventoryError
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every schema there was, oldest first; the last is today's. A test holds the list to
 the revision files, so that an inventory of today opens without loading Alembic."""
 
@@ -300,7 +300,8 @@ def _plain(path: Path, error: sqlite3.Error) -> InventoryError:
         said = f"cannot be opened: {_why_not_opened(path)}"
     if code == sqlite3.SQLITE_IOERR:
         said = "cannot be read or written: the disk fails, is full, or is gone"
-    return InventoryError(f"{path} {said or f'cannot be used: {error}'}")
+    kind = InventoryBusyError if code == sqlite3.SQLITE_BUSY else InventoryError
+    return kind(f"{path} {said or f'cannot be used: {error}'}")
 
 
 def _why_not_opened(path: Path) -> str:

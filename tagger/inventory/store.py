@@ -3,7 +3,7 @@
 import os
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Self
 from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.errors import InventoryError, Stopped
-from tagger.inventory import checking
+from tagger.inventory import audits, checking, decisions
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.lock import scan_in_progress
@@ -20,17 +20,25 @@ from tagger.inventory.mount import network_file_system
 from tagger.inventory.ordering import in_order
 from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
+from tagger.inventory.reviewing import Reviewing
 from tagger.inventory.rows import insert_one, item, now, within
 from tagger.inventory.stories import find_story
-from tagger.inventory.tables import Decision, Image, Model, Prediction, Root, Run, view
+from tagger.inventory.tables import Decision as DecisionRow
+from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
+    Answer,
+    AuditResult,
     CheckReport,
+    Decision,
     DecisionKind,
     InventoryStatus,
     Item,
+    Merged,
     ModelIdentity,
+    Note,
     RootRecord,
     RunRecord,
+    Selection,
     Story,
 )
 
@@ -85,27 +93,77 @@ class Inventory:
                 connection.execute(ended(run_id, code))
             raise
 
-    def decide(
+    def decide(  # noqa: PLR0913  an answer is made of these
         self,
         digest: str,
         kind: DecisionKind,
         *,
         tag: str | None,
         reviewer: str,
+        source: str = "review",
+        note: str = "",
         prepared: bytes | None = None,
-    ) -> None:
-        """Record a person's decision about some bytes; it outranks every machine's."""
+    ) -> int:
+        """Record a person's decision about some bytes; it outranks every machine's.
+
+        `source` says where it was given ("review", "audit", a file's name). Returns
+        the decision's id.
+        """
+        answer = Answer(digest, kind, tag, prepared)
+        return self.decide_all([(answer, note)], reviewer=reviewer, source=source)[0]
+
+    def decide_all(
+        self, answers: Iterable[tuple[Answer, str]], *, reviewer: str, source: str
+    ) -> list[int]:
+        """Record answers with their notes ("" for none), all of them or none.
+
+        Returns the decisions' ids.
+        """
         with self._database.writing() as connection:
-            connection.execute(
-                insert(Decision).values(
-                    digest=digest,
-                    kind=kind,
-                    tag=tag,
-                    reviewer=reviewer,
-                    decided_at=now(),
-                    prepared=prepared,
+            return [
+                decisions.put(
+                    connection, answer, reviewer=reviewer, source=source, note=note
                 )
-            )
+                for answer, note in answers
+            ]
+
+    @contextmanager
+    def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:
+        """Begin a reviewer's sitting; what it leased is given back at its end."""
+        reviewing = Reviewing(self._database, reviewer, selection)
+        try:
+            yield reviewing
+        finally:
+            with suppress(InventoryError):
+                reviewing.release()
+
+    def draw_audit(self, size: int, reviewer: str) -> AuditResult | None:
+        """Draw a random sample of what the machine accepted, or find the open one.
+
+        An audit that has not been answered to its end is gone on with, lest the items
+        that are hard to answer drop out. None where there is nothing to draw from.
+        """
+        with self._database.writing() as connection:
+            return audits.draw(connection, size, reviewer)
+
+    def audits(self) -> list[AuditResult]:
+        """Return every audit as it stands, the newest first."""
+        with self._database.reading() as connection:
+            return audits.results(connection)
+
+    def decisions(self) -> Iterator[tuple[Decision | Note, list[str]]]:
+        """Yield all decisions and notes with the paths of their bytes."""
+        with self._database.reading() as connection:
+            for record in decisions.every_record(connection):
+                digest = (
+                    record.digest if isinstance(record, Note) else record.answer.digest
+                )
+                yield record, decisions.paths(connection, digest)
+
+    def merge_decisions(self, records: Iterable[Decision | Note]) -> Merged:
+        """Take in the decisions of another inventory, all of them or none."""
+        with self._database.writing() as connection:
+            return decisions.merge(connection, records)
 
     def items(self) -> Iterator[Item]:
         """Yield every item by root and path, as of one moment, one at a time."""
@@ -139,14 +197,14 @@ class Inventory:
         """Look for what is wrong, reading `size` pictures; all where it is None."""
         with self._database.reading() as connection:
             damage = checking.damage(connection)
-            decisions = checking.without_item(connection, Decision)
+            standing = checking.without_item(connection, DecisionRow)
             predictions = checking.without_item(connection, Prediction)
             files = checking.sample(connection, size, seed)
         return CheckReport(
             damage=damage,
             files_read=len(files),
             files_differing=tuple(f.path for f in files if checking.differs(f)),
-            decisions_without_item=decisions,
+            decisions_without_item=standing,
             predictions_without_item=predictions,
         )
 

@@ -2,8 +2,9 @@
 
 from sqlalchemy import Connection, RowMapping, select
 
+from tagger.inventory.decisions import history, notes
 from tagger.inventory.rows import item, prediction
-from tagger.inventory.tables import Decision, Event, Image, Model, Root, view
+from tagger.inventory.tables import Event, Image, Model, Root, view
 from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import Story, StoryEvent
 
@@ -80,10 +81,15 @@ def _events(connection: Connection, image: RowMapping) -> list[StoryEvent]:
         Event.image_id == image["id"]
     )
     story += [StoryEvent(*row) for row in connection.execute(query.order_by(Event.id))]
-    decisions = select(Decision.__table__).where(Decision.digest == image["digest"])
-    for row in connection.execute(decisions).mappings():
-        what = f"{row['kind']} by {row['reviewer']}"
-        story.append(StoryEvent(row["decided_at"], what, row["tag"] or ""))
-        if row["undone_at"]:
-            story.append(StoryEvent(row["undone_at"], "decision undone", ""))
+    if image["digest"] is not None:
+        for one in history(connection, image["digest"]):
+            what = f"{one.answer.kind} by {one.reviewer}"
+            where = "" if one.source == "review" else f" ({one.source})"
+            detail = (one.answer.tag or "") + where
+            story.append(StoryEvent(one.decided_at, what, detail.strip()))
+            if one.undone_at:
+                story.append(StoryEvent(one.undone_at, "decision undone", ""))
+        for note in notes(connection, image["digest"]):
+            what = f"note by {note.reviewer}"
+            story.append(StoryEvent(note.written_at, what, note.text))
     return sorted(story, key=lambda event: event.at)

@@ -186,7 +186,8 @@ class Decision(Table):
     """A person's answer about some bytes; the newest that is not undone is in force.
 
     `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
-    learning never needs the file again.
+    learning never needs the file again. `source` says where the answer was given,
+    `machine_tag` what the network had said by then.
     """
 
     __tablename__ = "decision"
@@ -204,6 +205,82 @@ class Decision(Table):
     decided_at: Mapped[datetime]
     undone_at: Mapped[datetime | None]
     prepared: Mapped[bytes | None]
+    source: Mapped[str] = mapped_column(server_default="review")
+    machine_tag: Mapped[str | None]
+
+
+class Note(Table):
+    """What a reviewer wrote about some bytes, decided or not."""
+
+    __tablename__ = "note"
+    __table_args__ = (Index("note_digest", "digest"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str]
+    reviewer: Mapped[str]
+    written_at: Mapped[datetime]
+
+
+class Waiting(Table):
+    """An image that is flagged and that nobody has decided: the review queue.
+
+    Triggers keep it, whoever writes images and decisions; nothing else writes here.
+    """
+
+    __tablename__ = "waiting"
+    __table_args__ = (
+        Index("waiting_confidence", "confidence", "image_id"),
+        Index("waiting_margin", "margin", "image_id"),
+        Index("waiting_digest", "digest", "image_id"),
+    )
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    confidence: Mapped[float]
+    margin: Mapped[float]
+
+
+class Lease(Table):
+    """Bytes that a reviewer has before the eyes, not to be shown to another."""
+
+    __tablename__ = "lease"
+    __table_args__ = (Index("lease_sitting", "sitting"),)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sitting: Mapped[str]
+    reviewer: Mapped[str]
+    until: Mapped[datetime]
+
+
+class Audit(Table):
+    """A random sample, drawn from `accepted` items that the machine had decided."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drawn_at: Mapped[datetime]
+    reviewer: Mapped[str]
+    accepted: Mapped[int]
+
+
+class Sampled(Table):
+    """Bytes in an audit's sample, what the machine said, and what a person then did."""
+
+    __tablename__ = "sampled"
+    __table_args__ = (
+        UniqueConstraint("audit_id", "digest"),
+        Index("sampled_decision", "decision_id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("prediction.id"))
+    decision_id: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
+
+
+class Fingerprint(Table):
+    """A perceptual hash of a picture, 64 bits as SQLite's signed integer."""
+
+    __tablename__ = "fingerprint"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bits: Mapped[int] = mapped_column(BigInteger)
 
 
 class Run(Table):

@@ -1,0 +1,227 @@
+"""What people decided: recorded, taken back, carried from one inventory to another.
+
+Decisions belong to bytes, not to paths. The newest by its moment that is not undone is
+in force, whatever the order in which decisions arrived here. Functions of a connection;
+whoever calls them opens the transaction.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+
+from tagger.inventory.rows import insert_one, now
+from tagger.inventory.tables import Decision as DecisionRow
+from tagger.inventory.tables import Image, Root, Sampled
+from tagger.inventory.tables import Note as NoteRow
+from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.records import Answer, Decision, Merged, Note
+
+_TICK = timedelta(microseconds=1)
+
+
+def put(
+    connection: Connection, answer: Answer, *, reviewer: str, source: str, note: str
+) -> int:
+    """Record an answer, in force from now on; return its id.
+
+    Its moment is after that of every decision about the same bytes, even where the
+    clock was set back in between.
+    """
+    moment = now()
+    if (last := _last_moment(connection, answer.digest)) is not None:
+        moment = max(moment, last + _TICK)
+    if note:
+        put_note(connection, Note(answer.digest, note, reviewer, moment))
+    return insert_one(
+        connection,
+        insert(DecisionRow).values(
+            digest=answer.digest,
+            kind=answer.kind,
+            tag=answer.tag,
+            prepared=answer.prepared,
+            reviewer=reviewer,
+            source=source,
+            decided_at=moment,
+            machine_tag=machine_tag(connection, answer.digest),
+        ),
+    )
+
+
+def put_note(connection: Connection, note: Note) -> None:
+    """Record what a reviewer wrote."""
+    connection.execute(
+        insert(NoteRow).values(
+            digest=note.digest,
+            text=note.text,
+            reviewer=note.reviewer,
+            written_at=note.written_at,
+        )
+    )
+
+
+def undo(connection: Connection, ids: Sequence[int]) -> None:
+    """Take decisions back; what was in force before them is in force again.
+
+    An audit's sample forgets that it was answered by them.
+    """
+    standing = DecisionRow.id.in_(ids) & DecisionRow.undone_at.is_(None)
+    connection.execute(update(DecisionRow).where(standing).values(undone_at=now()))
+    connection.execute(
+        update(Sampled).where(Sampled.decision_id.in_(ids)).values(decision_id=None)
+    )
+
+
+def in_force(connection: Connection, digest: str) -> Decision | None:
+    """Return the decision in force about some bytes."""
+    query = _about(digest).where(DecisionRow.undone_at.is_(None))
+    rows = connection.execute(
+        query.order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc()).limit(1)
+    )
+    row = rows.mappings().first()
+    return None if row is None else decision(row)
+
+
+def history(connection: Connection, digest: str) -> tuple[Decision, ...]:
+    """Return every decision about some bytes, undone or not, oldest first."""
+    query = _about(digest).order_by(DecisionRow.decided_at, DecisionRow.id)
+    return tuple(map(decision, connection.execute(query).mappings()))
+
+
+def notes(connection: Connection, digest: str) -> tuple[Note, ...]:
+    """Return what was written about some bytes, oldest first."""
+    query = (
+        select(NoteRow.__table__)
+        .where(NoteRow.digest == digest)
+        .order_by(NoteRow.written_at, NoteRow.id)
+    )
+    return tuple(map(_note, connection.execute(query).mappings()))
+
+
+def every_record(connection: Connection) -> Iterator[Decision | Note]:
+    """Yield all decisions, then all notes, each oldest first."""
+    streaming = connection.execution_options(yield_per=500)
+    decided = select(DecisionRow.__table__).order_by(
+        DecisionRow.decided_at, DecisionRow.id
+    )
+    yield from map(decision, streaming.execute(decided).mappings())
+    written = select(NoteRow.__table__).order_by(NoteRow.written_at, NoteRow.id)
+    yield from map(_note, streaming.execute(written).mappings())
+
+
+def paths(connection: Connection, digest: str) -> list[str]:
+    """Return the absolute paths at which some bytes were last seen."""
+    query = (
+        select(Root.path.label("root"), Image.path)
+        .join(Root, Root.id == Image.root_id)
+        .where(Image.digest == digest)
+        .order_by(Root.path, Image.path)
+    )
+    return [f"{row.root}/{row.path}" for row in connection.execute(query)]
+
+
+def machine_tag(connection: Connection, digest: str) -> str | None:
+    """Return what the network says of some bytes."""
+    query = (
+        select(PredictionRow.tag)
+        .join(Image, Image.prediction_id == PredictionRow.id)
+        .where(Image.digest == digest)
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+def decision(row: RowMapping) -> Decision:
+    """Read a row of the decisions."""
+    return Decision(
+        id=row["id"],
+        answer=Answer(row["digest"], row["kind"], row["tag"], row["prepared"]),
+        reviewer=row["reviewer"],
+        decided_at=row["decided_at"],
+        source=row["source"],
+        machine_tag=row["machine_tag"],
+        undone_at=row["undone_at"],
+    )
+
+
+def _note(row: RowMapping) -> Note:
+    return Note(row["digest"], row["text"], row["reviewer"], row["written_at"])
+
+
+def _about(digest: str) -> "Select[tuple[object, ...]]":
+    return select(DecisionRow.__table__).where(DecisionRow.digest == digest)
+
+
+def _last_moment(connection: Connection, digest: str) -> datetime | None:
+    query = (
+        select(DecisionRow.decided_at)
+        .where(DecisionRow.digest == digest)
+        .order_by(DecisionRow.decided_at.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+def merge(connection: Connection, records: Iterable[Decision | Note]) -> Merged:
+    """Take in the records of another inventory; what is known already is left.
+
+    Two records are the same when bytes, reviewer and moment are. A decision that was
+    taken back there is taken back here.
+    """
+    tally = {"added": 0, "known": 0, "taken_back": 0, "notes": 0}
+    conflicts: list[tuple[Decision, Decision]] = []
+    for record in records:
+        if isinstance(record, Note):
+            tally["notes"] += _merge_note(connection, record)
+            continue
+        twin = _twin(connection, record)
+        if twin is None:
+            before = in_force(connection, record.answer.digest)
+            _insert(connection, record)
+            tally["added"] += 1
+            if before and record.undone_at is None and _differ(before, record):
+                older, newer = sorted((before, record), key=lambda d: d.decided_at)
+                conflicts.append((newer, older))
+        elif record.undone_at and not twin.undone_at:
+            taken_back = update(DecisionRow).where(DecisionRow.id == twin.id)
+            connection.execute(taken_back.values(undone_at=record.undone_at))
+            tally["taken_back"] += 1
+        else:
+            tally["known"] += 1
+    return Merged(**tally, conflicts=tuple(conflicts))
+
+
+def _differ(one: Decision, other: Decision) -> bool:
+    return one.answer.tag != other.answer.tag and one.reviewer != other.reviewer
+
+
+def _twin(connection: Connection, record: Decision) -> Decision | None:
+    query = _about(record.answer.digest).where(
+        DecisionRow.reviewer == record.reviewer,
+        DecisionRow.decided_at == record.decided_at,
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else decision(row)
+
+
+def _insert(connection: Connection, record: Decision) -> None:
+    connection.execute(
+        insert(DecisionRow).values(
+            digest=record.answer.digest,
+            kind=record.answer.kind,
+            tag=record.answer.tag,
+            prepared=record.answer.prepared,
+            reviewer=record.reviewer,
+            source=record.source,
+            decided_at=record.decided_at,
+            machine_tag=record.machine_tag,
+            undone_at=record.undone_at,
+        )
+    )
+
+
+def _merge_note(connection: Connection, note: Note) -> int:
+    if note in notes(connection, note.digest):
+        return 0
+    put_note(connection, note)
+    return 1

@@ -1,0 +1,297 @@
+"""What one reviewer's sitting reads and writes: the queue, leases, answers, undo.
+
+Items are handed out in the order of an index, from where the last ones ended, so that
+the first picture and the thousandth cost the same however long the queue is. What is
+handed out is leased: nobody else is shown it until it is given back, or for
+`LEASE_MINUTES` after its reviewer fell silent.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    delete,
+    distinct,
+    exists,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.inventory import audits, decisions
+from tagger.inventory.database import Database
+from tagger.inventory.queue import read_waiting, rows_of
+from tagger.inventory.rows import now
+from tagger.inventory.tables import Fingerprint, Image, Lease, Root
+from tagger.inventory.tables import Waiting as WaitingRow
+from tagger.records import Answer, Decision, Note, Selection, State, Waiting
+
+LEASE_MINUTES: Final = 10
+"""How long an item stays its reviewer's without a sign of life; a sitting renews its
+leases every minute, so that this runs only after a crash or a dropped line."""
+
+_AT_ONCE = 200
+"""Rows fetched at a time while free ones are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of answers: the ids of the decisions, and those withheld.
+
+    `conflicts` are decisions of others, made since the items were shown, that say
+    something else; the answers about the same bytes are not recorded.
+    """
+
+    ids: tuple[int, ...]
+    conflicts: tuple[Decision, ...] = ()
+
+
+class Reviewing:
+    """One sitting. Each method is one transaction: all of it, or nothing."""
+
+    def __init__(self, database: Database, reviewer: str, selection: Selection) -> None:
+        self.reviewer = reviewer
+        self.selection = selection
+        self._database = database
+        self._sitting = uuid4().hex
+        self._after: tuple[Any, ...] | None = None
+
+    def take(self, most: int, *, without: Collection[str]) -> list[Waiting]:
+        """Lease and return the next items, at most so many, in the selection's order.
+
+        Leaves out the bytes in `without` and what others have leased. An empty list
+        says that the end was reached; the next call begins at the front again.
+        """
+        with self._database.writing() as connection:
+            found = self._next(connection, most, set(without))
+            self._lease(connection, found)
+            return [read_waiting(connection, image_id) for image_id in found.values()]
+
+    def left(self) -> int:
+        """Count the bytes that wait, those leased by anyone too."""
+        rows = rows_of(self.selection)
+        counted = select(func.count(distinct(rows.digest)))
+        query = rows.joined(counted).where(*rows.where)
+        with self._database.reading() as connection:
+            return connection.scalar(query) or 0
+
+    def decide(
+        self,
+        answers: Sequence[Answer],
+        shown: Mapping[str, int | None],
+        *,
+        even_if_in_conflict: bool = False,
+    ) -> Recorded:
+        """Record answers.
+
+        `shown` has, by digest, the decision in force when the item was shown. An
+        answer that differs from a decision made since is withheld, unless told not to.
+        """
+        ids: list[int] = []
+        conflicts: list[Decision] = []
+        audit_id = self.selection.audit_id
+        source = "review" if audit_id is None else "audit"
+        with self._database.writing() as connection:
+            for answer in answers:
+                standing = decisions.in_force(connection, answer.digest)
+                unseen = standing is not None and standing.id != shown[answer.digest]
+                if (
+                    standing is not None
+                    and unseen
+                    and standing.answer.tag != answer.tag
+                    and not even_if_in_conflict
+                ):
+                    conflicts.append(standing)
+                    continue
+                ids.append(
+                    decisions.put(
+                        connection,
+                        answer,
+                        reviewer=self.reviewer,
+                        source=source,
+                        note="",
+                    )
+                )
+                if audit_id is not None:
+                    audits.note_answers(
+                        connection, audit_id, [(answer.digest, ids[-1])]
+                    )
+            self._give_back(connection, [answer.digest for answer in answers])
+        return Recorded(tuple(ids), tuple(conflicts))
+
+    def undo(self, ids: Sequence[int]) -> None:
+        """Take decisions back."""
+        with self._database.writing() as connection:
+            decisions.undo(connection, ids)
+
+    def write_note(self, digest: str, text: str) -> None:
+        """Write something about some bytes, decided or not."""
+        with self._database.writing() as connection:
+            note = Note(digest, text, self.reviewer, now())
+            decisions.put_note(connection, note)
+
+    def reread(self, image_id: int) -> Waiting:
+        """Read an item again, as it is now, and lease it."""
+        with self._database.writing() as connection:
+            item = read_waiting(connection, image_id)
+            self._lease(connection, {item.digest: image_id})
+            return item
+
+    def at(self, path: Path) -> Waiting | None:
+        """Return the tagged item at an absolute path, decided or not."""
+        with self._database.reading() as connection:
+            roots = connection.execute(select(Root.id, Root.path)).all()
+            under = [row for row in roots if path.is_relative_to(row.path)]
+            for root in sorted(under, key=lambda row: len(row.path), reverse=True):
+                relative = path.relative_to(root.path).as_posix()
+                image_id = connection.scalar(
+                    select(Image.id).where(
+                        Image.root_id == root.id,
+                        Image.path == relative,
+                        Image.prediction_id.is_not(None),
+                        Image.state != State.UNREADABLE,
+                    )
+                )
+                if image_id is not None:
+                    return read_waiting(connection, image_id)
+        return None
+
+    def find(self, text: str, most: int) -> list[Waiting]:
+        """Return items of the selection whose path holds `text`, in order of path."""
+        rows = rows_of(self.selection)
+        held = func.instr(Image.path, text) > 0
+        query = (
+            rows.joined(select(Image.id, Image.digest))
+            .where(*rows.where, held, self._free(Image.digest))
+            .order_by(Image.root_id, Image.path)
+            .limit(most)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).all()
+            return [read_waiting(connection, row.id) for row in found]
+
+    def take_these(self, digests: Iterable[str]) -> list[Waiting]:
+        """Lease and return the items of these bytes that wait and that nobody has."""
+        with self._database.writing() as connection:
+            found: dict[str, int] = {}
+            for digest in digests:
+                query = (
+                    select(WaitingRow.image_id)
+                    .where(WaitingRow.digest == digest, self._free(WaitingRow.digest))
+                    .order_by(WaitingRow.image_id)
+                    .limit(1)
+                )
+                if (image_id := connection.scalar(query)) is not None:
+                    found[digest] = image_id
+            self._lease(connection, found)
+            return [read_waiting(connection, image_id) for image_id in found.values()]
+
+    def renew(self) -> None:
+        """Show a sign of life: every lease of this sitting begins anew."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(Lease)
+                .where(Lease.sitting == self._sitting)
+                .values(until=now() + timedelta(minutes=LEASE_MINUTES))
+            )
+
+    def release(self, digests: Collection[str] | None = None) -> None:
+        """Give leases back: those of some bytes, or all."""
+        with self._database.writing() as connection:
+            if digests is None:
+                mine = delete(Lease).where(Lease.sitting == self._sitting)
+                connection.execute(mine)
+            else:
+                self._give_back(connection, digests)
+
+    def keep_fingerprints(self, bits: Mapping[str, int]) -> None:
+        """Keep perceptual hashes of pictures, signed 64 bits by digest."""
+        if bits:
+            with self._database.writing() as connection:
+                connection.execute(
+                    upsert(Fingerprint).on_conflict_do_nothing(),
+                    [{"digest": digest, "bits": n} for digest, n in bits.items()],
+                )
+
+    def fingerprints(self) -> dict[str, int]:
+        """Return the kept hashes of what waits, by digest."""
+        query = select(Fingerprint.digest, Fingerprint.bits).join(
+            WaitingRow, WaitingRow.digest == Fingerprint.digest
+        )
+        with self._database.reading() as connection:
+            return {row.digest: row.bits for row in connection.execute(query)}
+
+    def paths_that_wait(self, most: int) -> list[tuple[str, str, str]]:
+        """Return (digest, root, path) of the selection's items, in order of path."""
+        rows = rows_of(self.selection)
+        query = (
+            rows.joined(select(Image.digest, Root.path.label("root"), Image.path))
+            .where(*rows.where)
+            .limit(most)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query)
+            return sorted((row.digest, row.root, row.path) for row in found)
+
+    def _next(
+        self, connection: Connection, most: int, without: set[str]
+    ) -> dict[str, int]:
+        """Find the next free images by digest, from where the last call ended."""
+        rows = rows_of(self.selection)
+        keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
+        query = (
+            rows.joined(select(Image.id, Image.digest, *keys))
+            .where(*rows.where, self._free(rows.digest))
+            .order_by(*(key.desc() if rows.falling else key for key in rows.key))
+        )
+        if self._after is not None:
+            query = query.where(rows.beyond(self._after))
+        found: dict[str, int] = {}
+        result = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        for row in result.mappings():
+            if row["digest"] in without or row["digest"] in found:
+                continue
+            found[row["digest"]] = row["id"]
+            self._after = tuple(row[f"key_{n}"] for n in range(len(keys)))
+            if len(found) == most:
+                break
+        result.close()
+        if not found:
+            self._after = None
+        return found
+
+    def _lease(self, connection: Connection, found: Mapping[str, int]) -> None:
+        if not found:
+            return
+        statement = upsert(Lease)
+        mine = {
+            "sitting": self._sitting,
+            "reviewer": self.reviewer,
+            "until": now() + timedelta(minutes=LEASE_MINUTES),
+        }
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[Lease.digest],
+                set_={name: statement.excluded[name] for name in mine},
+            ),
+            [mine | {"digest": digest} for digest in found],
+        )
+
+    def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
+        for digest in digests:
+            mine = (Lease.sitting == self._sitting) & (Lease.digest == digest)
+            connection.execute(delete(Lease).where(mine))
+
+    def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+        return ~exists().where(
+            Lease.digest == digest,
+            Lease.sitting != self._sitting,
+            Lease.until > now(),
+        )
