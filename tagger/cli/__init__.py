@@ -16,6 +16,7 @@ from tagger.cli.explain import explain
 from tagger.cli.export import export
 from tagger.cli.model import model
 from tagger.cli.predict import predict
+from tagger.cli.review import review
 from tagger.cli.roots import roots
 from tagger.cli.scan import scan
 from tagger.cli.status import status
@@ -31,6 +32,7 @@ app = typer.Typer(
     ),
 )
 app.command()(scan)
+app.command()(review)
 app.command()(status)
 app.command()(export)
 app.command()(predict)

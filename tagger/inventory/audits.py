@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from tagger.inventory.rows import insert_one, now
 from tagger.inventory.tables import Audit, Decision, Image, Sampled
@@ -90,7 +91,8 @@ def note_answers(
 
 def unanswered(audit_id: int) -> ColumnElement[bool]:
     """Whether a sampled row waits for its answer, and can still be given one."""
-    there = exists().where(Image.digest == Sampled.digest, Image.state == State.TAGGED)
+    here = aliased(Image)
+    there = exists().where(here.digest == Sampled.digest, here.state == State.TAGGED)
     return (
         (Sampled.audit_id == audit_id)
         & Sampled.decision_id.is_(None)

@@ -6,7 +6,7 @@ connection; whoever calls them opens the transaction.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, distinct, func, select, tuple_
 
 from tagger.inventory import audits, decisions
 from tagger.inventory.rows import prediction
@@ -42,6 +42,17 @@ class Rows:
         """Join what the conditions and the order speak of."""
         raise NotImplementedError
 
+    def counted(self) -> Any:  # noqa: ANN401
+        """Count the bytes, each once."""
+        query = select(func.count(distinct(self.digest)))
+        return self.joined(query).where(*self.where)
+
+    def ordered(self, query: Any) -> Any:  # noqa: ANN401
+        """Sort as the reviewer is shown them."""
+        return query.order_by(
+            *(key.desc() if self.falling else key for key in self.key)
+        )
+
     def beyond(self, after: tuple[Any, ...]) -> ColumnElement[bool]:
         """Whether a row comes after one with that key."""
         if len(self.key) == 1:
@@ -55,6 +66,15 @@ class Rows:
 
 class _Queue(Rows):
     """What is flagged and undecided, by the indexes of `waiting`."""
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection)
+        self._narrowed = len(self.where) > 1
+
+    def counted(self) -> Any:  # noqa: ANN401
+        if self._narrowed:
+            return super().counted()
+        return select(func.count(distinct(WaitingRow.digest)))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         return (

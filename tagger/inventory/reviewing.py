@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     delete,
-    distinct,
     exists,
     func,
     select,
@@ -31,7 +30,15 @@ from tagger.inventory.queue import read_waiting, rows_of
 from tagger.inventory.rows import now
 from tagger.inventory.tables import Fingerprint, Image, Lease, Root
 from tagger.inventory.tables import Waiting as WaitingRow
-from tagger.records import Answer, Decision, Note, Selection, State, Waiting
+from tagger.records import (
+    Answer,
+    AuditResult,
+    Decision,
+    Note,
+    Selection,
+    State,
+    Waiting,
+)
 
 LEASE_MINUTES: Final = 10
 """How long an item stays its reviewer's without a sign of life; a sitting renews its
@@ -76,11 +83,8 @@ class Reviewing:
 
     def left(self) -> int:
         """Count the bytes that wait, those leased by anyone too."""
-        rows = rows_of(self.selection)
-        counted = select(func.count(distinct(rows.digest)))
-        query = rows.joined(counted).where(*rows.where)
         with self._database.reading() as connection:
-            return connection.scalar(query) or 0
+            return connection.scalar(rows_of(self.selection).counted()) or 0
 
     def decide(
         self,
@@ -179,16 +183,17 @@ class Reviewing:
 
     def take_these(self, digests: Iterable[str]) -> list[Waiting]:
         """Lease and return the items of these bytes that wait and that nobody has."""
+        rows = rows_of(self.selection)
+        query = (
+            rows.joined(select(Image.id))
+            .where(*rows.where, self._free(rows.digest))
+            .limit(1)
+        )
         with self._database.writing() as connection:
             found: dict[str, int] = {}
             for digest in digests:
-                query = (
-                    select(WaitingRow.image_id)
-                    .where(WaitingRow.digest == digest, self._free(WaitingRow.digest))
-                    .order_by(WaitingRow.image_id)
-                    .limit(1)
-                )
-                if (image_id := connection.scalar(query)) is not None:
+                one = query.where(rows.digest == digest)
+                if (image_id := connection.scalar(one)) is not None:
                     found[digest] = image_id
             self._lease(connection, found)
             return [read_waiting(connection, image_id) for image_id in found.values()]
@@ -211,6 +216,14 @@ class Reviewing:
             else:
                 self._give_back(connection, digests)
 
+    def audit(self) -> AuditResult | None:
+        """Return how the audit of the selection stands, where it is one."""
+        if self.selection.audit_id is None:
+            return None
+        with self._database.reading() as connection:
+            results = audits.results(connection)
+        return next(one for one in results if one.id == self.selection.audit_id)
+
     def keep_fingerprints(self, bits: Mapping[str, int]) -> None:
         """Keep perceptual hashes of pictures, signed 64 bits by digest."""
         if bits:
@@ -228,17 +241,15 @@ class Reviewing:
         with self._database.reading() as connection:
             return {row.digest: row.bits for row in connection.execute(query)}
 
-    def paths_that_wait(self, most: int) -> list[tuple[str, str, str]]:
-        """Return (digest, root, path) of the selection's items, in order of path."""
+    def paths(self, most: int) -> list[tuple[str, str, str]]:
+        """Return (digest, root, path) of the selection's items, in its order."""
         rows = rows_of(self.selection)
-        query = (
+        query = rows.ordered(
             rows.joined(select(Image.digest, Root.path.label("root"), Image.path))
-            .where(*rows.where)
-            .limit(most)
         )
         with self._database.reading() as connection:
-            found = connection.execute(query)
-            return sorted((row.digest, row.root, row.path) for row in found)
+            found = connection.execute(query.where(*rows.where).limit(most))
+            return [(row.digest, row.root, row.path) for row in found]
 
     def _next(
         self, connection: Connection, most: int, without: set[str]
@@ -246,10 +257,8 @@ class Reviewing:
         """Find the next free images by digest, from where the last call ended."""
         rows = rows_of(self.selection)
         keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
-        query = (
-            rows.joined(select(Image.id, Image.digest, *keys))
-            .where(*rows.where, self._free(rows.digest))
-            .order_by(*(key.desc() if rows.falling else key for key in rows.key))
+        query = rows.ordered(rows.joined(select(Image.id, Image.digest, *keys))).where(
+            *rows.where, self._free(rows.digest)
         )
         if self._after is not None:
             query = query.where(rows.beyond(self._after))

@@ -26,6 +26,7 @@ from tagger.inventory.stories import find_story
 from tagger.inventory.tables import Decision as DecisionRow
 from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
+    OTHER,
     Answer,
     AuditResult,
     CheckReport,
@@ -277,6 +278,13 @@ class Inventory:
         )
         with self._database.reading() as connection:
             return [RootRecord(*row) for row in connection.execute(query)]
+
+    def machine_tags(self) -> list[str]:
+        """Return the tags that the networks which classified here can say."""
+        with self._database.reading() as connection:
+            known = connection.scalars(select(Model.labels).order_by(Model.id))
+            labels = dict.fromkeys(label for labels in known for label in labels)
+        return [label for label in labels if label != OTHER]
 
     def roots(self) -> list[str]:
         """Return the scanned folders."""

@@ -1,0 +1,227 @@
+"""`tagger review`: work through what waits for a person."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli import options
+from tagger.records import Order
+
+if TYPE_CHECKING:
+    from tagger.inventory import Inventory, Reviewing
+    from tagger.records import Waiting
+    from tagger.review.sitting import Sitting
+
+_SIGNALLED = 128
+_HUNG_UP = _SIGNALLED + 1
+"""Exit status of whom a signal stopped, and of whom the line was dropped."""
+
+_LEAST_COLUMNS, _LEAST_LINES = 72, 20
+
+
+def review(
+    order: Annotated[
+        Order, typer.Option(help="What is shown first; confidence: the least sure.")
+    ] = Order.CONFIDENCE,
+    tag: Annotated[
+        str | None, typer.Option(help="Only what the machine tagged so.")
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Only this scanned folder."),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+            help="Only what was first seen since then, local time.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many pictures.")
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all/--flagged-only",
+            help="Also what the machine accepted, or only what it flagged.",
+        ),
+    ] = False,
+    audit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="A random sample of so many accepted pictures, shown without their "
+            "tags; an audit that was not finished goes on.",
+        ),
+    ] = None,
+    item_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Regular expression that finds a product's number in a path: its "
+            "photographs are offered together (e.g. '([0-9]+)_[0-9]+[.]jpg')."
+        ),
+    ] = None,
+    redo: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Decide this picture again."),
+    ] = None,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TAGGER_REVIEWER",
+            help="Who decides.",
+            show_default="the login name",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Ask in lines: for screen readers, simple terminals and scripts.",
+        ),
+    ] = False,
+    db: options.Db = None,
+) -> None:
+    """Show what is flagged, one picture at a time, and keep what you decide.
+
+    Every answer is saved at once; u takes it back.
+    Example: tagger review --order newest
+    """
+    from tagger.errors import Stopped
+    from tagger.inventory import Inventory
+    from tagger.records import Selection
+    from tagger.review.groups import item_pattern as compiled
+    from tagger.review.sitting import sitting
+
+    pattern = compiled(item_pattern) if item_pattern is not None else None
+    name = _reviewer(reviewer)
+    with Inventory(options.database(db), create=False) as inventory:
+        selection = Selection(
+            order=order,
+            tag=_known_tag(inventory, tag),
+            root=_known_root(inventory, root),
+            since=since and since.astimezone(),
+            everything=everything,
+            audit_id=_audit_id(inventory, audit, name),
+        )
+        with inventory.reviewing(name, selection) as reviewing:
+            again = None if redo is None else _to_redo(reviewing, redo)
+            with sitting(reviewing, limit=limit, pattern=pattern, redo=again) as begun:
+                code = _show(begun, plain=plain)
+        if code != _HUNG_UP:
+            _tell_end(begun)
+    if code > _SIGNALLED:
+        raise Stopped(code - _SIGNALLED)
+    raise typer.Exit(code)
+
+
+def _show(begun: "Sitting", *, plain: bool) -> int:
+    """Hold the sitting on the whole screen, or in lines; return the exit status."""
+    if why := "" if plain else _why_not_full_screen():
+        typer.echo(f"{why}: asking in lines, as with --plain", err=True)
+    if plain or why:
+        from tagger.review.plain import PlainReview
+
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+        PlainReview(begun, options.console(), input).run()
+        return 0
+    from tagger.review.app import ReviewApp
+
+    return ReviewApp.hold(begun)
+
+
+def _why_not_full_screen() -> str:
+    """Say why this terminal cannot show the full screen; "" where it can."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "not a terminal"
+    if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
+        return "a terminal that cannot move its cursor"
+    console = options.console()
+    if console.color_system is None:
+        return "a terminal without colour"
+    if console.width < _LEAST_COLUMNS or console.height < _LEAST_LINES:
+        return (
+            f"a terminal of {console.width}x{console.height}, which is under "
+            f"{_LEAST_COLUMNS}x{_LEAST_LINES}"
+        )
+    return ""
+
+
+def _reviewer(name: str | None) -> str:
+    import getpass
+
+    from tagger.errors import ReviewError
+
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = ""
+    if not name.strip():
+        raise ReviewError("nobody knows your login name: say who decides, --reviewer")
+    return name.strip()
+
+
+def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:
+    from tagger.errors import ReviewError
+
+    if tag is None:
+        return None
+    known = {one.casefold(): one for one in inventory.machine_tags()}
+    if tag.casefold() not in known:
+        raise ReviewError(
+            f"the machine never says '{tag}': it says {', '.join(known.values())}"
+        )
+    return known[tag.casefold()]
+
+
+def _known_root(inventory: "Inventory", root: Path | None) -> str | None:
+    from tagger.errors import ReviewError
+
+    if root is None:
+        return None
+    absolute = os.path.abspath(root)  # noqa: PTH100  as the scan named it
+    if absolute not in inventory.roots():
+        roots = ", ".join(inventory.roots()) or "none"
+        raise ReviewError(f"{absolute} is no scanned folder (scanned are: {roots})")
+    return absolute
+
+
+def _audit_id(inventory: "Inventory", size: int | None, reviewer: str) -> int | None:
+    from tagger.errors import ReviewError
+
+    if size is None:
+        return None
+    audit = inventory.draw_audit(size, reviewer)
+    if audit is None:
+        raise ReviewError("the machine has accepted nothing yet that could be audited")
+    if audit.answered:
+        said = f"{audit.answered} of {audit.sampled} answered"
+        typer.echo(f"audit {audit.id} goes on: {said}", err=True)
+    return audit.id
+
+
+def _to_redo(reviewing: "Reviewing", path: Path) -> "Waiting":
+    from tagger.errors import ReviewError
+
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100  as the scan named it
+    item = reviewing.at(absolute)
+    if item is None:
+        raise ReviewError(
+            f"{absolute} has no tag to decide about: 'tagger explain' tells why"
+        )
+    return item
+
+
+def _tell_end(begun: "Sitting") -> None:
+    """Print how the sitting went, where a person will find it after the screen."""
+    from tagger.review.ending import ending
+
+    told = ending(begun.summary(), left=begun.waiting, audit=begun.audit())
+    options.console().print()
+    options.console().print(told)

@@ -1,0 +1,78 @@
+"""What a reviewer reads at the end of a sitting."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tagger.records import AuditResult
+from tagger.review.tally import Summary, interval
+from tagger.text import printable
+
+_MOST_PAIRS = 8
+
+
+def ending(
+    summary: Summary, *, left: int | None, audit: AuditResult | None = None
+) -> RenderableType:
+    """Tell what was decided, how often the machine was right, and what it mistook."""
+    parts: list[RenderableType] = [Text(_decided(summary), style="bold")]
+    if audit is not None:
+        parts.append(Text(_audited(audit)))
+    elif summary.decided:
+        parts.append(Text(_machine(summary)))
+    if summary.confusions:
+        parts += [Text(), _pairs(summary)]
+    parts += [Text(), Text(_rest(summary, left, "answer" if audit else "review"))]
+    return Group(*parts)
+
+
+def _decided(summary: Summary) -> str:
+    minutes, seconds = divmod(round(summary.seconds), 60)
+    took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    rate = f", {summary.per_minute:.0f} a minute" if summary.per_minute else ""
+    return f"{summary.decided:,} decided in {took}{rate}"
+
+
+def _machine(summary: Summary) -> str:
+    share = summary.right / summary.decided
+    return (
+        f"The machine was right on {summary.right:,} of {summary.decided:,} "
+        f"({share:.0%})."
+    )
+
+
+def _audited(audit: AuditResult) -> str:
+    if not audit.answered:
+        return f"Audit {audit.id}: none of {audit.sampled} answered."
+    low, high = interval(audit.right, audit.answered)
+    return (
+        f"Audit {audit.id}: {audit.answered} of {audit.sampled} answered. Of what the "
+        f"machine accepts alone, {audit.right / audit.answered:.0%} is right "
+        f"(95 % sure: {low:.0%} to {high:.0%})."
+    )
+
+
+def _pairs(summary: Summary) -> Table:
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for heading in ("the machine said", "you said", "times"):
+        justify = "right" if heading == "times" else "left"
+        table.add_column(heading, justify=justify, header_style="italic")  # type: ignore[arg-type]
+    pairs = list(summary.confusions.items())
+    for (machine, person), count in pairs[:_MOST_PAIRS]:
+        table.add_row(printable(machine), printable(person), f"{count:,}")
+    if rest := sum(count for _, count in pairs[_MOST_PAIRS:]):
+        table.add_row("others", "", f"{rest:,}")
+    return table
+
+
+def _rest(summary: Summary, left: int | None, work: str) -> str:
+    parts = []
+    if summary.skipped:
+        parts.append(f"{summary.skipped:,} skipped")
+    if summary.undone:
+        parts.append(f"{summary.undone:,} taken back")
+    if left:
+        parts.append(f"{left:,} still wait for a person")
+    elif left == 0:
+        parts.append(f"nothing is left to {work}")
+    return "; ".join(parts).capitalize() + "." if parts else ""
