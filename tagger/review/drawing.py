@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BARS = 5
 _BAR_CELLS = 14
+_LEAST_BAR = 0.01
+_ROOM_FOR_KEYS = 100
 _DIGITS = 10
 _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
 
@@ -90,7 +92,7 @@ def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
 
 
 def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
-    if not ranked:
+    if not ranked or probability < _LEAST_BAR:
         return f"{probability:.2f}"
     full, part = divmod(round(probability * _BAR_CELLS * 8), 8)
     return f"{probability:.2f} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
@@ -112,24 +114,25 @@ def facts(shown: "Shown", sitting: "Sitting") -> Text:
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
 
-def keys(sitting: "Sitting", shown: "Shown | None") -> Text:
-    """Tell the keys, each of which can be clicked."""
+def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
+    """Tell the keys, each of which can be clicked; the rarer where there is room."""
     told: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
         if not sitting.blind:
             told.append(("Enter", printable(shown.item.tag), "accept"))
-        told += [("0-9", "tag", ""), ("x", "no item", "no_item")]
+        told.append(("x", "no item", "no_item"))
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike := sitting.alike():
         told.append(("a", f"{alike + 1} alike", "group"))
-    told += [("v", "enlarge", "enlarge"), ("n", "note", "note"), ("/", "go", "jump")]
+    told.append(("v", "view", "enlarge"))
+    if width >= _ROOM_FOR_KEYS:
+        told += [("n", "note", "note"), ("/", "go to", "jump")]
     told += [("?", "help", "help"), ("q", "leave", "leave")]
     line = Text(no_wrap=True, overflow="ellipsis")
     for key, what, action in told:
-        entry = Text.assemble((f" {key} ", "reverse"), f" {what}  ")
-        if action:
-            entry.stylize(Style(meta={"@click": f"screen.{action}"}))
-        line.append_text(entry)
+        entry = Text.assemble((key, "reverse bold"), f" {what}")
+        entry.stylize(Style(meta={"@click": f"screen.{action}"}))
+        line.append_text(entry).append("  ")
     return line
 
 

@@ -27,6 +27,9 @@ _HASHED_AT_MOST = 5_000
 """Photographs hashed in a sitting, ahead of the reviewer."""
 
 _WRITTEN_AT_ONCE = 50
+_FIRST_WAIT = 1.0
+"""Seconds that the first pictures have the machine to themselves."""
+
 _KEYED_AT_MOST = 200_000
 
 
@@ -91,6 +94,7 @@ class Groups:
         return [digests[n] for n in order[: int((apart <= NEAR).sum())]]
 
     def _learn(self) -> None:
+        self._closed.wait(_FIRST_WAIT)
         try:
             known = self._reviewing.fingerprints()
             paths = self._reviewing.paths(_KEYED_AT_MOST)
