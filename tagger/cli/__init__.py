@@ -12,6 +12,7 @@ import typer
 from tagger import __version__
 from tagger.cli.backup import backup
 from tagger.cli.check import check
+from tagger.cli.decisions import decisions
 from tagger.cli.explain import explain
 from tagger.cli.export import export
 from tagger.cli.model import model
@@ -40,6 +41,7 @@ app.command()(explain)
 app.command()(check)
 app.command()(backup)
 app.add_typer(roots)
+app.add_typer(decisions)
 app.add_typer(model)
 
 

@@ -1,0 +1,101 @@
+"""`tagger decisions`: carry what people decided from one inventory to another."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tagger.records import Decision, Merged, Note
+
+_MOST_CONFLICTS = 20
+
+decisions = typer.Typer(
+    name="decisions",
+    help="Carry decisions between inventories, as JSON lines.",
+    no_args_is_help=True,
+)
+
+
+@decisions.command("export")
+def export_decisions(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            readable=False, allow_dash=True, help="File to write; - for the output."
+        ),
+    ],
+    db: options.Db = None,
+) -> None:
+    """Write every decision and note, those taken back too.
+
+    Example: tagger decisions export decisions.jsonl
+    """
+    from tagger.decisions import write_file, write_lines
+    from tagger.inventory import Inventory
+
+    with Inventory(options.database(db), create=False) as inventory:
+        if str(file) == "-":
+            sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+            write_lines(inventory.decisions(), sys.stdout)
+            return
+        count = write_file(inventory.decisions(), file)
+    options.console().print(f"{count:,} decisions and notes written")
+
+
+@decisions.command("import")
+def import_decisions(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            readable=False, allow_dash=True, help="File to read; - for the input."
+        ),
+    ],
+    db: options.Db = None,
+) -> None:
+    """Take in the decisions of another inventory: all of the file, or nothing.
+
+    What is known already is left. Of two that differ about the same picture the later
+    one is in force, and both are shown. The inventory is made where there is none.
+    Example: tagger decisions import decisions.jsonl
+    """
+    from tagger.inventory import Inventory
+
+    records = _read(file)
+    with Inventory(options.database(db)) as inventory:
+        merged = inventory.merge_decisions(records)
+    _tell(merged)
+
+
+def _read(file: Path) -> "Iterator[Decision | Note]":
+    from tagger.decisions import read_lines
+
+    if str(file) == "-":
+        yield from read_lines(sys.stdin.buffer, "standard input")
+    else:
+        with file.open("rb") as stream:
+            yield from read_lines(stream, str(file))
+
+
+def _tell(merged: "Merged") -> None:
+    from tagger.review.plain import said
+    from tagger.text import printable
+
+    console = options.console()
+    console.print(
+        f"{merged.added:,} decisions new, {merged.known:,} known already, "
+        f"{merged.taken_back:,} taken back; {merged.notes:,} notes new"
+    )
+    if merged.conflicts:
+        console.print(f"{len(merged.conflicts):,} differ; the later one is in force:")
+    for newer, older in merged.conflicts[:_MOST_CONFLICTS]:
+        digest = newer.answer.digest[:12]
+        told = f"  {digest}…  {said(newer)}; before, {said(older)}"
+        console.print(printable(told), soft_wrap=True)
+    if (more := len(merged.conflicts) - _MOST_CONFLICTS) > 0:
+        console.print(f"  and {more:,} more")
