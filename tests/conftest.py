@@ -1,5 +1,6 @@
 """Fixtures: real folders of real pictures, real inventories, and a network to hand."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +32,17 @@ def classifier() -> FakeClassifier:
     return FakeClassifier()
 
 
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an inventory with nothing in it, to be copied: making one takes longer."""
+    path = tmp_path_factory.mktemp("blank") / "inventory.db"
+    Inventory(path).__exit__()
+    return path
+
+
 @pytest.fixture
-def inventory(tmp_path: Path) -> Iterator[Inventory]:
+def inventory(tmp_path: Path, blank: Path) -> Iterator[Inventory]:
+    shutil.copy(blank, tmp_path / "inventory.db")
     with Inventory(tmp_path / "inventory.db") as opened:
         yield opened
 

@@ -265,10 +265,9 @@ class Reviewing:
         found: dict[str, int] = {}
         result = connection.execution_options(yield_per=_AT_ONCE).execute(query)
         for row in result.mappings():
-            if row["digest"] in without or row["digest"] in found:
-                continue
-            found[row["digest"]] = row["id"]
             self._after = tuple(row[f"key_{n}"] for n in range(len(keys)))
+            if row["digest"] not in without:
+                found.setdefault(row["digest"], row["id"])
             if len(found) == most:
                 break
         result.close()
