@@ -135,6 +135,7 @@ class ReviewScreen(Screen[None]):
         super().__init__()
         self._sitting = sitting
         self._busy = False
+        self.painted: Shown | None = None
         self._painted_at: float | None = None
         self._alike = 0
         self._picture: _Photograph = _drawn_by()()
@@ -373,6 +374,12 @@ class ReviewScreen(Screen[None]):
         self._painted_at = None
         if shown is None:
             return
+        with self.app.batch_update():
+            self._draw(shown)
+            self._refresh_news()
+        self.call_after_refresh(self._note_painted, shown)
+
+    def _draw(self, shown: Shown) -> None:
         self._picture.image = shown.photograph
         self._picture.display = shown.photograph is not None
         trouble = self.query_one("#trouble", Static)
@@ -389,11 +396,10 @@ class ReviewScreen(Screen[None]):
         self._put("#seen", seen)
         facts = drawing.facts(shown, self._sitting)
         self._put("#facts", facts)
-        self._refresh_news()
-        self.call_after_refresh(self._note_painted, shown)
 
     def _note_painted(self, shown: Shown) -> None:
         if shown is self._sitting.current:
+            self.painted = shown
             self._painted_at = monotonic()
 
 

@@ -84,7 +84,7 @@ def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
     likely = probability is not None and probability > item.confidence and not blind
     drawn = "" if probability is None or blind else _bar(probability, ranked=True)
     line = Text(
-        f"{'?' if likely else ' '} x {'no such item':<{width}} {drawn}",
+        f"{'?' if likely else ' '} x {'none of them':<{width}} {drawn}",
         style="bold" if likely else "",
     )
     line.stylize(Style(meta={"@click": "screen.no_item"}))
@@ -101,16 +101,14 @@ def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
 def facts(shown: "Shown", sitting: "Sitting") -> Text:
     """Tell what else is known: the file, when it came, what people said of it."""
     item = shown.item
-    lines = []
+    lines = [] if sitting.blind else [said(one) for one in item.decisions]
+    lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
     if item.width:
         size = f", {_size(item.size)}" if item.size is not None else ""
         lines.append(f"{item.width}x{item.height} {item.format}{size}")
     lines.append(f"came {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
     lines.append(f"in {item.root}")
     lines += [f"also {path}" for path in item.same_bytes]
-    if not sitting.blind:
-        lines += [said(one) for one in item.decisions]
-    lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
 
@@ -120,7 +118,7 @@ def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
     if shown is not None and not shown.trouble:
         if not sitting.blind:
             told.append(("Enter", printable(shown.item.tag), "accept"))
-        told.append(("x", "no item", "no_item"))
+        told.append(("x", "none", "no_item"))
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike := sitting.alike():
         told.append(("a", f"{alike + 1} alike", "group"))

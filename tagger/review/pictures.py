@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 PHOTOGRAPH_SIDE: Final = 800
 """Longest edge in pixels that a terminal is given: more than one shows."""
 
+_BREATH = 0.1
+"""Seconds that the screen has the machine to itself to draw a picture, before the
+pictures after it are read."""
+
 _BUSY_PAUSE = 0.2
 """Seconds between two tries while another program writes to the inventory."""
 
@@ -151,6 +155,8 @@ class Lookahead:
         while True:
             with self._changed:
                 self._changed.wait_for(self._has_work)
+                if self._ready and not self._closed:
+                    self._changed.wait_for(lambda: self._closed, _BREATH)
                 if self._closed:
                     return
                 wanted, without = self._ahead - len(self._ready), set(self._out)

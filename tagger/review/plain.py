@@ -67,7 +67,8 @@ class PlainReview:
         left = self._sitting.left or 0
         time = remaining(left, self._sitting.summary().per_minute)
         self._say("")
-        self._say(f"{at} of {of or 'many'}" + (f", {time}" if time else ""))
+        counted = f" of {of}" if of is not None else ""
+        self._say(f"{at}{counted}" + (f", {time}" if time else ""))
         self._say(printable(str(shown.path)))
         if shown.trouble:
             self._say(f"  {printable(shown.trouble)}: s skips it")
@@ -216,7 +217,9 @@ class PlainReview:
                 sleep(_PAUSE)
 
     def _say(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(
+            text, soft_wrap=True, markup=False, highlight=False, emoji=False
+        )
 
 
 def said(one: Decision) -> str:

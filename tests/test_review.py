@@ -1,0 +1,758 @@
+"""The review as a person, or a script, meets it: in lines and on the whole screen."""
+
+import asyncio
+import io
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+from support import FakeClassifier, Photo
+from textual.pilot import Pilot
+
+from tagger.inventory import Inventory, database
+from tagger.records import Decision, DecisionKind, Note, Policy, Selection
+from tagger.review.app import ReviewApp, ReviewScreen
+from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
+from tagger.review.plain import PlainReview
+from tagger.review.screens import ContactSheet, EndScreen
+from tagger.review.sitting import Sitting, sitting
+from tagger.review.tally import interval, remaining
+from tagger.scan import scan
+
+EVERY_FLAGGED = Selection()
+
+SHADES = (40, 90, 140, 190, 220)
+"""Of the pictures 0.png to 4.png, whose tags differ; the first is the least sure."""
+
+
+@pytest.fixture
+def queue(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
+    """An inventory of five pictures that wait."""
+    for number, shade in enumerate(SHADES):
+        photo(f"{number}.png", shade)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    return inventory
+
+
+@contextmanager
+def sit(
+    inventory: Inventory,
+    selection: Selection = EVERY_FLAGGED,
+    *,
+    limit: int | None = None,
+    pattern: re.Pattern[str] | None = None,
+) -> Iterator[Sitting]:
+    with (
+        inventory.reviewing("anna", selection) as opened,
+        sitting(opened, limit=limit, pattern=pattern) as begun,
+    ):
+        yield begun
+
+
+def in_lines(
+    inventory: Inventory,
+    *answers: str,
+    selection: Selection = EVERY_FLAGGED,
+    limit: int | None = None,
+) -> str:
+    """Hold a review with these answers; return what was printed."""
+    console = Console(width=200, record=True, file=io.StringIO())
+    lines = iter(answers)
+    asked: list[str] = []
+
+    def read(prompt: str) -> str:
+        asked.append(prompt)
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    with sit(inventory, selection, limit=limit) as begun:
+        PlainReview(begun, console, read).run()
+    return console.export_text() + "\n".join(asked)
+
+
+def decided(inventory: Inventory) -> dict[str, tuple[str | None, str]]:
+    """Return tag and kind of what is decided, by path."""
+    found: dict[str, tuple[str | None, str]] = {}
+    for record, paths in inventory.decisions():
+        if isinstance(record, Decision) and record.undone_at is None:
+            name = Path(paths[0]).name
+            found[name] = (record.answer.tag, record.answer.kind.value)
+    return found
+
+
+def order_of(inventory: Inventory) -> list[str]:
+    with inventory.reviewing("nobody", Selection()) as opened:
+        return [Path(item.path).name for item in opened.take(99, without=())]
+
+
+def test_an_answer_a_line(queue: Inventory) -> None:
+    names = order_of(queue)
+    tags = {item.path: item.tag for item in queue.items()}
+
+    told = in_lines(queue, "", "8", "x", "s", "q")
+
+    assert decided(queue) == {
+        names[0]: (tags[names[0]], "accept"),
+        names[1]: ("Bag", "correct"),
+        names[2]: (None, "not-a-catalogue-item"),
+    }
+    assert "1 of" in told
+    assert names[0] in told
+    assert order_of(queue) == names[3:]
+
+
+def test_the_end_of_input_leaves_and_keeps_what_was_answered(queue: Inventory) -> None:
+    in_lines(queue, "8")
+
+    assert len(decided(queue)) == 1
+
+
+def test_what_was_skipped_comes_back_at_the_end(queue: Inventory) -> None:
+    names = order_of(queue)
+
+    told = in_lines(queue, "s", "", "", "", "", "8")
+
+    assert decided(queue)[names[0]] == ("Bag", "correct")
+    assert len(decided(queue)) == 5
+    assert order_of(queue) == []
+    shown = re.findall(r"^/.*/(\d\.png)$", told, re.MULTILINE)
+    assert shown == [*names, names[0]]
+
+
+def test_undo_goes_back_to_the_first_answer_and_over_skips(queue: Inventory) -> None:
+    names = order_of(queue)
+
+    told = in_lines(queue, "", "s", "x", "u", "u", "u", "u", "8", "q")
+
+    assert decided(queue) == {names[0]: ("Bag", "correct")}
+    assert "nothing to take back" in told
+    history = [d for d, _ in queue.decisions() if isinstance(d, Decision)]
+    assert len(history) == 3
+    assert sum(d.undone_at is None for d in history) == 1
+
+
+def test_every_decision_keeps_what_the_network_saw(queue: Inventory) -> None:
+    in_lines(queue, "", "8", "x", "a", "", "q")
+
+    kept = [d.answer.prepared for d, _ in queue.decisions() if isinstance(d, Decision)]
+    assert len(kept) >= 4
+    assert all(prepared and len(prepared) == 28 * 28 * 3 for prepared in kept)
+
+
+def test_a_note_is_kept_though_the_picture_is_skipped(queue: Inventory) -> None:
+    told = in_lines(queue, "n ask the boss", "n", "and the label", "s", "q")
+
+    notes = [r.text for r, _ in queue.decisions() if isinstance(r, Note)]
+    assert notes == ["ask the boss", "and the label"]
+    assert "note by anna: ask the boss" in told
+
+
+def test_going_to_a_path(queue: Inventory) -> None:
+    in_lines(queue, "/ 4.p", "8", "/ png", "1", "/ none", "q")
+
+    assert decided(queue) == {"4.png": ("Bag", "correct")}
+
+
+def test_what_is_no_answer_decides_nothing(queue: Inventory) -> None:
+    told = in_lines(queue, "10", "yes", "88", "\x1b[31m", "?", "q")
+
+    assert decided(queue) == {}
+    assert told.count("is no answer") == 4
+    assert "\\x1b[31m" in told
+    assert "\x1b" not in told
+
+
+def test_a_limit_ends_the_sitting(queue: Inventory) -> None:
+    in_lines(queue, *[""] * 9, limit=2)
+
+    assert len(decided(queue)) == 2
+
+
+def test_a_picture_that_is_gone_or_changed_can_only_be_skipped(
+    queue: Inventory, shop: Path, photo: Photo
+) -> None:
+    first, second, *_ = order_of(queue)
+    (shop / first).unlink()
+    photo(second, 17)
+
+    told = in_lines(queue, "", "s", "8", "s", "8", "q")
+
+    assert "the file is gone" in told
+    assert "the file has changed" in told
+    assert len(decided(queue)) == 1
+    assert not {first, second} & decided(queue).keys()
+
+
+def test_a_picture_that_is_gone_is_shown_where_its_bytes_still_lie(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    shutil.copy(photo("a.png", 40), shop / "b.png")
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    (shop / "a.png").unlink()
+
+    told = in_lines(inventory, "8")
+
+    assert f"{shop}/b.png" in told
+    assert {item.tag for item in inventory.items()} == {"Bag"}
+
+
+def test_names_that_steer_terminals_are_shown_escaped(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    photo("\x1b[2J\u202e[red].png", 40)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+
+    told = in_lines(inventory, "a", "q")
+
+    assert "\\x1b[2J\\u202e[red].png" in told
+    assert "\x1b" not in told
+
+
+def test_a_conflict_is_shown_and_settled_by_whoever_meets_it(
+    queue: Inventory,
+) -> None:
+    first, second, *_ = order_of(queue)
+    digests = {Path(i.path).name: i.digest or "" for i in queue.items()}
+
+    def meanwhile(name: str) -> None:
+        queue.decide(digests[name], DecisionKind.CORRECT, tag="Coat", reviewer="ben")
+
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("8", lambda: meanwhile(first)),
+        ("", lambda: None),
+        ("8", lambda: meanwhile(second)),
+        ("r", lambda: None),
+        ("q", lambda: None),
+    ]
+    console = Console(width=200, record=True, file=io.StringIO())
+    remaining_steps = iter(steps)
+
+    def read(_: str) -> str:
+        answer, before = next(remaining_steps)
+        before()
+        return answer
+
+    with sit(queue) as begun:
+        PlainReview(begun, console, read).run()
+
+    tags = {Path(item.path).name: item.tag for item in queue.items()}
+    assert "meanwhile ben said Coat" in console.export_text()
+    assert (tags[first], tags[second]) == ("Coat", "Bag")
+
+
+def test_an_audit_is_blind(inventory: Inventory, shop: Path, photo: Photo) -> None:
+    photo("a.png", 40)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    (item,) = inventory.items()
+    audit = inventory.draw_audit(5, "anna")
+    assert audit is not None
+
+    selection = Selection(audit_id=audit.id)
+    told = in_lines(inventory, "", "8", selection=selection)
+
+    assert f"{item.tag}?" not in told
+    assert not re.search(r"\d\.\d\d", told)
+    assert "'' is no answer" in told
+    (result,) = inventory.audits()
+    assert (result.answered, result.right) == (1, int(item.tag == "Bag"))
+
+
+def test_groups_share_an_answer(queue: Inventory) -> None:
+    with sit(queue, pattern=item_pattern(r"(\d)\.png")) as begun:
+        wait_for(begun._groups.finished)  # noqa: SLF001
+        begun.advance()
+        members = begun.group()
+
+        assert len(members) == 5  # the same rectangle in five shades
+        conflict = begun.answer_all("Bag", members[:-1])
+        assert conflict is None
+        assert begun.current is not None
+        assert begun.current.item.digest == members[-1].item.digest
+        assert begun.undo()
+        assert decided(queue) == {}
+
+
+def test_a_group_decided_without_the_current_picture_leaves_it_current(
+    queue: Inventory,
+) -> None:
+    with sit(queue) as begun:
+        wait_for(begun._groups.finished)  # noqa: SLF001
+        shown = begun.advance()
+        others = begun.group()[1:]
+        begun.answer_all("Bag", others)
+
+        assert begun.current is shown
+        assert len(decided(queue)) == 4
+
+
+def test_products_are_found_by_their_number(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    with_stripes = photo("77_2.png")
+    stripes = Image.new("L", (80, 60), 255)
+    stripes.paste(0, (5, 5, 30, 55))
+    stripes.save(with_stripes)
+    photo("77_1.png")
+    photo("78_1.png", 90)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+
+    with inventory.reviewing("anna", Selection()) as opened:
+        groups = Groups(opened, item_pattern(r"(?P<item>\d+)_\d+"))
+        groups._key(opened.paths(99))  # noqa: SLF001
+        by_path = {path: digest for digest, _, path in opened.paths(99)}
+        assert groups.alike(by_path["77_1.png"]) == [by_path["77_2.png"]]
+        assert groups.alike(by_path["78_1.png"]) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key"),
+    [(r"(?P<item>\d+)_", "77"), (r"/(\d+)", "77"), (r"7+", "77"), (r"z", "")],
+)
+def test_the_key_of_a_product(pattern: str, key: str) -> None:
+    assert item_key(item_pattern(pattern), "x/77_1.jpg") == key
+
+
+def test_a_photograph_made_smaller_keeps_its_fingerprint(photo: Photo) -> None:
+    with Image.open(photo("a.png")) as picture:
+        whole = fingerprint(picture)
+        half = fingerprint(picture.resize((30, 40)))
+
+    assert (whole ^ half).bit_count() <= 2
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "low", "high"),
+    [
+        (0, 0, 0.0, 1.0),
+        (10, 10, 0.722, 1.0),
+        (0, 10, 0.0, 0.278),
+        (50, 100, 0.404, 0.596),
+    ],
+)
+def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) -> None:
+    assert interval(right, of) == pytest.approx((low, high), abs=1e-3)
+
+
+def test_the_time_left_in_words() -> None:
+    assert remaining(100, 0) == remaining(0, 10) == ""
+    assert remaining(5, 10) == "under a minute left"
+    assert remaining(300, 10) == "30 min left"
+    assert remaining(6000, 10) == "10 h left"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@asynccontextmanager
+async def on_screen(
+    begun: Sitting, size: tuple[int, int] = (110, 36)
+) -> AsyncIterator[Pilot[int]]:
+    app = ReviewApp(begun, unseen=0)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        yield pilot
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Wait until what was asked for is done and shown."""
+    for _ in range(400):
+        await pilot.pause()
+        screen = next(
+            (s for s in pilot.app.screen_stack if isinstance(s, ReviewScreen)), None
+        )
+        if screen is not None and not screen._busy:  # noqa: SLF001
+            await pilot.pause()
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the screen is busy for ever")
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+def text_of(pilot: Pilot[int]) -> str:
+    """Return what stands on the screen."""
+    svg = pilot.app.export_screenshot()
+    rows = re.findall(r">([^<]*)</text>", svg)
+    return "\n".join(rows).replace("&#160;", " ")
+
+
+def test_one_key_a_picture(queue: Inventory) -> None:
+    names = order_of(queue)
+    tags = {item.path: item.tag for item in queue.items()}
+
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                assert names[0] in text_of(pilot)
+                await press(pilot, "enter")
+                assert names[1] in text_of(pilot)
+                await press(pilot, "8", "x", "s")
+                await press(pilot, "u", "s", "enter", "5")
+                assert isinstance(pilot.app.screen, EndScreen)
+                assert "5 decided" in text_of(pilot)
+                await press(pilot, "u", "6", "q")
+                assert pilot.app.return_value == 0
+
+    asyncio.run(run())
+    assert decided(queue) == {
+        names[0]: (tags[names[0]], "accept"),
+        names[1]: ("Bag", "correct"),
+        names[2]: (None, "not-a-catalogue-item"),
+        names[3]: ("Shirt", "correct"),
+        names[4]: (tags[names[4]], "accept"),
+    }
+
+
+def test_a_decision_is_in_the_database_before_the_next_picture_shows(
+    queue: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = order_of(queue)
+    seen: list[tuple[str, int]] = []
+    real = ReviewScreen._show  # noqa: SLF001
+
+    def show(self: ReviewScreen) -> None:
+        real(self)
+        if self._sitting.current is not None:
+            name = self._sitting.current.path.name
+            with closing(sqlite3.connect(queue.path)) as other:
+                count = other.execute("SELECT count(*) FROM decision").fetchone()[0]
+            seen.append((name, count))
+
+    monkeypatch.setattr(ReviewScreen, "_show", show)
+
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "8")
+
+    asyncio.run(run())
+    assert {count for name, count in seen if name == first} == {0}
+    assert {count for name, count in seen if name == second} == {1}
+
+
+def test_keys_typed_before_the_picture_was_seen_decide_nothing(
+    queue: Inventory,
+) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            app = ReviewApp(begun, unseen=60)
+            async with app.run_test(size=(110, 36)) as pilot:
+                await settle(pilot)
+                await press(pilot, "enter", "8", "x", "s")
+                assert begun.position[0] == 1
+
+    asyncio.run(run())
+    assert decided(queue) == {}
+
+
+def test_a_busy_inventory_is_waited_for_and_the_decision_kept(
+    queue: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+
+    async def run() -> None:
+        with Inventory(queue.path) as impatient, sit(impatient) as begun:
+            async with on_screen(begun) as pilot:
+                wait_for(lambda: len(begun._lookahead.ready()) == 4)  # noqa: SLF001
+                with closing(sqlite3.connect(queue.path)) as scan:
+                    scan.execute("BEGIN IMMEDIATE")
+                    await pilot.press("8")
+                    await asyncio.sleep(1.0)
+                    await pilot.pause()
+                    assert "waiting for another program" in text_of(pilot)
+                    assert decided(queue) == {}
+                    await pilot.press("q")  # not before the answer is saved
+                    scan.rollback()
+                await settle(pilot)
+                assert pilot.app.return_value is None
+
+    asyncio.run(run())
+    assert [tag for tag, _ in decided(queue).values()] == ["Bag"]
+
+
+def test_the_screens_laid_over_the_review(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "question_mark")
+                assert "Keys" in text_of(pilot)
+                await press(pilot, "escape", "v")
+                assert "What the network saw" in text_of(pilot)
+                await press(pilot, "escape", "n", *"hat", "enter")
+                assert "anna noted: hat" in text_of(pilot)
+                await press(pilot, "slash", *"4.png")
+                await asyncio.sleep(0.3)
+                await press(pilot, "down", "up", "enter")
+                assert begun.current is not None
+                assert begun.current.path.name == "4.png"
+
+    asyncio.run(run())
+
+
+def test_the_contact_sheet(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                wait_for(begun._groups.finished)  # noqa: SLF001
+                await asyncio.sleep(1.1)
+                await press(pilot, "a")
+                assert isinstance(pilot.app.screen, ContactSheet)
+                assert "5 that look alike" in text_of(pilot)
+                await press(pilot, "right", "space", "escape")
+                assert decided(queue) == {}
+                await press(pilot, "a", "right", "down", "up", "space", "8")
+                assert len(decided(queue)) == 4
+                await press(pilot, "u")
+
+    asyncio.run(run())
+    assert decided(queue) == {}
+
+
+def test_a_conflict_on_the_screen(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                for key in ("enter", "r"):
+                    assert begun.current is not None
+                    digest = begun.current.item.digest
+                    queue.decide(
+                        digest, DecisionKind.CORRECT, tag="Coat", reviewer="ben"
+                    )
+                    await press(pilot, "8")
+                    assert "ben said Coat" in text_of(pilot)
+                    await press(pilot, key)
+
+    asyncio.run(run())
+    tags = sorted(tag or "" for tag, _ in decided(queue).values())
+    assert tags == ["Bag", "Coat"]
+
+
+@pytest.mark.parametrize("size", [(72, 20), (80, 24), (200, 60)])
+def test_every_size_of_terminal_shows_what_matters(
+    queue: Inventory, size: tuple[int, int]
+) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun, size) as pilot:
+                text = text_of(pilot)
+                assert "0 T-shirt/top" in text
+                assert "9 Ankle boot" in text
+                assert "leave" in text
+                assert "anna" in text
+                await pilot.resize_terminal(100, 30)
+                await press(pilot, "v", "escape", "question_mark", "escape")
+
+    asyncio.run(run())
+
+
+def test_the_mouse_does_what_keys_do(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await pilot.click("#tags", offset=(5, 8))
+                await settle(pilot)
+
+    asyncio.run(run())
+    assert [tag for tag, _ in decided(queue).values()] == ["Bag"]
+
+
+class Program:
+    """Runs `tagger` in a process of its own."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.environment = os.environ | {
+            "TAGGER_DB": str(inventory.path),
+            "TAGGER_REVIEWER": "anna",
+            "COLUMNS": "100",
+        }
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "tagger", *map(str, arguments)]
+
+    def __call__(
+        self, *arguments: object, answers: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment,
+            input=answers,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+@pytest.fixture
+def program(queue: Inventory) -> Program:
+    return Program(queue)
+
+
+def test_a_script_answers_line_by_line(program: Program, queue: Inventory) -> None:
+    done = program("review", "--plain", answers="\n8\nx\ns\nq\n")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(decided(queue)) == 3
+    assert "3 decided" in done.stdout
+
+
+def test_what_is_no_terminal_is_asked_in_lines_and_told_why(
+    program: Program, queue: Inventory
+) -> None:
+    done = program("review", "--limit", 1, "--order", "path", answers="8\n")
+
+    assert done.returncode == 0
+    assert done.stderr == "not a terminal: asking in lines, as with --plain\n"
+    assert decided(queue) == {"0.png": ("Bag", "correct")}
+
+
+def test_an_earlier_decision_is_taken_up_again(
+    program: Program, queue: Inventory, shop: Path
+) -> None:
+    program("review", "--plain", "--limit", 1, "--order", "path", answers="8\n")
+    path = shop / "0.png"
+    done = program("review", "--plain", "--redo", path, answers="2\n8\n")
+
+    assert done.returncode == 0
+    assert "anna said Bag" in done.stdout
+    assert decided(queue)["0.png"] == ("Pullover", "correct")
+    assert {i.tag for i in queue.items() if i.path == "0.png"} == {"Pullover"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--redo", "/none.png"), "tagger explain"),
+        (("--root", "/none"), "is no scanned folder"),
+        (("--tag", "Hat"), "it says T-shirt/top"),
+        (("--item-pattern", "("), "--item-pattern"),
+        (("--reviewer", " "), "--reviewer"),
+        (("--audit", "5"), "accepted nothing"),
+    ],
+)
+def test_what_cannot_be_reviewed_is_told_in_one_line(
+    program: Program, arguments: tuple[str, ...], words: str
+) -> None:
+    done = program("review", "--plain", *arguments)
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_decisions_move_to_another_machine(
+    program: Program, queue: Inventory, tmp_path: Path
+) -> None:
+    program("review", "--plain", answers="8\nn torn\nx\nu\n4\nq\n")
+    file, other = tmp_path / "decisions.jsonl", tmp_path / "other.db"
+
+    written = program("decisions", "export", file)
+    first = program("decisions", "import", file, "--db", other)
+    second = program("decisions", "import", file, "--db", other)
+
+    assert written.returncode == first.returncode == second.returncode == 0
+    assert "3 decisions new" in first.stdout
+    assert "0 decisions new, 3 known already" in second.stdout
+    with Inventory(other) as there:
+        mine = [
+            (d.answer if isinstance(d, Decision) else d) for d, _ in queue.decisions()
+        ]
+        theirs = [
+            (d.answer if isinstance(d, Decision) else d) for d, _ in there.decisions()
+        ]
+    assert mine == theirs
+
+
+def test_a_killed_sitting_has_lost_nothing_and_its_lease_runs_out(
+    program: Program, queue: Inventory
+) -> None:
+    process = subprocess.Popen(
+        program.command("review", "--plain"),
+        env=program.environment | {"PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("8\n")
+    process.stdin.flush()
+    while "2 of" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+    assert [tag for tag, _ in decided(queue).values()] == ["Bag"]
+    with closing(sqlite3.connect(queue.path)) as raw:
+        held = raw.execute("SELECT count(*) FROM lease").fetchone()[0]
+        assert held > 0
+        assert len(order_of(queue)) == 4 - held
+        raw.execute("UPDATE lease SET until = '2001-01-01T00:00:00.000000Z'")
+        raw.commit()
+    assert len(order_of(queue)) == 4
+
+
+def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:
+    tmux = shutil.which("tmux")
+    if tmux is None:
+        pytest.skip("no tmux")
+    socket = ["-L", f"tagger-test-{os.getpid()}"]
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [tmux, *socket, "-f", "/dev/null", *arguments],
+            env=program.environment | {"TERM": "xterm-256color"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def shows(text: str) -> bool:
+        return text in run("capture-pane", "-p")
+
+    command = " ".join(program.command("review", "--order", "path"))
+    run("new-session", "-d", "-x", "90", "-y", "30", f"{command}; echo left $?; cat")
+    try:
+        wait_for(lambda: shows("0.png") and shows("Ankle boot"))
+        time.sleep(1)
+        run("send-keys", "8")
+        wait_for(lambda: shows("✓ 0.png: Bag") and shows("shop/1.png"))
+        assert shows("▀▀▀▀▀▀")
+        time.sleep(0.5)
+        run("send-keys", "u")
+        wait_for(lambda: shows("shop/0.png"))
+        time.sleep(0.5)
+        run("send-keys", "Enter")
+        wait_for(lambda: shows("shop/1.png"))
+        run("send-keys", "C-c")
+        wait_for(lambda: shows("left 130"))
+        assert shows("1 decided")
+    finally:
+        run("kill-server")
+    assert len(decided(queue)) == 1
+    with closing(sqlite3.connect(queue.path)) as raw:
+        assert raw.execute("SELECT count(*) FROM lease").fetchone() == (0,)
