@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tagger.records import OTHER, Waiting
-from tagger.review.plain import said
+from tagger.review.plain import said, share
 from tagger.review.tally import NOT_CATALOGUE, remaining
 from tagger.text import printable
 
@@ -93,9 +93,9 @@ def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
 
 def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
     if not ranked or probability < _LEAST_BAR:
-        return f"{probability:.2f}"
+        return share(probability)
     full, part = divmod(round(probability * _BAR_CELLS * 8), 8)
-    return f"{probability:.2f} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+    return f"{share(probability)} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
 
 
 def facts(shown: "Shown", sitting: "Sitting") -> Text:

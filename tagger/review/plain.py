@@ -4,6 +4,7 @@ One answer a line. What is printed is short, begins with the path, and says ever
 in words.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from time import sleep
 from typing import TypeVar
@@ -94,12 +95,12 @@ class PlainReview:
         digits = {tag: n for n, tag in enumerate(self._sitting.tags)}
         ranked = sorted(digits, key=lambda tag: -item.probabilities[tag])
         said = [
-            f"{digits[tag]} {printable(tag)} {item.probabilities[tag]:.2f}"
+            f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
         other = item.probabilities.get(OTHER, 0.0)
         if other > item.confidence:
-            said.insert(0, f"x {NOT_CATALOGUE} {other:.2f}")
+            said.insert(0, f"x {NOT_CATALOGUE} {share(other)}")
         return ", ".join(said)
 
     def _tags(self) -> str:
@@ -191,7 +192,7 @@ class PlainReview:
             self._say("no other picture that waits looks like this one")
             return
         for member in members:
-            machine = f"{member.item.tag} {member.item.confidence:.2f}"
+            machine = f"{member.item.tag} {share(member.item.confidence)}"
             self._say(f"  {printable(f'{member.path}, {machine}')}")
         tag = printable(members[0].item.tag)
         line = self._ask(f"all {len(members)}: {tag}? (Enter, 0-9, x; b goes back): ")
@@ -228,3 +229,8 @@ def said(one: Decision) -> str:
     undone = ", taken back" if one.undone_at else ""
     when = f"{one.decided_at.astimezone():%Y-%m-%d %H:%M}"
     return f"{one.reviewer} said {tag}, {when}{undone}"
+
+
+def share(probability: float) -> str:
+    """Write a probability rounded down, as the reason of a flag has it."""
+    return f"{math.floor(probability * 100 + 1e-6) / 100:.2f}"

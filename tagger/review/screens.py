@@ -21,7 +21,7 @@ from tagger.records import Waiting
 from tagger.review import drawing
 from tagger.review.ending import ending
 from tagger.review.pictures import Shown
-from tagger.review.plain import said
+from tagger.review.plain import said, share
 from tagger.review.sitting import Conflict, Sitting
 from tagger.review.tally import NOT_CATALOGUE
 from tagger.text import printable
@@ -55,6 +55,7 @@ SCREENS_CSS: Final = """
     .box > .title { text-style: bold; margin: 0 0 1 0; }
     .box > .hint { color: $text-muted; margin: 1 0 0 0; }
     .box > Input, .box > OptionList { width: 64; max-width: 100%; }
+    EndScreen > .box { width: 72; }
     #views { width: auto; height: auto; }
     #views > Vertical { width: auto; height: auto; margin: 0 2 0 0; }
     #views Static { width: auto; height: auto; }
@@ -248,7 +249,7 @@ class Thumbnail(Static, can_focus=True):
             Group(
                 drawing.thumbnail(self.shown, 22, 9),
                 Text(f"{mark} {name}", no_wrap=True, overflow="ellipsis"),
-                Text(f"    {machine} {item.confidence:.2f}", no_wrap=True),
+                Text(f"    {machine} {share(item.confidence)}", no_wrap=True),
             )
         )
 

@@ -1,0 +1,122 @@
+"""The screens of the README, drawn by the real application from the sample images.
+
+The SVG pictures are Textual's; `pytest tests/test_review_screens.py --update-golden`
+writes them anew. A person looks at them; the test holds them to what must stand there.
+"""
+
+import asyncio
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support import SAMPLES
+
+from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.classifier import BundleClassifier
+from tagger.inventory import Inventory
+from tagger.records import Policy, Selection
+from tagger.review.app import ReviewApp, ReviewScreen
+from tagger.review.sitting import sitting
+from tagger.scan import scan
+
+SCREENS = Path(__file__).parent / "golden" / "screens"
+SIZE = (112, 36)
+SHOWN = (
+    "sneaker-grey.jpg",
+    "transparent-t-shirt.png",
+    "sneaker-side-view.jpg",
+    "sneaker-neon-light.jpg",
+    "sandals-drawing.png",
+    "fashion-mnist-test-00026-shirt.png",
+    "camera.jpg",
+)
+
+
+@pytest.fixture
+def shop_of_samples(inventory: Inventory, shop: Path) -> Inventory:
+    for name in SHOWN:
+        shutil.copy(SAMPLES / name, shop)
+    with Image.open(SAMPLES / "sneaker-grey.jpg") as picture:
+        for number, side in enumerate((500, 400, 300)):
+            smaller = picture.resize((side, side * picture.height // picture.width))
+            smaller.save(shop / f"sneaker-grey-{number}.jpg")
+    network = BundleClassifier(find_bundle(DEFAULT_BUNDLE))
+    scan([shop], inventory, network, Policy(1.0))
+    return inventory
+
+
+def test_the_screens_of_the_readme(  # noqa: C901  one sitting, told in order
+    shop_of_samples: Inventory, request: pytest.FixtureRequest
+) -> None:
+    screens: dict[str, str] = {}
+
+    async def run() -> None:
+        with (
+            shop_of_samples.reviewing("anna", Selection()) as opened,
+            sitting(opened) as begun,
+        ):
+            app = ReviewApp(begun, unseen=0)
+            async with app.run_test(size=SIZE) as pilot:
+
+                async def settle() -> None:
+                    for _ in range(200):
+                        await asyncio.sleep(0.02)
+                        await pilot.pause()
+                        found = [
+                            s for s in app.screen_stack if isinstance(s, ReviewScreen)
+                        ]
+                        if found and not found[0]._busy:  # noqa: SLF001
+                            break
+                    await asyncio.sleep(0.1)
+                    await pilot.pause()
+
+                async def press(*keys: str) -> None:
+                    for key in keys:
+                        await pilot.press(key)
+                        await settle()
+
+                def keep(name: str) -> None:
+                    screens[name] = app.export_screenshot(title="tagger review")
+
+                await settle()
+                end = time.monotonic() + 30
+                while not begun._groups.finished():  # noqa: SLF001
+                    assert time.monotonic() < end
+                    await asyncio.sleep(0.05)
+                await press("x", "enter", "slash", *"grey.jpg")
+                await asyncio.sleep(0.5)
+                await press("enter")
+                await asyncio.sleep(1.1)
+                keep("review")
+                await press("a", "right")
+                keep("review-group")
+                await press("7", "s", *["enter", "8"] * 3)
+                for _ in range(8):
+                    if begun.current is not None:
+                        await press("s")
+                keep("review-end")
+
+    asyncio.run(run())
+    texts = {name: text_of(svg) for name, svg in screens.items()}
+    assert "sneaker-grey.jpg" in texts["review"]
+    assert "4 that look alike" in texts["review-group"]
+    assert "The machine was right on" in texts["review-end"]
+    if request.config.getoption("--update-golden"):
+        for name, svg in screens.items():
+            (SCREENS / f"{name}.svg").write_text(neutral(svg), encoding="utf-8")
+    for name in texts:
+        assert (SCREENS / f"{name}.svg").is_file()
+
+
+def text_of(svg: str) -> str:
+    return "\n".join(re.findall(r">([^<]*)</text>", svg)).replace("&#160;", " ")
+
+
+def neutral(svg: str) -> str:
+    """Take this machine's folder and moment out of a screen."""
+    svg = re.sub(r"/[a-z]+/pytest[^<]*?/shop", "/srv/photos", svg)
+    svg = re.sub(r"terminal-\d+", "terminal", svg)
+    return re.sub(r"\d{4}-\d\d-\d\d&#160;\d\d:\d\d", "2026-01-02&#160;03:04", svg)
