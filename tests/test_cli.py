@@ -140,7 +140,10 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
     tagger: Tagger, pictures: Path
 ) -> None:
     tagger("scan", pictures)
-    heavy = ("tensorflow", "keras", "ai_edge_litert", "cv2", "numpy", "alembic")
+    heavy = (
+        *("tensorflow", "keras", "ai_edge_litert", "cv2", "numpy", "alembic"),
+        *("textual", "textual_image", "imagehash"),
+    )
 
     def loaded(*arguments: object) -> set[str]:
         program = (
