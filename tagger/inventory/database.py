@@ -149,8 +149,13 @@ def _absent(path: Path) -> InventoryError:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file of exactly that name; SQLite has names that are none."""
-    return sqlite3.connect(path.absolute(), timeout=BUSY_SECONDS)
+    """Open the file of exactly that name; SQLite has names that are none.
+
+    Threads may hand it on: the pool gives it to one at a time.
+    """
+    return sqlite3.connect(
+        path.absolute(), timeout=BUSY_SECONDS, check_same_thread=False
+    )
 
 
 def _engine(path: Path) -> Engine:
