@@ -5,8 +5,9 @@ terminal is shown as an escape, and nothing is read as markup.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from tagger.records import (
     CheckReport,
+    Correction,
     InventoryStatus,
     PreparedImage,
     RootRecord,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MOST_UNREADABLE = 20
+_MOST_CORRECTIONS = 200
 _EXPECTED = (State.TAGGED, State.UNREADABLE, State.MISSING, State.IGNORED)
 """States shown even where nothing is in them."""
 
@@ -195,6 +198,90 @@ def story_view(story: Story) -> RenderableType:
     return Group(*parts, Text(), history)
 
 
+def corrections(
+    found: Sequence[Correction], *, unchanged: int, dry_run: bool
+) -> RenderableType:
+    """Show what a spreadsheet changes, or would change."""
+    table = Table.grid(padding=(0, 2))
+    for one in found[:_MOST_CORRECTIONS]:
+        table.add_row(
+            Text(f"line {one.line}", style="dim"),
+            Text(printable(one.path), overflow="fold"),
+            Text(one.before or "no tag", style="red"),
+            Text("→"),
+            Text(one.tag or "not a catalogue item", style="green"),
+        )
+    if (more := len(found) - _MOST_CORRECTIONS) > 0:
+        table.add_row("", f"and {more:,} more")
+    decided = "would be decided" if dry_run else "decided"
+    told = f"{len(found):,} {decided}, {unchanged:,} as they were"
+    return Group(table, Text(told, style="bold")) if found else Text(told, style="bold")
+
+
+def runs(records: Sequence[RunRecord]) -> RenderableType:
+    """List runs, one a line."""
+    if not records:
+        return Text("No scan yet", style="dim")
+    table = Table(box=None, pad_edge=False, header_style="italic")
+    for name in ("run", "begun", "took", "exit", "host"):
+        table.add_column(name)
+    counted = ("new", "changed", "missing", "flagged", "unreadable")
+    for name in counted:
+        table.add_column(name, justify="right")
+    for run in records:
+        table.add_row(
+            str(run.id),
+            _moment(run.started_at),
+            _duration(run),
+            "" if run.exit_code is None else str(run.exit_code),
+            Text(printable(run.host)),
+            *(_number(run.counts.get(name)) for name in counted),
+        )
+    return table
+
+
+def settings(
+    file: str | None, found: Sequence[tuple[str, object, str]]
+) -> RenderableType:
+    """Show every setting, its value and where that comes from."""
+    table = Table(box=None, pad_edge=False, header_style="italic")
+    for name in ("setting", "value", "from"):
+        table.add_column(name, overflow="fold")
+    for key, value, source in found:
+        style = "dim" if source == "default" else ""
+        shown = "" if value is None else printable(str(value))
+        table.add_row(Text(key), Text(shown), Text(source), style=style)
+    read = f"File {printable(file)}" if file else "No tagger.toml here or above"
+    return Group(Text(read, style="bold"), table)
+
+
+def _duration(run: RunRecord) -> str:
+    if run.ended_at is None:
+        return "not ended"
+    return f"{(run.ended_at - run.started_at).total_seconds():.1f} s"
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def run_again(run: RunRecord) -> RenderableType:
+    """Show one run as its scan showed it, with its options."""
+    options_ = {name: str(value) for name, value in run.options.items()}
+    parts: list[RenderableType] = [
+        _last_run(run, "", what="Run"),
+        _pairs(options_),
+        Text(),
+    ]
+    if run.counts:
+        known = {field.name for field in fields(RunSummary)} - {"run_id"}
+        counts: dict[str, Any] = {n: v for n, v in run.counts.items() if n in known}
+        parts.append(run_summary(RunSummary(run.id, **counts)))
+    else:
+        parts.append(Text("It left no counts: it failed, or was stopped", style="dim"))
+    return Group(*parts)
+
+
 def _story_facts(story: Story) -> dict[str, str]:
     item = story.item
     facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
@@ -256,7 +343,9 @@ def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
     return Group(Text("Unreadable", style="italic"), table)
 
 
-def _last_run(run: RunRecord | None, scanning: str) -> Text:
+def _last_run(
+    run: RunRecord | None, scanning: str, *, what: str = "Last scan: run"
+) -> Text:
     if run is None:
         return Text("No scan yet", style="dim")
     if run.ended_at is not None:
@@ -265,7 +354,7 @@ def _last_run(run: RunRecord | None, scanning: str) -> Text:
         ending = f"still running ({scanning})"
     else:
         ending = "was killed; the next scan goes on from there"
-    begun = f"Last scan: run {run.id}, {_moment(run.started_at)} on {run.host}, "
+    begun = f"{what} {run.id}, {_moment(run.started_at)} on {run.host}, "
     return Text(printable(begun + ending))
 
 

@@ -13,25 +13,29 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + TrainingError     a training that cannot begin, or cannot go on
       + ExportError       an export cannot be written
       + EvaluationError   an evaluation cannot be written
+      + ImportingError    a file of corrections cannot be taken in
       + MissingExtraError a package that only some commands need is not installed
       + WorkerError       no process can be started to decode pictures in
       + DecisionsError    a file of decisions is not one, or is damaged
       + ReviewError       there is nothing to review with what was asked for
+      + RequestError      a command asks for what there is not (exit status 2)
     Stopped               a signal asked the program to stop; no failure
 """
 
 from typing import ClassVar
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 EXIT_LOCKED = 11
 """Exit statuses; 0 is done, 2 a wrong command line, 128 + n stopped by signal n."""
 
 
 class TaggerError(Exception):
-    """A failure of the run, told to the user in one line and by `exit_code`.
+    """A failure of the run, told to the user in one line.
 
     The message says what happened and, where there is something to do, what to do.
+    `exit_code` is the status that the program ends with.
     """
 
     exit_code: ClassVar[int] = EXIT_FAILED
@@ -75,6 +79,10 @@ class ExportError(TaggerError):
     """An export cannot be written; what was there before is still there."""
 
 
+class ImportingError(TaggerError):
+    """A file of corrections cannot be read, or not all of it can be taken in."""
+
+
 class EvaluationError(TaggerError):
     """An evaluation, a comparison or pictures of a network cannot be written."""
 
@@ -90,6 +98,12 @@ class MissingExtraError(TaggerError):
             f"{what} needs {package}, which is not installed: "
             f"pip install 'tagger[{extra}]'"
         )
+
+
+class RequestError(TaggerError):
+    """A command line, or a file of settings, asks for what there is not."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
 
 
 class WorkerError(TaggerError):

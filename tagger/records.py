@@ -68,6 +68,16 @@ class Runtime(StrEnum):
     KERAS = "keras"
 
 
+class Format(StrEnum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
 class DecisionKind(StrEnum):
     """What a reviewer answered; a skip is no decision and is not kept."""
 
@@ -286,6 +296,39 @@ class Item:
     updated_at: datetime
     machine_tag: str | None
     reviewer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a path stands before corrections to it are taken in.
+
+    `decided_at` is when a person last decided about its bytes, or took that back.
+    """
+
+    path: str
+    state: State
+    digest: str | None
+    tag: str | None
+    machine_tag: str | None
+    not_catalogue: bool
+    reviewer: str | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A tag that a person gave in a spreadsheet, on which line, and what stood before.
+
+    `tag` is None for what is no catalogue item.
+    """
+
+    line: int
+    root: str
+    path: str
+    digest: str
+    before: str | None
+    tag: str | None
+    kind: DecisionKind
 
 
 @dataclass(frozen=True, slots=True)

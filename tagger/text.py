@@ -1,5 +1,9 @@
 """Text from outside, made fit to be shown."""
 
+from collections.abc import Iterable
+
+_MOST_NAMED = 24
+
 
 def printable(text: str) -> str:
     r"""Escape what a terminal would obey or hide: controls, marks, stray bytes.
@@ -7,12 +11,31 @@ def printable(text: str) -> str:
     A newline becomes `\n`, an escape `\x1b`, a right-to-left mark `\u200f`, and a byte
     of a file name that is no UTF-8 `\xff`. The result is one line.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def encodable(text: str) -> str:
     r"""Escape only what no encoding holds: a byte that is no UTF-8 becomes `\xff`."""
+    if text.isascii():
+        return text
     return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ": did you mean X?" for the nearest of the known names.
+
+    Where none is near they are all named, if there are not too many to read.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  only for who mistyped
+
+    names = list(known)
+    by_case = {known_name.casefold(): known_name for known_name in names}
+    near = get_close_matches(name.casefold(), by_case, n=1)
+    if near:
+        return f": did you mean {by_case[near[0]]!r}?"
+    return f": there are {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
 
 
 def _escape(character: str) -> str:

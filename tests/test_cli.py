@@ -609,7 +609,7 @@ def without_times(db: Path) -> list[tuple[object, ...]]:
 
 def parsed(tagger: Tagger) -> list[dict[str, str]]:
     target = tagger.folder / "parsed.csv"
-    tagger("export", "-o", target)
+    tagger("export", "--raw", "-o", target)
     with target.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 

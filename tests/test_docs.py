@@ -11,6 +11,8 @@ import typer
 import tagger
 from tagger.bundle import CARD_FILE, models_folder
 from tagger.cli import app
+from tagger.columns import COLUMNS, PRODUCT_COLUMNS
+from tagger.products import Product
 from tagger.records import Item
 
 TOP = Path(__file__).resolve().parents[1]
@@ -55,15 +57,18 @@ def test_the_tree_in_the_readme_is_that_of_the_package() -> None:
     files = {
         str(path.relative_to(TOP))
         for path in (TOP / "tagger").rglob("*")
-        if path.is_file() and path.suffix in {"", ".py", ".typed"}
+        if path.is_file() and path.suffix in {"", ".html", ".py", ".typed"}
     } | {"tagger/py.typed"}
     assert shown == {name for name in files if "__pycache__" not in name}
 
 
 def test_every_exported_column_is_explained() -> None:
     explained = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
+    items, products = Item.__slots__, Product.__slots__
 
-    assert tuple(explained) == Item.__slots__
+    assert tuple(explained) == items + products
+    assert tuple(column.name for column in COLUMNS) == items
+    assert tuple(column.name for column in PRODUCT_COLUMNS) == products
 
 
 def test_the_pictures_of_the_readme_are_there() -> None:

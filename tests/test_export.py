@@ -1,24 +1,43 @@
+"""Tables of the inventory in every format, read again by who reads such files."""
+
 import csv
 import io
+import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from defusedcsv import csv as defused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.errors import ExportError
-from tagger.export import COLUMNS, write_csv, write_csv_file
-from tagger.records import DecidedBy, Item, State
+from tagger.columns import COLUMNS, Column, Kind
+from tagger.errors import ExportError, MissingExtraError, RequestError, Stopped
+from tagger.export import (
+    Style,
+    Table,
+    format_of,
+    formats,
+    neutral,
+    restored,
+    write_table,
+)
+from tagger.records import DecidedBy, Format, Item, State
+from tagger.writing import writing
 
 PROMISED = (
     "root", "path", "tag", "confidence", "flagged", "reason", "decided_by",
-    "runner_up", "margin", "state", "digest", "model", "updated_at",
+    "runner_up", "margin", "state", "digest", "model", "updated_at", "machine_tag",
+    "reviewer",
 )  # fmt: skip
+NAMES = tuple(column.name for column in COLUMNS)
+values = attrgetter(*NAMES)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 shares = st.none() | st.floats(0, 1)
@@ -37,26 +56,41 @@ items = st.builds(
     digest=st.none() | st.just("d" * 64),
     model=st.none() | texts.filter(bool),
     updated_at=st.datetimes(timezones=st.just(UTC)),
-    machine_tag=st.none(),
+    machine_tag=st.none() | texts.filter(bool),
     reviewer=st.none() | texts.filter(bool),
 )
 
 
-@given(st.lists(items, max_size=4))
-def test_what_is_written_is_read_again(written: list[Item]) -> None:
-    stream = io.StringIO(newline="")
+def written(
+    rows: Sequence[Sequence[object]],
+    as_format: Format,
+    columns: Sequence[Column] = COLUMNS,
+    **style: bool,
+) -> bytes:
+    stream = io.BytesIO()
+    assert write_table(Table(columns, rows), stream, as_format, Style(**style)) == len(
+        rows
+    )
+    return stream.getvalue()
 
-    assert write_csv(written, stream) == len(written)
 
-    stream.seek(0)
-    rows = list(csv.DictReader(stream))
-    assert len(rows) == len(written)
-    for row, item in zip(rows, written, strict=True):
-        assert row["path"] == item.path
-        assert row["reason"] == item.reason
-        assert (row["tag"] or None) == item.tag
-        assert row["flagged"] == str(item.flagged).lower()
-        assert row["state"] == item.state
+def sheet(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+@given(st.lists(items, max_size=4), st.sampled_from(["raw", "neutral"]))
+def test_what_is_written_as_csv_is_read_again(listed: list[Item], how: str) -> None:
+    raw = how == "raw"
+    rows = sheet(written([values(item) for item in listed], Format.CSV, raw=raw))
+
+    assert len(rows) == len(listed)
+    for row, item in zip(rows, listed, strict=True):
+        texts = row if raw else {name: restored(cell) for name, cell in row.items()}
+        assert texts["path"] == item.path
+        assert texts["reason"] == item.reason
+        assert (texts["tag"] or None) == item.tag
+        assert texts["flagged"] == str(item.flagged).lower()
+        assert texts["state"] == item.state
         assert datetime.fromisoformat(row["updated_at"]) == item.updated_at
         if item.confidence is None:
             assert row["confidence"] == ""
@@ -64,49 +98,211 @@ def test_what_is_written_is_read_again(written: list[Item]) -> None:
             assert float(row["confidence"]) == pytest.approx(item.confidence, abs=1e-6)
 
 
-def test_the_first_columns_are_the_promised_ones() -> None:
-    assert COLUMNS[: len(PROMISED)] == PROMISED
-    assert tuple(field.name for field in fields(Item)) == COLUMNS
+@given(st.lists(items, max_size=4))
+def test_json_and_json_lines_hold_the_values_themselves(listed: list[Item]) -> None:
+    rows = [values(item) for item in listed]
+    whole = json.loads(written(rows, Format.JSON))
+    lines = written(rows, Format.JSONL).decode().split("\n")
+
+    assert (whole["format"], whole["version"]) == ("tagger inventory", 1)
+    assert whole["items"] == [json.loads(line) for line in lines if line]
+    assert [row["confidence"] for row in whole["items"]] == [
+        item.confidence for item in listed
+    ]
+    assert [row["path"] for row in whole["items"]] == [item.path for item in listed]
+    assert [row["flagged"] for row in whole["items"]] == [
+        item.flagged for item in listed
+    ]
+
+
+@given(st.lists(items, max_size=4))
+def test_parquet_holds_the_values_in_their_types(listed: list[Item]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(
+        io.BytesIO(written([values(item) for item in listed], Format.PARQUET))
+    )
+
+    rows = table.to_pylist()
+    assert [tuple(row.values()) for row in rows] == [values(item) for item in listed]
+    assert tuple(table.column_names) == NAMES
+    assert table.schema.metadata[b"tagger.format_version"] == b"1"
+
+
+def test_a_sheet_holds_texts_as_texts() -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    paths = ["=1+1", "#N/A", "00123", "шапка.jpg", "two\nlines", "'quoted", "x\x1b[31m"]
+    item = Item(
+        "/shop", "", "Bag", 0.5, True, "", DecidedBy.MACHINE, "Coat", 0.25,
+        State.TAGGED, "d" * 64, "net", datetime(2026, 1, 2, tzinfo=UTC), "Bag", None,
+    )  # fmt: skip
+    rows = [(item.root, path, *values(item)[2:]) for path in paths]
+
+    book = openpyxl.load_workbook(io.BytesIO(written(rows, Format.XLSX)))
+
+    header, *found = book.active.iter_rows()
+    assert tuple(cell.value for cell in header) == NAMES
+    assert [row[1].value for row in found] == [*paths[:-1], "x\\x1b[31m"]
+    assert {row[1].data_type for row in found} == {"s"}
+    assert (found[0][3].value, found[0][4].value) == (0.5, True)
+    assert found[0][12].value == "2026-01-02T00:00:00Z"
+    assert book.active.auto_filter.ref == "A1:O8"
+
+
+def test_more_rows_than_a_sheet_holds_are_refused_before_they_are_read() -> None:
+    pytest.importorskip("openpyxl")
+
+    def rows() -> Iterator[Sequence[object]]:
+        raise AssertionError
+        yield ()
+
+    table = Table(COLUMNS, rows(), lambda: 1_048_576)
+
+    with pytest.raises(ExportError, match="1,048,576 rows are more than a sheet holds"):
+        write_table(table, io.BytesIO(), Format.XLSX)
+
+
+def test_a_sheet_that_grows_too_long_on_the_way_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("openpyxl")
+    monkeypatch.setattr(formats, "XLSX_MOST_ROWS", 2)
+
+    with pytest.raises(ExportError, match="--where"):
+        written([("x",)] * 3, Format.XLSX, COLUMNS[:1])
+
+
+@pytest.mark.parametrize("extra", ["parquet", "xlsx"])
+def test_an_extra_that_is_absent_is_named(
+    monkeypatch: pytest.MonkeyPatch, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+
+    with pytest.raises(MissingExtraError, match=rf"pip install 'tagger\[{extra}\]'"):
+        written([], Format(extra))
+
+
+@given(st.text())
+def test_a_neutral_text_is_restored(text: str) -> None:
+    assert restored(neutral(text)) == text
+
+
+@given(st.text())
+def test_what_defusedcsv_would_change_is_neutral(text: str) -> None:
+    stream = io.StringIO()
+    defused.writer(stream).writerow([text])
+    plain = io.StringIO()
+    csv.writer(plain).writerow([text])
+
+    # It replaces "|" only behind its apostrophe, so a change is an apostrophe.
+    assert stream.getvalue() == plain.getvalue() or neutral(text) == "'" + text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\uff1d1",
+        "%1", "|x",
+        "'x", "00123", "1e5", "12.5", "1/2", "2026-01-31", "10:30", "MAR10", "1-Dec",
+        "3 jan 2026", "TRUE", "$5", "(12)",
+    ],
+)  # fmt: skip
+def test_what_a_spreadsheet_would_change_is_marked_as_text(text: str) -> None:
+    assert neutral(text) == "'" + text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "shoe.jpg", "2024/a-1.jpg", "T-shirt/top", "d" * 64, "Ankle boot", "a=1"],
+)
+def test_what_a_spreadsheet_leaves_alone_is_left_alone(text: str) -> None:
+    assert neutral(text) == text
+
+
+def test_negative_numbers_stay_numbers() -> None:
+    share = Column("x", Kind.SHARE, "")
+
+    assert written([(-0.5,)], Format.CSV, [share]) == b"x\r\n-0.500000\r\n"
+
+
+def test_excel_is_told_the_encoding_where_asked() -> None:
+    column = COLUMNS[1:2]
+
+    assert written([("é",)], Format.CSV, column, bom=True)[:3] == b"\xef\xbb\xbf"
+    assert written([("é",)], Format.CSV, column) == "path\r\né\r\n".encode()
+
+
+def test_the_columns_are_the_promised_ones() -> None:
+    assert NAMES == PROMISED
+    assert tuple(field.name for field in fields(Item)) == NAMES
 
 
 def test_a_name_that_is_no_utf8_is_written_escaped() -> None:
-    stream = io.StringIO(newline="")
-    item = Item(
-        "/shop", "caf\udce9.jpg", None, None, False, "", None, None, None,
-        State.MISSING, None, None, datetime(2026, 1, 2, tzinfo=UTC), None, None,
-    )  # fmt: skip
-
-    write_csv([item], stream)
-
-    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
-    assert row["path"] == "caf\\xe9.jpg"
-    assert row["updated_at"] == "2026-01-02T00:00:00Z"
+    for as_format in (Format.CSV, Format.JSONL):
+        assert b"caf\\" in written([("caf\udce9.jpg",)], as_format, COLUMNS[1:2])
 
 
-def failing() -> Iterator[Item]:
-    raise OSError(28, "No space left on device")
-    yield
+@pytest.mark.parametrize(
+    ("name", "asked", "expected"),
+    [
+        (None, None, Format.CSV),
+        ("a", None, Format.CSV),
+        ("a.CSV", None, Format.CSV),
+        ("a.ndjson", None, Format.JSONL),
+        ("a.parquet", None, Format.PARQUET),
+        ("a.csv", Format.JSON, Format.JSON),
+    ],
+)
+def test_the_format_is_that_of_the_ending(
+    name: str | None, asked: Format | None, expected: Format
+) -> None:
+    assert format_of(None if name is None else Path(name), asked) is expected
 
 
-def test_a_failed_export_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_ending_that_is_no_format_is_named_with_the_nearest() -> None:
+    with pytest.raises(RequestError, match=r"'.xslx': did you mean '.xlsx'"):
+        format_of(Path("a.xslx"), None)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "says"),
+    [
+        (OSError(28, "No space left"), ExportError(), "cannot write .*No space left"),
+        (Stopped(15), Stopped(15), "15"),
+        (RequestError("x"), RequestError(), "x"),
+    ],
+)
+def test_a_failed_export_leaves_the_old_file(
+    tmp_path: Path, error: BaseException, expected: BaseException, says: str
+) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
 
-    with pytest.raises(ExportError, match="No space left"):
-        write_csv_file(failing(), target)
+    def fail() -> None:
+        with writing(target) as stream:
+            stream.write(b"new")
+            raise error
+
+    with pytest.raises(type(expected), match=says):
+        fail()
 
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
+def write_bytes(target: Path) -> None:
+    with writing(target) as stream:
+        stream.write(b"root,path,tag")
+
+
 def test_an_export_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
-        write_csv_file([], tmp_path / "new.csv")
+        write_bytes(tmp_path / "new.csv")
     finally:
         os.umask(old)
     (tmp_path / "kept.csv").touch(mode=0o600)
-    write_csv_file([], tmp_path / "kept.csv")
+    write_bytes(tmp_path / "kept.csv")
 
     assert (tmp_path / "new.csv").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "kept.csv").stat().st_mode & 0o777 == 0o600
@@ -116,7 +312,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("old")
     (tmp_path / "link.csv").symlink_to("real.csv")
 
-    write_csv_file([], tmp_path / "link.csv")
+    write_bytes(tmp_path / "link.csv")
 
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").read_text().startswith("root,path,tag")
@@ -127,7 +323,7 @@ def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     with ThreadPoolExecutor() as pool:
         read = pool.submit(pipe.read_text)
-        write_csv_file([], pipe)
+        write_bytes(pipe)
 
         assert read.result(timeout=10).startswith("root,path,tag")
     assert pipe.is_fifo()

@@ -10,15 +10,21 @@ from typing import Annotated
 import typer
 
 from tagger import __version__
+from tagger.cli import settings
 from tagger.cli.backup import backup
 from tagger.cli.check import check
+from tagger.cli.config import config
 from tagger.cli.decisions import decisions
 from tagger.cli.explain import explain
 from tagger.cli.export import export
+from tagger.cli.import_ import import_
+from tagger.cli.man import man
 from tagger.cli.model import model
 from tagger.cli.predict import predict
+from tagger.cli.report import report
 from tagger.cli.review import review
 from tagger.cli.roots import roots
+from tagger.cli.runs import runs
 from tagger.cli.scan import scan
 from tagger.cli.status import status
 
@@ -26,6 +32,7 @@ app = typer.Typer(
     help="Tag folders of shop photographs into a SQLite inventory.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "TAGGER"},
     epilog=(
         "Exit status: 0 done, 1 failed, 2 usage, 3 done but some images could not be "
         "read or seen, 11 another scan is at work, 130 or 143 interrupted (what was "
@@ -36,17 +43,23 @@ app.command()(scan)
 app.command()(review)
 app.command()(status)
 app.command()(export)
+app.command("import")(import_)
+app.command()(report)
 app.command()(predict)
 app.command()(explain)
 app.command()(check)
 app.command()(backup)
 app.add_typer(roots)
+app.command()(man)
 app.add_typer(decisions)
+app.add_typer(runs)
 app.add_typer(model)
+app.add_typer(config)
 
 
 @app.callback()
 def _globals(
+    ctx: typer.Context,
     debug: Annotated[
         bool,
         typer.Option(
@@ -60,10 +73,12 @@ def _globals(
             is_eager=True,
             callback=lambda wanted: _show_version(wanted=wanted),
             help="Show the version and exit.",
+            allow_from_autoenv=False,
         ),
     ] = False,
 ) -> None:
     del version
+    ctx.default_map = settings.defaults(ctx)
     if debug:
         os.environ["TAGGER_DEBUG"] = "1"
 

@@ -1,12 +1,23 @@
-"""`tagger export`: the inventory as CSV."""
+"""`tagger export`: the inventory for other programs and for spreadsheets."""
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tagger.cli import options
+from tagger.cli import completion, options, selecting
+from tagger.records import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagger.columns import Column, Condition
+    from tagger.inventory import Inventory
+
+_AS_WHAT = "As what"
+_BY_ITEM = "One row a product"
 
 
 def export(
@@ -20,18 +31,165 @@ def export(
         ),
     ] = None,
     db: options.Db = None,
+    as_format: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            envvar="TAGGER_EXPORT_FORMAT",
+            help="What to write; parquet and xlsx need the extra of that name.",
+            show_default="by the file's ending, else csv",
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME,NAME…",
+            help="Only these columns, in this order.",
+            show_default="all",
+            autocompletion=completion.columns,
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="CSV: write texts as they are, even those that a spreadsheet would "
+            "run as formulas or turn into numbers.",
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = False,
+    bom: Annotated[
+        bool,
+        typer.Option(
+            "--bom",
+            help="CSV: begin with the mark by which Excel knows UTF-8.",
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = False,
+    tag: selecting.Tags = None,
+    root: selecting.Roots = None,
+    state: selecting.States = None,
+    by_person: selecting.ByPerson = None,
+    since: selecting.Since = None,
+    where: selecting.Where = None,
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed",
+            help="Only items whose row differs from the last export with --changed.",
+            rich_help_panel="Which items",
+        ),
+    ] = False,
+    mark: Annotated[
+        str,
+        typer.Option(
+            "--mark",
+            help="Name of that export, where several are kept apart.",
+            rich_help_panel="Which items",
+        ),
+    ] = "default",
+    by_item: Annotated[
+        bool,
+        typer.Option(
+            "--by-item",
+            help="One row a stock-keeping unit: its photographs are joined.",
+            rich_help_panel=_BY_ITEM,
+        ),
+    ] = False,
+    item_pattern: Annotated[
+        str | None,
+        typer.Option(
+            "--item-pattern",
+            metavar="REGEX",
+            help=r"How a path names its item: '(?P<item>[^_/]+)_\d+\.jpg'. Kept for "
+            "the scanned folders, or those of --root.",
+            show_default="the one kept",
+            rich_help_panel=_BY_ITEM,
+        ),
+    ] = None,
 ) -> None:
-    """Write every item as CSV, to standard output or to a file.
+    """Write items as CSV, JSON, Parquet or XLSX, to standard output or to a file.
 
-    Example: tagger export -o inventory.csv
+    Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
-    from tagger.export import write_csv, write_csv_file
+    from tagger.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
+    from tagger.errors import RequestError
+    from tagger.export import Style, Table, format_of, write_table
     from tagger.inventory import Inventory
+    from tagger.writing import writing
 
+    if by_item and (changed or since):
+        raise RequestError("--by-item joins whole items: leave --changed and --since")
+    if item_pattern and not by_item:
+        raise RequestError("--item-pattern goes with --by-item")
+    chosen_format = format_of(output, as_format)
+    every = PRODUCT_COLUMNS if by_item else COLUMNS
+    chosen = find_columns(columns.split(","), every) if columns else list(every)
     with Inventory(options.database(db), create=False) as inventory:
-        if output is not None:
-            write_csv_file(inventory.items(), output)
+        conditions = selecting.conditions(
+            inventory,
+            tags=tag,
+            roots=root,
+            states=state,
+            by_person=by_person,
+            since=since,
+            where=where,
+            columns=every,
+        )
+        seen = inventory.changed_rows(mark, chosen, conditions) if changed else None
+        if by_item:
+            roots = [os.path.abspath(name) for name in root or ()]  # noqa: PTH100
+            rows = _products(inventory, chosen, conditions, roots, item_pattern)
+            table = Table(chosen, rows, lambda: len(rows))
         else:
-            # The CSV writer ends its own lines; a terminal must not be steered.
-            sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-            write_csv(inventory.items(), sys.stdout, escape=sys.stdout.isatty())
+            table = Table(
+                chosen,
+                inventory.rows(chosen, conditions) if seen is None else seen,
+                lambda: inventory.count(conditions),
+            )
+        if output is not None:
+            with writing(output) as stream:
+                write_table(table, stream, chosen_format, Style(raw=raw, bom=bom))
+        else:
+            # A terminal must not be steered.
+            style = Style(raw=raw, bom=bom, escape=sys.stdout.isatty())
+            write_table(table, sys.stdout.buffer, chosen_format, style)
+            sys.stdout.buffer.flush()
+        if seen is not None:
+            seen.keep()  # only now that whoever asked has them
+
+
+def _products(
+    inventory: "Inventory",
+    chosen: "Sequence[Column]",
+    conditions: "Sequence[Condition]",
+    roots: "Sequence[str]",
+    pattern: str | None,
+) -> list[tuple[object, ...]]:
+    """Join the photographs of each item; the conditions choose among the products."""
+    from tagger import products
+    from tagger.columns import PRODUCT_COLUMNS, matches
+    from tagger.errors import RequestError
+
+    if pattern is not None:
+        products.item_pattern(pattern)
+        inventory.set_item_pattern(roots or inventory.roots(), pattern)
+    kept = inventory.item_patterns()
+    if not kept:
+        raise RequestError(
+            r"say how a path names its item: --item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
+        )
+    patterns = {root: products.item_pattern(text) for root, text in kept.items()}
+    names = [column.name for column in PRODUCT_COLUMNS]
+    at = [names.index(column.name) for column in chosen]
+    joined = products.products(inventory.photographs(), patterns, inventory.policies())
+    rows = (product.values() for product in joined)
+    return [
+        tuple(row[n] for n in at)
+        for row in rows
+        if matches(dict(zip(names, row, strict=True)), conditions)
+    ]

@@ -2,20 +2,23 @@
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, true
+from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, true
 
-from tagger.inventory.tables import Image
+from tagger.inventory.tables import Decision, Image
 from tagger.records import (
     OTHER,
     DecidedBy,
+    DecisionKind,
     FileStamp,
     Item,
     KnownFile,
     Prediction,
+    RunRecord,
+    Standing,
     State,
 )
 
@@ -83,3 +86,44 @@ def within(folder: str) -> ColumnElement[bool]:
     after = chr(ord("/") + 1)
     inside = (Image.path >= f"{folder}/") & (Image.path < f"{folder}{after}")
     return inside | (Image.path == folder)
+
+
+def run_record(row: RowMapping) -> RunRecord:
+    """Read a row of the runs."""
+    return RunRecord(**{**row, "counts": row["counts"] or {}})
+
+
+def last_decisions(
+    connection: Connection, digests: Iterable[str | None]
+) -> dict[str, tuple[datetime, bool]]:
+    """Return when a person last decided about bytes, or took that back, by digest.
+
+    And whether the decision in force is that they show no catalogue item.
+    """
+    rows = connection.execute(
+        select(Decision.digest, Decision.kind, Decision.decided_at, Decision.undone_at)
+        .where(Decision.digest.in_([digest for digest in digests if digest]))
+        .order_by(Decision.id)
+    )
+    found: dict[str, tuple[datetime, bool]] = {}
+    for digest, kind, decided_at, undone_at in rows:
+        before, not_catalogue = found.get(digest, (decided_at, False))
+        if undone_at is None:
+            not_catalogue = kind is DecisionKind.NOT_CATALOGUE
+        found[digest] = max(before, decided_at, undone_at or decided_at), not_catalogue
+    return found
+
+
+def standing(one: Item, last: Mapping[str, tuple[datetime, bool]]) -> Standing:
+    """Join an item and what `last_decisions` says of its bytes."""
+    decided_at, not_catalogue = last.get(one.digest or "", (None, False))
+    return Standing(
+        path=one.path,
+        state=one.state,
+        digest=one.digest,
+        tag=one.tag,
+        machine_tag=one.machine_tag,
+        not_catalogue=not_catalogue,
+        reviewer=one.reviewer,
+        decided_at=decided_at,
+    )

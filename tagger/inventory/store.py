@@ -3,33 +3,52 @@
 import os
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from tagger.columns import Column, Condition
 from tagger.errors import InventoryError, Stopped
 from tagger.inventory import audits, checking, decisions
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
+from tagger.inventory.exports import (
+    ChangedRows,
+    Photograph,
+    photographs,
+    policies,
+)
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mount import network_file_system
 from tagger.inventory.ordering import in_order
 from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
 from tagger.inventory.reviewing import Reviewing
-from tagger.inventory.rows import insert_one, item, now, within
+from tagger.inventory.rows import (
+    insert_one,
+    item,
+    last_decisions,
+    now,
+    run_record,
+    standing,
+    within,
+)
+from tagger.inventory.selecting import meeting
 from tagger.inventory.stories import find_story
+from tagger.inventory.summaries import Overview, overview
 from tagger.inventory.tables import Decision as DecisionRow
 from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
+    FASHION_LABELS,
     OTHER,
     Answer,
     AuditResult,
     CheckReport,
+    Correction,
     Decision,
     DecisionKind,
     InventoryStatus,
@@ -37,11 +56,16 @@ from tagger.records import (
     Merged,
     ModelIdentity,
     Note,
+    Policy,
     RootRecord,
     RunRecord,
     Selection,
+    Standing,
     Story,
 )
+
+_AT_ONCE: Final = 4096
+"""Rows fetched at a time when all are gone through."""
 
 
 class Inventory:
@@ -166,10 +190,89 @@ class Inventory:
         with self._database.writing() as connection:
             return decisions.merge(connection, records)
 
-    def items(self) -> Iterator[Item]:
-        """Yield every item by root and path, as of one moment, one at a time."""
+    def correct(
+        self,
+        corrections: Sequence[Correction],
+        *,
+        reviewer: str,
+        source: str,
+        prepared: Mapping[str, bytes],
+    ) -> None:
+        """Record corrections as decisions, all of them or none.
+
+        `source` names the file that they are from; `prepared` maps digests to the bytes
+        of what the network sees of them.
+        """
+        answers = [
+            (Answer(one.digest, one.kind, one.tag, prepared.get(one.digest)), "")
+            for one in corrections
+        ]
+        if answers:
+            self.decide_all(answers, reviewer=reviewer, source=source)
+
+    def standing(self, root: str, paths: Iterable[str]) -> dict[str, Standing]:
+        """Return how these paths of a root stand; those that it has not are left."""
+        query = select(view).where(view.c.root == root, view.c.path.in_(list(paths)))
         with self._database.reading() as connection:
-            yield from map(item, in_order(connection, select(view)))
+            found = [item(row) for row in connection.execute(query).mappings()]
+            last = last_decisions(connection, {one.digest for one in found})
+        return {one.path: standing(one, last) for one in found}
+
+    def items(self, where: Sequence[Condition] = ()) -> Iterator[Item]:
+        """Yield the items that meet conditions, by root and path, one at a time.
+
+        They are those of one moment.
+        """
+        query = select(view).where(meeting(where))
+        with self._database.reading() as connection:
+            yield from map(item, in_order(connection, query))
+
+    def rows(
+        self, columns: Sequence[Column], where: Sequence[Condition] = ()
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the values of some columns of the items, as `items` does."""
+        chosen = (view.c[column.name] for column in columns)
+        query = select(*chosen).where(meeting(where))
+        with self._database.reading() as connection:
+            for row in in_order(connection, query):
+                yield tuple(row.values())
+
+    def changed_rows(
+        self, mark: str, columns: Sequence[Column], where: Sequence[Condition] = ()
+    ) -> ChangedRows:
+        """Return the rows that differ from what was exported under a mark."""
+        return ChangedRows(self._database, mark, columns, where)
+
+    def photographs(self, where: Sequence[Condition] = ()) -> Iterator[Photograph]:
+        """Yield items as `items` does, with all that the network said of them."""
+        with self._database.reading() as connection:
+            yield from photographs(connection, where)
+
+    def policies(self) -> Mapping[str, Policy]:
+        """Return the policy in force for each network, by its name."""
+        with self._database.reading() as connection:
+            return policies(connection)
+
+    def item_patterns(self) -> dict[str, str]:
+        """Return the pattern of items of each root that has one."""
+        query = select(Root.path, Root.item_pattern).where(
+            Root.item_pattern.is_not(None)
+        )
+        with self._database.reading() as connection:
+            return {row.path: row.item_pattern for row in connection.execute(query)}
+
+    def set_item_pattern(self, roots: Sequence[str], pattern: str) -> None:
+        """Keep the pattern by which the paths of roots name their items."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(Root).where(Root.path.in_(roots)).values(item_pattern=pattern)
+            )
+
+    def count(self, where: Sequence[Condition] = ()) -> int:
+        """Count the items that meet conditions."""
+        with self._database.reading() as connection:
+            number = select(func.count()).select_from(view).where(meeting(where))
+            return connection.scalar(number) or 0
 
     def status(self) -> InventoryStatus:
         """Count what is in the inventory."""
@@ -182,7 +285,7 @@ class Inventory:
                 tags=counts.tags,
                 flagged=counts.flagged,
                 decided_by_person=counts.decided_by_person,
-                last_run=_last_run(connection),
+                last_run=_run(connection),
                 scanning=str(scan_in_progress(self.path) or ""),
             )
 
@@ -208,6 +311,11 @@ class Inventory:
             decisions_without_item=standing,
             predictions_without_item=predictions,
         )
+
+    def overview(self, *, pictures: int, lines: int) -> Overview:
+        """Gather what a report tells, at most so many pictures and lines a list."""
+        with self._database.reading() as connection:
+            return overview(connection, pictures=pictures, lines=lines)
 
     def story(self, path: Path) -> Story | None:
         """Return all that is known of an absolute path; None when nothing is."""
@@ -286,6 +394,29 @@ class Inventory:
             labels = dict.fromkeys(label for labels in known for label in labels)
         return [label for label in labels if label != OTHER]
 
+    def known_tags(self) -> list[str]:
+        """Return every tag there can be: those of the networks, and of decisions."""
+        found = dict.fromkeys(FASHION_LABELS)
+        with self._database.reading() as connection:
+            for labels in connection.scalars(select(Model.labels).order_by(Model.id)):
+                found.update(dict.fromkeys(labels))
+            tag = DecisionRow.tag
+            said = select(tag).distinct().where(tag.is_not(None)).order_by(tag)
+            found.update(dict.fromkeys(connection.scalars(said)))
+        found.pop(OTHER, None)
+        return list(found)
+
+    def run(self, number: int | None = None) -> RunRecord | None:
+        """Return a run by its number, or the last one; None where there is none."""
+        with self._database.reading() as connection:
+            return _run(connection, number)
+
+    def runs(self, *, limit: int | None = None) -> list[RunRecord]:
+        """Return the runs, the newest first."""
+        query = select(Run.__table__).order_by(Run.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [run_record(row) for row in connection.execute(query).mappings()]
+
     def roots(self) -> list[str]:
         """Return the scanned folders."""
         with self._database.reading() as connection:
@@ -304,9 +435,9 @@ def _model_id(connection: Connection, model: ModelIdentity) -> int:
     )
 
 
-def _last_run(connection: Connection) -> RunRecord | None:
+def _run(connection: Connection, number: int | None = None) -> RunRecord | None:
     query = select(Run.__table__).order_by(Run.id.desc()).limit(1)
+    if number is not None:
+        query = query.where(Run.id == number)
     row = connection.execute(query).mappings().first()
-    if row is None:
-        return None
-    return RunRecord(**{**row, "counts": row["counts"] or {}})
+    return None if row is None else run_record(row)

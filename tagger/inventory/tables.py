@@ -112,12 +112,16 @@ class Table(DeclarativeBase):
 
 
 class Root(Table):
-    """A scanned folder. `scanned_at` is when its last finished scan began."""
+    """A scanned folder. `scanned_at` is when its last finished scan began.
+
+    `item_pattern` tells from a path which item the photograph shows.
+    """
 
     __tablename__ = "root"
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(PathText, unique=True)
     scanned_at: Mapped[datetime | None]
+    item_pattern: Mapped[str | None]
 
 
 class Model(Table):
@@ -307,6 +311,18 @@ class Event(Table):
     at: Mapped[datetime]
     kind: Mapped[str]
     detail: Mapped[str] = mapped_column(PathText)
+
+
+class Exported(Table):
+    """How a row of the view was when it was last exported under a mark."""
+
+    __tablename__ = "exported"
+    __table_args__ = (Index("exported_image", "image_id"),)
+    mark: Mapped[str] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("image.id", ondelete="CASCADE"), primary_key=True
+    )
+    fingerprint: Mapped[int] = mapped_column(BigInteger)
 
 
 class PolicyInForce(Table):

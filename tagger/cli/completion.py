@@ -1,0 +1,73 @@
+"""What the shell offers after TAB. Each answers quickly, and never with an error."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from tagger.records import FASHION_LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tagger.inventory import Inventory
+
+_Answer = TypeVar("_Answer")
+
+
+def tags(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the tags that the inventory knows, else those of Fashion-MNIST."""
+    known = _asked(ctx, lambda inventory: inventory.known_tags()) or FASHION_LABELS
+    return [tag for tag in known if tag.casefold().startswith(incomplete.casefold())]
+
+
+def roots(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the scanned folders."""
+    known = _asked(ctx, lambda inventory: inventory.roots())
+    return [root for root in known if root.startswith(incomplete)]
+
+
+def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer the latest runs, with when they began."""
+    found = [
+        (str(run.id), f"{run.started_at.astimezone():%Y-%m-%d %H:%M}")
+        for run in _asked(ctx, lambda inventory: inventory.runs(limit=20))
+    ]
+    return [run for run in found if run[0].startswith(incomplete)]
+
+
+def moments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer what `--since` takes."""
+    offered = [("last-run", "since the last scan began"), *runs(ctx, "")]
+    return [one for one in offered if one[0].startswith(incomplete)]
+
+
+def columns(incomplete: str) -> list[tuple[str, str]]:
+    """Offer the columns that can follow those already named, with commas between."""
+    from tagger.columns import COLUMNS
+
+    before, comma, last = incomplete.rpartition(",")
+    named = before.split(",")
+    return [
+        (before + comma + column.name, column.meaning.replace("`", ""))
+        for column in COLUMNS
+        if column.name.startswith(last) and column.name not in named
+    ]
+
+
+def _asked(
+    ctx: typer.Context, question: "Callable[[Inventory], Sequence[_Answer]]"
+) -> "Sequence[_Answer]":
+    """Ask the inventory that the command line names; nothing on any failure."""
+    from tagger.cli import options, settings
+    from tagger.errors import TaggerError
+    from tagger.inventory import Inventory
+
+    try:
+        # The shell asks without running what would have read the settings.
+        db = ctx.params.get("db") or settings.defaults(ctx).get("db")
+        path = options.database(db and Path(db))
+        with Inventory(path, create=False) as opened:
+            return question(opened)
+    except (TaggerError, OSError):
+        return ()

@@ -1,0 +1,80 @@
+"""`tagger config`: which settings hold, and where each comes from."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tagger.cli import options, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+config = typer.Typer(
+    name="config", help="Show the settings in force.", no_args_is_help=True
+)
+
+
+_WORDS = {
+    "COMMANDLINE": "command line",
+    "ENVIRONMENT": "environment",
+    "DEFAULT_MAP": "file",
+    "DEFAULT": "default",
+}
+
+
+@config.callback()
+def _group() -> None:
+    """Keep `show` a command of its own while it is the only one."""
+
+
+@config.command()
+def show(ctx: typer.Context, as_json: options.AsJson = False) -> None:
+    """Show every option's value and where it comes from.
+
+    From the defaults, a tagger.toml, or the environment.
+
+    Example: tagger config show --json
+    """
+    from tagger import display
+
+    file = settings.find()
+    found = list(_in_force(ctx.find_root()))
+    if as_json:
+        rows = [dict(zip(("key", "value", "from"), row, strict=True)) for row in found]
+        options.print_json({"file": file, "settings": rows})
+    else:
+        options.console().print(display.settings(str(file) if file else None, found))
+
+
+def _in_force(
+    root: Any,  # noqa: ANN401  Click's own classes are Typer's secret
+) -> "Iterator[tuple[str, Any, str]]":
+    """Yield (key, value, source) of every option, as an empty command line has it."""
+    yield from _of(root.command, root, ())
+
+
+def _of(
+    command: Any,  # noqa: ANN401
+    ctx: Any,  # noqa: ANN401
+    words: tuple[str, ...],
+) -> "Iterator[tuple[str, Any, str]]":
+    for option, key in settings.own_options(command):
+        value = ctx.params.get(option.name)
+        source = ctx.get_parameter_source(option.name)
+        where = _WORDS.get(source.name, "") if source else ""
+        if where == "environment":
+            where = _variable(option, ctx)
+        if isinstance(value, (list, tuple)):
+            value = ", ".join(map(str, value))
+        if value is None and isinstance(option.show_default, str):
+            value = f"({option.show_default})"
+        yield ".".join((*words, key)), value, where
+    for word, child in getattr(command, "commands", {}).items():
+        below = child.make_context(word, [], parent=ctx, resilient_parsing=True)
+        yield from _of(child, below, (*words, word))
+
+
+def _variable(option: Any, ctx: Any) -> str:  # noqa: ANN401
+    if option.envvar:
+        return option.envvar if isinstance(option.envvar, str) else option.envvar[0]
+    return f"{ctx.auto_envvar_prefix}_{option.name.upper()}"

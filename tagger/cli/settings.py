@@ -1,0 +1,156 @@
+"""`tagger.toml`: values for options, found in the working folder or above it.
+
+A key is an option without its dashes. At the top of the file it holds for every command
+that has the option, in a table named like a command only for that one. The command line
+beats the environment, the environment beats the file, the file beats the defaults.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from typer import Context
+    from typer.core import TyperOption
+
+FILE: Final = "tagger.toml"
+VARIABLE: Final = "TAGGER_CONFIG"
+"""Names a file to read instead; where it is empty, none is read."""
+
+_NO_SETTINGS: Final = {"help", "version", "install_completion", "show_completion"}
+
+Command = "TyperCommand | TyperGroup"
+
+
+def find() -> Path | None:
+    """Return the file that holds, None where there is none."""
+    if VARIABLE in os.environ:
+        named = os.environ[VARIABLE]
+        return Path(named).absolute() if named else None
+    here = Path.cwd()
+    return next((p for f in (here, *here.parents) if (p := f / FILE).is_file()), None)
+
+
+def defaults(ctx: "Context") -> dict[str, Any]:
+    """Return what the file says, by command and parameter, as Click takes it.
+
+    Raises RequestError for a file that cannot be read, and names unknown keys.
+    """
+    path = find()
+    if path is None:
+        return {}
+    group = ctx.find_root().command
+    return _for_group(_read(path), group, _Place(path))
+
+
+class _Place:
+    """Where in the file a value stands, for a message and for relative paths."""
+
+    def __init__(self, path: Path, *tables: str) -> None:
+        self.path = path
+        self.tables = tables
+
+    def inside(self, table: str) -> "_Place":
+        return _Place(self.path, *self.tables, table)
+
+    def __str__(self) -> str:
+        where = f" [{'.'.join(self.tables)}]" if self.tables else ""
+        return f"{self.path}{where}"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    from tagger.errors import RequestError
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is no TOML: {error}") from error
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _for_group(
+    said: Mapping[str, Any],
+    group: Any,  # noqa: ANN401  Click's own classes are Typer's secret
+    place: _Place,
+    inherited: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Spread the keys of a table over the commands of a group."""
+    from tagger.errors import RequestError
+    from tagger.text import suggestion
+
+    tables = {name: value for name, value in said.items() if name in group.commands}
+    shared = {name: value for name, value in said.items() if name not in tables}
+    known = {name for _, _, name in options_of(group)}
+    for name in shared:
+        if _key(name) not in known:
+            near = suggestion(name, sorted([*known, *group.commands]))
+            raise RequestError(f"{place}: unknown key {name!r}{near}")
+    shared = {**(inherited or {}), **shared}
+    found: dict[str, Any] = _for_command(shared, group, place)
+    for name, command in group.commands.items():
+        table = tables.get(name, {})
+        if not isinstance(table, dict):
+            raise RequestError(f"{place}: {name!r} is a command: write [{name}]")
+        if hasattr(command, "commands"):
+            found[name] = _for_group(table, command, place.inside(name), shared)
+            continue
+        own = {_key(option) for _, _, option in options_of(command)}
+        for key in table:
+            if _key(key) not in own:
+                near = suggestion(key, sorted(own))
+                raise RequestError(f"{place.inside(name)}: unknown key {key!r}{near}")
+        found[name] = _for_command({**shared, **table}, command, place.inside(name))
+    return found
+
+
+def _for_command(
+    said: Mapping[str, Any],
+    command: Any,  # noqa: ANN401
+    place: _Place,
+) -> dict[str, Any]:
+    """Return the values for those options that the command has."""
+    by_key = {_key(name): value for name, value in said.items()}
+    return {
+        option.name: _value(by_key[name], option, name, place)
+        for option, name in own_options(command)
+        if name in by_key
+    }
+
+
+def _value(value: Any, option: "TyperOption", name: str, place: _Place) -> Any:  # noqa: ANN401
+    from tagger.errors import RequestError
+
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(one, (dict, list)) for one in values) or (
+        isinstance(value, list) and not option.multiple
+    ):
+        raise RequestError(f"{place}: {name!r} takes one value")
+    if option.type_descriptor.is_path:  # relative to the file that says so
+        folder = place.path.parent
+        values = [str((folder / Path(one).expanduser()).resolve()) for one in values]
+    return values if option.multiple else values[0]
+
+
+def options_of(command: Any) -> "Iterator[tuple[tuple[str, ...], TyperOption, str]]":  # noqa: ANN401
+    """Yield every option of a command and those below it: (words, option, key)."""
+    for option, name in own_options(command):
+        yield (), option, name
+    for word, child in getattr(command, "commands", {}).items():
+        for words, option, name in options_of(child):
+            yield (word, *words), option, name
+
+
+def own_options(command: Any) -> "Iterator[tuple[TyperOption, str]]":  # noqa: ANN401
+    """Yield the options of one command that a file may set, each with its key."""
+    for param in command.params:
+        if param.param_type_name == "option" and param.name not in _NO_SETTINGS:
+            long = next((o for o in param.opts if o.startswith("--")), param.opts[0])
+            yield param, _key(long.lstrip("-"))
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,142 @@
+"""What an export under a mark has seen already, and what the photographs of a root say.
+
+A mark remembers a fingerprint of each row as it was written, so that "changed" means
+that the row differs, whatever the clock says and however the change came about.
+"""
+
+import struct
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.columns import Column, Condition
+from tagger.inventory.database import Database
+from tagger.inventory.rows import item
+from tagger.inventory.selecting import meeting
+from tagger.inventory.tables import (
+    Exported,
+    Image,
+    Model,
+    PolicyInForce,
+    Prediction,
+    Root,
+    view,
+)
+from tagger.records import Item, Policy
+
+_AT_ONCE: Final = 4096
+
+
+@dataclass(slots=True)
+class ChangedRows:
+    """The rows that differ from what was exported under a mark, by root and path.
+
+    Iterate over them, then `keep` them: only then are they taken for exported. What is
+    remembered of a row until then is 16 bytes.
+    """
+
+    database: Database
+    mark: str
+    columns: Sequence[Column]
+    where: Sequence[Condition]
+    _images: "array[int]" = field(default_factory=lambda: array("q"))
+    _fingerprints: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        query = (
+            select(view, Image.id.label("image_id"), Exported.fingerprint)
+            .join(Root, Root.path == view.c.root)
+            .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
+            .outerjoin(
+                Exported,
+                (Exported.image_id == Image.id) & (Exported.mark == self.mark),
+            )
+            .where(meeting(self.where))
+            .order_by(view.c.root, view.c.path)
+        )
+        names = [column.name for column in view.c]
+        chosen = [names.index(column.name) for column in self.columns]
+        with self.database.reading() as connection:
+            rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+            for *values, image_id, before in rows:
+                fingerprint = _fingerprint(values)
+                if fingerprint != before:
+                    self._images.append(image_id)
+                    self._fingerprints.append(fingerprint)
+                    yield [values[at] for at in chosen]
+
+    def keep(self) -> None:
+        """Remember the rows as exported."""
+        statement = upsert(Exported)
+        statement = statement.on_conflict_do_update(
+            index_elements=[Exported.mark, Exported.image_id],
+            set_={"fingerprint": statement.excluded.fingerprint},
+        )
+        pairs = zip(self._images, self._fingerprints, strict=True)
+        with self.database.writing() as connection:
+            while some := list(islice(pairs, _AT_ONCE)):
+                connection.execute(
+                    statement,
+                    [
+                        {"mark": self.mark, "image_id": image, "fingerprint": value}
+                        for image, value in some
+                    ],
+                )
+
+
+def _fingerprint(values: Sequence[object]) -> int:
+    """Return 64 bits that differ when the values do, all but surely."""
+    told = repr(values).encode("utf-8", "surrogatepass")
+    (value,) = struct.unpack("<q", blake2b(told, digest_size=8).digest())
+    return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """An item with all that its network said of it; nothing where it said nothing."""
+
+    item: Item
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+def photographs(
+    connection: Connection, where: Sequence[Condition]
+) -> Iterator[Photograph]:
+    """Yield items that meet conditions with all that was said, by root and path."""
+    networks = connection.execute(select(Model.id, Model.labels))
+    labels = {row.id: tuple(row.labels) for row in networks}
+    query = (
+        select(view, Prediction.model_id, Prediction.probabilities)
+        .join(Root, Root.path == view.c.root)
+        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
+        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
+        .where(meeting(where))
+        .order_by(view.c.root, view.c.path)
+    )
+    rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+    for row in rows.mappings():
+        said = row["probabilities"] or b""
+        probabilities = tuple(value for (value,) in struct.iter_unpack("<f", said))
+        yield Photograph(item(row), labels.get(row["model_id"], ()), probabilities)
+
+
+def policies(connection: Connection) -> Mapping[str, Policy]:
+    """Return the policy in force for each network, by its name."""
+    rows = connection.execute(
+        select(
+            Model.name,
+            PolicyInForce.threshold,
+            PolicyInForce.margin,
+            PolicyInForce.tags,
+        )
+        .join(Model, Model.id == PolicyInForce.model_id)
+        .order_by(PolicyInForce.id)
+    )
+    return {name: Policy(*rest) for name, *rest in rows}

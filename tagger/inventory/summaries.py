@@ -1,0 +1,209 @@
+"""What a report tells of an inventory: counts by what matters, and what to look at."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Integer, case, cast, func, select
+
+from tagger.inventory.rows import item, run_record
+from tagger.inventory.tables import Event, Image, Root, Run, view
+from tagger.records import DecidedBy, Item, RunRecord, State, StoryEvent
+
+BINS = 20
+"""Bars of the histogram of confidence, each a twentieth wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Tagged items of one root with one tag in force, by who vouches for it."""
+
+    root: str
+    tag: str
+    accepted: int
+    by_person: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How often a person said `person` where the machine had said `machine`.
+
+    `person` is None for "no catalogue item"; `accepted` whether the policy in force
+    accepts what the machine said. Bytes are counted once, however many paths they have.
+    """
+
+    machine: str
+    person: str | None
+    accepted: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """An inventory as one moment of it, for a report.
+
+    `confidences` counts, by bin, the items that the machine decided: accepted, and
+    waiting. `flagged` are least confident first, `close_calls` those of the smallest
+    margin that no person has decided, accepted or not. `events` befell paths in the
+    last run; `arrived` counts by tag what it saw for the first time.
+    """
+
+    tallies: tuple[Tally, ...]
+    states: tuple[tuple[str, str, int], ...]
+    confidences: tuple[tuple[int, int], ...]
+    judgements: tuple[Judgement, ...]
+    flagged: tuple[Item, ...]
+    flagged_count: int
+    close_calls: tuple[Item, ...]
+    unreadable: tuple[Item, ...]
+    unreadable_count: int
+    runs: tuple[RunRecord, ...]
+    events: tuple[tuple[str, StoryEvent], ...]
+    events_count: int
+    arrived: tuple[tuple[str, int], ...]
+
+
+def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
+    """Gather an overview: at most so many pictures a gallery, and lines a list."""
+    runs = _runs(connection)
+    last = runs[0] if runs else None
+    return Overview(
+        tallies=_tallies(connection),
+        states=_states(connection),
+        confidences=_confidences(connection),
+        judgements=_judgements(connection),
+        flagged=_items(connection, view.c.flagged, view.c.confidence, pictures),
+        flagged_count=_count(connection, view.c.flagged),
+        close_calls=_items(connection, _UNDECIDED, view.c.margin, pictures // 4),
+        unreadable=_items(connection, _UNREADABLE, view.c.root, lines),
+        unreadable_count=_count(connection, _UNREADABLE),
+        runs=runs,
+        events=_events(connection, last, lines),
+        events_count=_events_count(connection, last),
+        arrived=_arrived(connection, last),
+    )
+
+
+_TAGGED = view.c.state == State.TAGGED
+_UNREADABLE = view.c.state == State.UNREADABLE
+_BY_MACHINE = view.c.decided_by == DecidedBy.MACHINE
+_UNDECIDED = _TAGGED & _BY_MACHINE
+
+
+def _tallies(connection: Connection) -> tuple[Tally, ...]:
+    person = func.sum(case((view.c.decided_by == DecidedBy.PERSON, 1), else_=0))
+    waiting = func.sum(case((view.c.flagged, 1), else_=0))
+    rows = connection.execute(
+        select(view.c.root, view.c.tag, func.count(), person, waiting)
+        .where(_TAGGED)
+        .group_by(view.c.root, view.c.tag)
+        .order_by(view.c.root, view.c.tag)
+    )
+    return tuple(
+        Tally(root, tag, number - by_person - waits, by_person, waits)
+        for root, tag, number, by_person, waits in rows
+    )
+
+
+def _states(connection: Connection) -> tuple[tuple[str, str, int], ...]:
+    rows = connection.execute(
+        select(view.c.root, view.c.state, func.count())
+        .group_by(view.c.root, view.c.state)
+        .order_by(view.c.root, view.c.state)
+    )
+    return tuple((root, state, number) for root, state, number in rows)
+
+
+def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
+    place = func.min(cast(view.c.confidence * BINS, Integer), BINS - 1)
+    rows = connection.execute(
+        select(place, view.c.flagged, func.count())
+        .where(_UNDECIDED)
+        .group_by(place, view.c.flagged)
+    )
+    bins = [[0, 0] for _ in range(BINS)]
+    for at, flagged, number in rows:
+        bins[at][bool(flagged)] = number
+    return tuple((accepted, waiting) for accepted, waiting in bins)
+
+
+def _judgements(connection: Connection) -> tuple[Judgement, ...]:
+    rows = connection.execute(
+        select(
+            view.c.machine_tag,
+            view.c.tag,
+            Image.flagged,
+            func.count(view.c.digest.distinct()),
+        )
+        .join(Root, Root.path == view.c.root)
+        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
+        .where(view.c.decided_by == DecidedBy.PERSON, view.c.machine_tag.is_not(None))
+        .group_by(view.c.machine_tag, view.c.tag, Image.flagged)
+        .order_by(view.c.machine_tag, view.c.tag, Image.flagged)
+    )
+    return tuple(
+        Judgement(machine, person, not flagged, number)
+        for machine, person, flagged, number in rows
+    )
+
+
+def _items(
+    connection: Connection, where: object, by: object, most: int
+) -> tuple[Item, ...]:
+    query = (
+        select(view)
+        .where(where)  # type: ignore[arg-type]
+        .order_by(by, view.c.root, view.c.path)  # type: ignore[arg-type]
+        .limit(most)
+    )
+    return tuple(item(row) for row in connection.execute(query).mappings())
+
+
+def _count(connection: Connection, where: object) -> int:
+    query = select(func.count()).select_from(view).where(where)  # type: ignore[arg-type]
+    return connection.scalar(query) or 0
+
+
+def _runs(connection: Connection) -> tuple[RunRecord, ...]:
+    rows = connection.execute(select(Run.__table__).order_by(Run.id.desc()).limit(60))
+    return tuple(map(run_record, rows.mappings()))
+
+
+def _events(
+    connection: Connection, run: RunRecord | None, most: int
+) -> tuple[tuple[str, StoryEvent], ...]:
+    if run is None:
+        return ()
+    rows = connection.execute(
+        select(Root.path, Image.path, Event.at, Event.kind, Event.detail)
+        .join(Image, Image.id == Event.image_id)
+        .join(Root, Root.id == Image.root_id)
+        .where(Event.run_id == run.id)
+        .order_by(Event.id)
+        .limit(most)
+    )
+    return tuple(
+        (f"{row[0]}/{row[1]}", StoryEvent(row.at, row.kind, row.detail)) for row in rows
+    )
+
+
+def _events_count(connection: Connection, run: RunRecord | None) -> int:
+    if run is None:
+        return 0
+    query = select(func.count()).select_from(Event).where(Event.run_id == run.id)
+    return connection.scalar(query) or 0
+
+
+def _arrived(
+    connection: Connection, run: RunRecord | None
+) -> tuple[tuple[str, int], ...]:
+    if run is None:
+        return ()
+    rows = connection.execute(
+        select(view.c.tag, func.count())
+        .join(Root, Root.path == view.c.root)
+        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
+        .where(Image.first_seen == run.started_at, _TAGGED)
+        .group_by(view.c.tag)
+        .order_by(func.count().desc(), view.c.tag)
+    )
+    return tuple((tag, number) for tag, number in rows)

@@ -1,0 +1,250 @@
+"""Put the page together: numbers, charts, thumbnails, and the template around them."""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from tagger import __version__
+from tagger.intervals import Share, wilson
+from tagger.inventory import Judgement, Overview
+from tagger.inventory.summaries import BINS
+from tagger.records import InventoryStatus, Item, RunRecord, State
+from tagger.report import charts
+from tagger.text import printable
+
+_SIDE: Final = 160
+"""Longest edge of a thumbnail in pixels: two in a row on a phone."""
+
+_QUALITY: Final = 60
+"""Of WebP, at which a thumbnail weighs 2 to 5 KB."""
+
+NOT_CATALOGUE: Final = "not a catalogue item"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A thumbnail as a data URL, None where the file cannot be read any more."""
+
+    item: Item
+    source: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing, and its numbers as a table: a heading row, then the rows."""
+
+    title: str
+    svg: str
+    heading: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How often the machine is right about what it accepts, and whence we know."""
+
+    source: str
+    share: Share
+
+
+def render(status: InventoryStatus, found: Overview, *, made_at: datetime) -> str:
+    """Return the page. `made_at` is shown in the local time of this machine."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  a third of a second
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "shown": lambda text: printable(str(text)),
+        "moment": lambda when: f"{when.astimezone():%Y-%m-%d %H:%M}",
+        "number": lambda value: f"{value:,}",
+        "percent": _percent,
+    }
+    template = files("tagger.report").joinpath("page.html").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        status=status,
+        found=found,
+        made_at=made_at,
+        version=__version__,
+        charts=list(_charts(found)),
+        roots=_roots(found),
+        flagged=list(_pictures(found.flagged)),
+        close_calls=list(_pictures(found.close_calls)),
+        precisions=_precisions(found.judgements),
+        confusion=_Confusion(found.judgements),
+        not_catalogue=NOT_CATALOGUE,
+        total=sum(status.states.values()),
+        tagged=status.states.get(State.TAGGED, 0),
+    )
+
+
+def _charts(found: Overview) -> Iterator[Chart]:
+    if found.tallies:
+        yield _tags_chart(found)
+        yield _confidence_chart(found)
+    runs = [run for run in reversed(found.runs) if run.counts.get("tagged")]
+    if len(runs) > 1:
+        yield _shares_chart(runs)
+        yield _mix_chart(runs)
+
+
+def _tags_chart(found: Overview) -> Chart:
+    by_tag: dict[str, Counter[str]] = {}
+    for tally in found.tallies:
+        counts = by_tag.setdefault(tally.tag, Counter())
+        counts["accepted"] += tally.accepted
+        counts["by a person"] += tally.by_person
+        counts["waiting"] += tally.waiting
+    rows = sorted(by_tag.items(), key=lambda pair: (-pair[1].total(), pair[0]))
+    title = "Items by tag"
+    return Chart(
+        title,
+        charts.by_tag(rows, title),
+        ["tag", *charts.STANDINGS, "all"],
+        [
+            [
+                tag,
+                *(f"{counts[name]:,}" for name in charts.STANDINGS),
+                f"{counts.total():,}",
+            ]
+            for tag, counts in rows
+        ],
+    )
+
+
+def _confidence_chart(found: Overview) -> Chart:
+    title = "How sure the network was"
+    return Chart(
+        title,
+        charts.histogram(found.confidences, title),
+        ["confidence", "accepted", "waiting"],
+        [
+            [f"{at / BINS:.2f} to {(at + 1) / BINS:.2f}", f"{sure:,}", f"{unsure:,}"]
+            for at, (sure, unsure) in enumerate(found.confidences)
+            if sure or unsure
+        ],
+    )
+
+
+def _shares_chart(runs: Sequence[RunRecord]) -> Chart:
+    title = "What waits, and what cannot be read, run by run"
+    rows: list[tuple[int, Mapping[str, float]]] = []
+    for run in runs:
+        tagged, flagged = _count(run, "tagged"), _count(run, "flagged")
+        unreadable = _count(run, "unreadable")
+        shares = {
+            "waiting": flagged / tagged,
+            "unreadable": unreadable / (tagged + unreadable),
+        }
+        rows.append((run.id, shares))
+    return Chart(
+        title,
+        charts.shares(rows, title),
+        ["run", "waiting", "unreadable"],
+        [
+            [str(run), *(_percent(share) for share in shares.values())]
+            for run, shares in rows
+        ],
+    )
+
+
+def _mix_chart(runs: Sequence[RunRecord]) -> Chart:
+    title = "Share of each tag, run by run"
+    rows = [(run.id, _tags(run)) for run in runs]
+    names = sorted({tag for _, counts in rows for tag in counts})
+    return Chart(
+        title,
+        charts.mix(rows, title),
+        ["run", *names],
+        [
+            [str(run), *(f"{counts.get(tag, 0):,}" for tag in names)]
+            for run, counts in rows
+        ],
+    )
+
+
+def _count(run: RunRecord, name: str) -> int:
+    value = run.counts.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _tags(run: RunRecord) -> dict[str, int]:
+    tags = run.counts.get("tags", {})
+    return dict(tags) if isinstance(tags, Mapping) else {}
+
+
+def _roots(found: Overview) -> dict[str, Counter[str]]:
+    """Count each root's items by state, and those of them that wait."""
+    roots: dict[str, Counter[str]] = {}
+    for root, state, number in found.states:
+        roots.setdefault(root, Counter())[state] = number
+    for tally in found.tallies:
+        roots[tally.root]["waiting"] += tally.waiting
+    return roots
+
+
+def _pictures(items: Sequence[Item]) -> Iterator[Picture]:
+    for item in items:
+        try:
+            yield _picture(item)
+        except (OSError, ValueError):  # gone, or not as the scan saw it
+            yield Picture(item, None, _SIDE, _SIDE)
+
+
+def _picture(item: Item) -> Picture:
+    from tagger.images import upright  # noqa: PLC0415  loads the decoders
+
+    small = upright(Path(item.root, item.path), side=_SIDE)
+    stream = io.BytesIO()
+    small.save(stream, "WEBP", quality=_QUALITY, method=4)
+    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
+    return Picture(item, f"data:image/webp;base64,{encoded}", small.width, small.height)
+
+
+def _precisions(judgements: Sequence[Judgement]) -> list[Precision]:
+    accepted = [one for one in judgements if one.accepted]
+    right = sum(one.count for one in accepted if one.person == one.machine)
+    of = sum(one.count for one in accepted)
+    return [Precision("reviews", wilson(right, of))] if of else []
+
+
+class _Confusion:
+    """What persons said (columns) where the machine said something (rows)."""
+
+    def __init__(self, judgements: Sequence[Judgement]) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        for one in judgements:
+            self._counts[one.machine, one.person or NOT_CATALOGUE] += one.count
+        self.machine = sorted({machine for machine, _ in self._counts})
+        said = {person for _, person in self._counts} | set(self.machine)
+        self.persons = sorted(said - {NOT_CATALOGUE})
+        if NOT_CATALOGUE in said:
+            self.persons.append(NOT_CATALOGUE)
+        self.total = self._counts.total()
+        self.right = sum(self._counts[tag, tag] for tag in self.machine)
+
+    def count(self, machine: str, person: str) -> int:
+        """Return how often it was so."""
+        return self._counts[machine, person]
+
+    def shade(self, machine: str, person: str) -> int:
+        """Return the share of the row in per cent."""
+        of = sum(self._counts[machine, one] for one in self.persons)
+        return round(100 * self._counts[machine, person] / of)
+
+
+def _percent(share: float) -> str:
+    """Show a share of 0 to 1; never as 0 % or 100 % what is neither."""
+    if 0 < share < 0.001:  # noqa: PLR2004
+        return "<0.1 %"
+    if 0.999 < share < 1:  # noqa: PLR2004
+        return ">99.9 %"
+    return f"{100 * share:.1f} %"
