@@ -8,7 +8,7 @@ from support import FakeClassifier, Photo
 from tagger.columns import COLUMNS, Condition, Operator
 from tagger.inventory import Inventory
 from tagger.records import DecisionKind, Policy
-from tagger.scan import scan
+from tagger.scan import ScanOptions, scan
 
 PATH = COLUMNS[1:2]
 
@@ -47,7 +47,8 @@ def test_a_row_that_differs_comes_again_however_it_changed(
     (shop / "2.png").rename(shop / "moved.png")
     (shop / "3.png").unlink()
     photo("new.png", shade=99)
-    scan([shop], stocked, FakeClassifier(), Policy(0.6))
+    options = ScanOptions(max_missing=1)
+    scan([shop], stocked, FakeClassifier(), Policy(0.6), options=options)
 
     assert changed(stocked) == {"0.png", "1.png", "moved.png", "3.png", "new.png"}
     assert changed(stocked) == set()

@@ -34,14 +34,20 @@ def some_items(inventory: Inventory) -> None:
         )
         for number in range(50)
     ]
+    # Of a single folder SQLite may as well read all there is, and knows that.
+    folders = [ROOT, *(Path(f"/srv/books/{number}") for number in range(20))]
     with inventory.recording(NETWORK.identity, options={}) as recording:
-        recording.record(ROOT, outcomes, {}, {})
-        recording.finish([ROOT], exit_code=0, counts={})
+        for folder in folders:
+            recording.record(folder, outcomes, {}, {})
+        recording.finish(folders, exit_code=0, counts={})
 
 
 @contextmanager
 def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
-    """Collect the steps of every SELECT, by its text."""
+    """Collect the steps of every SELECT, by its text.
+
+    Without those of the subquery that picks the newest of a picture's few decisions.
+    """
     found: dict[str, list[str]] = {}
     engine = inventory._database._engine  # noqa: SLF001
     with closing(sqlite3.connect(inventory.path)) as beside:
@@ -50,7 +56,7 @@ def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
             _, _, statement, values, *_ = told
             if statement.startswith("SELECT"):
                 steps = beside.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-                found[statement] = [row[3] for row in steps]
+                found[statement] = [row[3] for row in steps if row[1] == 0]
 
         event.listen(engine, "before_cursor_execute", note)
         yield found
@@ -59,10 +65,10 @@ def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
 
 def test_an_export_sorts_nothing(inventory: Inventory) -> None:
     with plans(inventory) as found:
-        assert len(list(inventory.items())) == 50
+        assert len(list(inventory.items())) == 21 * 50
 
     for steps in found.values():
-        assert not any("TEMP B-TREE" in step for step in steps)
+        assert not any("TEMP B-TREE" in step for step in steps), steps
         assert not any("SCAN" in step and "root" not in step for step in steps)
 
 
