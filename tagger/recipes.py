@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.augment import NO_TEXTURES
-from tagger.data import LabelledImages, load, load_canvases, load_one_label, split
+from tagger.data import (
+    LabelledImages,
+    load,
+    load_canvases,
+    load_one_label,
+    load_test_part,
+    split,
+)
 from tagger.domains import Domain, domain_of, worn
 from tagger.errors import DataError
 from tagger.networks import ARCHITECTURES
@@ -136,6 +143,20 @@ def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Ma
     return Materials(domains, held_back, textures)
 
 
+def test_parts(recipe: Recipe) -> dict[str, LabelledImages]:
+    """Read the test parts of the recipe's arrays, which no choice is made by."""
+    found = {
+        name: load_test_part(_place(source.arrays, recipe.folder))
+        for name, source in recipe.domains.items()
+        if source.arrays
+    }
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def _place(arrays: str, folder: Path) -> str:
+    return arrays if ":" in arrays else str(folder / arrays)
+
+
 def _read(source: Source, folder: Path) -> tuple[LabelledImages, LabelledImages | None]:
     if source.things:
         things = load_one_label(
@@ -146,7 +167,7 @@ def _read(source: Source, folder: Path) -> tuple[LabelledImages, LabelledImages 
         )
         return things, None
     if source.arrays:
-        place = source.arrays if ":" in source.arrays else str(folder / source.arrays)
+        place = _place(source.arrays, folder)
         data = load(place)
     else:
         place = str(folder / source.photographs)

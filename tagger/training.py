@@ -45,7 +45,7 @@ from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
 from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
 from tagger.passes import Epoch, Lesson, fit_passes
-from tagger.recipes import Materials, Recipe, gather
+from tagger.recipes import Materials, Recipe, gather, test_parts
 from tagger.records import FASHION_LABELS, OTHER, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
@@ -180,6 +180,8 @@ def finish(
         metrics[f"{name}_calibration_error"] = calibration_error(
             rows.max(axis=1), right
         )
+    for name, data in test_parts(recipe).items():
+        metrics[f"{name}_test_accuracy"] = accuracy(*_seen(network, [data]))
     return write_bundle(
         network,
         folder,
