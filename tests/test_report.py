@@ -186,7 +186,8 @@ def test_ten_thousand_items_make_a_page_that_can_be_mailed(tmp_path: Path) -> No
     assert len(page.encode()) < 5_000_000 / 4
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it runs, its event loop does, and no other may begin.
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
     program = shutil.which("chromium") or shutil.which("google-chrome")
