@@ -234,8 +234,6 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
     if not 1 <= card.views <= VIEWS:
         raise ValueError(f"views must lie between 1 and {VIEWS}")
     policy = card.policy
-    if policy.tags.keys() - set(card.labels):
-        raise ValueError("the policy has thresholds for tags that are no labels")
     if not all(
         0 <= value <= 1
         for value in (policy.threshold, policy.margin, *policy.tags.values())
@@ -248,4 +246,6 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
     tags = set(card.labels) - {OTHER}
     if len(set(card.labels)) != len(card.labels) or len(tags) < 2:  # noqa: PLR2004
         raise ValueError("labels must be two or more, each once")
+    if policy.tags.keys() - set(card.labels):
+        raise ValueError("the policy has thresholds for tags that are no labels")
     return card

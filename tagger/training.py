@@ -181,7 +181,8 @@ def finish(
             rows.max(axis=1), right
         )
     for name, data in test_parts(recipe).items():
-        metrics[f"{name}_test_accuracy"] = accuracy(*_seen(network, [data]))
+        rows, truth = _seen(network, [data])
+        metrics[f"{name}_test_accuracy"] = accuracy(rows[:, :-1], truth)
     return write_bundle(
         network,
         folder,

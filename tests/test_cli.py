@@ -75,7 +75,7 @@ class Tagger:
         return done.stderr
 
     def rows(self) -> dict[str, dict[str, str]]:
-        lines = self("export").stdout.splitlines()
+        lines = self("export", "--raw").stdout.splitlines()
         return {row["path"]: row for row in csv.DictReader(lines)}
 
 

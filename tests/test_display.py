@@ -87,7 +87,10 @@ def test_the_status(golden: Compare, scanned: tuple[Inventory, RunSummary]) -> N
     inventory, _ = scanned
     status = inventory.status()
     assert status.last_run is not None
-    run = replace(status.last_run, started_at=NIGHT, ended_at=NIGHT, host="shop")
+    counts = {**status.last_run.counts, "seconds": 0.6}
+    run = replace(
+        status.last_run, started_at=NIGHT, ended_at=NIGHT, host="shop", counts=counts
+    )
     fixed = replace(
         status,
         database=Path("/var/lib/shop/inventory.db"),
@@ -162,7 +165,9 @@ def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
     with inventory.recording(FakeClassifier().identity, options={}):
         status = inventory.status()
 
-    assert "still running, or killed" in shown(display.inventory_status(status))
+    assert "was killed; the next scan goes on from there" in shown(
+        display.inventory_status(status)
+    )
 
 
 def test_a_narrow_terminal_gets_its_pictures_one_below_the_other() -> None:

@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Final
 
@@ -54,6 +55,7 @@ def known_file(  # noqa: PLR0913, PLR0917  the columns, as they are fetched
     return KnownFile(id_, stamp, known, os.fsdecode(reason), digest, bool(current))
 
 
+_ITEM: Final = tuple(field.name for field in fields(Item))
 _STATES: Final = {state.value: state for state in State}
 
 
@@ -72,8 +74,8 @@ def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
 
 
 def item(row: RowMapping) -> Item:
-    """Read a row of the view."""
-    values = dict(row)
+    """Read a row of the view, perhaps with more columns."""
+    values = {name: row[name] for name in _ITEM}
     values["state"] = _STATES[values["state"]]
     values["decided_by"] = values["decided_by"] and DecidedBy(values["decided_by"])
     return Item(**values)
