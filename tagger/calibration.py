@@ -3,14 +3,13 @@
 Pure functions of probabilities and truth, both of pictures that were never trained on.
 """
 
-import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.intervals import wilson
 from tagger.records import OTHER, Policy
 
 TARGET_PRECISION: Final = 0.97
@@ -74,13 +73,8 @@ def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:
 
     The lower end of Wilson's score interval (1927), one-sided; 0 where nothing is seen.
     """
-    if not of:
-        return 0.0
-    z = NormalDist().inv_cdf(certainty)
-    share = right / of
-    middle = share + z * z / (2 * of)
-    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return max(0.0, (middle - spread) / (1 + z * z / of))
+    # One-sided: what lies outside a two-sided interval lies half below and half above.
+    return wilson(right, of, 2 * certainty - 1).low
 
 
 def choose_threshold(

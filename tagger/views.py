@@ -124,7 +124,9 @@ def views_of_gray(gray: Gray) -> Views:
     return np.dstack([gray, distance, np.zeros_like(gray)])
 
 
-def sharpen(gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = 1.0) -> Gray:
+def sharpen(
+    gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = _SHARPEN_SIGMA
+) -> Gray:
     """Sharpen a gray array by an unsharp mask of that amount and radius."""
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
     return cv2.addWeighted(gray, 1 + amount, blurred, -amount, 0)  # type: ignore[return-value]

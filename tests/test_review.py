@@ -20,6 +20,7 @@ from rich.console import Console
 from support import FakeClassifier, Photo
 from textual.pilot import Pilot
 
+from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
 from tagger.records import Decision, DecisionKind, Note, Policy, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
@@ -27,7 +28,7 @@ from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
 from tagger.review.plain import PlainReview
 from tagger.review.screens import ContactSheet, EndScreen
 from tagger.review.sitting import Sitting, sitting
-from tagger.review.tally import interval, remaining
+from tagger.review.tally import remaining
 from tagger.scan import scan
 
 EVERY_FLAGGED = Selection()
@@ -343,7 +344,8 @@ def test_a_photograph_made_smaller_keeps_its_fingerprint(photo: Photo) -> None:
     ],
 )
 def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) -> None:
-    assert interval(right, of) == pytest.approx((low, high), abs=1e-3)
+    found = wilson(right, of)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-3)
 
 
 def test_the_time_left_in_words() -> None:

@@ -71,7 +71,7 @@ def import_(
             _check(found, skip_bad=skip_bad)
             inventory.correct(
                 found.corrections,
-                reviewer=reviewer or _login_name(),
+                reviewer=reviewer or _own_name(),
                 source=file.name,
                 prepared=_prepared(found.corrections),
             )
@@ -93,15 +93,13 @@ def _check(found: "Comparison", *, skip_bad: bool) -> None:
         )
 
 
-def _login_name() -> str:
-    import getpass
-
+def _own_name() -> str:
     from tagger.errors import RequestError
 
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # a user id without a name
-        raise RequestError("say who decided with --reviewer NAME") from error
+    name = options.login_name()
+    if not name:
+        raise RequestError("say who decided with --reviewer NAME")
+    return name
 
 
 def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:

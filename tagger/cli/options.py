@@ -136,3 +136,13 @@ def warn(message: str) -> None:
     from tagger.text import printable
 
     typer.echo(printable(f"warning: {message}"), err=True)
+
+
+def login_name() -> str:
+    """Return who is logged in; empty for a user id without a name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

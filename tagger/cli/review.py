@@ -153,15 +153,10 @@ def _why_not_full_screen() -> str:
 
 
 def _reviewer(name: str | None) -> str:
-    import getpass
-
     from tagger.errors import ReviewError
 
     if name is None:
-        try:
-            name = getpass.getuser()
-        except (KeyError, OSError):
-            name = ""
+        name = options.login_name()
     if not name.strip():
         raise ReviewError("nobody knows your login name: say who decides, --reviewer")
     return name.strip()

@@ -15,11 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.intervals import wilson
+
 CALIBRATION_BINS: Final = 15
 """Bins of equal width, the number of Guo et al. 2017 (arXiv:1706.04599)."""
-
-_Z_95: Final = 1.959963984540054
-"""The standard normal's 97.5 % quantile: two-sided 95 %."""
 
 _ROUNDING: Final = 1e-9
 """So that 97 of 100 reaches 0.97 in floating point too."""
@@ -117,15 +116,11 @@ def joined(parts: Sequence[Outcomes]) -> Outcomes:
 
 
 def share(count: int, of: int) -> Share:
-    """Return `count` of `of` with its score interval (Wilson 1927, JASA 22:158)."""
+    """Return `count` of `of` with its score interval (see `intervals.wilson`)."""
     if not of:
         return Share(count, of, None, None, None)
-    found, spread = count / of, _Z_95**2 / of
-    centre = (found + spread / 2) / (1 + spread)
-    half = math.sqrt(found * (1 - found) * spread + spread**2 / 4) / (1 + spread)
-    low = 0.0 if not count else max(0.0, centre - half)
-    high = 1.0 if count == of else min(1.0, centre + half)
-    return Share(count, of, found, low, high)
+    found = wilson(count, of)
+    return Share(count, of, found.value, found.low, found.high)
 
 
 def reliability(

@@ -4,8 +4,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.intervals import wilson
 from tagger.records import AuditResult
-from tagger.review.tally import Summary, interval
+from tagger.review.tally import Summary
 from tagger.text import printable
 
 _MOST_PAIRS = 8
@@ -44,11 +45,11 @@ def _machine(summary: Summary) -> str:
 def _audited(audit: AuditResult) -> str:
     if not audit.answered:
         return f"Audit {audit.id}: none of {audit.sampled} answered."
-    low, high = interval(audit.right, audit.answered)
+    right = wilson(audit.right, audit.answered)
     return (
         f"Audit {audit.id}: {audit.answered} of {audit.sampled} answered. Of what the "
-        f"machine accepts alone, {audit.right / audit.answered:.0%} is right "
-        f"(95 % sure: {low:.0%} to {high:.0%})."
+        f"machine accepts alone, {right.value:.0%} is right "
+        f"(95 % sure: {right.low:.0%} to {right.high:.0%})."
     )
 
 

@@ -1,6 +1,5 @@
 """How a sitting goes: the count, the rate, how often the machine was right."""
 
-import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,6 @@ _RECENT = 30
 
 _PAUSE = 60.0
 """Seconds between two decisions beyond which the reviewer was elsewhere."""
-
-_Z = 1.959964
-"""The normal quantile of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +87,6 @@ class Tally:
                 pair: count for pair, count in self.confusions.most_common() if count
             },
         )
-
-
-def interval(right: int, of: int) -> tuple[float, float]:
-    """Return where a share lies, with 95 % confidence, as seen in a random sample.
-
-    Wilson's score interval (Wilson 1927, JASA 22:158): sound for shares near 1 and for
-    small samples. (0, 1) for none.
-    """
-    if of == 0:
-        return 0.0, 1.0
-    share, square = right / of, _Z * _Z
-    centre = share + square / (2 * of)
-    spread = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    scale = 1 + square / of
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def remaining(left: int, per_minute: float) -> str:
