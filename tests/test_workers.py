@@ -190,6 +190,7 @@ def test_no_process_is_left_behind_when_the_parent_is_killed(
     copies(tmp_path, "stuck.png", *(f"{number}.png" for number in range(20)))
     database = str(tmp_path / "inventory.db")
     command = [sys.executable, "-m", "tagger", "scan", str(tmp_path), "--db", database]
+    command += ["--settle", "0"]  # the pictures are a moment old
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     children: list[str] = []
     while not children:
