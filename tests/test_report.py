@@ -21,12 +21,14 @@ from tagger.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.classifier import BundleClassifier
 from tagger.inventory import Inventory, Tagged
 from tagger.records import (
+    Answer,
     DecisionKind,
     FileStamp,
     ImageFile,
     Policy,
     Prediction,
     PreparedImage,
+    Selection,
     Verdict,
 )
 from tagger.report import render
@@ -123,6 +125,52 @@ def test_accepted_precision_is_counted_with_its_interval(
     # Wilson, 3 of 4.
     assert "looked at 4 in reviews and found 3 right: 75.0 %" in told
     assert "(95 % interval 30.1 % to 95.4 %, Wilson)" in told
+
+
+def test_an_audit_tells_how_often_what_is_accepted_is_right(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    for number in range(8):
+        photo(f"{number}.png", shade=30 * number)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    audit = inventory.draw_audit(8, "anna")
+    assert audit is not None
+    selection = Selection(audit_id=audit.id)
+    with inventory.reviewing("anna", selection) as reviewing:
+        for at, item in enumerate(reviewing.take(8, without=())):
+            tag = item.tag if at < 6 else "Bag" if item.tag != "Bag" else "Coat"
+            kind = DecisionKind.ACCEPT if at < 6 else DecisionKind.CORRECT
+            reviewing.decide([Answer(item.digest, kind, tag)], {item.digest: None})
+
+    told = words(page_of(inventory))
+
+    # Wilson, 6 of 8.
+    assert re.search(
+        r"looked at 8 in the audit of \d{4}-\d\d-\d\d and found 6 right: 75.0 % "
+        r"\(95 % interval 40.9 % to 92.9 %, Wilson\)",
+        told,
+    )
+
+
+def test_what_the_last_run_read_is_compared_with_the_month_before(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    for number in range(40):
+        photo(f"{number}.png", shade=10)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    for number in range(40, 75):
+        photo(f"{number}.png", shade=200)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    found = inventory.overview(pictures=0, lines=1)
+    told = words(page_of(inventory))
+
+    assert [(one.run.id, one.tally["images"]) for one in found.read] == [
+        (2, 35),
+        (1, 40),
+    ]
+    assert "35 after 40 class mix: " in told
+    assert re.search(r"class mix: .{3,30} (0.0 % 100.0|100.0 % 0.0) % moved", told)
+    assert "What each run had to read" in told
 
 
 def test_an_inventory_with_nothing_in_it_makes_a_report(inventory: Inventory) -> None:
@@ -255,6 +303,7 @@ def test_a_browser_draws_every_chart(stocked: Inventory, opened: Opened) -> None
         "How sure the network was",
         "What waits, and what cannot be read, run by run",
         "Share of each tag, run by run",
+        "What each run had to read",
     ]
     assert all(chart["width"] > 250 for chart in drawn)
     assert all(chart["inked"] > 1 for chart in drawn)

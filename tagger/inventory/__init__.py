@@ -9,7 +9,7 @@ from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
 from tagger.inventory.recording import Former, Recording, StateChange, Tagged
 from tagger.inventory.reviewing import LEASE_MINUTES, Recorded, Reviewing
 from tagger.inventory.store import Inventory
-from tagger.inventory.summaries import Judgement, Overview, Tally
+from tagger.inventory.summaries import Judgement, Overview, ReadInRun, Tally
 
 __all__ = [
     "LEASE_MINUTES",
@@ -19,6 +19,7 @@ __all__ = [
     "Judgement",
     "Overview",
     "Photograph",
+    "ReadInRun",
     "Recorded",
     "Recording",
     "Reviewing",

@@ -33,11 +33,13 @@ from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database
 from tagger.inventory.ordering import in_order
 from tagger.inventory.rows import (
+    BY_ROOT,
     insert_one,
     known_file,
     now,
     pack,
     prediction,
+    tallies_by_root,
     within,
 )
 from tagger.inventory.tables import (
@@ -63,9 +65,6 @@ from tagger.records import (
     UnreadableImage,
     Verdict,
 )
-
-_BY_ROOT = "by_root"
-"""Where a run's counts hold what it read, by the root's id: roots can be moved."""
 
 _MANY = 10_000
 """Rows fetched at once when a whole inventory is gone through."""
@@ -340,7 +339,7 @@ class Recording:
                 r.id: r.path for r in connection.execute(select(Root.id, Root.path))
             }
             for counts in connection.scalars(query):
-                for root_id, tally in (counts or {}).get(_BY_ROOT, {}).items():
+                for root_id, tally in tallies_by_root(counts).items():
                     found[int(root_id)] = _added(found.get(int(root_id), {}), tally)
         return {Path(roots[key]): sums for key, sums in found.items() if key in roots}
 
@@ -369,7 +368,7 @@ class Recording:
             }
             connection.execute(
                 ended(self.run_id, exit_code).values(
-                    counts=dict(counts) | {_BY_ROOT: by_root}
+                    counts=dict(counts) | {BY_ROOT: by_root}
                 )
             )
         self._database.optimize()

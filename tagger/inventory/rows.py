@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, true
 
@@ -22,6 +22,9 @@ from tagger.records import (
     Standing,
     State,
 )
+
+BY_ROOT: Final = "by_root"
+"""Where a run's counts hold what it read, by the root's id: roots can be moved."""
 
 
 def pack(probabilities: Sequence[float]) -> bytes:
@@ -93,6 +96,12 @@ def within(folder: str) -> ColumnElement[bool]:
 def run_record(row: RowMapping) -> RunRecord:
     """Read a row of the runs."""
     return RunRecord(**{**row, "counts": row["counts"] or {}})
+
+
+def tallies_by_root(counts: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what a run read by the id of the root; nothing where it did not end."""
+    found: Mapping[str, Any] = (counts or {}).get(BY_ROOT, {})
+    return found
 
 
 def last_decisions(

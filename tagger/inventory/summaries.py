@@ -1,12 +1,22 @@
 """What a report tells of an inventory: counts by what matters, and what to look at."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Integer, case, cast, func, select
 
-from tagger.inventory.rows import item, run_record
+from tagger.inventory import audits
+from tagger.inventory.rows import item, run_record, tallies_by_root
 from tagger.inventory.tables import Event, Image, Root, Run, view
-from tagger.records import DecidedBy, Item, RunRecord, State, StoryEvent
+from tagger.records import (
+    AuditResult,
+    DecidedBy,
+    Item,
+    RunRecord,
+    State,
+    StoryEvent,
+)
 
 BINS = 20
 """Bars of the histogram of confidence, each a twentieth wide."""
@@ -38,11 +48,21 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadInRun:
+    """What a run read under one root, in the fields of `drift.Tally`."""
+
+    run: RunRecord
+    root: str
+    tally: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """An inventory as one moment of it, for a report.
 
     `confidences` counts, by bin, the items that the machine decided: accepted, and
-    waiting. `flagged` are least confident first, `close_calls` those of the smallest
+    waiting. `audits` and `runs` are newest first, `read` tells what each of the runs
+    had to read. `flagged` are least confident first, `close_calls` of the smallest
     margin that no person has decided, accepted or not. `events` befell paths in the
     last run; `arrived` counts by tag what it saw for the first time.
     """
@@ -51,12 +71,14 @@ class Overview:
     states: tuple[tuple[str, str, int], ...]
     confidences: tuple[tuple[int, int], ...]
     judgements: tuple[Judgement, ...]
+    audits: tuple[AuditResult, ...]
     flagged: tuple[Item, ...]
     flagged_count: int
     close_calls: tuple[Item, ...]
     unreadable: tuple[Item, ...]
     unreadable_count: int
     runs: tuple[RunRecord, ...]
+    read: tuple[ReadInRun, ...]
     events: tuple[tuple[str, StoryEvent], ...]
     events_count: int
     arrived: tuple[tuple[str, int], ...]
@@ -71,12 +93,14 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
         states=_states(connection),
         confidences=_confidences(connection),
         judgements=_judgements(connection),
+        audits=tuple(audits.results(connection)),
         flagged=_items(connection, view.c.flagged, view.c.confidence, pictures),
         flagged_count=_count(connection, view.c.flagged),
         close_calls=_items(connection, _UNDECIDED, view.c.margin, pictures // 4),
         unreadable=_items(connection, _UNREADABLE, view.c.root, lines),
         unreadable_count=_count(connection, _UNREADABLE),
         runs=runs,
+        read=_read(connection, runs),
         events=_events(connection, last, lines),
         events_count=_events_count(connection, last),
         arrived=_arrived(connection, last),
@@ -166,6 +190,18 @@ def _count(connection: Connection, where: object) -> int:
 def _runs(connection: Connection) -> tuple[RunRecord, ...]:
     rows = connection.execute(select(Run.__table__).order_by(Run.id.desc()).limit(60))
     return tuple(map(run_record, rows.mappings()))
+
+
+def _read(connection: Connection, runs: tuple[RunRecord, ...]) -> tuple[ReadInRun, ...]:
+    roots = {
+        str(row.id): row.path for row in connection.execute(select(Root.id, Root.path))
+    }
+    return tuple(
+        ReadInRun(run, roots[number], tally)
+        for run in runs
+        for number, tally in tallies_by_root(run.counts).items()
+        if number in roots and tally["images"]
+    )
 
 
 def _events(

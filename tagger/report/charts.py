@@ -48,6 +48,13 @@ STANDINGS: Final = {
 }
 """Who vouches for a tag, and the colour of that, in the order they are stacked."""
 
+_LINES: Final = {
+    "mean confidence": "var(--machine)",
+    "waiting": "var(--waiting)",
+    "unreadable": "var(--trouble)",
+}
+"""What is drawn run by run, and in which colour."""
+
 _ROLES = re.compile(r' (?:role|aria-roledescription|aria-hidden)="[^"]*"')
 """Vega calls its marks pictures of their own, which have no names."""
 
@@ -113,7 +120,7 @@ def histogram(bins: Sequence[tuple[int, int]], title: str) -> str:
 
 def shares(rows: Sequence[tuple[int, Mapping[str, float]]], title: str) -> str:
     """Draw shares over the runs, a line each."""
-    colours = {"waiting": "var(--waiting)", "unreadable": "var(--trouble)"}
+    colours = {name: _LINES[name] for name in rows[-1][1]}
     values = [
         {"run": run, "what": what, "share": share}
         for run, named in rows[-_MOST_RUNS:]

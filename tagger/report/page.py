@@ -5,16 +5,17 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from tagger import __version__
+from tagger.drift import DAYS, Tally, compare
 from tagger.intervals import Share, wilson
-from tagger.inventory import Judgement, Overview
+from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.summaries import BINS
-from tagger.records import InventoryStatus, Item, RunRecord, State
+from tagger.records import Drift, InventoryStatus, Item, RunRecord, State
 from tagger.report import charts
 from tagger.text import printable
 
@@ -23,6 +24,9 @@ _SIDE: Final = 160
 
 _QUALITY: Final = 60
 """Of WebP, at which a thumbnail weighs 2 to 5 KB."""
+
+_AUDITS: Final = 5
+"""Audits that are told: the newest say how it is today."""
 
 NOT_CATALOGUE: Final = "not a catalogue item"
 
@@ -49,10 +53,15 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How often the machine is right about what it accepts, and whence we know."""
+    """How often the machine is right about what it accepts, and whence we know.
+
+    `by_chance` tells that the items were drawn at random: only then the interval holds
+    for all that is accepted.
+    """
 
     source: str
     share: Share
+    by_chance: bool
 
 
 def render(status: InventoryStatus, found: Overview, *, made_at: datetime) -> str:
@@ -78,7 +87,8 @@ def render(status: InventoryStatus, found: Overview, *, made_at: datetime) -> st
         roots=_roots(found),
         flagged=list(_pictures(found.flagged)),
         close_calls=list(_pictures(found.close_calls)),
-        precisions=_precisions(found.judgements),
+        precisions=_precisions(found),
+        drifts=_drifts(found.read),
         confusion=_Confusion(found.judgements),
         not_catalogue=NOT_CATALOGUE,
         total=sum(status.states.values()),
@@ -94,6 +104,8 @@ def _charts(found: Overview) -> Iterator[Chart]:
     if len(runs) > 1:
         yield _shares_chart(runs)
         yield _mix_chart(runs)
+    if len({one.run.id for one in found.read}) > 1:
+        yield _drift_chart(found.read)
 
 
 def _tags_chart(found: Overview) -> Chart:
@@ -171,6 +183,38 @@ def _mix_chart(runs: Sequence[RunRecord]) -> Chart:
     )
 
 
+def _drift_chart(read: Sequence[ReadInRun]) -> Chart:
+    """Draw what each run had to read: a smaller thing than how all stood after it."""
+    title = "What each run had to read"
+    sums: dict[int, Tally] = {}
+    for one in reversed(read):
+        sums[one.run.id] = sums.get(one.run.id, Tally()) + Tally(**one.tally)
+    rows: list[tuple[int, Mapping[str, float]]] = [
+        (
+            run,
+            {
+                "mean confidence": tally.mean_confidence,
+                "waiting": tally.flagged / max(1, tally.tagged),
+                "unreadable": tally.unreadable / tally.images,
+            },
+        )
+        for run, tally in sums.items()
+    ]
+    return Chart(
+        title,
+        charts.shares(rows, title),
+        ["run", "pictures", "mean confidence", "waiting", "unreadable"],
+        [
+            [
+                str(run),
+                f"{sums[run].images:,}",
+                *(_percent(share) for share in shares.values()),
+            ]
+            for run, shares in rows
+        ],
+    )
+
+
 def _count(run: RunRecord, name: str) -> int:
     value = run.counts.get(name, 0)
     return value if isinstance(value, int) else 0
@@ -209,11 +253,41 @@ def _picture(item: Item) -> Picture:
     return Picture(item, f"data:image/webp;base64,{encoded}", small.width, small.height)
 
 
-def _precisions(judgements: Sequence[Judgement]) -> list[Precision]:
-    accepted = [one for one in judgements if one.accepted]
+def _precisions(found: Overview) -> list[Precision]:
+    """Tell what audits measured, the newest first, and what reviews happened to see."""
+    measured = [
+        Precision(
+            f"the audit of {audit.drawn_at.astimezone():%Y-%m-%d}",
+            wilson(audit.right, audit.answered),
+            by_chance=True,
+        )
+        for audit in found.audits
+        if audit.answered
+    ]
+    accepted = [one for one in found.judgements if one.accepted]
     right = sum(one.count for one in accepted if one.person == one.machine)
     of = sum(one.count for one in accepted)
-    return [Precision("reviews", wilson(right, of))] if of else []
+    seen = [Precision("reviews", wilson(right, of), by_chance=False)] if of else []
+    return measured[:_AUDITS] + seen
+
+
+def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
+    """Compare what the newest run read with the month before it, root by root."""
+    if not read:
+        return []
+    newest = read[0].run
+    begins = newest.started_at - timedelta(days=DAYS)
+    now = {one.root: Tally(**one.tally) for one in read if one.run.id == newest.id}
+    before: dict[str, Tally] = {}
+    for one in read:
+        if one.run.id != newest.id and one.run.started_at >= begins:
+            sums = before.get(one.root, Tally())
+            before[one.root] = sums + Tally(**one.tally)
+    return [
+        compare(root, tally, before[root])
+        for root, tally in now.items()
+        if root in before
+    ]
 
 
 class _Confusion:
