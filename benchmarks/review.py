@@ -43,7 +43,7 @@ def build(folder: Path, items: int) -> Path:
     connection = sqlite3.connect(path)
     connection.executescript(
         f"""
-        INSERT INTO root VALUES (1, '{folder}', '2026-01-01T00:00:00.000000Z');
+        INSERT INTO root (id, path) VALUES (1, '{folder}');
         INSERT INTO model VALUES (1, 'bench', '{"e" * 64}', '{labels()}');
         """
     )

@@ -35,6 +35,19 @@ def test_every_part_runs_at_its_smallest(parts: tuple[str, ...]) -> None:
     assert len(lines) >= 2 + len(parts)
 
 
+def test_the_review_is_measured() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.review", "--items", "300", "--keys", "2"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "key to next picture, median of 2" in done.stdout
+
+
 def test_a_part_that_is_none_is_named() -> None:
     done = run("everything")
 

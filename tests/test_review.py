@@ -1,14 +1,17 @@
 """The review as a person, or a script, meets it: in lines and on the whole screen."""
 
 import asyncio
+import fcntl
 import io
 import os
+import pty
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -715,6 +718,70 @@ def test_a_killed_sitting_has_lost_nothing_and_its_lease_runs_out(
         raw.execute("UPDATE lease SET until = '2001-01-01T00:00:00.000000Z'")
         raw.commit()
     assert len(order_of(queue)) == 4
+
+
+def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    first = photo("0.png", 90).read_bytes()
+    for number in range(1, 200):  # other bytes of the same picture
+        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    program = Program(inventory)
+    killed = subprocess.Popen(
+        program.command("review", "--plain"),
+        env=program.environment | {"PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stdin is not None
+    assert killed.stdout is not None
+    killed.stdin.write("8\n" * 200)
+    killed.stdin.flush()
+    while "101 of" not in killed.stdout.readline():
+        pass
+    killed.kill()
+    killed.wait()
+    killed.stdin.close()
+    killed.stdout.close()
+
+    saved = len(decided(inventory))
+    assert 100 <= saved < 200
+    with closing(sqlite3.connect(inventory.path)) as raw:
+        raw.execute("UPDATE lease SET until = '2001-01-01T00:00:00.000000Z'")
+        raw.commit()
+    done = program("review", "--plain", answers="8\n" * (200 - saved))
+    assert f"{200 - saved} decided" in done.stdout
+    assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 200
+
+
+def test_a_line_that_drops_costs_no_decision(
+    program: Program, queue: Inventory
+) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (30, 90))
+    process = subprocess.Popen(
+        program.command("review", "--order", "path"),
+        env=program.environment | {"TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(theirs)
+    seen = b""
+    while b"Ankle boot" not in seen:
+        seen += os.read(ours, 65536)
+    time.sleep(1)
+    os.write(ours, b"8")  # and nobody reads what is drawn: the line stalls
+    wait_for(lambda: len(decided(queue)) == 1)
+
+    os.close(ours)  # as when the line is gone: the kernel sends SIGHUP
+
+    assert process.wait(timeout=60) == 129
+    assert decided(queue) == {"0.png": ("Bag", "correct")}
 
 
 def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:

@@ -1,4 +1,4 @@
-"""The review on the whole screen. Only this module and `screens` know Textual.
+"""The review on the whole screen: this module, `screens` and `halfblocks` know Textual.
 
 The screen shows the sitting's current item and turns keys into calls of the sitting,
 in a thread, so that a slow disk or a busy inventory never freezes it. Keys that come
@@ -7,9 +7,12 @@ nobody decides what they have not looked at.
 """
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Timer
 from time import monotonic
 from typing import ClassVar, TypeVar
 
@@ -22,11 +25,12 @@ from textual.containers import Center, Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 from textual_image import renderable
-from textual_image.widget import HalfcellImage, SixelImage, TGPImage
+from textual_image.widget import SixelImage, TGPImage
 
 from tagger.errors import InventoryBusyError, InventoryError
 from tagger.records import Waiting
-from tagger.review import drawing
+from tagger.review import drawing, halfblocks
+from tagger.review.halfblocks import HalfBlocks
 from tagger.review.pictures import Shown
 from tagger.review.screens import (
     SCREENS_CSS,
@@ -50,10 +54,14 @@ typed ahead. People need 0.2 s to react to what they see."""
 _PATIENCE = 0.5
 """Seconds that saving may take before the screen says what it waits for."""
 
+_GRACE = 5.0
+"""Seconds that are left to give the leases back when the terminal has hung up; what was
+decided is in the inventory anyway."""
+
 _LARGE_LINES = 34
 """From this height the network's array is drawn pixel for pixel."""
 
-_Photograph = HalfcellImage | SixelImage | TGPImage
+_Photograph = HalfBlocks | SixelImage | TGPImage
 
 
 class ReviewApp(App[int]):
@@ -76,13 +84,15 @@ class ReviewApp(App[int]):
     #body { height: 1fr; }
     #photo { width: 1fr; height: 100%; align: center middle; }
     #photo > * { width: auto; height: auto; }
+    #photo > HalfBlocks { width: 1fr; height: 1fr; }
     #trouble { text-align: center; }
     #side { width: 42; padding: 0 0 0 1; }
     #reason { height: auto; max-height: 3; text-style: italic; }
     #tags { height: auto; }
     .large #reason, .large #tags { margin: 0 0 1 0; }
     #below { height: 1fr; }
-    #seen { width: auto; height: auto; margin: 0 1 0 0; }
+    #seen { width: 14; height: 7; margin: 0 1 0 0; }
+    .large #seen { width: 28; height: 14; }
     #facts { width: 1fr; height: 1fr; color: $text-muted; }
     .large #below { layout: vertical; }
     #status { height: 1; color: $text-muted; }
@@ -99,17 +109,16 @@ class ReviewApp(App[int]):
     def hold(cls, sitting: Sitting) -> int:
         """Show a sitting until its reviewer leaves; return the exit status."""
         app = cls(sitting)
-        app.run()
+        with _hang_up_ends(app):
+            app.run()
         return app.return_value if app.return_value is not None else 1
 
     def on_mount(self) -> None:
         """Show the first item; leave in order when a signal asks for it."""
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
+        for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # Windows has none of this
-                if number is not None:
-                    loop = asyncio.get_running_loop()
-                    loop.add_signal_handler(number, self.exit, 128 + number)
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(number, self.exit, 128 + number)
         self.push_screen(ReviewScreen(self.sitting))
 
 
@@ -154,13 +163,14 @@ class ReviewScreen(Screen[None]):
                 yield Static(id="reason")
                 yield Static(id="tags")
                 with Horizontal(id="below"):
-                    yield Static(id="seen")
+                    yield HalfBlocks(id="seen")
                     yield Static(id="facts")
         yield Static(id="status")
         yield Static(id="keys")
 
     def on_mount(self) -> None:
         """Show the first item, and keep telling what is found out meanwhile."""
+        self._sitting.when_read(self._draw_ahead)
         self._tell("looking for what waits…")
         self._work(self._sitting.advance)
         self.set_interval(1.0, self._refresh_news)
@@ -380,8 +390,11 @@ class ReviewScreen(Screen[None]):
         self.call_after_refresh(self._note_painted, shown)
 
     def _draw(self, shown: Shown) -> None:
-        self._picture.image = shown.photograph
         self._picture.display = shown.photograph is not None
+        if isinstance(self._picture, HalfBlocks):
+            self._picture.show(halfblocks.photograph(shown, *self._room()))
+        else:
+            self._picture.image = shown.photograph
         trouble = self.query_one("#trouble", Static)
         trouble.display = bool(shown.trouble)
         trouble.update(Text(f"⚠ {printable(shown.trouble)}\n\ns skips it"))
@@ -390,17 +403,59 @@ class ReviewScreen(Screen[None]):
         reason = drawing.reason(self._sitting, shown)
         self._put("#reason", reason)
         self._put("#tags", drawing.tags(self._sitting, shown.item))
-        lines = 14 if self.has_class("large") else 7
-        self.query_one("#seen").styles.width = 2 * lines
-        seen = drawing.seen(shown.prepared, lines) if shown.prepared else Text()
-        self._put("#seen", seen)
+        seen = self.query_one("#seen", HalfBlocks)
+        seen.show(halfblocks.seen(shown, self._seen_lines))
         facts = drawing.facts(shown, self._sitting)
         self._put("#facts", facts)
+
+    def _draw_ahead(self, shown: Shown) -> None:
+        """Draw a picture to come; in the thread that reads ahead."""
+        halfblocks.seen(shown, self._seen_lines)
+        if isinstance(self._picture, HalfBlocks):
+            halfblocks.photograph(shown, *self._room())
+
+    def _room(self) -> tuple[int, int]:
+        """Return the columns and lines that there are for the photograph."""
+        room = self.query_one("#photo").size
+        return room.width, room.height
+
+    @property
+    def _seen_lines(self) -> int:
+        return 14 if self.has_class("large") else 7
 
     def _note_painted(self, shown: Shown) -> None:
         if shown is self._sitting.current:
             self.painted = shown
             self._painted_at = monotonic()
+
+
+@contextmanager
+def _hang_up_ends(app: ReviewApp) -> Iterator[None]:
+    """Have the application end, in any case, when its terminal hangs up.
+
+    No handler of the loop's: while the line is stalled Textual waits, loop and all, for
+    the thread that draws. That thread gives up when the line is gone, and would be
+    waited for until somebody kills the program, which goes on renewing its leases.
+    """
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is None:  # Windows has none
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        with Path(os.devnull).open("r+b") as nowhere:
+            for terminal in (0, 1, 2):  # what is drawn from now on goes nowhere
+                os.dup2(nowhere.fileno(), terminal)
+        by_force = Timer(_GRACE, os._exit, [128 + number])
+        by_force.daemon = True
+        by_force.start()
+        asyncio.get_running_loop().call_soon_threadsafe(app.exit, 128 + number)
+
+    former = signal.signal(hang_up, end)
+    try:
+        yield
+    finally:
+        signal.signal(hang_up, former)
 
 
 def _drawn_by() -> type[_Photograph]:
@@ -409,7 +464,7 @@ def _drawn_by() -> type[_Photograph]:
         return SixelImage
     if renderable.Image is renderable.TGPImage:
         return TGPImage
-    return HalfcellImage
+    return HalfBlocks
 
 
 async def _patiently(work: Callable[[], T]) -> T:

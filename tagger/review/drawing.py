@@ -134,11 +134,6 @@ def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
     return line
 
 
-def seen(prepared: "PreparedImage", lines: int) -> "RenderableType":
-    """Draw the 28x28 gray view in so many lines, two pixels to a cell."""
-    return _drawn(prepared, 0, 2 * lines)
-
-
 def views(prepared: "PreparedImage", side: int) -> list[tuple[str, "RenderableType"]]:
     """Draw all three views, `side` pixels wide and high, with their names."""
     return [(name, _drawn(prepared, n, side)) for n, name in enumerate(_VIEWS)]

@@ -85,6 +85,7 @@ class Lookahead:
     def __init__(
         self, take: Callable[[int, Collection[str]], list[Waiting]], *, ahead: int = 4
     ) -> None:
+        self.when_read: Callable[[Shown], object] = lambda _: None
         self._take = take
         self._ahead = ahead
         self._ready: deque[Shown] = deque()
@@ -191,3 +192,4 @@ class Lookahead:
                 if item.digest in self._out:
                     self._ready.append(shown)
                     self._changed.notify_all()
+            self.when_read(shown)

@@ -5,7 +5,7 @@ before the next item is current. One thread at a time may call it.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -123,6 +123,13 @@ class Sitting:
     def can_undo(self) -> bool:
         """Whether there is anything to take back."""
         return bool(self._steps)
+
+    def when_read(self, do: Callable[[Shown], object]) -> None:
+        """Have something done with every picture to come, in the thread that reads it.
+
+        Where pictures are drawn, they are then drawn before they are asked for.
+        """
+        self._lookahead.when_read = do
 
     def audit(self) -> AuditResult | None:
         """Return how the audit stands that is answered here."""
