@@ -521,6 +521,7 @@ def test_the_contact_sheet(queue: Inventory) -> None:
             async with on_screen(begun) as pilot:
                 wait_for(begun._groups.finished)  # noqa: SLF001
                 await asyncio.sleep(1.1)
+                assert "like 3.png" in text_of(pilot)
                 await press(pilot, "a")
                 assert isinstance(pilot.app.screen, ContactSheet)
                 assert "5 that look alike" in text_of(pilot)

@@ -146,7 +146,6 @@ class ReviewScreen(Screen[None]):
         self._busy = False
         self.painted: Shown | None = None
         self._painted_at: float | None = None
-        self._alike = 0
         self._picture: _Photograph = _drawn_by()()
 
     def compose(self) -> ComposeResult:
@@ -214,7 +213,7 @@ class ReviewScreen(Screen[None]):
         """Show what looks alike."""
         if not self._ready() or not self._was_seen():
             return
-        if not self._alike:
+        if not self._sitting.alike():
             self._tell("no other picture that waits is known to look like this one")
             return
         self._tell("gathering what looks alike…")
@@ -373,10 +372,11 @@ class ReviewScreen(Screen[None]):
 
     def _refresh_news(self) -> None:
         """Show what threads found out: how many are left, what looks alike."""
-        self._alike = self._sitting.alike()
+        shown = self._sitting.current
         self._put("#left", drawing.progress(self._sitting))
-        line = drawing.keys(self._sitting, self._sitting.current, self.size.width)
-        self._put("#keys", line)
+        self._put("#keys", drawing.keys(self._sitting, shown, self.size.width))
+        if shown is not None:
+            self._put("#facts", drawing.facts(shown, self._sitting))
 
     def _show(self) -> None:
         """Show the current item."""
@@ -405,8 +405,6 @@ class ReviewScreen(Screen[None]):
         self._put("#tags", drawing.tags(self._sitting, shown.item))
         seen = self.query_one("#seen", HalfBlocks)
         seen.show(halfblocks.seen(shown, self._seen_lines))
-        facts = drawing.facts(shown, self._sitting)
-        self._put("#facts", facts)
 
     def _draw_ahead(self, shown: Shown) -> None:
         """Draw a picture to come; in the thread that reads ahead."""

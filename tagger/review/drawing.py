@@ -22,6 +22,7 @@ _BAR_CELLS = 14
 _LEAST_BAR = 0.01
 _ROOM_FOR_KEYS = 100
 _DIGITS = 10
+_ALIKE_NAMED = 5
 _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
 
 
@@ -109,6 +110,8 @@ def facts(shown: "Shown", sitting: "Sitting") -> Text:
     lines.append(f"came {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
     lines.append(f"in {item.root}")
     lines += [f"also {path}" for path in item.same_bytes]
+    alike = sitting.alike()
+    lines += [f"like {path}" for path in alike[:_ALIKE_NAMED] if path]
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
 
@@ -121,7 +124,7 @@ def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
         told.append(("x", "none", "no_item"))
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike := sitting.alike():
-        told.append(("a", f"{alike + 1} alike", "group"))
+        told.append(("a", f"{len(alike) + 1} alike", "group"))
     told.append(("v", "view", "enlarge"))
     if width >= _ROOM_FOR_KEYS:
         told += [("n", "note", "note"), ("/", "go to", "jump")]

@@ -57,6 +57,7 @@ class Groups:
         self._reviewing = reviewing
         self._pattern = pattern
         self._bits: dict[str, int] = {}
+        self._paths: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self._of_key: dict[str, list[str]] = defaultdict(list)
         self._lock = Lock()
@@ -73,6 +74,10 @@ class Groups:
             found = list(self._of_key.get(self._keys.get(digest, ""), ()))
             found += self._near(digest)
         return [one for one in dict.fromkeys(found) if one != digest]
+
+    def path(self, digest: str) -> str:
+        """Return where under its root one of those that were returned lies."""
+        return self._paths.get(digest, "")
 
     def finished(self) -> bool:
         """Whether all that will be looked at has been."""
@@ -100,6 +105,7 @@ class Groups:
             paths = self._reviewing.paths(_KEYED_AT_MOST)
         except InventoryError:
             return  # the reviewer is told by what they do themselves
+        self._paths = {digest: path for digest, _, path in paths}
         self._key(paths)
         with self._lock:
             self._bits.update(known)

@@ -88,8 +88,8 @@ class PlainReview:
             self._say(f"  note by {printable(f'{note.reviewer}: {note.text}')}")
         for path in shown.item.same_bytes:
             self._say(f"  the same picture: {printable(path)}")
-        if count := self._sitting.alike():
-            self._say(f"  {count} others look alike: a shows them")
+        if alike := self._sitting.alike():
+            self._say(f"  {len(alike)} others look alike: a shows them")
 
     def _candidates(self, item: Waiting) -> str:
         digits = {tag: n for n, tag in enumerate(self._sitting.tags)}

@@ -233,11 +233,12 @@ class Sitting:
         self.current = self._read(item)
         self._offered += 1
 
-    def alike(self) -> int:
-        """How many others are known to belong with the current item."""
+    def alike(self) -> list[str]:
+        """Return the paths of others that wait and are known to belong to this item."""
         if self.current is None or self.blind:
-            return 0
-        return len(self._groups.alike(self.current.item.digest)[:GROUP_AT_MOST])
+            return []
+        digests = self._groups.alike(self.current.item.digest)[: GROUP_AT_MOST - 1]
+        return [self._groups.path(digest) for digest in digests]
 
     def group(self) -> list[Shown]:
         """Return the current item and those that belong with it and are free.
