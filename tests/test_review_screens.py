@@ -24,7 +24,7 @@ from tagger.review.sitting import sitting
 from tagger.scan import scan
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
-SIZE = (112, 36)
+SIZE = (112, 42)
 SHOWN = (
     "sneaker-grey.jpg",
     "transparent-t-shirt.png",
@@ -121,7 +121,8 @@ def neutral(svg: str) -> str:
 
     def rewritten(found: re.Match[str]) -> str:
         length, between, text = found.groups()
-        named = re.sub(r"/[a-z]+/pytest.*?/shop", "/srv/photos", text)
+        named = re.sub(r"/[a-z]+/pytest.*?(/shop|$)", "/srv/photos", text)
+        named = re.sub(r"^\S*readme\d+/shop", " ", named)  # what was folded
         a_cell = float(length) / len(unescape(text))
         shown = f"{a_cell * len(unescape(named)):g}"
         return f'textLength="{shown}"{between}>{named}</text>'

@@ -58,7 +58,7 @@ _GRACE = 5.0
 """Seconds that are left to give the leases back when the terminal has hung up; what was
 decided is in the inventory anyway."""
 
-_LARGE_LINES = 34
+_LARGE_LINES = 40
 """From this height the network's array is drawn pixel for pixel."""
 
 _Photograph = HalfBlocks | SixelImage | TGPImage
