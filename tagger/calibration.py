@@ -18,9 +18,6 @@ TARGET_PRECISION: Final = 0.97
 CERTAINTY: Final = 0.9
 """How certain it must be that the share is reached, by a one-sided bound."""
 
-BINS: Final = 15
-"""Bins of the calibration error, as in Guo et al. 2017, arXiv:1706.04599."""
-
 _TEMPERATURES: Final = np.geomspace(0.25, 4.0, 241)
 _HUNDREDTHS: Final = np.arange(101) / 100
 _TINY: Final = 1e-12
@@ -50,22 +47,6 @@ def choose_temperature(found: Rows, labels: Numbers) -> float:
         return float((total - scaled[rows, labels]).mean())
 
     return float(min(_TEMPERATURES, key=surprise))
-
-
-def calibration_error(
-    confidence: NDArray[np.floating], right: NDArray[np.bool_]
-) -> float:
-    """Return the expected calibration error, 0..1, over 15 bins of equal width.
-
-    The mean distance between how sure and how often right, weighted by the bins' sizes
-    (Naeini et al. 2015; Guo et al. 2017). 0 where there is nothing.
-    """
-    if not len(confidence):
-        return 0.0
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    sizes = np.bincount(places, minlength=BINS)
-    gaps = np.bincount(places, confidence - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / sizes.sum())
 
 
 def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:

@@ -8,13 +8,11 @@ reading the same file twice changes nothing.
 
 import base64
 import binascii
+import io
 import json
-import os
 import re
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
@@ -22,6 +20,7 @@ from typing import Any, BinaryIO, Final, TextIO
 from tagger.errors import DecisionsError
 from tagger.records import IMAGE_SIDE, VIEWS, Answer, Decision, DecisionKind, Note
 from tagger.text import encodable
+from tagger.writing import writing
 
 VERSION: Final = 1
 """Of the form of the lines; a reader refuses what is newer."""
@@ -50,22 +49,12 @@ def write_file(
 ) -> int:
     """Write them to a file, whole or not at all; return their number.
 
-    Raises DecisionsError where that cannot be done; a file is then as it was.
+    Raises ExportError as `writing` does.
     """
-    target = target.resolve()
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                count = write_lines(records, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
-    except OSError as error:
-        raise DecisionsError(f"cannot write {target}: {error.strerror}") from error
+    with writing(target) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+        count = write_lines(records, text)
+        text.detach()  # flushed; `writing` closes the stream
     return count
 
 

@@ -33,7 +33,6 @@ from tagger.bundle import (
 from tagger.calibration import (
     TARGET_PRECISION,
     accuracy,
-    calibration_error,
     choose_policy,
     choose_temperature,
     choose_threshold,
@@ -41,6 +40,7 @@ from tagger.calibration import (
 from tagger.data import AMBIGUOUS, LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS
 from tagger.errors import DataError, ModelError, TrainingError
+from tagger.evaluation.measures import calibration_error, reliability
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
 from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
@@ -177,9 +177,8 @@ def finish(
         tags = truth != LABELS.index(OTHER)
         right = rows.argmax(axis=1) == truth
         metrics[f"{name}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
-        metrics[f"{name}_calibration_error"] = calibration_error(
-            rows.max(axis=1), right
-        )
+        bins = reliability(rows.max(axis=1).astype(np.float64), right)
+        metrics[f"{name}_calibration_error"] = calibration_error(bins) or 0.0
     for name, data in test_parts(recipe).items():
         rows, truth = _seen(network, [data])
         metrics[f"{name}_test_accuracy"] = accuracy(rows[:, :-1], truth)
