@@ -86,6 +86,14 @@ class DecisionKind(StrEnum):
     NOT_CATALOGUE = "not-a-catalogue-item"
 
 
+class Outcome(StrEnum):
+    """What became of an adapted network; going back is one too."""
+
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled-back"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which network said something.

@@ -31,7 +31,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from tagger.records import DecisionKind, State
+from tagger.records import DecisionKind, Outcome, State
 
 
 class Utc(TypeDecorator[datetime]):
@@ -106,6 +106,7 @@ class Table(DeclarativeBase):
         list[str]: JSON,
         State: _enum(State),
         DecisionKind: _enum(DecisionKind),
+        Outcome: _enum(Outcome),
         str: Text,
         float: Float,
     }
@@ -335,6 +336,31 @@ class PolicyInForce(Table):
     margin: Mapped[float]
     tags: Mapped[dict[str, Any]]
     since: Mapped[datetime]
+
+
+class Adaptation(Table):
+    """What became of a network that learnt from decisions here, or of going back.
+
+    The newest that is promoted or rolled back says which network is in force. `bundle`
+    is the name of a folder beside the inventory, or where not `beside`, a bundle's name
+    or folder as `tagger model use` takes it. `digest` is that of its weights, and
+    `parent_digest` that of what it learnt from or takes the place of. `decisions` were
+    used, and `newest_decision_id` is the newest there was. `figures` are what the
+    comparison measured.
+    """
+
+    __tablename__ = "adaptation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    outcome: Mapped[Outcome]
+    bundle: Mapped[str]
+    beside: Mapped[bool]
+    digest: Mapped[str] = mapped_column(String(64))
+    parent_digest: Mapped[str] = mapped_column(String(64))
+    decisions: Mapped[int]
+    newest_decision_id: Mapped[int]
+    figures: Mapped[dict[str, Any]]
+    reason: Mapped[str]
 
 
 view = _table(
