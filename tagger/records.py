@@ -520,7 +520,8 @@ class AuditResult:
     """How an audit stands: a sample of what the machine had accepted, judged blind.
 
     `accepted` items there were to draw from, `sampled` were drawn, `answered` so far,
-    `right` of these as the machine had them.
+    `right` of these as the machine had them. With `least` it was drawn from all that is
+    at least so confident, accepted or not, with `of_tag` from one tag alone.
     """
 
     id: int
@@ -530,6 +531,110 @@ class AuditResult:
     sampled: int
     answered: int
     right: int
+    least: float | None = None
+    of_tag: str | None = None
+
+    @property
+    def of_accepted(self) -> bool:
+        """Whether it measures all that the machine accepts, and nothing else."""
+        return self.least is None and self.of_tag is None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedAnswer:
+    """What a person said of a picture that an audit drew, and how it was drawn.
+
+    `right` says that the network had the person's tag. The audit drew evenly from what
+    the policy `drawn_by` accepts, of the tag `of_tag` alone where it is given.
+    """
+
+    digest: str
+    prediction: Prediction
+    drawn_by: Policy
+    of_tag: str | None
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often a reviewer, asked about a picture again and blind, said the same."""
+
+    reviewer: str
+    asked_again: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Decisions in force that differ about the same bytes, oldest first."""
+
+    path: str
+    tags: tuple[str | None, ...]
+    reviewers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """All that persons have said that is honest evidence about a network here.
+
+    `answers` are in the order they were drawn. Of them `from_queue` were given in the
+    review, where the tag was shown, before the audit drew them, and `skipped` are
+    pictures that nobody answered though later ones were: they count as wrong, as the
+    contradicted do. `waiting` pictures of audits wait for an answer.
+    """
+
+    answers: tuple[AuditedAnswer, ...]
+    from_queue: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    contradictions: tuple[Contradiction, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What audits tell of a tag, or with `tag` None of all together.
+
+    Of `answers` at or above `least`, `right` were right. `threshold` is the least
+    confidence from which on the target is certified, None where it is not; then it
+    would be, from `least` on, by `needed` further answers that are all right.
+    """
+
+    tag: str | None
+    answers: int
+    right: int
+    threshold: float | None
+    needed: int
+    least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was certified about a network on an inventory, and when (UTC).
+
+    `policy` is None where nothing was, which ends what was certified before. The joint
+    claim comes first, then one a tag. The shares `accepts` and `accepted_before` are
+    those of the `pictures` that no person decided which the policy, and the one before
+    it, accept alone.
+    """
+
+    made_at: datetime
+    network: str
+    digest: str
+    precision: float
+    certainty: float
+    policy: Policy | None
+    claims: tuple[Claim, ...]
+    pictures: int
+    accepts: float
+    accepted_before: float
+
+    @property
+    def joint(self) -> bool:
+        """Whether the policy in force rests on the claim about all tags together."""
+        return self.policy is not None and (
+            self.claims[0].threshold == self.policy.threshold
+        )
 
 
 @dataclass(frozen=True, slots=True)

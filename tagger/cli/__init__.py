@@ -12,6 +12,7 @@ import typer
 from tagger import __version__
 from tagger.cli import settings
 from tagger.cli.backup import backup
+from tagger.cli.calibrate import calibrate
 from tagger.cli.check import check
 from tagger.cli.config import config
 from tagger.cli.decisions import decisions
@@ -35,12 +36,13 @@ app = typer.Typer(
     context_settings={"auto_envvar_prefix": "TAGGER"},
     epilog=(
         "Exit status: 0 done, 1 failed, 2 usage, 3 done but some images could not be "
-        "read or seen, 11 another scan is at work, 130 or 143 interrupted (what was "
-        "finished is saved)."
+        "read or seen, 4 done but nothing could be certified, 11 another scan is at "
+        "work, 130 or 143 interrupted (what was finished is saved)."
     ),
 )
 app.command()(scan)
 app.command()(review)
+app.command()(calibrate)
 app.command()(status)
 app.command()(export)
 app.command("import")(import_)

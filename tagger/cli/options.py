@@ -51,7 +51,7 @@ Threshold = Annotated[
         min=0.0,
         max=1.0,
         help="Least confidence accepted without a person.",
-        show_default="the network's own",
+        show_default="what is certified here, else the network's own",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -59,6 +59,16 @@ def review(
             "tags; an audit that was not finished goes on.",
         ),
     ] = None,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            min=0.0,
+            max=1.0,
+            help="Draw the audit from all with at least this confidence, flagged or "
+            "not: evidence to accept more.",
+        ),
+    ] = None,
     item_pattern: Annotated[
         str | None,
         typer.Option(
@@ -107,7 +117,7 @@ def review(
             root=_known_root(inventory, root),
             since=since and since.astimezone(),
             everything=everything,
-            audit_id=_audit_id(inventory, audit, name),
+            audit_id=_audit_id(inventory, audit, name, least, tag),
         )
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
@@ -187,14 +197,25 @@ def _known_root(inventory: "Inventory", root: Path | None) -> str | None:
     return absolute
 
 
-def _audit_id(inventory: "Inventory", size: int | None, reviewer: str) -> int | None:
-    from tagger.errors import ReviewError
+def _audit_id(
+    inventory: "Inventory",
+    size: int | None,
+    reviewer: str,
+    least: float | None,
+    tag: str | None,
+) -> int | None:
+    from tagger.errors import RequestError, ReviewError
 
     if size is None:
+        if least is not None:
+            raise RequestError("--from says what an audit is drawn from: add --audit N")
         return None
-    audit = inventory.draw_audit(size, reviewer)
-    if audit is None:
+    tag = _known_tag(inventory, tag)
+    audit = inventory.draw_audit(size, reviewer, least=least, tag=tag)
+    if audit is None and least is None:
         raise ReviewError("the machine has accepted nothing yet that could be audited")
+    if audit is None:
+        raise ReviewError(f"nothing is left to audit with a confidence from {least:g}")
     if audit.answered:
         said = f"{audit.answered} of {audit.sampled} answered"
         typer.echo(f"audit {audit.id} goes on: {said}", err=True)

@@ -117,6 +117,9 @@ def scan(
             _inventory(database, scratch=dry_run) as inventory,
             Workers() as workers,
         ):
+            certificate = inventory.certificate(bundle.card.digest)
+            if threshold is None and certificate and certificate.policy:
+                policy = certificate.policy
             telling.begin(folders, database, dead)
             summary = scanning.scan(
                 folders,

@@ -1,11 +1,12 @@
-"""Random samples of what the machine accepted, judged by people who do not see its tag.
+"""Random samples of what the machine tagged, judged by people who do not see its tag.
 
 Only an audit measures how often the machine is right where nobody looks. Functions of a
 connection; whoever calls them opens the transaction.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,41 +17,77 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 from sqlalchemy.orm import aliased
 
 from tagger.inventory.rows import insert_one, now
-from tagger.inventory.tables import Audit, Decision, Image, Sampled
+from tagger.inventory.tables import Audit, Decision, Image, PolicyInForce, Sampled
 from tagger.inventory.tables import Prediction as PredictionRow
-from tagger.records import AuditResult, State
+from tagger.records import AuditResult, Policy, State
+
+_AGAIN_ONE_IN: Final = 10
+"""Of the pictures drawn that had been decided, one in so many is asked about again:
+who answers by chance is found out for a few keys."""
 
 
-def draw(connection: Connection, size: int, reviewer: str) -> AuditResult | None:
+def draw(
+    connection: Connection,
+    size: int,
+    reviewer: str,
+    *,
+    least: float | None = None,
+    tag: str | None = None,
+) -> AuditResult | None:
     """Draw `size` of the accepted items at random, each bytes once, and store them.
 
-    Where an audit is open, that one is returned. None where nothing is accepted.
+    With `least` they are drawn from all that the network in force is at least so
+    confident of, flagged or not, decided or not: what has been decided answers itself,
+    but for some that are asked about again. With `tag` only from what it tagged so.
+    Where an audit is open, that one is returned. None where there is nothing to draw
+    from.
     """
     for audit in results(connection):
         if _open(connection, audit.id):
             return audit
-    here = _accepted()
-    accepted = connection.scalar(select(func.count(distinct(Image.digest))).where(here))
+    model_id, policy = _in_force(connection)
+    if least is not None:
+        policy = Policy(least, policy.margin if policy else 0.0)
+    here = _drawn_from(model_id, policy, least, tag)
+    items = select(Image.digest).join(
+        PredictionRow, PredictionRow.id == Image.prediction_id
+    )
+    counted = items.with_only_columns(func.count(distinct(Image.digest))).where(here)
+    accepted = connection.scalar(counted)
     if not accepted:
         return None
     audit_id = insert_one(
         connection,
-        insert(Audit).values(drawn_at=now(), reviewer=reviewer, accepted=accepted),
+        insert(Audit).values(
+            drawn_at=now(),
+            reviewer=reviewer,
+            accepted=accepted,
+            model_id=model_id,
+            drawn_by=policy and asdict(policy),
+            least=least,
+            tag=tag,
+        ),
     )
     sample = (
-        select(Image.digest, func.min(Image.prediction_id).label("prediction_id"))
+        items.with_only_columns(
+            Image.digest,
+            func.min(Image.prediction_id).label("prediction_id"),
+            (decided(Image.digest) & _by_lot()).label("again"),
+        )
         .where(here)
         .group_by(Image.digest)
         .order_by(func.random())
         .limit(size)
     )
-    rows = [dict(row) | {"audit_id": audit_id} for row in _rows(connection, sample)]
+    rows = [row | {"audit_id": audit_id} for row in _rows(connection, sample)]
     connection.execute(insert(Sampled), rows)
+    _answer_what_is_decided(connection, audit_id)
     return next(one for one in results(connection) if one.id == audit_id)
 
 
@@ -66,6 +103,8 @@ def results(connection: Connection) -> list[AuditResult]:
             func.count(Sampled.id).label("sampled"),
             func.count(Decision.id).label("answered"),
             func.coalesce(func.sum(right), 0).label("right"),
+            Audit.least,
+            Audit.tag.label("of_tag"),
         )
         .select_from(Audit)
         .join(Sampled, Sampled.audit_id == Audit.id)
@@ -91,13 +130,11 @@ def note_answers(
 
 def unanswered(audit_id: int) -> ColumnElement[bool]:
     """Whether a sampled row waits for its answer, and can still be given one."""
-    here = aliased(Image)
-    there = exists().where(here.digest == Sampled.digest, here.state == State.TAGGED)
     return (
         (Sampled.audit_id == audit_id)
         & Sampled.decision_id.is_(None)
-        & there
-        & ~decided(Sampled.digest)
+        & there(Sampled.digest)
+        & (Sampled.again | ~decided(Sampled.digest))
     )
 
 
@@ -106,16 +143,98 @@ def decided(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     return exists().where(Decision.digest == digest, Decision.undone_at.is_(None))
 
 
+def there(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether a tagged picture has the bytes of that column."""
+    here = aliased(Image)
+    return exists().where(here.digest == digest, here.state == State.TAGGED)
+
+
+def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether a person had said something of these bytes before a network came here.
+
+    Then it may have learnt them, and its being right about them proves nothing.
+    """
+    former = aliased(Decision)
+    return exists().where(
+        former.digest == digest,
+        former.decided_at
+        < select(func.min(PolicyInForce.since))
+        .where(PolicyInForce.model_id == model_id)
+        .scalar_subquery(),
+    )
+
+
+def policy_of(connection: Connection, model_id: int) -> Policy | None:
+    """Return the policy in force for a network; None where none ever was."""
+    row = connection.execute(
+        select(PolicyInForce.threshold, PolicyInForce.margin, PolicyInForce.tags)
+        .where(PolicyInForce.model_id == model_id)
+        .order_by(PolicyInForce.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else Policy(row.threshold, row.margin, row.tags)
+
+
 def _open(connection: Connection, audit_id: int) -> bool:
     query = select(Sampled.id).where(unanswered(audit_id)).limit(1)
     return connection.scalar(query) is not None
 
 
-def _accepted() -> ColumnElement[bool]:
+def _in_force(connection: Connection) -> tuple[int | None, Policy | None]:
+    """Return the network that tagged most of what there is, and its policy."""
+    model_id = connection.scalar(
+        select(PredictionRow.model_id)
+        .join(Image, Image.prediction_id == PredictionRow.id)
+        .where(Image.state == State.TAGGED)
+        .group_by(PredictionRow.model_id)
+        .order_by(func.count().desc())
+        .limit(1)
+    )
+    return model_id, None if model_id is None else policy_of(connection, model_id)
+
+
+def _drawn_from(
+    model_id: int | None, policy: Policy | None, least: float | None, tag: str | None
+) -> ColumnElement[bool]:
+    of_tag = true() if tag is None else PredictionRow.tag == tag
+    tagged = (Image.state == State.TAGGED) & of_tag
+    if least is None or policy is None or model_id is None:
+        return tagged & Image.flagged.is_(other=False) & ~decided(Image.digest)
     return (
-        (Image.state == State.TAGGED)
-        & Image.flagged.is_(other=False)
-        & ~decided(Image.digest)
+        tagged
+        & (PredictionRow.model_id == model_id)
+        & (PredictionRow.confidence >= policy.threshold)
+        & (PredictionRow.margin >= policy.margin)
+        & ~_drawn_before(model_id)
+        & ~learnt(Image.digest, model_id)
+    )
+
+
+def _drawn_before(model_id: int) -> ColumnElement[bool]:
+    said = aliased(PredictionRow)
+    return exists().where(
+        Sampled.digest == Image.digest,
+        Sampled.prediction_id == said.id,
+        said.model_id == model_id,
+    )
+
+
+def _by_lot() -> ColumnElement[bool]:
+    return func.abs(func.random()) % _AGAIN_ONE_IN == 0
+
+
+def _answer_what_is_decided(connection: Connection, audit_id: int) -> None:
+    in_force = (
+        select(Decision.id)
+        .where(Decision.digest == Sampled.digest, Decision.undone_at.is_(None))
+        .order_by(Decision.decided_at.desc(), Decision.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    connection.execute(
+        update(Sampled)
+        .where(Sampled.audit_id == audit_id, ~Sampled.again)
+        .values(decision_id=in_force)
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.columns import Column, Condition
 from tagger.errors import InventoryError, Stopped
-from tagger.inventory import audits, checking, decisions
+from tagger.inventory import audits, certificates, checking, decisions
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
@@ -47,6 +47,7 @@ from tagger.records import (
     OTHER,
     Answer,
     AuditResult,
+    Certificate,
     CheckReport,
     Correction,
     Decision,
@@ -62,6 +63,7 @@ from tagger.records import (
     Selection,
     Standing,
     Story,
+    Testimony,
 )
 
 _AT_ONCE: Final = 4096
@@ -162,19 +164,62 @@ class Inventory:
             with suppress(InventoryError):
                 reviewing.release()
 
-    def draw_audit(self, size: int, reviewer: str) -> AuditResult | None:
+    def draw_audit(
+        self,
+        size: int,
+        reviewer: str,
+        *,
+        least: float | None = None,
+        tag: str | None = None,
+    ) -> AuditResult | None:
         """Draw a random sample of what the machine accepted, or find the open one.
 
-        An audit that has not been answered to its end is gone on with, lest the items
-        that are hard to answer drop out. None where there is nothing to draw from.
+        With `least` it is drawn from all that the machine is at least so confident of,
+        with `tag` from one tag alone. An audit that has not been answered to its end is
+        gone on with, lest the items that are hard to answer drop out. None where there
+        is nothing to draw from.
         """
         with self._database.writing() as connection:
-            return audits.draw(connection, size, reviewer)
+            return audits.draw(connection, size, reviewer, least=least, tag=tag)
 
     def audits(self) -> list[AuditResult]:
         """Return every audit as it stands, the newest first."""
         with self._database.reading() as connection:
             return audits.results(connection)
+
+    def testimony(self, model_digest: str) -> Testimony:
+        """Gather what audits, answered by persons, tell of a network."""
+        with self._database.reading() as connection:
+            return certificates.testimony(connection, model_digest)
+
+    def undecided(self, model_digest: str, margin: float) -> list[tuple[str, float]]:
+        """Return a network's tag and confidence of each picture nobody decided.
+
+        Of those that a threshold can accept; each bytes once.
+        """
+        with self._database.reading() as connection:
+            return certificates.undecided(connection, model_digest, margin)
+
+    def keep_certificate(self, certificate: Certificate) -> None:
+        """Put a certificate in force for its network, in place of the one before."""
+        with self._database.writing() as connection:
+            certificates.keep(connection, certificate)
+
+    def certificate(self, model_digest: str) -> Certificate | None:
+        """Return the newest certificate of a network; None where none was made."""
+        with self._database.reading() as connection:
+            return certificates.newest(connection, model_digest)
+
+    def certificates(self) -> list[Certificate]:
+        """Return all certificates, the newest first."""
+        with self._database.reading() as connection:
+            return list(certificates.every(connection))
+
+    def classified_by(self, model_digest: str) -> bool:
+        """Whether a network ever classified here."""
+        query = select(Model.id).where(Model.digest == model_digest)
+        with self._database.reading() as connection:
+            return connection.scalar(query) is not None
 
     def decisions(self) -> Iterator[tuple[Decision | Note, list[str]]]:
         """Yield all decisions and notes with the paths of their bytes."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     cast,
+    false,
 )
 from sqlalchemy import column as _column
 from sqlalchemy import table as _table
@@ -104,6 +105,7 @@ class Table(DeclarativeBase):
         datetime: Utc,
         dict[str, Any]: JSON,
         list[str]: JSON,
+        list[Any]: JSON,
         State: _enum(State),
         DecisionKind: _enum(DecisionKind),
         Outcome: _enum(Outcome),
@@ -256,17 +258,29 @@ class Lease(Table):
 
 
 class Audit(Table):
-    """A random sample, drawn from `accepted` items that the machine had decided."""
+    """A random sample, drawn from `accepted` items that the machine had decided.
+
+    They are what the policy `drawn_by` accepts of the tags of a network: that in force,
+    or where `least` is set one with that threshold for all tags. Of `tag` alone, where
+    it is set.
+    """
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(primary_key=True)
     drawn_at: Mapped[datetime]
     reviewer: Mapped[str]
     accepted: Mapped[int]
+    model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
+    drawn_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    least: Mapped[float | None]
+    tag: Mapped[str | None]
 
 
 class Sampled(Table):
-    """Bytes in an audit's sample, what the machine said, and what a person then did."""
+    """Bytes in an audit's sample, what the machine said, and what a person then did.
+
+    Those that are asked `again` had been decided before.
+    """
 
     __tablename__ = "sampled"
     __table_args__ = (
@@ -278,6 +292,28 @@ class Sampled(Table):
     digest: Mapped[str] = mapped_column(String(64))
     prediction_id: Mapped[int] = mapped_column(ForeignKey("prediction.id"))
     decision_id: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
+    again: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Certificate(Table):
+    """What audits proved of a network here; the newest of a network is in force.
+
+    `policy` is absent where nothing could be certified. `claims` are those of
+    `records.Certificate`; `accepts` and `accepted_before` are shares of `pictures`.
+    """
+
+    __tablename__ = "certificate"
+    __table_args__ = (Index("certificate_model", "model_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    made_at: Mapped[datetime]
+    precision: Mapped[float]
+    certainty: Mapped[float]
+    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    claims: Mapped[list[Any]]
+    pictures: Mapped[int]
+    accepts: Mapped[float]
+    accepted_before: Mapped[float]
 
 
 class Fingerprint(Table):

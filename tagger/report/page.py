@@ -262,7 +262,7 @@ def _precisions(found: Overview) -> list[Precision]:
             by_chance=True,
         )
         for audit in found.audits
-        if audit.answered
+        if audit.answered and audit.of_accepted
     ]
     accepted = [one for one in found.judgements if one.accepted]
     right = sum(one.count for one in accepted if one.person == one.machine)

@@ -47,10 +47,17 @@ def _audited(audit: AuditResult) -> str:
         return f"Audit {audit.id}: none of {audit.sampled} answered."
     right = wilson(audit.right, audit.answered)
     return (
-        f"Audit {audit.id}: {audit.answered} of {audit.sampled} answered. Of what the "
-        f"machine accepts alone, {right.value:.0%} is right "
+        f"Audit {audit.id}: {audit.answered} of {audit.sampled} answered. "
+        f"Of {_drawn_from(audit)}, {right.value:.0%} is right "
         f"(95 % sure: {right.low:.0%} to {right.high:.0%})."
     )
+
+
+def _drawn_from(audit: AuditResult) -> str:
+    tagged = f" and calls {printable(audit.of_tag)}" if audit.of_tag else ""
+    if audit.least is None:
+        return f"what the machine accepts alone{tagged}"
+    return f"what the machine is at least {audit.least:.2f} sure of{tagged}"
 
 
 def _pairs(summary: Summary) -> Table:

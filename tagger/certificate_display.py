@@ -1,0 +1,168 @@
+"""What a person sees of certificates in the terminal."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tagger.intervals import wilson
+from tagger.records import Agreement, Certificate, Claim, Contradiction, Testimony
+from tagger.text import printable
+
+_MOST_CONTRADICTIONS: Final = 10
+
+_GOOD_AGREEMENT: Final = 0.95
+"""Share of re-asked pictures that a careful reviewer answers alike at least. Below it,
+no machine can be shown to be right on 97 of 100: the answers themselves are not."""
+
+
+def calibration(
+    found: Certificate, heard: Testimony, *, withdrawn: bool, dry_run: bool
+) -> RenderableType:
+    """Show what is certified, what is not and why, and what it rests on."""
+    title = (
+        f"Network {printable(found.network)}: {found.precision:.0%} of what it accepts "
+        f"right, with a certainty of {found.certainty:.0%}"
+    )
+    parts: list[RenderableType] = [Text(title, style="bold"), Text(), _claims(found)]
+    parts += [Text(), Text(_outcome(found, withdrawn=withdrawn), style="bold")]
+    parts += [Text(line) for line in wanting(found)]
+    parts += [Text(), *(Text(line, style="dim") for line in _rests_on(heard))]
+    parts += [Text(line, style="yellow") for line in warnings(heard)]
+    if dry_run:
+        parts += [Text(), Text("dry run, nothing was written")]
+    return Group(*parts)
+
+
+def wanting(found: Certificate) -> Iterator[str]:
+    """Say what is not certified, and by how many answers it would be."""
+    if found.joint:
+        return
+    for claim in found.claims:
+        if claim.threshold is not None:
+            continue
+        if claim.tag is None and found.policy is not None:
+            continue
+        what = "all tags together" if claim.tag is None else printable(claim.tag)
+        more = f"{claim.needed:,} more audited item{'s' * (claim.needed != 1)} needed"
+        told = f"not certified for {what}: {more}, all right"
+        if claim.tag is None:
+            told += f" ('{audit_command(claim)}')"
+        yield told
+
+
+def audit_command(claim: Claim) -> str:
+    """Return the command that asks for the answers a claim lacks."""
+    tag = f" --tag '{printable(claim.tag)}'" if claim.tag is not None else ""
+    return f"tagger review --audit {claim.needed} --from {claim.least:.2f}{tag}"
+
+
+def warnings(heard: Testimony) -> Iterator[str]:
+    """Say what speaks against the answers: contradictions, and doubtful reviewers."""
+    yield from _contradictions(heard.contradictions)
+    for one in heard.agreements:
+        yield from _agreement(one)
+
+
+def _claims(found: Certificate) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="italic")
+    table.add_column("tag")
+    for name in ("audited", "right", "accepted from"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for claim in found.claims:
+        if claim.tag is None or claim.answers or claim.threshold is not None:
+            table.add_row(*_row(found, claim))
+    return table
+
+
+def _row(found: Certificate, claim: Claim) -> tuple[str | Text, ...]:
+    least = "" if claim.tag is None else _least(found, claim.tag)
+    audited = f"{claim.answers:,} from {claim.least:.2f}" if claim.answers else "none"
+    right = f"{claim.right / claim.answers:.1%}" if claim.answers else ""
+    return (
+        Text(printable(claim.tag or "all together")),
+        audited,
+        right,
+        least,
+        _standing(found, claim),
+    )
+
+
+def _least(found: Certificate, tag: str) -> str:
+    return "" if found.policy is None else f"{found.policy.least(tag):.2f}"
+
+
+def _standing(found: Certificate, claim: Claim) -> Text:
+    if claim.threshold is not None:
+        return Text(f"certified from {claim.threshold:.2f} on", style="green")
+    if found.joint and claim.tag is not None:
+        return Text("certified with all together", style="green")
+    return Text(f"{claim.needed:,} more needed", style="dim")
+
+
+def _outcome(found: Certificate, *, withdrawn: bool) -> str:
+    if found.policy is None:
+        stays = "the careful policy holds"
+        return (
+            f"The certificate of before is withdrawn: {stays}."
+            if withdrawn
+            else f"Nothing is certified yet: {stays}."
+        )
+    told = (
+        f"Certified: the next scan accepts {found.accepts:.0%} of the "
+        f"{found.pictures:,} undecided pictures alone, where it was "
+        f"{found.accepted_before:.0%}."
+    )
+    if found.joint:
+        return f"{told} The share is that of all tags: one alone may fall short of it."
+    return f"{told} For tags that are not certified the careful policy stays."
+
+
+def _rests_on(heard: Testimony) -> Iterator[str]:
+    used = f"Used: {len(heard.answers):,} answers to audits, drawn at random"
+    if heard.from_queue:
+        used += (
+            f"; {heard.from_queue:,} of them were given in the review, with the tag in "
+            "sight, before the lot fell on them"
+        )
+    yield used + "."
+    yield (
+        "Not used: all other decisions. The review shows what is hard first, and that "
+        "is no random sample."
+    )
+    if heard.skipped:
+        yield f"{heard.skipped:,} passed over in an audit count as wrong."
+    if heard.waiting:
+        yield f"{heard.waiting:,} drawn wait for an answer ('tagger review --audit 1')."
+
+
+def _contradictions(found: Sequence[Contradiction]) -> Iterator[str]:
+    if not found:
+        return
+    yield (
+        f"{len(found):,} picture{'s' * (len(found) != 1)} with contradicting "
+        "decisions: none counts as right, wherever it was drawn"
+    )
+    for one in found[:_MOST_CONTRADICTIONS]:
+        said = ", ".join(
+            f"{reviewer}: {tag or 'not a catalogue item'}"
+            for tag, reviewer in zip(one.tags, one.reviewers, strict=True)
+        )
+        yield f"  {printable(one.path)} ({printable(said)})"
+    if (more := len(found) - _MOST_CONTRADICTIONS) > 0:
+        yield f"  and {more:,} more"
+
+
+def _agreement(one: Agreement) -> Iterator[str]:
+    share = wilson(one.same, one.asked_again)
+    told = (
+        f"{printable(one.reviewer)}, asked again blind, said the same of "
+        f"{one.same} of {one.asked_again}"
+    )
+    if share.high < _GOOD_AGREEMENT:
+        yield f"warning: {told}: these answers cannot be relied on"
+    else:
+        yield told

@@ -1,0 +1,69 @@
+"""`tagger calibrate`: certify by audits what is accepted without a person."""
+
+from typing import Annotated
+
+import typer
+
+from tagger.cli import options
+
+
+def calibrate(
+    precision: Annotated[
+        float,
+        typer.Option(
+            min=0.5,
+            max=0.999,
+            help="Share of what is accepted without a person that must be right.",
+        ),
+    ] = 0.97,
+    certainty: Annotated[
+        float,
+        typer.Option(
+            min=0.5, max=0.999, help="How certain it must be that it is, from 0 to 1."
+        ),
+    ] = 0.9,
+    db: options.Db = None,
+    model: options.ModelName = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the table and write nothing.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Certify thresholds by what audits found; scans then accept by them.
+
+    Evidence are the answers to 'tagger review --audit'. May be run after any answer,
+    and every night: the certainty holds however often one looks. Exit status 4 where
+    nothing could be certified: then the careful policy holds.
+    Example: tagger calibrate --precision 0.98
+    """
+    from dataclasses import asdict
+
+    from tagger.errors import EXIT_UNCERTIFIED
+    from tagger.inventory import Inventory
+    from tagger.proof import prove, says_the_same
+
+    with Inventory(options.database(db), create=False) as inventory:
+        card = options.bundle(model).card
+        before = inventory.certificate(card.digest)
+        proof = prove(
+            inventory,
+            card.identity,
+            bundled=card.policy,
+            careful=card.policy,
+            precision=precision,
+            certainty=certainty,
+        )
+        if not dry_run and not says_the_same(before, proof.certificate):
+            inventory.keep_certificate(proof.certificate)
+    found, heard = proof.certificate, proof.testimony
+    if as_json:
+        rest = asdict(heard) | {"answers": len(heard.answers)}
+        options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
+    else:
+        from tagger.certificate_display import calibration
+
+        withdrawn = before is not None and before.policy is not None
+        shown = calibration(found, heard, withdrawn=withdrawn, dry_run=dry_run)
+        options.console().print(shown)
+    if found.policy is None:
+        raise typer.Exit(EXIT_UNCERTIFIED)

@@ -1,0 +1,306 @@
+"""What audits testify about a network, and the certificates made of it.
+
+Evidence is what was drawn at random. What reviewers answered in the queue is not: it
+comes least confident first, and may leave out what is hard. It counts where an audit's
+lot fell on it, and only there. Functions of a connection; whoever calls them opens the
+transaction.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, case, func, insert, select
+
+from tagger.inventory import audits
+from tagger.inventory.decisions import decision, paths
+from tagger.inventory.rows import prediction
+from tagger.inventory.tables import Audit, Image, Model, Sampled
+from tagger.inventory.tables import Certificate as CertificateRow
+from tagger.inventory.tables import Decision as DecisionRow
+from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.records import (
+    Agreement,
+    AuditedAnswer,
+    Certificate,
+    Claim,
+    Contradiction,
+    Decision,
+    Policy,
+    State,
+    Testimony,
+)
+
+_AUDIT = "audit"
+"""Source of decisions that were given blind."""
+
+_COIN = 0.5
+"""From this confidence on, "other" cannot be more probable."""
+
+
+def testimony(connection: Connection, model_digest: str) -> Testimony:
+    """Gather the answers of a network's audits, and what speaks against the answers.
+
+    Of an audit that is being answered the answers so far count, in the order of the
+    draw; what was passed over on the way counts as wrong, as it may have been passed
+    over for being hard, and so does what persons contradict each other about. Bytes
+    count once. Left out is what a person had answered before the network came here, and
+    what audits of an older tagger drew nobody knows from what.
+    """
+    said = _standing(connection)
+    drawn = _Drawn(said, set(_contradicted(said)))
+    model_id = connection.scalar(select(Model.id).where(Model.digest == model_digest))
+    rows = [] if model_id is None else _sampled(connection, model_id)
+    for _, sample in groupby(rows, key=lambda row: row["audit_id"]):
+        drawn.read(list(sample))
+    return Testimony(
+        answers=tuple(drawn.answers),
+        from_queue=drawn.counts["from_queue"],
+        skipped=drawn.counts["skipped"],
+        waiting=drawn.counts["waiting"],
+        contradictions=tuple(_contradictions(connection, said)),
+        agreements=tuple(_agreements(said)),
+    )
+
+
+def undecided(
+    connection: Connection, model_digest: str, margin: float
+) -> list[tuple[str, float]]:
+    """Return tag and confidence of each picture that no person decided, bytes once.
+
+    Of what a threshold can accept: with at least that margin, and more probably of the
+    tag than no catalogue item.
+    """
+    model = connection.execute(
+        select(Model.id, Model.labels).where(Model.digest == model_digest)
+    ).first()
+    if model is None:
+        return []
+    doubtful = case((PredictionRow.confidence < _COIN, PredictionRow.probabilities))
+    query = select(
+        PredictionRow.tag,
+        PredictionRow.confidence,
+        PredictionRow.runner_up,
+        PredictionRow.margin,
+        doubtful.label("probabilities"),
+    ).where(
+        PredictionRow.model_id == model.id,
+        PredictionRow.margin >= margin,
+        PredictionRow.id.in_(
+            select(Image.prediction_id).where(
+                Image.state == State.TAGGED, ~audits.decided(Image.digest)
+            )
+        ),
+    )
+    return [
+        (row["tag"], row["confidence"])
+        for row in connection.execute(query).mappings()
+        if row["probabilities"] is None
+        or prediction(row, model.labels).other <= row["confidence"]
+    ]
+
+
+def keep(connection: Connection, certificate: Certificate) -> None:
+    """Store a certificate; from now on it is the one in force for its network."""
+    values = asdict(certificate)
+    digest = values.pop("digest")
+    del values["network"]
+    model_id = connection.scalar(select(Model.id).where(Model.digest == digest))
+    connection.execute(insert(CertificateRow).values(model_id=model_id, **values))
+
+
+def newest(connection: Connection, model_digest: str) -> Certificate | None:
+    """Return the newest certificate of a network; None where none was ever made."""
+    rows = connection.execute(
+        _certificates().where(Model.digest == model_digest).limit(1)
+    )
+    row = rows.mappings().first()
+    return None if row is None else _certificate(row)
+
+
+def every(connection: Connection) -> Iterator[Certificate]:
+    """Yield all certificates, the newest first."""
+    yield from map(_certificate, connection.execute(_certificates()).mappings())
+
+
+def _certificates() -> Any:  # noqa: ANN401
+    return (
+        select(CertificateRow.__table__, Model.name, Model.digest)
+        .join(Model, Model.id == CertificateRow.model_id)
+        .order_by(CertificateRow.id.desc())
+    )
+
+
+def _certificate(row: RowMapping) -> Certificate:
+    return Certificate(
+        made_at=row["made_at"],
+        network=row["name"],
+        digest=row["digest"],
+        precision=row["precision"],
+        certainty=row["certainty"],
+        policy=None if row["policy"] is None else Policy(**row["policy"]),
+        claims=tuple(Claim(**claim) for claim in row["claims"]),
+        pictures=row["pictures"],
+        accepts=row["accepts"],
+        accepted_before=row["accepted_before"],
+    )
+
+
+def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
+    query = (
+        select(
+            Sampled.id.label("sampled_id"),
+            Sampled.audit_id,
+            Sampled.again,
+            Sampled.decision_id,
+            Audit.drawn_by,
+            Audit.tag.label("of_tag"),
+            audits.there(Sampled.digest).label("there"),
+            PredictionRow.__table__,
+            Model.labels,
+        )
+        .join(Audit, Audit.id == Sampled.audit_id)
+        .join(PredictionRow, PredictionRow.id == Sampled.prediction_id)
+        .join(Model, Model.id == PredictionRow.model_id)
+        .where(
+            Model.id == model_id,
+            Audit.model_id == model_id,
+            Audit.drawn_by.is_not(None),
+            ~audits.learnt(Sampled.digest, model_id),
+        )
+        .order_by(Sampled.id)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+@dataclass
+class _Drawn:
+    """Reads the samples of audits, one after another."""
+
+    said: Mapping[str, Sequence[Decision]]
+    contradicted: set[str]
+
+    def __post_init__(self) -> None:
+        self.answers: list[AuditedAnswer] = []
+        self.counts: Counter[str] = Counter()
+        self._seen: set[str] = set()
+
+    def read(self, sample: Sequence[Mapping[str, Any]]) -> None:
+        """Take in the sample of one audit, in the order of its draw."""
+        end = self._reached(sample)
+        for place, row in enumerate(sample):
+            found = self._answer(row)
+            if found is None and row["there"]:
+                self.counts["skipped" if place < end else "waiting"] += 1
+            if place >= end or row["digest"] in self._seen:
+                continue
+            if found is None and not row["there"]:
+                continue
+            self._seen.add(row["digest"])
+            self.counts["from_queue"] += found is not None and found.source != _AUDIT
+            self.answers.append(self._read(row, found))
+
+    def _reached(self, sample: Sequence[Mapping[str, Any]]) -> int:
+        """Return how far a sample was gone through: what was asked last ends it."""
+        open_ = [n for n, row in enumerate(sample) if self._waits(row)]
+        if not open_:
+            return len(sample)
+        asked = [
+            n
+            for n, row in enumerate(sample)
+            if (found := self._answer(row)) is not None and found.source == _AUDIT
+        ]
+        return asked[-1] + 1 if asked else 0
+
+    def _waits(self, row: Mapping[str, Any]) -> bool:
+        return row["there"] and self._answer(row) is None
+
+    def _answer(self, row: Mapping[str, Any]) -> Decision | None:
+        """Return the decision in force; none where it was to be asked for again."""
+        standing = self.said.get(row["digest"], ())
+        if not standing or (row["again"] and row["decision_id"] is None):
+            return None
+        return standing[-1]
+
+    def _read(self, row: Mapping[str, Any], found: Decision | None) -> AuditedAnswer:
+        said = prediction(row, row["labels"])  # type: ignore[arg-type]
+        agreed = found is not None and found.answer.tag == said.tag
+        return AuditedAnswer(
+            digest=row["digest"],
+            prediction=said,
+            drawn_by=Policy(**row["drawn_by"]),
+            of_tag=row["of_tag"],
+            right=agreed and row["digest"] not in self.contradicted,
+        )
+
+
+def _standing(connection: Connection) -> dict[str, list[Decision]]:
+    """Return the decisions that nobody took back, by bytes, oldest first."""
+    columns = [c for c in DecisionRow.__table__.columns if c.key != "prepared"]
+    asked = select(Sampled.digest)
+    several = (
+        select(DecisionRow.digest)
+        .where(DecisionRow.undone_at.is_(None))
+        .group_by(DecisionRow.digest)
+        .having(func.count() > 1)
+    )
+    query = (
+        select(*columns)
+        .where(
+            DecisionRow.undone_at.is_(None),
+            DecisionRow.digest.in_(asked) | DecisionRow.digest.in_(several),
+        )
+        .order_by(DecisionRow.decided_at, DecisionRow.id)
+    )
+    found: dict[str, list[Decision]] = defaultdict(list)
+    for row in connection.execute(query).mappings():
+        one = decision({**row, "prepared": None})  # type: ignore[arg-type]
+        found[one.answer.digest].append(one)
+    return found
+
+
+def _contradicted(said: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
+    """Yield the bytes about which the decisions in force contradict each other.
+
+    Somebody who changes a decision of their own with their eyes open corrects it;
+    blind, they contradict it.
+    """
+    for digest, decisions in said.items():
+        pairs = (
+            (earlier, later)
+            for n, later in enumerate(decisions)
+            for earlier in decisions[:n]
+        )
+        if any(
+            earlier.answer.tag != later.answer.tag
+            and (earlier.reviewer != later.reviewer or later.source == _AUDIT)
+            for earlier, later in pairs
+        ):
+            yield digest
+
+
+def _contradictions(
+    connection: Connection, said: Mapping[str, Sequence[Decision]]
+) -> Iterator[Contradiction]:
+    for digest in _contradicted(said):
+        where = paths(connection, digest)
+        yield Contradiction(
+            path=where[0] if where else digest,
+            tags=tuple(one.answer.tag for one in said[digest]),
+            reviewers=tuple(one.reviewer for one in said[digest]),
+        )
+
+
+def _agreements(said: Mapping[str, Sequence[Decision]]) -> list[Agreement]:
+    """Count, by reviewer, the answers given blind about what they had decided."""
+    again, same = Counter[str](), Counter[str]()
+    for decisions in said.values():
+        former: dict[str, str | None] = {}
+        for one in decisions:
+            if one.reviewer in former and one.source == _AUDIT:
+                again[one.reviewer] += 1
+                same[one.reviewer] += former[one.reviewer] == one.answer.tag
+            former[one.reviewer] = one.answer.tag
+    return [Agreement(name, again[name], same[name]) for name in sorted(again)]

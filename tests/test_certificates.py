@@ -1,0 +1,382 @@
+"""What audits testify in an inventory, and `tagger calibrate` from draw to scan."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import SAMPLES, FakeClassifier
+from test_cli import Tagger
+from test_reviewing import ROOT, digest_of, tagged
+
+from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.inventory import Inventory, Tagged, decisions
+from tagger.policy import decide
+from tagger.proof import prove
+from tagger.records import (
+    OTHER,
+    Answer,
+    AuditResult,
+    Certificate,
+    Claim,
+    Decision,
+    DecisionKind,
+    FileStamp,
+    ImageFile,
+    ModelIdentity,
+    Policy,
+    Prediction,
+    Selection,
+)
+
+NETWORK = FakeClassifier().identity
+BUNDLED = Policy(0.96)
+
+
+def scan(
+    inventory: Inventory,
+    items: dict[str, Tagged],
+    policy: Policy,
+    network: ModelIdentity = NETWORK,
+) -> None:
+    """Put items into the inventory as a scan by a policy would, without files."""
+    with inventory.recording(network, options={}) as recording:
+        recording.enforce(policy, decide)
+        judged = [
+            (
+                ImageFile(path, FileStamp(1, 2)),
+                replace(one, verdict=decide(one.prediction, policy)),
+            )
+            for path, one in items.items()
+        ]
+        recording.record(ROOT, judged, recording.known(ROOT), {})
+        recording.finish([ROOT], exit_code=0, counts={})
+
+
+def stock(count: int, confidence: float, *, start: int = 0) -> dict[str, Tagged]:
+    return {f"{n:05}.jpg": tagged(n, confidence) for n in range(start, start + count)}
+
+
+@pytest.fixture
+def shelf(inventory: Inventory) -> Inventory:
+    """An inventory of 200 accepted pictures and 100 flagged ones."""
+    scan(inventory, stock(200, 0.99) | stock(100, 0.7, start=200), BUNDLED)
+    return inventory
+
+
+def answer_audit(
+    inventory: Inventory,
+    audit: AuditResult | None,
+    *,
+    most: int = 10_000,
+    wrong: Iterable[str] = (),
+    reviewer: str = "anna",
+) -> AuditResult:
+    """Answer an audit in the order of its draw."""
+    assert audit is not None
+    bad = set(wrong)
+    with inventory.reviewing(reviewer, Selection(audit_id=audit.id)) as opened:
+        for item in opened.take(most, without=()):
+            shown = {item.digest: item.in_force.id if item.in_force else None}
+            given = say(item.digest, "Bag" if item.digest in bad else item.tag)
+            opened.decide([given], shown)
+        result = opened.audit()
+        assert result is not None
+        return result
+
+
+def say(digest: str, tag: str | None) -> Answer:
+    kind = DecisionKind.CORRECT if tag else DecisionKind.NOT_CATALOGUE
+    return Answer(digest, kind, tag)
+
+
+def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
+    return prove(
+        inventory,
+        NETWORK,
+        bundled=BUNDLED,
+        careful=BUNDLED,
+        precision=precision,
+        certainty=0.9,
+    ).certificate
+
+
+def test_only_what_was_drawn_is_evidence(shelf: Inventory) -> None:
+    for number in range(200, 300):  # the whole queue, all wrong
+        shelf.decide_all(
+            [(say(digest_of(number), "Bag"), "")], reviewer="a", source="x"
+        )
+    answer_audit(shelf, shelf.draw_audit(50, "anna"))
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert len(heard.answers) == 50
+    assert all(one.right for one in heard.answers)
+    assert {one.drawn_by.threshold for one in heard.answers} == {0.96}
+
+
+def test_an_audit_below_the_threshold_takes_the_queues_answers_where_it_drew_them(
+    shelf: Inventory,
+) -> None:
+    for number in range(200, 300):
+        shelf.decide_all(
+            [(say(digest_of(number), "Bag"), "")], reviewer="a", source="x"
+        )
+    audit = shelf.draw_audit(300, "anna", least=0.5)
+    assert audit is not None
+
+    # A tenth of the hundred, by lot, is asked about again; the rest answers itself.
+    assert 70 <= audit.answered < 100
+    answer_audit(shelf, audit, wrong=map(digest_of, range(200, 300)))
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert len(heard.answers) == 300
+    assert sum(one.right for one in heard.answers) == 200
+    assert heard.from_queue == audit.answered
+    assert not heard.contradictions
+    assert shelf.draw_audit(9, "anna", least=0.5) is None
+
+
+def test_of_an_audit_under_way_the_answers_so_far_count_and_what_was_passed_over(
+    shelf: Inventory,
+) -> None:
+    audit = shelf.draw_audit(50, "anna")
+    assert audit is not None
+    with shelf.reviewing("anna", Selection(audit_id=audit.id)) as opened:
+        drawn = opened.take(50, without=())
+        for item in (*drawn[:10], *drawn[12:20]):
+            opened.decide([say(item.digest, item.tag)], {item.digest: None})
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert len(heard.answers) == 20
+    assert [n for n, one in enumerate(heard.answers) if not one.right] == [10, 11]
+    assert (heard.skipped, heard.waiting) == (2, 30)
+
+
+def test_what_is_no_catalogue_item_is_wrong(shelf: Inventory) -> None:
+    audit = shelf.draw_audit(3, "anna")
+    assert audit is not None
+    with shelf.reviewing("anna", Selection(audit_id=audit.id)) as opened:
+        for item in opened.take(3, without=()):
+            opened.decide([say(item.digest, None)], {item.digest: None})
+
+    assert [one.right for one in shelf.testimony(NETWORK.digest).answers] == [False] * 3
+
+
+def test_contradicting_decisions_are_shown_and_never_count_as_right(
+    shelf: Inventory,
+) -> None:
+    answer_audit(shelf, shelf.draw_audit(200, "anna"))
+    for number, tag in ((1, "Bag"), (2, "T-shirt/top")):
+        shelf.decide_all(
+            [(say(digest_of(number), tag), "")], reviewer="bert", source="review"
+        )
+    # And back again: two still differ, whatever is in force.
+    shelf.decide_all(
+        [(say(digest_of(1), "T-shirt/top"), "")], reviewer="carla", source="review"
+    )
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert [one.path for one in heard.contradictions] == [f"{ROOT}/00001.jpg"]
+    assert heard.contradictions[0].reviewers == ("anna", "bert", "carla")
+    wrong = [one.digest for one in heard.answers if not one.right]
+    assert wrong == [digest_of(1)]
+
+
+def test_a_correction_of_ones_own_is_no_contradiction(shelf: Inventory) -> None:
+    answer_audit(shelf, shelf.draw_audit(200, "anna"), wrong=[digest_of(1)])
+    shelf.decide_all(
+        [(say(digest_of(1), "T-shirt/top"), "")], reviewer="anna", source="review"
+    )
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert not heard.contradictions
+    assert all(one.right for one in heard.answers)
+
+
+def test_who_answers_by_chance_is_found_out(shelf: Inventory) -> None:
+    chance = np.random.default_rng(3)
+    some = ("Bag", "Coat", "Dress", "Shirt", "Trouser")
+    for number in range(200, 300):
+        given = say(digest_of(number), str(chance.choice(some)))
+        shelf.decide_all([(given, "")], reviewer="dora", source="review")
+    audit = shelf.draw_audit(300, "dora", least=0.5)
+    assert audit is not None
+    with shelf.reviewing("dora", Selection(audit_id=audit.id)) as opened:
+        for item in opened.take(300, without=()):
+            shown = {item.digest: item.in_force.id if item.in_force else None}
+            opened.decide([say(item.digest, str(chance.choice(some)))], shown)
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    (agreement,) = heard.agreements
+    assert agreement.reviewer == "dora"
+    assert agreement.asked_again == 100 - heard.from_queue
+    assert agreement.same < agreement.asked_again
+    assert len(heard.contradictions) == agreement.asked_again - agreement.same
+
+
+def test_what_was_decided_before_a_network_came_proves_nothing_about_it(
+    shelf: Inventory,
+) -> None:
+    answer_audit(shelf, shelf.draw_audit(100, "anna"))
+    with shelf._database.writing() as connection:  # noqa: SLF001  an import of old ones
+        early = datetime.now(UTC) - timedelta(days=9)
+        for number in range(300):
+            answer = say(digest_of(number), "T-shirt/top")
+            decisions.merge(
+                connection, [Decision(0, answer, "anna", early, "review", None)]
+            )
+
+    assert shelf.testimony(NETWORK.digest).answers == ()
+    assert shelf.draw_audit(9, "anna", least=0.1) is None
+
+
+def test_the_same_bytes_count_once(inventory: Inventory) -> None:
+    twins = {f"{path}.jpg": tagged(1, 0.99) for path in "abc"}
+    scan(inventory, twins, BUNDLED)
+
+    audit = answer_audit(inventory, inventory.draw_audit(9, "anna"))
+
+    assert (audit.accepted, audit.sampled) == (1, 1)
+    assert len(inventory.testimony(NETWORK.digest).answers) == 1
+    assert inventory.undecided(NETWORK.digest, 0.0) == []
+
+
+def test_an_audit_of_one_tag_draws_that_tag(shelf: Inventory) -> None:
+    assert shelf.draw_audit(5, "anna", tag="Bag") is None
+
+    audit = answer_audit(shelf, shelf.draw_audit(5, "anna", tag="T-shirt/top"))
+
+    assert not audit.of_accepted
+    claims = certificate(shelf).claims
+    assert (claims[0].answers, claims[1].answers) == (0, 5)
+
+
+def test_what_no_threshold_can_accept_is_not_counted(inventory: Inventory) -> None:
+    """Neither what is more probably no catalogue item, nor a close call."""
+    identity = FakeClassifier("with other", (*NETWORK.labels, OTHER)).identity
+    shares = {"a": (0.4, 0.5), "b": (0.6, 0.3), "c": (0.4, 0.3)}
+    with inventory.recording(identity, options={}) as recording:
+        outcomes = []
+        for name, (top, other) in shares.items():
+            one = tagged(ord(name), top)
+            rest = (1 - top - other) / 9
+            probabilities = (top, *[rest] * 9, other)
+            said = replace(
+                one.prediction, probabilities=probabilities, margin=top - rest
+            )
+            file = ImageFile(f"{name}.jpg", FileStamp(1, 2))
+            outcomes.append((file, replace(one, prediction=said)))
+        recording.record(ROOT, outcomes, {}, {})
+
+    found = inventory.undecided(identity.digest, 0.3)
+
+    assert sorted(confidence for _, confidence in found) == [0.4, 0.6]
+    assert inventory.undecided(identity.digest, 0.5) == [("T-shirt/top", 0.6)]
+
+
+def test_a_certificate_is_kept_and_the_newest_is_in_force(shelf: Inventory) -> None:
+    answer_audit(shelf, shelf.draw_audit(200, "anna"))
+    first = certificate(shelf)
+    shelf.keep_certificate(first)
+    second = replace(first, policy=None, precision=0.98)
+    shelf.keep_certificate(second)
+
+    assert first.policy == Policy(0.96)
+    assert first.claims[0] == Claim(None, 200, 200, 0.96, 0, 0.96)
+    assert shelf.certificate(NETWORK.digest) == second
+    assert shelf.certificates() == [second, first]
+    assert shelf.certificate("0" * 64) is None
+
+
+def test_more_is_accepted_once_it_is_proven(shelf: Inventory) -> None:
+    answer_audit(shelf, shelf.draw_audit(300, "anna", least=0.5))
+    scan(shelf, stock(50, 0.7, start=300) | stock(50, 0.99, start=400), BUNDLED)
+
+    found = certificate(shelf)
+
+    # A threshold of 0.5 is as well proven by these as 0.7: nothing was below.
+    assert found.policy == Policy(0.5)
+    assert (found.pictures, found.accepted_before, found.accepts) == (100, 0.5, 1.0)
+    assert found.joint
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    return Tagger(tmp_path)
+
+
+def test_a_network_that_never_classified_here_cannot_be_certified(
+    tagger: Tagger,
+) -> None:
+    Inventory(tagger.db).__exit__()
+
+    assert "scan with it first" in tagger.fails("calibrate")
+    assert "no inventory" in tagger.fails("calibrate", "--db", tagger.folder / "x.db")
+    assert "--audit" in tagger.fails("review", "--from", "0.5", status=2)
+
+
+def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
+    tagger: Tagger,
+) -> None:
+    card = find_bundle(DEFAULT_BUNDLE).card
+    items = {
+        path: replace(one, prediction=with_other(one.prediction))
+        for path, one in stock(300, 0.7).items()
+    }
+    with Inventory(tagger.db) as inventory:
+        scan(inventory, items, card.policy, card.identity)
+    pictures = tagger.folder / "pictures"
+    pictures.mkdir()
+    shutil.copy(SAMPLES / "sneaker-side-view.jpg", pictures)
+
+    nothing = tagger("calibrate")
+
+    assert nothing.returncode == 4
+    assert "Nothing is certified yet: the careful policy holds." in nothing.stdout
+    asked = "not certified for all tags together: 139 more audited items needed"
+    said = " ".join(nothing.stdout.split())
+    assert asked in said
+    assert "tagger review --audit 139 --from 0.95" in said
+
+    with Inventory(tagger.db) as inventory:
+        answer_audit(inventory, inventory.draw_audit(200, "anna", least=0.5))
+    dry = json.loads(tagger("calibrate", "--dry-run", "--json").stdout)
+    assert tagger("explain", ROOT / "00001.jpg").stdout.count("(needs 0.96)")
+    done = tagger("calibrate")
+    again = tagger("calibrate")
+    told = tagger("scan", pictures)
+
+    assert (done.returncode, again.returncode, told.returncode) == (0, 0, 0)
+    assert dry["policy"]["threshold"] == 0.5
+    assert dry["testimony"]["answers"] == 200
+    assert "accepts 100% of the 100 undecided pictures alone, where it was 0%" in (
+        " ".join(done.stdout.split())
+    )
+    with Inventory(tagger.db) as inventory:
+        assert len(inventory.certificates()) == 2  # nothing was new the last time
+        assert inventory.policies()[card.name].threshold == 0.5
+        assert inventory.status().flagged == 0
+        for number in range(60):  # what was certified turns out not to be so
+            digest = digest_of(number)
+            inventory.decide_all([(say(digest, "Bag"), "")], reviewer="b", source="x")
+    withdrawn = tagger("calibrate")
+    tagger("scan", pictures)
+
+    assert withdrawn.returncode == 4
+    assert "The certificate of before is withdrawn" in withdrawn.stdout
+    assert "contradicting decisions: none counts as right" in withdrawn.stdout
+    with Inventory(tagger.db) as inventory:
+        assert inventory.policies()[card.name] == card.policy
+
+
+def with_other(said: Prediction) -> Prediction:
+    return replace(said, probabilities=(*said.probabilities[:-1], 0.0, 0.03))
