@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 
 from tagger.records import AuditedAnswer, Claim, Policy
 
-STARTS: Final = (0.99, 0.95)
-"""Thresholds that a test starts from: where a network is over-confident, and where it
-means what it says. Fixed, for a start chosen by the answers would not be honest."""
+STARTS: Final = (0.99, 0.95, 0.8)
+"""Thresholds that a test starts from: for networks that are too sure of themselves,
+that mean what they say, and that are seldom sure. Fixed, for a start chosen by the
+answers would not be honest."""
 
 JOINT: Final = 0.75
 """Share of the doubt spent on the claim about all tags together: the one that the
