@@ -28,7 +28,7 @@ def calibration(
     )
     parts: list[RenderableType] = [Text(title, style="bold"), Text(), _claims(found)]
     parts += [Text(), Text(_outcome(found, withdrawn=withdrawn), style="bold")]
-    parts += [Text(line) for line in wanting(found)]
+    parts += [Text(line) for line in next_steps(found)]
     parts += [Text(), *(Text(line, style="dim") for line in _rests_on(heard))]
     parts += [Text(line, style="yellow") for line in warnings(heard)]
     if dry_run:
@@ -36,21 +36,13 @@ def calibration(
     return Group(*parts)
 
 
-def wanting(found: Certificate) -> Iterator[str]:
-    """Say what is not certified, and by how many answers it would be."""
-    if found.joint:
-        return
-    for claim in found.claims:
-        if claim.threshold is not None:
-            continue
-        if claim.tag is None and found.policy is not None:
-            continue
-        what = "all tags together" if claim.tag is None else printable(claim.tag)
-        more = f"{claim.needed:,} more audited item{'s' * (claim.needed != 1)} needed"
-        told = f"not certified for {what}: {more}, all right"
-        if claim.tag is None:
-            told += f" ('{audit_command(claim)}')"
-        yield told
+def next_steps(found: Certificate) -> Iterator[str]:
+    """Say what is not certified, and which audit would bring it nearest."""
+    joint, *alone = found.claims
+    if found.policy is None:
+        yield f"all tags together: {_lacking(found, joint)}: {audit_command(joint)}"
+    if unheard := [c.tag for c in alone if c.tag and not c.answers and not c.threshold]:
+        yield f"no audited picture yet of {printable(', '.join(unheard))}"
 
 
 def audit_command(claim: Claim) -> str:
@@ -100,7 +92,14 @@ def _standing(found: Certificate, claim: Claim) -> Text:
         return Text(f"certified from {claim.threshold:.2f} on", style="green")
     if found.joint and claim.tag is not None:
         return Text("certified with all together", style="green")
-    return Text(f"{claim.needed:,} more needed", style="dim")
+    return Text(_lacking(found, claim), style="dim")
+
+
+def _lacking(found: Certificate, claim: Claim) -> str:
+    more = f"{claim.needed:,} more audited item{'s' * (claim.needed != 1)} needed"
+    if claim.right < found.precision * claim.answers:
+        return f"not certified: wrong too often; {more}, all right"
+    return f"not certified: {more}, all right"
 
 
 def _outcome(found: Certificate, *, withdrawn: bool) -> str:

@@ -14,6 +14,7 @@ from test_cli import Tagger
 from test_reviewing import ROOT, digest_of, tagged
 
 from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.certificate_display import warnings
 from tagger.inventory import Inventory, Tagged, decisions
 from tagger.policy import decide
 from tagger.proof import prove
@@ -221,6 +222,11 @@ def test_who_answers_by_chance_is_found_out(shelf: Inventory) -> None:
     assert agreement.asked_again == 100 - heard.from_queue
     assert agreement.same < agreement.asked_again
     assert len(heard.contradictions) == agreement.asked_again - agreement.same
+    told = list(warnings(heard))
+    assert told[0].startswith(
+        f"{len(heard.contradictions)} pictures with contradicting"
+    )
+    assert told[-1].startswith("warning: dora, asked again blind, said the same of ")
 
 
 def test_what_was_decided_before_a_network_came_proves_nothing_about_it(
@@ -342,7 +348,7 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
 
     assert nothing.returncode == 4
     assert "Nothing is certified yet: the careful policy holds." in nothing.stdout
-    asked = "not certified for all tags together: 155 more audited items needed"
+    asked = "all tags together: not certified: 155 more audited items needed"
     said = " ".join(nothing.stdout.split())
     assert asked in said
     assert "tagger review --audit 155 --from 0.80" in said
