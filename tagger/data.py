@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,14 @@ from numpy.typing import NDArray
 from tagger.errors import DataError
 from tagger.formats import FORMATS
 from tagger.images import canvas, prepare
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER, UnreadableImage
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    IMAGE_SIDE,
+    OTHER,
+    UnreadableImage,
+)
 from tagger.views import Views, views_of_gray
-
-AMBIGUOUS: Final = "ambiguous"
-"""Label of what the tags do not decide: neither right nor wrong, left out of both."""
 
 Part = Literal["train", "test"]
 _Read = Callable[[Path], Views | UnreadableImage]

@@ -17,6 +17,7 @@ from tagger.records import (
     CheckReport,
     Correction,
     InventoryStatus,
+    OwnTag,
     PreparedImage,
     RootRecord,
     RunRecord,
@@ -125,6 +126,21 @@ def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> Rendera
             Text("" if there[root.path] else "not there", style="red"),
         )
     return table if roots else Text("No scan yet", style="dim")
+
+
+def tag_list(tags: Sequence[OwnTag]) -> RenderableType:
+    """Show the tags that the shop added."""
+    table = Table.grid(padding=(0, 2))
+    for one in tags:
+        table.add_row(
+            Text(printable(one.tag)),
+            Text(f"{one.examples:,} pictures", style="" if one.examples else "dim"),
+            Text(
+                printable(f"added {_moment(one.added_at)} by {one.added_by}"),
+                style="dim",
+            ),
+        )
+    return table if tags else Text("No tag was added", style="dim")
 
 
 def prediction_view(

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.augment import NO_TEXTURES, USUAL, Chances, vary
-from tagger.data import AMBIGUOUS, LabelledImages, numbered
+from tagger.data import LabelledImages, numbered
 from tagger.errors import DataError
 from tagger.mannequins import WORN_TAGS, wear_cut_out, wear_gray
-from tagger.records import FASHION_LABELS, IMAGE_SIDE, OTHER
+from tagger.records import AMBIGUOUS, FASHION_LABELS, IMAGE_SIDE, OTHER
 from tagger.views import CANVAS_SIDE, Views
 
 LABELS: Final = (*FASHION_LABELS, OTHER)

@@ -17,12 +17,13 @@ import numpy as np
 
 from tagger.augment import USUAL, Chances
 from tagger.calibration import accuracy
-from tagger.data import AMBIGUOUS, LabelledImages, numbered
+from tagger.data import LabelledImages, numbered
 from tagger.domains import LABELS, Batch, Domain, batches
 from tagger.errors import TrainingError
 from tagger.keeping import Kept, begin, seed_dropout
 from tagger.networks import ARCHITECTURES, probabilities
 from tagger.recipes import Materials, Recipe, Stage
+from tagger.records import AMBIGUOUS
 
 WEIGHT_DECAY: Final = 0.02
 LABEL_SMOOTHING: Final = 0.05

@@ -29,6 +29,9 @@ name: a network is right only about pictures prepared as those it learnt from.""
 OTHER = "other"
 """Label of what is no catalogue item. A network may know it; it is never a tag."""
 
+AMBIGUOUS = "ambiguous"
+"""Label of what the tags do not decide: neither right nor wrong. It is never a tag."""
+
 FASHION_LABELS = (
     "T-shirt/top",
     "Trouser",
@@ -444,6 +447,19 @@ class Decision:
     source: str
     machine_tag: str | None
     undone_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTag:
+    """A tag that a shop added: when (UTC), by whom, and how many pictures have it.
+
+    `examples` are those that a person gave it, each bytes once.
+    """
+
+    tag: str
+    added_at: datetime
+    added_by: str
+    examples: int
 
 
 @dataclass(frozen=True, slots=True)

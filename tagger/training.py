@@ -37,7 +37,7 @@ from tagger.calibration import (
     choose_temperature,
     choose_threshold,
 )
-from tagger.data import AMBIGUOUS, LabelledImages, load, load_test_part, numbered, split
+from tagger.data import LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
@@ -46,7 +46,7 @@ from tagger.keeping import Kept
 from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
 from tagger.passes import Epoch, Lesson, fit_passes
 from tagger.recipes import Materials, Recipe, gather, test_parts
-from tagger.records import FASHION_LABELS, OTHER, PREPARING, Policy
+from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
 DEFAULT_ARCHITECTURE: Final = "three-block"

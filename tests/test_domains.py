@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
-from tagger.data import AMBIGUOUS, LabelledImages, load, load_canvases
+from tagger.data import LabelledImages, load, load_canvases
 from tagger.domains import LABELS, Domain, batches, domain_of, worn
 from tagger.errors import DataError
 from tagger.mannequins import WORN_TAGS
-from tagger.records import FASHION_LABELS, OTHER
+from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER
 
 
 def labelled(

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from tagger.bundle import Bundle, find_bundle, load_bundle, models_folder
 from tagger.cli import app
-from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.data import LabelledImages
 from tagger.errors import DataError, EvaluationError, MissingExtraError
 from tagger.evaluation.answers import (
     Answers,
@@ -32,7 +32,7 @@ from tagger.evaluation.answers import (
 from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
 from tagger.evaluation.pages import check_target, write_evaluation
 from tagger.evaluation.results import compare_bundles, evaluate
-from tagger.records import OTHER, PREPARING, ModelIdentity, Policy
+from tagger.records import AMBIGUOUS, OTHER, PREPARING, ModelIdentity, Policy
 
 TAGS = ("Hat", "Scarf", "Glove")
 

@@ -28,6 +28,7 @@ from tagger.cli.roots import roots
 from tagger.cli.runs import runs
 from tagger.cli.scan import scan
 from tagger.cli.status import status
+from tagger.cli.tags import tags
 
 app = typer.Typer(
     help="Tag folders of shop photographs into a SQLite inventory.",
@@ -54,6 +55,7 @@ app.command()(backup)
 app.add_typer(roots)
 app.command()(man)
 app.add_typer(decisions)
+app.add_typer(tags)
 app.add_typer(runs)
 app.add_typer(model)
 app.add_typer(config)

@@ -24,10 +24,7 @@ def import_(
         ),
     ],
     db: options.Db = None,
-    reviewer: Annotated[
-        str | None,
-        typer.Option("--reviewer", help="Who decided.", show_default="the login name"),
-    ] = None,
+    reviewer: options.Reviewer = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show the difference and write nothing."),
@@ -71,7 +68,7 @@ def import_(
             _check(found, skip_bad=skip_bad)
             inventory.correct(
                 found.corrections,
-                reviewer=reviewer or _own_name(),
+                reviewer=options.reviewer_name(reviewer),
                 source=file.name,
                 prepared=_prepared(found.corrections),
             )
@@ -91,15 +88,6 @@ def _check(found: "Comparison", *, skip_bad: bool) -> None:
             f"{rows} cannot be taken in, so nothing was: mend the file, or leave "
             "them out with --skip-bad"
         )
-
-
-def _own_name() -> str:
-    from tagger.errors import RequestError
-
-    name = options.login_name()
-    if not name:
-        raise RequestError("say who decided with --reviewer NAME")
-    return name
 
 
 def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:

@@ -31,6 +31,15 @@ Db = Annotated[
         show_default="inventory.db in the user's data folder",
     ),
 ]
+Reviewer = Annotated[
+    str | None,
+    typer.Option(
+        "--reviewer",
+        envvar="TAGGER_REVIEWER",
+        help="Who decides.",
+        show_default="the login name",
+    ),
+]
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -146,3 +155,13 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def reviewer_name(named: str | None) -> str:
+    """Return who decides: as named, else the login name; RequestError if neither."""
+    from tagger.errors import RequestError
+
+    name = (login_name() if named is None else named).strip()
+    if not name:
+        raise RequestError("nobody knows your login name: say who decides, --reviewer")
+    return name

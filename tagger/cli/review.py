@@ -80,14 +80,7 @@ def review(
         Path | None,
         typer.Option(readable=False, help="Decide this picture again."),
     ] = None,
-    reviewer: Annotated[
-        str | None,
-        typer.Option(
-            envvar="TAGGER_REVIEWER",
-            help="Who decides.",
-            show_default="the login name",
-        ),
-    ] = None,
+    reviewer: options.Reviewer = None,
     plain: Annotated[
         bool,
         typer.Option(
@@ -109,7 +102,7 @@ def review(
     from tagger.review.sitting import sitting
 
     pattern = compiled(item_pattern) if item_pattern is not None else None
-    name = _reviewer(reviewer)
+    name = options.reviewer_name(reviewer)
     with Inventory(options.database(db), create=False) as inventory:
         selection = Selection(
             order=order,
@@ -160,16 +153,6 @@ def _why_not_full_screen() -> str:
             f"{_LEAST_COLUMNS}x{_LEAST_LINES}"
         )
     return ""
-
-
-def _reviewer(name: str | None) -> str:
-    from tagger.errors import ReviewError
-
-    if name is None:
-        name = options.login_name()
-    if not name.strip():
-        raise ReviewError("nobody knows your login name: say who decides, --reviewer")
-    return name.strip()
 
 
 def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.data import LabelledImages
 from tagger.errors import DataError
 from tagger.evaluation.measures import (
     NEVER,
@@ -36,7 +36,7 @@ from tagger.evaluation.measures import (
     share,
 )
 from tagger.policy import decide, predict
-from tagger.records import OTHER, ModelIdentity, Policy, Prediction, Verdict
+from tagger.records import AMBIGUOUS, OTHER, ModelIdentity, Policy, Prediction, Verdict
 
 PRECISIONS: Final = (0.90, 0.95, 0.97, 0.99)
 """Accepted precisions that the largest coverage is told for."""

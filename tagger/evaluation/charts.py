@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.data import AMBIGUOUS
 from tagger.errors import MissingExtraError
 from tagger.evaluation.answers import Confusion
 from tagger.evaluation.measures import Bin, Curve
-from tagger.records import OTHER
+from tagger.records import AMBIGUOUS, OTHER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,14 +18,14 @@ from PIL import Image
 
 from tagger.bundle import Bundle
 from tagger.classifier import BundleClassifier
-from tagger.data import AMBIGUOUS, LabelledImages
+from tagger.data import LabelledImages
 from tagger.errors import DataError, MissingExtraError, ModelError
 from tagger.evaluation.answers import Answers, ask, measure
 from tagger.evaluation.charts import LIGHT, draw, scatter
 from tagger.evaluation.folder import check_folder, put_files
 from tagger.evaluation.measures import Floats
 from tagger.evaluation.projections import label_axis, matching, principal
-from tagger.records import IMAGE_SIDE, OTHER
+from tagger.records import AMBIGUOUS, IMAGE_SIDE, OTHER
 from tagger.silence import native_errors_silenced
 from tagger.text import printable
 

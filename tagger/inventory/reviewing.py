@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.inventory import audits, decisions
+from tagger.inventory import audits, decisions, own_tags
 from tagger.inventory.database import Database
 from tagger.inventory.queue import read_waiting, rows_of
 from tagger.inventory.rows import now
@@ -69,6 +69,11 @@ class Reviewing:
         self._database = database
         self._sitting = uuid4().hex
         self._after: tuple[Any, ...] | None = None
+
+    def own_tags(self) -> tuple[str, ...]:
+        """Return the tags that the shop added to those of its network."""
+        with self._database.reading() as connection:
+            return tuple(one.tag for one in own_tags.own(connection))
 
     def take(self, most: int, *, without: Collection[str]) -> list[Waiting]:
         """Lease and return the next items, at most so many, in the selection's order.

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.columns import Column, Condition
 from tagger.errors import InventoryError, Stopped
-from tagger.inventory import audits, certificates, checking, decisions
+from tagger.inventory import audits, certificates, checking, decisions, own_tags
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
@@ -43,7 +43,6 @@ from tagger.inventory.summaries import Overview, overview
 from tagger.inventory.tables import Decision as DecisionRow
 from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
-    FASHION_LABELS,
     OTHER,
     Answer,
     AuditResult,
@@ -57,6 +56,7 @@ from tagger.records import (
     Merged,
     ModelIdentity,
     Note,
+    OwnTag,
     Policy,
     RootRecord,
     RunRecord,
@@ -440,16 +440,27 @@ class Inventory:
         return [label for label in labels if label != OTHER]
 
     def known_tags(self) -> list[str]:
-        """Return every tag there can be: those of the networks, and of decisions."""
-        found = dict.fromkeys(FASHION_LABELS)
+        """Return every tag there can be: of networks, of decisions, the shop's own."""
         with self._database.reading() as connection:
-            for labels in connection.scalars(select(Model.labels).order_by(Model.id)):
-                found.update(dict.fromkeys(labels))
-            tag = DecisionRow.tag
-            said = select(tag).distinct().where(tag.is_not(None)).order_by(tag)
-            found.update(dict.fromkeys(connection.scalars(said)))
-        found.pop(OTHER, None)
-        return list(found)
+            return own_tags.every(connection)
+
+    def own_tags(self) -> tuple[OwnTag, ...]:
+        """Return the tags that the shop added, the oldest first."""
+        with self._database.reading() as connection:
+            return own_tags.own(connection)
+
+    def add_tag(self, tag: str, reviewer: str) -> bool:
+        """Add a tag of the shop's own; False where there is such a tag.
+
+        Raises ReviewError where it cannot be one.
+        """
+        with self._database.writing() as connection:
+            return own_tags.add(connection, tag, reviewer)
+
+    def remove_tag(self, tag: str) -> None:
+        """Offer a tag of the shop's own no more. ReviewError where it is not one."""
+        with self._database.writing() as connection:
+            own_tags.remove(connection, tag)
 
     def run(self, number: int | None = None) -> RunRecord | None:
         """Return a run by its number, or the last one; None where there is none."""

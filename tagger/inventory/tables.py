@@ -399,6 +399,15 @@ class Adaptation(Table):
     reason: Mapped[str]
 
 
+class OwnTag(Table):
+    """A tag that the shop added to those of its network."""
+
+    __tablename__ = "own_tag"
+    tag: Mapped[str] = mapped_column(primary_key=True)
+    added_at: Mapped[datetime]
+    added_by: Mapped[str]
+
+
 view = _table(
     "inventory",
     _column("root", PathText),

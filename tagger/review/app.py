@@ -41,6 +41,7 @@ from tagger.review.screens import (
     HelpScreen,
     JumpScreen,
     NoteScreen,
+    TagScreen,
 )
 from tagger.review.sitting import Conflict, Sitting
 from tagger.text import printable
@@ -128,6 +129,7 @@ class ReviewScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False),
         *(Binding(str(n), f"tag({n})", show=False) for n in range(10)),
+        Binding("t", "name_tag", show=False),
         Binding("x", "no_item", show=False),
         Binding("s", "skip", show=False),
         Binding("u", "undo", show=False),
@@ -191,6 +193,11 @@ class ReviewScreen(Screen[None]):
         tags = self._sitting.tags
         if number < len(tags):
             self._answer(tags[number])
+
+    def action_name_tag(self) -> None:
+        """Choose a tag by its name: there may be more than there are digits."""
+        if self._sitting.current is not None and self._was_seen():
+            self.app.push_screen(TagScreen(self._sitting.tags), self._answer_named)
 
     def action_no_item(self) -> None:
         """Say that this is no catalogue item."""
@@ -265,6 +272,10 @@ class ReviewScreen(Screen[None]):
                 self._tell(drawing.answered(shown, tag, len(group)))
 
         self._work(lambda: self._sitting.answer_all(tag, group), then=told)
+
+    def _answer_named(self, tag: str | None) -> None:
+        if tag is not None:
+            self._answer(tag)
 
     def _settle(self, conflict: Conflict) -> Callable[[bool | None], None]:
         def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's way

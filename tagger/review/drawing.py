@@ -62,19 +62,20 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
     line is its key.
     """
     names = sitting.tags
-    ranked = sorted(names, key=lambda tag: -item.probabilities[tag])[:_BARS]
+    ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
+    ranked = [tag for tag in ranked if tag != OTHER][:_BARS]
     width = max(map(len, names), default=0)
     lines = []
     for number, tag in enumerate(names):
-        key = str(number) if number < _DIGITS else " "
+        key = str(number) if number < _DIGITS else "t"
         top = tag == item.tag and not sitting.blind
-        drawn = "" if sitting.blind else _bar(item.probabilities[tag], tag in ranked)
+        probability = None if sitting.blind else item.probabilities.get(tag)
+        drawn = "" if probability is None else _bar(probability, tag in ranked)
         line = Text(
             f"{'▶' if top else ' '} {key} {printable(tag):<{width}} {drawn}",
             style="bold" if top else "",
         )
-        if number < _DIGITS:
-            line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
+        line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
         lines.append(line)
     lines.append(_no_item(item, width, blind=sitting.blind))
     return Text("\n").join(lines)
@@ -125,6 +126,8 @@ def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike := sitting.alike():
         told.append(("a", f"{len(alike) + 1} alike", "group"))
+    if len(sitting.tags) > _DIGITS:
+        told.append(("t", "tag", "name_tag"))
     told.append(("v", "view", "enlarge"))
     if width >= _ROOM_FOR_KEYS:
         told += [("n", "note", "note"), ("/", "go to", "jump")]

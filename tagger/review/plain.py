@@ -23,7 +23,8 @@ T = TypeVar("T")
 _TOP = 5
 _HELP = """\
 an empty line  the tag that is offered
-0 to 9         another tag: {tags}
+a number       another tag: {tags}
+a tag          the same by its name
 x              not a catalogue item
 s              skip: it comes back at the end
 u              undo: take back the last answer, then the one before
@@ -93,7 +94,8 @@ class PlainReview:
 
     def _candidates(self, item: Waiting) -> str:
         digits = {tag: n for n, tag in enumerate(self._sitting.tags)}
-        ranked = sorted(digits, key=lambda tag: -item.probabilities[tag])
+        can_say = item.probabilities.keys() & digits.keys()
+        ranked = sorted(can_say, key=lambda tag: -item.probabilities[tag])
         said = [
             f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
@@ -144,6 +146,8 @@ class PlainReview:
             tag = None
         elif line.isdecimal() and int(line) < len(tags):
             tag = tags[int(line)]
+        elif line.casefold() in (named := {one.casefold(): one for one in tags}):
+            tag = named[line.casefold()]
         else:
             self._say(f"'{printable(line)}' is no answer: ? lists them")
             return False

@@ -5,7 +5,7 @@ Each hands back what was chosen, or None where the reviewer goes back.
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from rich.console import Group
 from rich.text import Text
@@ -26,9 +26,12 @@ from tagger.review.sitting import Conflict, Sitting
 from tagger.review.tally import NOT_CATALOGUE
 from tagger.text import printable
 
+T = TypeVar("T")
+
 _HELP = """\
 Enter    the tag marked ▶ is right
 0 to 9   another tag
+t        another tag by its name: there may be more than ten
 x        not a catalogue item: none of these, or not for sale
 s        skip; it comes back at the end
 u        undo: the last answer, then the one before, and so on
@@ -140,41 +143,51 @@ class NoteScreen(ModalScreen[str]):
         self.dismiss(event.value)
 
 
-class JumpScreen(ModalScreen[Waiting]):
-    """Finds a picture that waits by a part of its path."""
+class FindScreen(ModalScreen[T]):
+    """Finds one of many by a part of its name; hands it back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
         Binding("down", "move(1)", show=False, priority=True),
         Binding("up", "move(-1)", show=False, priority=True),
     ]
+    ASKED: ClassVar[tuple[str, str]]
+    """The title, and what can be typed."""
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._sitting = sitting
-        self._found: list[Waiting] = []
+        self._found: Sequence[tuple[str, T]] = ()
+
+    def find(self, part: str) -> Sequence[tuple[str, T]]:
+        """Return what has `part` in its name, with the names; called in a thread."""
+        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         """Lay the box out."""
+        title, placeholder = self.ASKED
         with Vertical(classes="box"):
-            yield Static("Go to a picture that waits", classes="title")
-            yield Input(placeholder="a part of its path")
+            yield Static(title, classes="title")
+            yield Input(placeholder=placeholder)
             yield OptionList(id="found", compact=True)
-            yield Static("↑ ↓ choose, Enter goes there, Esc back", classes="hint")
+            yield Static("↑ ↓ choose, Enter takes it, Esc back", classes="hint")
+
+    def on_mount(self) -> None:
+        """Show what is found by nothing."""
+        self.run_worker(self._look_for(""), exclusive=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Look for what is typed."""
         self.run_worker(self._look_for(event.value), exclusive=True)
 
     def on_input_submitted(self) -> None:
-        """Go to what is marked."""
+        """Take what is marked."""
         marked = self.query_one(OptionList).highlighted
         if marked is not None and marked < len(self._found):
-            self.dismiss(self._found[marked])
+            self.dismiss(self._found[marked][1])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Go to what is clicked."""
-        self.dismiss(self._found[event.option_index])
+        """Take what is clicked."""
+        self.dismiss(self._found[event.option_index][1])
 
     def action_move(self, by: int) -> None:
         """Mark another."""
@@ -182,14 +195,40 @@ class JumpScreen(ModalScreen[Waiting]):
         if self._found:
             options.highlighted = ((options.highlighted or 0) + by) % len(self._found)
 
-    async def _look_for(self, text: str) -> None:
-        found = await asyncio.to_thread(self._sitting.find, text.strip())
-        self._found = found
+    async def _look_for(self, part: str) -> None:
+        self._found = await asyncio.to_thread(self.find, part.strip())
         options = self.query_one(OptionList)
         options.clear_options()
-        names = (printable(f"{item.root}/{item.path}") for item in found)
-        options.add_options([Option(Text(name)) for name in names])
-        options.highlighted = 0 if found else None
+        options.add_options([Option(Text(printable(name))) for name, _ in self._found])
+        options.highlighted = 0 if self._found else None
+
+
+class JumpScreen(FindScreen[Waiting]):
+    """Finds a picture that waits by a part of its path."""
+
+    ASKED = ("Go to a picture that waits", "a part of its path")
+
+    def __init__(self, sitting: Sitting) -> None:
+        super().__init__()
+        self._sitting = sitting
+
+    def find(self, part: str) -> Sequence[tuple[str, Waiting]]:
+        """Ask the inventory."""
+        return [(f"{one.root}/{one.path}", one) for one in self._sitting.find(part)]
+
+
+class TagScreen(FindScreen[str]):
+    """Finds a tag by a part of its name."""
+
+    ASKED = ("Which tag?", "a part of its name")
+
+    def __init__(self, tags: Sequence[str]) -> None:
+        super().__init__()
+        self._tags = tags
+
+    def find(self, part: str) -> Sequence[tuple[str, str]]:
+        """Return all where nothing is typed."""
+        return [(tag, tag) for tag in self._tags if part.casefold() in tag.casefold()]
 
 
 class ConflictScreen(ModalScreen[bool]):
@@ -260,6 +299,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False, priority=True),
         *(Binding(str(n), f"tag({n})", show=False) for n in range(10)),
+        Binding("t", "name_tag", show=False),
         Binding("x", "no_item", show=False),
         Binding("space", "choose", show=False),
         Binding("left", "move(-1, 0)", show=False, priority=True),
@@ -308,6 +348,15 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         """Give all that are chosen a tag."""
         if number < len(self._tags):
             self._dismiss_with(self._tags[number])
+
+    def action_name_tag(self) -> None:
+        """Give all that are chosen a tag by its name."""
+
+        def chosen(tag: str | None) -> None:
+            if tag is not None:
+                self._dismiss_with(tag)
+
+        self.app.push_screen(TagScreen(self._tags), chosen)
 
     def action_no_item(self) -> None:
         """Say of all that are chosen that they are no catalogue items."""

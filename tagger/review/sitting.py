@@ -65,6 +65,7 @@ class Sitting:
         self.blind = reviewing.selection.audit_id is not None
         self.current: Shown | None = None
         self._reviewing = reviewing
+        self._own_tags = reviewing.own_tags()
         self._groups = groups
         self._limit = limit
         self._redo = redo
@@ -109,10 +110,14 @@ class Sitting:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that the current item can be given, in the network's order."""
+        """The tags that the current item can be given, in the network's order.
+
+        Behind them those that the shop added.
+        """
         if self.current is None:
             return ()
-        return tuple(t for t in self.current.item.probabilities if t != OTHER)
+        known = [tag for tag in self.current.item.probabilities if tag != OTHER]
+        return tuple(dict.fromkeys([*known, *self._own_tags]))
 
     @property
     def skipped(self) -> int:
@@ -360,6 +365,7 @@ class Sitting:
         while not self._closed:
             with suppress(InventoryError):  # busy: again in a minute
                 self._reviewing.renew()
+                self._own_tags = self._reviewing.own_tags()
                 decided = self._tally.decided
                 if not self._one_only:
                     self._counted = self._reviewing.left()

@@ -1,0 +1,155 @@
+"""A shop's own tags: added, given, taken back, everywhere a tag can be said."""
+
+import asyncio
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import FakeClassifier, Photo
+from test_cli import Tagger
+from test_review import decided, in_lines, on_screen, press, sit, text_of, wait_for
+
+from tagger.errors import ReviewError
+from tagger.inventory import Inventory
+from tagger.records import FASHION_LABELS, Policy
+from tagger.review.screens import ContactSheet, TagScreen
+from tagger.scan import scan
+
+
+@pytest.fixture
+def queue(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
+    """An inventory with a tag of its own, and pictures that wait."""
+    for number, shade in enumerate((40, 90, 140)):
+        photo(f"{number}.png", shade)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    inventory.add_tag("Skirt", "anna")
+    return inventory
+
+
+def test_a_tag_is_added_once(inventory: Inventory) -> None:
+    assert inventory.add_tag("Skirt", "anna")
+    assert not inventory.add_tag("Skirt", "ben")
+    assert not inventory.add_tag("Dress", "ben")
+
+    (own,) = inventory.own_tags()
+    assert (own.tag, own.added_by, own.examples) == ("Skirt", "anna", 0)
+    assert inventory.known_tags() == [*FASHION_LABELS, "Skirt"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [
+        ("", "a word or a few"),
+        (" Skirt", "without spaces"),
+        ("Sk\x1b[31mirt", "a word or a few"),
+        ("S" * 65, "at most 64"),
+        ("Other", "keeps for itself"),
+        ("ambiguous", "keeps for itself"),
+        ("7", "keys of the review"),
+        ("x", "keys of the review"),
+        ("dress", "there is a tag Dress"),
+    ],
+)
+def test_what_cannot_be_a_tag_is_refused(
+    inventory: Inventory, tag: str, why: str
+) -> None:
+    with pytest.raises(ReviewError, match=why):
+        inventory.add_tag(tag, "anna")
+
+    assert inventory.own_tags() == ()
+
+
+def test_a_removed_tag_is_offered_no_more_and_its_decisions_stay(
+    queue: Inventory,
+) -> None:
+    in_lines(queue, "Skirt", "q")
+    queue.remove_tag("Skirt")
+
+    assert queue.own_tags() == ()
+    assert "Skirt" in queue.known_tags()
+    assert [tag for tag, _ in decided(queue).values()] == ["Skirt"]
+    with pytest.raises(ReviewError, match="no tag that was added here"):
+        queue.remove_tag("Skirt")
+
+
+def test_lines_take_a_tag_by_number_and_by_name(queue: Inventory) -> None:
+    told = in_lines(queue, "?", "10", "skirt", "Skirts", "dRESS")
+
+    assert "10 Skirt" in told
+    assert "'Skirts' is no answer" in told
+    tags = [tag for tag, _ in decided(queue).values()]
+    assert sorted(map(str, tags)) == ["Dress", "Skirt", "Skirt"]
+    (own,) = queue.own_tags()
+    assert own.examples == 2
+
+
+def test_the_screen_takes_a_tag_by_name(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                assert "t Skirt" in text_of(pilot)
+                await press(pilot, "t")
+                assert isinstance(pilot.app.screen, TagScreen)
+                await press(pilot, *"ski")
+                await asyncio.sleep(0.3)
+                await press(pilot, "enter")
+                await press(pilot, "t", "escape", "8")
+
+    asyncio.run(run())
+    tags = [tag for tag, _ in decided(queue).values()]
+    assert sorted(map(str, tags)) == ["Bag", "Skirt"]
+
+
+def test_a_group_takes_a_tag_by_name(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                wait_for(lambda: len(begun.alike()) == 2)
+                await press(pilot, "a")
+                assert isinstance(pilot.app.screen, ContactSheet)
+                await press(pilot, "t", *"ski")
+                await asyncio.sleep(0.3)
+                await press(pilot, "enter")
+
+    asyncio.run(run())
+    assert [tag for tag, _ in decided(queue).values()] == ["Skirt"] * 3
+
+
+def test_a_tag_added_on_the_command_line_is_taken_everywhere(
+    tmp_path: Path, queue: Inventory
+) -> None:
+    tagger = Tagger(tmp_path)
+
+    told = tagger("tags", "add", " Shorts ", "--reviewer", "ben")
+    again = tagger("tags", "add", "Shorts", "--reviewer", "ben")
+    refused = tagger.fails("tags", "add", "skirt", "--reviewer", "ben")
+    in_lines(queue, "Shorts", "q")
+    exported = tagger("export", "--tag", "shorts", "--columns", "tag,decided_by")
+    sheet = tmp_path / "sheet.csv"
+    tagger("export", "-o", sheet)
+    edit(sheet, lambda row: row["decided_by"] == "machine", "Skirt")
+    tagger("import", sheet, "--reviewer", "ben")
+    listed = tagger("tags", "list", "--json").stdout.splitlines()
+    removed = tagger("tags", "remove", "Shorts")
+
+    assert (told.stdout, again.stdout) == ("Shorts: added\n", "Shorts: there already\n")
+    assert "differs in case alone" in refused
+    assert exported.stdout.splitlines() == ["tag,decided_by", "Shorts,person"]
+    found = {one["tag"]: one["examples"] for one in map(json.loads, listed)}
+    assert found == {"Skirt": 2, "Shorts": 1}
+    assert removed.stdout == "Shorts: offered no more\n"
+    assert "Skirt" in tagger("tags", "list").stdout
+
+
+def edit(sheet: Path, which: Callable[[dict[str, str]], bool], tag: str) -> None:
+    """Give rows of a sheet another tag, as a person does in a spreadsheet."""
+    with sheet.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in filter(which, rows):
+        row["tag"] = tag
+    with sheet.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
