@@ -16,12 +16,13 @@ from typing import Final
 
 from tagger.text import encodable
 
-_MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*+"
+# Nothing is tried twice (`+` after a quantifier): a name of 200 digits costs no more.
 _TEMPTING: Final = re.compile(
     rf"""['=+\-@|%\t\r\n\uff1d\uff0b\uff0d\uff20]  # a formula, or a mark
-    | [\d\s.,:/%()$€£-]*\d[\d\s.,:/%()$€£-]*(e[+-]?\d+)?\s*\Z    # a number, a date
-    | {_MONTH}[\s./-]*\d+\s*\Z
-    | \d+[\s./-]*{_MONTH}([\s./-]*\d+)?\s*\Z
+    | (?=[\s.,:/%()$€£-]*\d)[\d\s.,:/%()$€£-]++(e[+-]?\d+)?\s*\Z  # a number, a date
+    | {_MONTH}[\s./-]*+\d++\s*\Z
+    | \d++[\s./-]*+{_MONTH}([\s./-]*+\d++)?\s*\Z
     | (true|false)\s*\Z""",
     re.VERBOSE | re.IGNORECASE,
 )

@@ -24,7 +24,7 @@ from tagger.inventory.exports import (
 )
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mount import network_file_system
-from tagger.inventory.ordering import in_order
+from tagger.inventory.ordering import in_order, values_in_order
 from tagger.inventory.overdue import overdue
 from tagger.inventory.recording import Recording, ended
 from tagger.inventory.reviewing import Reviewing
@@ -279,8 +279,7 @@ class Inventory:
         chosen = (view.c[column.name] for column in columns)
         query = select(*chosen).where(meeting(where))
         with self._database.reading() as connection:
-            for row in in_order(connection, query):
-                yield tuple(row.values())
+            yield from values_in_order(connection, query)
 
     def changed_rows(
         self, mark: str, columns: Sequence[Column], where: Sequence[Condition] = ()
