@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -437,3 +438,68 @@ def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> N
     story = inventory.story(Path("/shop/a.jpg"))
     assert story is not None
     assert story.events[-1].what == "ignored"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["/a", "/b"]),
+            st.sampled_from(["tagged", "tagged", "missing", "unreadable"]),
+            st.booleans(),
+            st.sampled_from([None, "Bag", "Coat"]),
+            st.sampled_from(["", "accept", "not-a-catalogue-item", "undone"]),
+        ),
+        max_size=12,
+    )
+)
+def test_counts_are_those_of_the_view(
+    blank: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, str, bool, str | None, str]],
+) -> None:
+    path = tmp_path_factory.mktemp("counted") / "inventory.db"
+    shutil.copy(blank, path)
+    moment = "2026-01-02T03:04:05.000006Z"
+    with raw(path) as connection:
+        connection.execute("INSERT INTO model VALUES (1, 'm', 'd', '[]')")
+        connection.executemany(
+            "INSERT INTO root (id, path) VALUES (?, ?)", [(1, "/a"), (2, "/b")]
+        )
+        for n, (root, state, flagged, tag, said) in enumerate(rows, 1):
+            predicted = n if tag or state == "tagged" else None
+            if predicted:
+                connection.execute(
+                    "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .5, 'x', .1, '')",
+                    (n, str(n), tag or "Dress"),
+                )
+            connection.execute(
+                "INSERT INTO image VALUES (?, ?, ?, ?, 1, 1, ?, '', ?, '', ?, 1, 1,"
+                " '', ?, ?, ?)",
+                (n, ord(root[1]) - 96, f"{n}", str(n), state, flagged, predicted)
+                + (moment,) * 3,
+            )
+            if said:
+                kind = "accept" if said == "undone" else said
+                connection.execute(
+                    "INSERT INTO decision (digest, kind, tag, reviewer, decided_at,"
+                    " undone_at) VALUES (?, ?, ?, 'anna', ?, ?)",
+                    (
+                        str(n),
+                        kind,
+                        "Shirt" if kind == "accept" else None,
+                        moment,
+                        moment if said == "undone" else None,
+                    ),
+                )
+        connection.commit()
+
+    with Inventory(path) as inventory:
+        items, status = list(inventory.items()), inventory.status()
+
+    in_force = [item.tag for item in items if item.state is State.TAGGED and item.tag]
+    assert status.roots == Counter(item.root for item in items)
+    assert status.states == Counter(item.state for item in items)
+    assert status.tags == Counter(in_force)
+    assert status.flagged == sum(item.flagged for item in items)
+    people = [item for item in items if item.decided_by is DecidedBy.PERSON]
+    assert status.decided_by_person == len(people)

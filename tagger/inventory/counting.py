@@ -1,16 +1,17 @@
-"""How the items of an inventory stand, counted in one pass over the view."""
+"""How the items of an inventory stand."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
-from tagger.inventory.tables import view
-from tagger.records import DecidedBy, State
+from tagger.inventory.tables import Decision, Image, Prediction, Root
+from tagger.records import DecisionKind, State
 
-_Kind = TypeVar("_Kind", bound=str)
+_Name = TypeVar("_Name", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,84 @@ class Counts:
     decided_by_person: int
 
 
-def count_items(connection: Connection, *where: Any) -> Counts:  # noqa: ANN401
-    """Count the items that meet some conditions on the view."""
-    kinds = (view.c.root, view.c.state, view.c.tag, view.c.flagged, view.c.decided_by)
-    query = select(*kinds, func.count()).where(*where).group_by(*kinds)
+_Kind = tuple[int, State, str | None, bool, bool]
+"""Id of the root, state, tag in force, whether it waits, whether a person decided."""
+
+
+def count_items(connection: Connection, roots: Sequence[str] | None = None) -> Counts:
+    """Count the items, or those of some roots.
+
+    What the machine says is counted without the view, which looks for a decision about
+    each item; the few that a person decided are then counted anew. Twice as fast.
+    """
+    paths = {row.id: row.path for row in connection.execute(select(Root.id, Root.path))}
+    if roots is not None:
+        paths = {key: path for key, path in paths.items() if path in roots}
+    found = Counter[_Kind]()
+    for root, state, tag, flagged, number in connection.execute(_said(paths)):
+        found[_by_machine(root, state, tag, flagged)] += number
+    for (root, state, tag, flagged, _), kind, decided in _decided(connection):
+        if root in paths:
+            found[_by_machine(root, state, tag, flagged)] -= 1
+            found[_by_person(root, state, kind, decided)] += 1
+    return _counts(found, paths)
+
+
+def _by_machine(root: int, state: State, tag: str | None, flagged: bool) -> _Kind:  # noqa: FBT001
+    return root, state, tag, flagged and state is State.TAGGED, False
+
+
+def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> _Kind:
+    if kind is DecisionKind.NOT_CATALOGUE and state is State.TAGGED:
+        state = State.IGNORED
+    return root, state, tag, False, True
+
+
+_AT_ONCE: Final = 500
+"""Digests in one question, well under the 999 values that every SQLite takes."""
+
+_SAID: Final = (Image.root_id, Image.state, Prediction.tag, Image.flagged)
+
+
+def _said(roots: Collection[int]) -> "Select[*tuple[Any, ...]]":
+    return (
+        select(*_SAID, func.count())
+        .select_from(Image)
+        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
+        .where(Image.root_id.in_(roots))
+        .group_by(*_SAID)
+    )
+
+
+def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the same of each item that a person decided, and what they said."""
+    rows = connection.execute(
+        select(Decision.digest, Decision.kind, Decision.tag)
+        .where(Decision.undone_at.is_(None))
+        .order_by(Decision.decided_at, Decision.id)
+    )
+    said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each
+    digests = iter(said)
+    items = (
+        select(*_SAID, Image.digest)
+        .select_from(Image)
+        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
+    )
+    while some := list(islice(digests, _AT_ONCE)):
+        for row in connection.execute(items.where(Image.digest.in_(some))):
+            yield row, *said[row.digest]
+
+
+def _counts(found: Mapping[_Kind, int], paths: Mapping[int, str]) -> Counts:
     roots, states, tags = Counter[str](), Counter[State](), Counter[str]()
     flagged = by_person = 0
-    for root, state, tag, is_flagged, decided_by, number in connection.execute(query):
-        roots[root] += number
-        states[State(state)] += number
-        if state == State.TAGGED and tag is not None:
+    for (root, state, tag, waits, decided), number in found.items():
+        roots[paths[root]] += number
+        states[state] += number
+        if state is State.TAGGED and tag is not None:
             tags[tag] += number
-        flagged += number * bool(is_flagged)
-        by_person += number * (decided_by == DecidedBy.PERSON)
+        flagged += number * waits
+        by_person += number * decided
     return Counts(
         roots=_largest_first(roots),
         states=_largest_first(states),
@@ -49,5 +115,6 @@ def count_items(connection: Connection, *where: Any) -> Counts:  # noqa: ANN401
     )
 
 
-def _largest_first(counter: Counter[_Kind]) -> dict[_Kind, int]:
-    return dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
+def _largest_first(counter: Counter[_Name]) -> dict[_Name, int]:
+    present = ((name, number) for name, number in counter.items() if number)
+    return dict(sorted(present, key=lambda pair: (-pair[1], pair[0])))

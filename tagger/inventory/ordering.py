@@ -28,7 +28,7 @@ def values_in_order(
 def _parts(connection: Connection, query: Select[Any]) -> Iterator[CursorResult[Any]]:
     """Ask root by root.
 
-    Asked for all at once, SQLite writes every row into a table of its own, and sorts it.
+    Asked for all at once, SQLite writes every row into a temporary table.
     """
     some = connection.execution_options(yield_per=_AT_ONCE)
     for root in connection.scalars(select(Root.path).order_by(Root.path)).all():

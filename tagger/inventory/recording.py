@@ -380,7 +380,7 @@ class Recording:
         """
         here = or_(false(), *(view.c.root == str(root) for root in roots))
         with self._database.reading() as connection:
-            counts = count_items(connection, here)
+            counts = count_items(connection, [str(root) for root in roots])
             unreadable = counts.states.get(State.UNREADABLE, 0)
             unread = select(view.c.root, view.c.path, view.c.reason).where(
                 here & (view.c.state == State.UNREADABLE)
