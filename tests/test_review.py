@@ -561,6 +561,8 @@ def test_every_size_of_terminal_shows_what_matters(
     async def run() -> None:
         with sit(queue) as begun:
             async with on_screen(begun, size) as pilot:
+                wait_for(lambda: len(begun.alike()) == 4)
+                await asyncio.sleep(1.1)
                 text = text_of(pilot)
                 assert "0 T-shirt/top" in text
                 assert "9 Ankle boot" in text

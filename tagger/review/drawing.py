@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _BARS = 5
 _BAR_CELLS = 14
 _LEAST_BAR = 0.01
-_ROOM_FOR_KEYS = 100
+_RARER: Final = ("/", "n", "v", "t", "a", "u", "s")
+"""Keys that are not told where there is no room for all, the least missed first."""
+
 _DIGITS = 10
 _ALIKE_NAMED = 5
 _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
@@ -128,10 +130,11 @@ def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
         told.append(("a", f"{len(alike) + 1} alike", "group"))
     if len(sitting.tags) > _DIGITS:
         told.append(("t", "tag", "name_tag"))
-    told.append(("v", "view", "enlarge"))
-    if width >= _ROOM_FOR_KEYS:
-        told += [("n", "note", "note"), ("/", "go to", "jump")]
+    told += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
     told += [("?", "help", "help"), ("q", "leave", "leave")]
+    for rarer in _RARER:
+        if sum(len(f"{key} {what}  ") for key, what, _ in told) - 2 > width:
+            told = [one for one in told if one[0] != rarer]
     line = Text(no_wrap=True, overflow="ellipsis")
     for key, what, action in told:
         entry = Text.assemble((key, "reverse bold"), f" {what}")
