@@ -68,12 +68,15 @@ def test_rows_do_not_depend_on_who_else_is_in_the_batch(
 def test_keras_and_litert_agree(
     bundle: Bundle, litert: BundleClassifier, samples: NDArray[np.uint8]
 ) -> None:
-    images = np.concatenate([samples, noise(200)])
     keras = BundleClassifier(bundle, Runtime.KERAS)
 
-    np.testing.assert_allclose(
-        keras.classify(images), litert.classify(images), atol=1e-5
-    )
+    trained, converted = keras.classify(samples), litert.classify(samples)
+
+    # Eight bits a weight: about a photograph the two say the same, nearly as surely.
+    np.testing.assert_array_equal(trained.argmax(axis=1), converted.argmax(axis=1))
+    np.testing.assert_allclose(trained, converted, atol=0.02)
+    distance = np.abs(keras.classify(noise(200)) - litert.classify(noise(200)))
+    assert distance.mean() < 0.005
 
 
 @pytest.mark.parametrize(
