@@ -91,8 +91,9 @@ def vary(
 ) -> Views:
     """Return one chance variation of a picture, (28, 28, 3) uint8 views.
 
-    `picture` is either views on the finer canvas, (96, 96, 3), the item's longest edge
-    at 88, gray not sharpened; or a gray array (28, 28). `textures` are the grounds that
+    `picture` is views on the finer canvas, (96, 96, 3), the item's longest edge at 88,
+    gray not sharpened; or a gray array (28, 28); or views as prepared, (28, 28, 3),
+    where nothing finer was kept: these are varied less. `textures` are the grounds that
     may show behind it, gray (n, 96, 96); they must come from the training part. The
     picture is not changed. Raises ValueError for any other shape.
     """
@@ -100,7 +101,9 @@ def vary(
         return _vary_gray(picture, chance, textures, chances)
     if picture.shape == (CANVAS_SIDE, CANVAS_SIDE, 3):
         return _vary_canvas(picture, chance, textures, chances)
-    raise ValueError(f"neither a canvas of views nor a gray array: {picture.shape}")
+    if picture.shape == (IMAGE_SIDE, IMAGE_SIDE, 3):
+        return _vary_prepared(picture, chance, chances)
+    raise ValueError(f"neither views nor a gray array: {picture.shape}")
 
 
 def mirror_and_move(image: NDArray[np.uint8], chance: Chance) -> NDArray[np.uint8]:
@@ -161,6 +164,17 @@ def _vary_canvas(
     return _perhaps_erased(
         _with_other_distance(views, chance, chances), chance, chances.erase
     )
+
+
+def _vary_prepared(views: Views, chance: Chance, chances: Chances) -> Views:
+    # Sharpened and small already: another lens, ground or noise would not look real.
+    if _happens(chance, chances.untouched_photograph):
+        moved = _moved(views, chance, _PHOTOGRAPH_SHIFT)
+        return _perhaps_erased(moved, chance, chances.erase)
+    warped = _warped(views, chance, IMAGE_SIDE, cv2.INTER_CUBIC)
+    lit = _lit(_gray_of(warped), chance)
+    warped[..., 0] = (255 * np.clip(lit, 0, 1)).astype(np.uint8)
+    return _perhaps_erased(warped, chance, chances.erase)
 
 
 def _happens(chance: Chance, probability: float) -> bool:

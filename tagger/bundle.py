@@ -20,6 +20,8 @@ DEFAULT_BUNDLE: Final = "shops"
 KERAS_FILE: Final = "model.keras"
 LITERT_FILE: Final = "model.tflite"
 CARD_FILE: Final = "card.json"
+REHEARSAL_FILE: Final = "rehearsal.npz"
+HELD_BACK_FILE: Final = "held-back.npz"
 
 
 @dataclass(frozen=True, slots=True)

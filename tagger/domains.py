@@ -6,6 +6,7 @@ pictures it has. Knows no network.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
@@ -25,7 +26,10 @@ LABELS: Final = (*FASHION_LABELS, OTHER)
 """What a network of shops tells apart: the tags, and what is no catalogue item."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Views (n, 28, 28, 3) and numbers of `LABELS` (n,)."""
+"""Views (n, 28, 28, 3) and numbers of labels (n,)."""
+
+_AHEAD: Final = 4
+"""Batches made while the network learns from another."""
 
 _FASHION_WORN: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -57,8 +61,9 @@ _CUT_OUTS_WORN: Final[Mapping[str, int]] = MappingProxyType(
 class Domain:
     """Pictures of one kind, and the share of the training that they are given.
 
-    `pictures` is uint8, canvases of views (n, 96, 96, 3) or gray arrays (n, 28, 28).
-    `labels` are numbers of `LABELS`, (n,). `weight` is relative to the other domains'.
+    `pictures` is uint8, as `augment.vary` takes them: canvases of views (n, 96, 96, 3),
+    views (n, 28, 28, 3) or gray arrays (n, 28, 28).
+    `labels` are numbers of labels, (n,). `weight` is relative to the other domains'.
     """
 
     weight: float
@@ -136,6 +141,19 @@ def batches(  # noqa: PLR0913
             images[place] = vary(picture, chance, textures, chances)
             labels[place] = domains[which].labels[number]
         yield images, labels
+
+
+def made_ahead(source: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches, each made in a thread while the network learns from others."""
+    with ThreadPoolExecutor(1) as maker:
+        waiting = [maker.submit(next, source) for _ in range(_AHEAD)]
+        try:
+            while True:
+                waiting.append(maker.submit(next, source))
+                yield waiting.pop(0).result()
+        finally:
+            for batch in waiting:
+                batch.cancel()
 
 
 def _draw_by_root_of_count(

@@ -28,6 +28,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 EXIT_UNCERTIFIED = 4
+EXIT_REFUSED = 5
 EXIT_LOCKED = 11
 """Exit statuses; 0 is done, 2 a wrong command line, 128 + n stopped by signal n."""
 

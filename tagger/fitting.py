@@ -8,7 +8,6 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +17,7 @@ import numpy as np
 from tagger.augment import USUAL, Chances
 from tagger.calibration import accuracy
 from tagger.data import LabelledImages, numbered
-from tagger.domains import LABELS, Batch, Domain, batches
+from tagger.domains import LABELS, Batch, Domain, batches, made_ahead
 from tagger.errors import TrainingError
 from tagger.keeping import Kept, begin, seed_dropout
 from tagger.networks import ARCHITECTURES, probabilities
@@ -38,9 +37,6 @@ KEPT_EVERY: Final = 120.0
 
 CURVE_EVERY: Final = 250
 """Steps between two lines of the curves."""
-
-_AHEAD: Final = 4
-"""Batches made ahead, in a thread, while the network learns from the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +135,7 @@ def _plan(
                 start=start,
             )
             for step, batch in zip(
-                range(start, length), _made_ahead(made), strict=False
+                range(start, length), made_ahead(made), strict=False
             ):
                 rate = stage.rate * share_of_rate(step, step / length)
                 yield _Work(before + step + 1, sum(lengths), rate, batch)
@@ -151,18 +147,6 @@ def _mixed(stage: Stage, domains: Mapping[str, Domain]) -> list[Domain]:
         Domain(weight, domains[name].pictures, domains[name].labels)
         for name, weight in stage.mixture.items()
     ]
-
-
-def _made_ahead(source: Iterator[Batch]) -> Iterator[Batch]:
-    with ThreadPoolExecutor(1) as maker:
-        waiting = [maker.submit(next, source) for _ in range(_AHEAD)]
-        try:
-            while True:
-                waiting.append(maker.submit(next, source))
-                yield waiting.pop(0).result()
-        finally:
-            for batch in waiting:
-                batch.cancel()
 
 
 def _new_network(keras: Any, recipe: Recipe) -> Any:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Begin a training, and keep its state in a folder: a kill costs minutes, not hours."""
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ def begin(seed: int) -> Any:  # noqa: ANN401  Keras has no types
     with native_errors_silenced():
         import keras
 
+    # It warns of slowness where several networks are run in turn, as they must be.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
     return keras
 

@@ -25,8 +25,9 @@ from tagger.data import (
 )
 from tagger.domains import Domain, domain_of, worn
 from tagger.errors import DataError
+from tagger.images import prepare
 from tagger.networks import ARCHITECTURES
-from tagger.records import OTHER, Policy
+from tagger.records import AMBIGUOUS, OTHER, Policy, UnreadableImage
 
 _HELD_BACK_SEED: Final = 5
 """Which groups are held back never changes with the seed of a training."""
@@ -41,7 +42,9 @@ class Source:
     or `figures` (the name of another domain, whose garments drawn people wear).
     `held_back` is the share of its groups, 0..1, that is never trained on; of things
     `at_most` so many are taken, and none whose path holds a word of `without`. With
-    `textures` its pictures are also the grounds that show behind items.
+    `textures` its pictures are also the grounds that show behind items. `rehearsal` of
+    its pictures go with the bundle, for networks that learn a shop: only of sets that
+    anyone may pass on.
     """
 
     arrays: str = ""
@@ -52,6 +55,7 @@ class Source:
     at_most: int = 0
     without: tuple[str, ...] = ()
     textures: bool = False
+    rehearsal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,55 @@ def test_parts(recipe: Recipe) -> dict[str, LabelledImages]:
         if source.arrays
     }
     return {name: data for name, data in found.items() if data is not None}
+
+
+def rehearsed(
+    recipe: Recipe,
+) -> tuple[list[LabelledImages], list[LabelledImages], list[LabelledImages]]:
+    """Read what goes with the bundle: arrays, photographs, and arrays of a test part.
+
+    Prepared images all, drawn by lot from what is trained on; of a test part as many
+    as of the arrays. Which they are never changes with the seed of a training.
+    """
+    arrays, photographs, tests = [], [], []
+    for source in recipe.domains.values():
+        if not source.rehearsal or source.figures:
+            continue
+        if source.arrays:
+            place = _place(source.arrays, recipe.folder)
+            arrays.append(
+                _drawn(
+                    split(load(place), source.held_back, _HELD_BACK_SEED)[0],
+                    source.rehearsal,
+                )
+            )
+            if (test := load_test_part(place)) is not None:
+                tests.append(_drawn(test, source.rehearsal))
+        elif source.photographs:
+            data = load(str(recipe.folder / source.photographs))
+            rest = split(data, source.held_back, _HELD_BACK_SEED)[0]
+            rest = rest.take(rest.labels != AMBIGUOUS)
+            photographs.append(_drawn(rest, source.rehearsal))
+        else:
+            photographs.append(_prepared_things(source, recipe.folder))
+    return arrays, photographs, tests
+
+
+def _drawn(data: LabelledImages, count: int) -> LabelledImages:
+    chance = np.random.default_rng(_HELD_BACK_SEED)
+    return data.take(np.sort(chance.permutation(len(data))[:count]))
+
+
+def _prepared_things(source: Source, folder: Path) -> LabelledImages:
+    things = load_one_label(
+        folder / source.things,
+        OTHER,
+        at_most=source.rehearsal,
+        without=source.without,
+    )
+    prepared = [prepare(Path(str(name))) for name in things.names]
+    views = [one.pixels for one in prepared if not isinstance(one, UnreadableImage)]
+    return LabelledImages(things.name, np.array(views, np.uint8), *(things.labels,) * 3)
 
 
 def _place(arrays: str, folder: Path) -> str:

@@ -15,15 +15,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger import rehearsal
+from tagger.adapting import Rehearsal
 from tagger.bundle import (
     CARD_FILE,
     KERAS_FILE,
     LITERT_FILE,
+    REHEARSAL_FILE,
     Bundle,
     ModelCard,
     load_bundle,
@@ -182,6 +186,7 @@ def finish(
     for name, data in test_parts(recipe).items():
         rows, truth = _seen(network, [data])
         metrics[f"{name}_test_accuracy"] = accuracy(rows[:, :-1], truth)
+    rehearsed = rehearsal.gather(recipe)
     return write_bundle(
         network,
         folder,
@@ -199,7 +204,12 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
+        more=_files(rehearsed),
     )
+
+
+def _files(rehearsed: Rehearsal | None) -> dict[str, bytes]:
+    return {} if rehearsed is None else {REHEARSAL_FILE: rehearsal.packed(rehearsed)}
 
 
 def training_folder(folder: Path) -> Path:
@@ -215,11 +225,13 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
     policy: Policy,
     metrics: dict[str, float],
     training: dict[str, Any],
+    more: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
 
     An existing bundle there is replaced only when the new one is complete. `labels`
-    are those of the network's outputs, in order; metrics are shares, in [0, 1].
+    are those of the network's outputs, in order; metrics are shares, in [0, 1]. `more`
+    are other files of the bundle, by name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
@@ -227,13 +239,15 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
         draft.mkdir()
         _without_optimizer(network).save(draft / KERAS_FILE)
         _convert(network, draft / LITERT_FILE)
+        for name, content in more.items():
+            (draft / name).write_bytes(content)
         card = ModelCard(
             name=folder.name,
             labels=tuple(labels),
             preparing=PREPARING,
             policy=policy,
             views=int(network.input_shape[-1]),
-            files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE)},
+            files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE, *more)},
             metrics={name: round(value, 4) for name, value in metrics.items()},
             training=training | _circumstances(),
         )

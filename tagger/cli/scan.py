@@ -97,6 +97,7 @@ def scan(
     from dataclasses import replace
 
     from tagger import scan as scanning
+    from tagger.adapted import bundle_in_force
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
     from tagger.workers import Workers
@@ -107,18 +108,19 @@ def scan(
         # All that can be wrong is found out before an inventory is made.
         if not database.exists():
             scanning.check_folders(folders)
-        bundle = options.bundle(model)
-        policy = bundle.card.policy
-        if threshold is not None:
-            policy = replace(policy, threshold=threshold, tags={})
+            options.bundle(model)
         with (
             _lock(database, wait_lock, scratch=dry_run) as dead,
             postponed() as interruption,
             _inventory(database, scratch=dry_run) as inventory,
             Workers() as workers,
         ):
+            bundle = bundle_in_force(database, inventory.adaptations(), model)
+            policy = bundle.card.policy
             certificate = inventory.certificate(bundle.card.digest)
-            if threshold is None and certificate and certificate.policy:
+            if threshold is not None:
+                policy = replace(policy, threshold=threshold, tags={})
+            elif certificate and certificate.policy:
                 policy = certificate.policy
             telling.begin(folders, database, dead)
             summary = scanning.scan(

@@ -13,7 +13,14 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.columns import Column, Condition
 from tagger.errors import InventoryError, Stopped
-from tagger.inventory import audits, certificates, checking, decisions, own_tags
+from tagger.inventory import (
+    adaptations,
+    audits,
+    certificates,
+    checking,
+    decisions,
+    own_tags,
+)
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
@@ -44,6 +51,7 @@ from tagger.inventory.tables import Decision as DecisionRow
 from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
     OTHER,
+    Adaptation,
     Answer,
     AuditResult,
     Certificate,
@@ -58,6 +66,7 @@ from tagger.records import (
     Note,
     OwnTag,
     Policy,
+    Reviews,
     RootRecord,
     RunRecord,
     Selection,
@@ -153,6 +162,27 @@ class Inventory:
                 )
                 for answer, note in answers
             ]
+
+    def reviews(self) -> Reviews:
+        """Return what people decided here, for a network to learn from."""
+        with self._database.reading() as connection:
+            return adaptations.reviews(connection)
+
+    def adaptations(self) -> list[Adaptation]:
+        """Return what became of every network that learnt here, the oldest first."""
+        with self._database.reading() as connection:
+            return adaptations.every(connection)
+
+    def decided_since_last_try(self) -> int:
+        """Count the bytes decided since a network last tried to learn from all."""
+        with self._database.reading() as connection:
+            last = adaptations.last_try(adaptations.every(connection))
+            return adaptations.newer(connection, last.newest_decision_id if last else 0)
+
+    def record_adaptation(self, adaptation: Adaptation) -> int:
+        """Record what became of an adaptation, at this moment; return its id."""
+        with self._database.writing() as connection:
+            return adaptations.put(connection, adaptation)
 
     @contextmanager
     def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:

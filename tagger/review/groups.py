@@ -5,22 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tagger.errors import InventoryError, ReviewError
 from tagger.images import upright
+from tagger.records import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from tagger.inventory import Reviewing
-
-NEAR: Final = 6
-"""Most bits of 64 in which the perceptual hashes of near-duplicates differ. On three
-sets of photographs (701, 993 and 503) pairs within 6 bits had the same tag in 96, 94
-and 100 of 100; within 8 bits in 91, 90 and 100, within 10 in 77, 81 and 97."""
 
 _HASHED_SIDE = 128
 _HASHED_AT_MOST = 5_000
@@ -96,7 +92,7 @@ class Groups:
         bits = np.fromiter(self._bits.values(), np.int64, len(digests))
         apart = np.bitwise_count((bits ^ self._bits[digest]).view(np.uint64))
         order = np.argsort(apart, kind="stable")
-        return [digests[n] for n in order[: int((apart <= NEAR).sum())]]
+        return [digests[n] for n in order[: int((apart <= NEAR_DUPLICATE).sum())]]
 
     def _learn(self) -> None:
         self._closed.wait(_FIRST_WAIT)

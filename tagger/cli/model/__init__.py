@@ -2,11 +2,13 @@
 
 import typer
 
+from tagger.cli.model.adapt import adapt
 from tagger.cli.model.add import add
 from tagger.cli.model.compare import compare
 from tagger.cli.model.embed import embed
 from tagger.cli.model.evaluate import evaluate
 from tagger.cli.model.list import list_bundles
+from tagger.cli.model.rollback import rollback
 from tagger.cli.model.show import show
 from tagger.cli.model.train import train
 from tagger.cli.model.use import use
@@ -18,6 +20,8 @@ model.command("list")(list_bundles)
 model.command()(show)
 model.command()(use)
 model.command()(add)
+model.command()(adapt)
+model.command()(rollback)
 model.command()(evaluate)
 model.command()(compare)
 model.command()(embed)

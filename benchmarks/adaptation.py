@@ -1,0 +1,254 @@
+"""How fast a network learns a shop that it has never seen, from answers in its queue.
+
+    python -m benchmarks.adaptation NETWORK PHOTOGRAPHS --fashion FOLDER
+        [--set NAME ...] [--rehearse FOLDER] [--order confidence|random|margin]
+        [--answers 50 100 200 400 800] [--audits 0.1] [--seed 1] [-o curve.csv]
+
+NETWORK is a bundle, or a Keras file of the residual network, trained without the
+photographs. PHOTOGRAPHS is a folder with a labels.csv, which tells the truth; of one
+with a column `set`, `--set` chooses those whose set begins so. FOLDER holds the IDX
+files of Fashion-MNIST: some of its training arrays are rehearsed, and its test arrays
+measure what is forgotten. `--rehearse` is a folder of photographs to rehearse; it must
+not be of this shop.
+
+A reviewer answers what the network in force flags, in the queue's order, and a share of
+audits, drawn from what it accepts. What the tags do not decide is skipped. At each
+number of answers the product learns as `tagger model adapt` does, its gate decides, and
+the network then in force is measured on all photographs that were never answered, and
+makes the next queue. A line is written as it is known:
+
+accuracy (of the items), coverage97 (share of the items accepted at the threshold from
+which on 97 % of what is accepted is right, chosen on these very photographs), coverage
+and precision (under the policy that is in force), known (accuracy on Fashion-MNIST's
+test arrays), promoted and reason, seconds.
+"""
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.adapting import Rehearsal
+from tagger.bundle import CARD_FILE, find_bundle
+from tagger.data import LabelledImages, load
+from tagger.domains import LABELS
+from tagger.errors import DataError
+from tagger.evaluation.measures import coverage_at, coverage_curve
+from tagger.gate import Said, outcomes
+from tagger.learning import Start, attempt
+from tagger.networks import ARCHITECTURES, probabilities
+from tagger.policy import decide, predict
+from tagger.records import AMBIGUOUS, Policy
+
+ANSWERS: Final = (50, 100, 200, 400, 800)
+PRECISION: Final = 0.97
+REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
+CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97})
+"""Of the bundle `shops`: what a bare Keras file is used with."""
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Active:
+    """What decides at some moment, what it says of all photographs, and its past."""
+
+    policy: Policy
+    rows: NDArray[np.float32]
+    held_back: dict[int, NDArray[np.float32]]
+    known: float
+
+
+def main() -> None:
+    """Learn the shop of the command line; print and write the curve."""
+    wanted = _parser().parse_args()
+    start, (shop, rehearsal) = _start(wanted.network), _pictures(wanted)
+    lines = curve(start, shop, rehearsal, wanted)
+    with wanted.output.open("w", encoding="utf-8", newline="") as stream:
+        writer: Any = None
+        for line in lines:
+            if writer is None:
+                writer = csv.DictWriter(stream, line)
+                writer.writeheader()
+            writer.writerow(line)
+            stream.flush()
+            print(" ".join(f"{key}={value}" for key, value in line.items()), flush=True)
+
+
+def curve(
+    start: Start, shop: LabelledImages, rehearsal: Rehearsal, wanted: argparse.Namespace
+) -> Iterator[dict[str, object]]:
+    """Yield a line of measures at no answers, and at each number of them."""
+    chance = np.random.default_rng(wanted.seed)
+    rows = probabilities(start.network, shop.images)
+    known = outcomes(
+        Said(probabilities(start.network, rehearsal.test.images), start.labels),
+        rehearsal.test.labels,
+    )
+    force = Active(start.policy, rows, {}, float(known.right.mean()))
+    answered = np.empty(0, np.int64)
+    yield _line(shop, start, force, answered) | {"promoted": "", "reason": ""}
+    for number in wanted.answers:
+        begun = time.perf_counter()
+        answered = _answer(shop, start, force, answered, number, wanted, chance)
+        if len(answered) < number:
+            return
+        try:
+            found = attempt(
+                start,
+                shop.take(answered),
+                rehearsal,
+                active=Said(_before(force, answered), start.labels),
+                seed=wanted.seed,
+            )
+        except DataError as error:
+            yield _line(shop, start, force, answered) | {
+                "promoted": False,
+                "reason": str(error),
+            }
+            continue
+        seconds = time.perf_counter() - begun
+        if found.judgement.promoted:
+            force = Active(
+                found.policy,
+                probabilities(found.network, shop.images),
+                dict(zip(answered.tolist(), found.held_back, strict=True)),
+                found.judgement.known[1],
+            )
+        yield _line(shop, start, force, answered) | {
+            "promoted": found.judgement.promoted,
+            "reason": found.judgement.reason,
+            "seconds": round(seconds),
+        }
+
+
+def _answer(  # noqa: PLR0913, PLR0917  the state of a review
+    shop: LabelledImages,
+    start: Start,
+    force: Active,
+    answered: Numbers,
+    number: int,
+    wanted: argparse.Namespace,
+    chance: np.random.Generator,
+) -> Numbers:
+    """Have the reviewer go on to so many answers; return whose all of them are."""
+    said = predict(force.rows, start.labels)
+    flagged = np.array([decide(one, force.policy).flagged for one in said])
+    left = np.setdiff1d(np.arange(len(shop)), answered)
+    lot = dict(zip(left.tolist(), chance.permutation(len(left)).tolist(), strict=True))
+    keys = {
+        "confidence": lambda n: (said[n].confidence, n),
+        "margin": lambda n: (said[n].margin, n),
+        "random": lambda n: lot[n],
+    }
+    queue = sorted(left[flagged[left]].tolist(), key=keys[wanted.order])
+    accepted = chance.permutation(left[~flagged[left]]).tolist()
+    audits = min(round(wanted.audits * (number - len(answered))), len(accepted))
+    asked = queue[: number - len(answered) - audits] + accepted[:audits]
+    return np.concatenate([answered, np.array(asked, np.int64)])
+
+
+def _before(force: Active, answered: Numbers) -> NDArray[np.float32]:
+    """Return what the network in force said before it learnt from the answers."""
+    return np.stack([force.held_back.get(n, force.rows[n]) for n in answered.tolist()])
+
+
+def _line(
+    shop: LabelledImages, start: Start, force: Active, answered: Numbers
+) -> dict[str, object]:
+    rest = np.setdiff1d(np.arange(len(shop)), answered)
+    rows, truth = force.rows[rest], shop.labels[rest]
+    found = outcomes(Said(rows, start.labels), truth)
+    verdicts = [decide(one, force.policy) for one in predict(rows, start.labels)]
+    accepted = np.array([not verdict.flagged for verdict in verdicts])
+    share = found.right[accepted].mean() if accepted.any() else np.nan
+    figures = {
+        "accuracy": found.right[found.item].mean(),
+        "coverage97": coverage_at(coverage_curve(found), PRECISION)[0],
+        "coverage": accepted[found.item].mean(),
+        "precision": share,
+        "known": force.known,
+    }
+    told = {name: f"{value:.3f}" for name, value in figures.items()}
+    return {"answers": len(answered), "rest": len(rest), **told, "seconds": 0}
+
+
+def _start(name: str) -> Start:
+    import keras
+
+    import tagger.optimizers  # noqa: F401, PLC0415  which the file may name
+
+    path = Path(name)
+    if path.suffix != ".keras":
+        bundle = find_bundle(name)
+        card = bundle.card
+        network = keras.saving.load_model(bundle.folder / "model.keras", compile=False)
+        return Start(network, card.labels, card.policy)
+    if (path.parent / CARD_FILE).exists():
+        raise SystemExit(f"{path} is a bundle's: name its folder")
+    trained = keras.saving.load_model(path)
+    network = ARCHITECTURES["residual"].make(len(LABELS))  # in full precision
+    network.set_weights(trained.get_weights())
+    return Start(network, LABELS, CAREFUL)
+
+
+def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
+    chance = np.random.default_rng(wanted.seed)
+    shop = load(str(wanted.photographs))
+    shop = shop.take(shop.labels != AMBIGUOUS)
+    if wanted.set:
+        shop = shop.take(_in_sets(wanted.photographs, shop, tuple(wanted.set)))
+    arrays = _some(load(str(wanted.fashion)), REHEARSED_ARRAYS, chance)
+    test = _some(load(str(wanted.fashion), "test"), TESTED, chance)
+    photographs = arrays.take(np.zeros(len(arrays), np.bool_))
+    if wanted.rehearse:
+        others = load(str(wanted.rehearse))
+        others = others.take(others.labels != AMBIGUOUS)
+        photographs = _some(others, REHEARSED_PHOTOGRAPHS, chance)
+    return shop, Rehearsal(arrays, photographs, test)
+
+
+def _in_sets(
+    folder: Path, shop: LabelledImages, sets: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as stream:
+        set_of = {row["file"]: row["set"] for row in csv.DictReader(stream)}
+    names = [Path(str(name)).name for name in shop.names]
+    return np.array([set_of[name].startswith(sets) for name in names])
+
+
+def _some(
+    data: LabelledImages, count: int, chance: np.random.Generator
+) -> LabelledImages:
+    return data.take(chance.permutation(len(data))[:count])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.adaptation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("network")
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--fashion", type=Path, required=True)
+    parser.add_argument("--set", nargs="*", default=[])
+    parser.add_argument("--rehearse", type=Path)
+    parser.add_argument(
+        "--order", choices=("confidence", "margin", "random"), default="confidence"
+    )
+    parser.add_argument("--answers", type=int, nargs="*", default=ANSWERS)
+    parser.add_argument("--audits", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, default=Path("curve.csv"))
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""`tagger model adapt`: learn this inventory's shop from its decisions."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagger.inventory import Inventory
+    from tagger.learning import Learnt
+
+
+def adapt(
+    db: options.Db = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Learn, and show what would change; no more."),
+    ] = False,
+    if_worth_it: Annotated[
+        bool,
+        typer.Option(
+            "--if-worth-it", help="Do nothing, where too little is new: for cron."
+        ),
+    ] = False,
+    at_least: Annotated[
+        int,
+        typer.Option(min=1, help="Decisions since the last try that are worth one."),
+    ] = 50,
+    as_json: options.AsJson = False,
+) -> None:
+    """Learn from the decisions here; the network is used only where it is better.
+
+    The gate: on decisions that it has not learnt from it must beat the network in force
+    beyond chance, and it may forget no more than half a point of what it knew. What the
+    machine tagged is decided again by the next scan, what a person decided never.
+
+    Exit status 0: promoted, or nothing was worth doing; 5: refused by the gate, which
+    is no fault, and nothing has changed; 1: failed.
+
+    Example: tagger model adapt --if-worth-it --at-least 100
+    """
+    from tagger.inventory import Inventory, scan_lock
+
+    database = options.database(db)
+    with Inventory(database, create=False) as inventory:
+        new = inventory.decided_since_last_try()
+        if if_worth_it and new < at_least:
+            _nothing(f"{new} new decisions, {at_least} are worth a try", as_json)
+            return
+        with scan_lock(database):
+            learnt = _learn(database, inventory, dry_run, if_worth_it, as_json)
+    if learnt is not None:
+        _show(learnt, dry_run=dry_run, as_json=as_json)
+
+
+def _learn(
+    database: "Path",
+    inventory: "Inventory",
+    dry_run: bool,
+    if_worth_it: bool,
+    as_json: bool,
+) -> "Learnt | None":
+    """Learn and record; None where a nightly try has too little to learn from."""
+    import sys
+
+    from tqdm import tqdm
+
+    from tagger import adapted, learning
+    from tagger.errors import DataError
+
+    adaptations = inventory.adaptations()
+    if sys.stderr.isatty():
+        typer.echo("starting TensorFlow, which takes about 15 seconds …", err=True)
+    with tqdm(unit="step", disable=None, leave=False) as bar:
+
+        def move(step: int, steps: int) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        try:
+            learnt = learning.learn(
+                database,
+                inventory.reviews(),
+                adaptations,
+                dry_run=dry_run,
+                on_step=move,
+            )
+        except DataError as error:
+            if not if_worth_it:
+                raise
+            bar.close()
+            _nothing(str(error), as_json)
+            return None
+    if not dry_run:
+        inventory.record_adaptation(learnt.row)
+        adapted.forget_refused(database, inventory.adaptations(), keep=1)
+    return learnt
+
+
+def _nothing(why: str, as_json: bool) -> None:
+    if as_json:
+        options.print_json({"outcome": "nothing", "reason": why})
+    else:
+        typer.echo(f"nothing to do: {why}")
+
+
+def _show(learnt: "Learnt", *, dry_run: bool, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from tagger import learning_display
+    from tagger.errors import EXIT_REFUSED
+    from tagger.records import Outcome
+
+    if as_json:
+        options.print_json(asdict(learnt.row) | {"dry_run": dry_run})
+    else:
+        shown = learning_display.learnt_view(learnt, dry_run=dry_run)
+        options.console().print(shown)
+    if learnt.row.outcome is Outcome.REFUSED:
+        raise typer.Exit(EXIT_REFUSED)

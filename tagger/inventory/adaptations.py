@@ -1,0 +1,137 @@
+"""What there is to learn from here, and which networks have.
+
+Functions of a connection; whoever calls them opens the transaction.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from tagger.inventory.rows import insert_one, now
+from tagger.inventory.tables import Adaptation as AdaptationRow
+from tagger.inventory.tables import Decision, Fingerprint, Image, Root
+from tagger.records import OTHER, Adaptation, Outcome, Reviewed, Reviews
+
+_VARIABLES = 500
+"""Values in one IN list, well under the 999 that every SQLite takes."""
+
+
+def reviews(connection: Connection) -> Reviews:
+    """Return what people decided here, each bytes once.
+
+    Of one reviewer's answers the last counts; of several reviewers' who differ, none.
+    """
+    standing: dict[str, dict[str, Any]] = defaultdict(dict)
+    prepared: dict[str, bytes] = {}
+    query = (
+        select(Decision.__table__)
+        .where(Decision.undone_at.is_(None))
+        .order_by(Decision.decided_at, Decision.id)
+    )
+    for row in connection.execute(query).mappings():
+        label = OTHER if row["tag"] is None else row["tag"]
+        said = standing[row["digest"]]
+        said.pop(row["reviewer"], None)  # the last that is put in is in force
+        said[row["reviewer"]] = label
+        if row["prepared"] is not None:
+            prepared[row["digest"]] = row["prepared"]
+    agreed = {
+        digest: next(reversed(said.values()))
+        for digest, said in standing.items()
+        if len(set(said.values())) == 1
+    }
+    paths, items = _places(connection, list(agreed))
+    bits = _fingerprints(connection, list(agreed))
+    return Reviews(
+        reviewed=tuple(
+            Reviewed(
+                digest,
+                label,
+                prepared.get(digest),
+                tuple(paths[digest]),
+                bits.get(digest),
+                tuple(items[digest]),
+            )
+            for digest, label in agreed.items()
+        ),
+        contradicted=tuple(standing.keys() - agreed.keys()),
+        newest_decision_id=connection.scalar(select(func.max(Decision.id))) or 0,
+    )
+
+
+def newer(connection: Connection, decision_id: int) -> int:
+    """Count the bytes about which there is a standing decision after that one."""
+    query = select(func.count(Decision.digest.distinct())).where(
+        Decision.id > decision_id, Decision.undone_at.is_(None)
+    )
+    return connection.scalar(query) or 0
+
+
+def put(connection: Connection, adaptation: Adaptation) -> int:
+    """Record an adaptation, at this moment; return its id."""
+    return insert_one(
+        connection,
+        insert(AdaptationRow).values(
+            at=now(),
+            outcome=adaptation.outcome,
+            bundle=adaptation.bundle,
+            beside=adaptation.beside,
+            digest=adaptation.digest,
+            parent_digest=adaptation.parent_digest,
+            decisions=adaptation.decisions,
+            newest_decision_id=adaptation.newest_decision_id,
+            figures=dict(adaptation.figures),
+            reason=adaptation.reason,
+        ),
+    )
+
+
+def every(connection: Connection) -> list[Adaptation]:
+    """Return all adaptations, the oldest first."""
+    query = select(AdaptationRow.__table__).order_by(AdaptationRow.id)
+    return [Adaptation(**row) for row in connection.execute(query).mappings()]
+
+
+def last_try(adaptations: Sequence[Adaptation]) -> Adaptation | None:
+    """Return the last that learnt, whatever became of it."""
+    tries = [one for one in adaptations if one.outcome is not Outcome.ROLLED_BACK]
+    return tries[-1] if tries else None
+
+
+def _places(
+    connection: Connection, digests: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return by digest where the bytes lay, and which items they show."""
+    paths: dict[str, list[str]] = defaultdict(list)
+    items: dict[str, list[str]] = defaultdict(list)
+    for some in _in_parts(digests):
+        query = (
+            select(Image.digest, Image.path, Root.path.label("root"), Root.item_pattern)
+            .join(Root, Root.id == Image.root_id)
+            .where(Image.digest.in_(some))
+        )
+        for row in connection.execute(query):
+            paths[row.digest].append(f"{row.root}/{row.path}")
+            if row.item_pattern and (found := re.search(row.item_pattern, row.path)):
+                items[row.digest].append(f"{row.root}/{found['item']}")
+    return paths, items
+
+
+def _fingerprints(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
+    bits: dict[str, int] = {}
+    for some in _in_parts(digests):
+        query = select(Fingerprint.digest, Fingerprint.bits).where(
+            Fingerprint.digest.in_(some)
+        )
+        bits.update((row.digest, row.bits) for row in connection.execute(query))
+    return bits
+
+
+def _in_parts(digests: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (
+        digests[start : start + _VARIABLES]
+        for start in range(0, len(digests), _VARIABLES)
+    )

@@ -1,0 +1,324 @@
+"""From a person's answers to a better network, or to the reason why there is none.
+
+Puts adapting, calibration and the gate together, and writes the bundle beside the
+inventory. TensorFlow is imported by the functions that need it.
+"""
+
+import hashlib
+import io
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger import rehearsal
+from tagger.adapted import bundle_in_force, folder_beside, next_name
+from tagger.adapting import (
+    FOLDS,
+    OnStep,
+    Rehearsal,
+    Schedule,
+    adapt_in_folds,
+    calibrated,
+    right_about,
+    schedule_for,
+)
+from tagger.bundle import HELD_BACK_FILE, REHEARSAL_FILE, Bundle, default_bundle
+from tagger.calibration import TARGET_PRECISION, choose_policy, choose_temperature
+from tagger.classifier import BundleClassifier
+from tagger.data import LabelledImages, numbered
+from tagger.errors import ModelError, TrainingError
+from tagger.gate import Judgement, Said, judge
+from tagger.keeping import Kept, begin
+from tagger.lessons import Material, material
+from tagger.networks import probabilities
+from tagger.records import Adaptation, Outcome, Policy, Reviews
+from tagger.training import write_bundle
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """What is learnt from: a Keras network for everybody, its labels and its policy."""
+
+    network: Any
+    labels: tuple[str, ...]
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """A network that learnt from answers, calibrated, and what the gate says of it.
+
+    `share` is how far it went of the way to what was learnt (`adapting.Adapted`).
+    `held_back` are the probabilities, (n, labels), of the answers from networks that
+    did not learn from them, calibrated too.
+    """
+
+    network: Any
+    labels: tuple[str, ...]
+    policy: Policy
+    temperature: float
+    share: float
+    held_back: NDArray[np.float32]
+    judgement: Judgement
+
+
+def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
+    start: Start,
+    answers: LabelledImages,
+    known: Rehearsal,
+    *,
+    labels: Sequence[str] = (),
+    active: Said | None = None,
+    schedule: Schedule | None = None,
+    folds: int = FOLDS,
+    seed: int = 1,
+    on_step: OnStep = lambda *_: None,
+    kept: Callable[[int], Kept] | None = None,
+) -> Attempt:
+    """Adapt a network to answers, and judge it beside the one in force.
+
+    It starts from a network for everybody each time and takes all answers there are, so
+    that nothing drifts from one adaptation to the next. `labels` are its own, and
+    perhaps more, which it then learns; by default its own. `active` is what the network
+    in force said of the answers before it learnt from them; by default it is the one
+    that is started from. What was forgotten is measured against that one always: half a
+    point is all that a shop may ever cost. Raises as `adapting.adapt_in_folds`.
+    """
+    labels = tuple(labels or start.labels)
+    adapted = adapt_in_folds(
+        start.network,
+        answers,
+        known,
+        labels,
+        schedule=schedule or schedule_for(len(answers)),
+        folds=folds,
+        seed=seed,
+        on_step=on_step,
+        kept=kept,
+    )
+    truth = numbered(answers, labels)
+    temperature = choose_temperature(adapted.held_back, truth)
+    rows = _cooled(adapted.held_back, temperature)
+    network = calibrated(adapted.network, temperature)
+    former = active or Said(probabilities(start.network, answers.images), start.labels)
+    remembered = (
+        right_about(start.network, start.labels, known.test),
+        right_about(network, labels, known.test),
+    )
+    return Attempt(
+        network,
+        labels,
+        _careful(rows, truth, labels, start.policy),
+        temperature,
+        adapted.share,
+        rows,
+        judge(former, Said(rows, labels), answers.labels, answers.groups, remembered),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """An attempt, what it learnt from, and the row for the inventory.
+
+    `active` is what the network in force had said of the answers.
+    """
+
+    attempt: Attempt
+    material: Material
+    active: Said
+    row: Adaptation
+
+
+def learn(
+    database: Path,
+    reviews: Reviews,
+    adaptations: Sequence[Adaptation],
+    *,
+    dry_run: bool = False,
+    on_step: OnStep = lambda *_: None,
+) -> Learnt:
+    """Learn from an inventory's reviews; write the candidate's bundle beside it.
+
+    The caller records the row, and only then is the bundle in force, or refused. With
+    `dry_run` no bundle is written. A training that was killed goes on from the last
+    fold that was finished, where the answers are the same. Raises DataError where there
+    is too little to learn from, ModelError where a bundle cannot be used, TrainingError
+    where the loss is no number any more, or the bundle cannot be written: then
+    everything is as it was.
+    """
+    begun = time.monotonic()
+    start = default_bundle()
+    rehearsed = rehearsal.read(start)
+    active = bundle_in_force(database, adaptations)
+    found = material(reviews, start.card.labels)
+    own = folder_beside(database)
+    name = next_name(database, start.card.name)
+    state = own / f".training-{_key(start, found)}"
+    try:
+        _make_room(own, state)
+        said = _said_before(active, found.answers)
+        made = attempt(
+            Start(_loaded(start), start.card.labels, start.card.policy),
+            found.answers,
+            rehearsed,
+            labels=found.labels,
+            active=said,
+            on_step=on_step,
+            kept=lambda fold: Kept(state / f"fold-{fold}", state.name),
+        )
+        seconds = time.monotonic() - begun
+        figures = _figures(made, found, seconds)
+        digest = ""
+        if not dry_run:
+            digest = _write(own / name, made, found, start, figures).card.digest
+        shutil.rmtree(state)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write to {own}: {error.strerror or error}; nothing has changed"
+        ) from error
+    return Learnt(
+        made,
+        found,
+        said,
+        Adaptation(
+            id=0,
+            at=datetime.now(UTC),
+            outcome=Outcome.PROMOTED if made.judgement.promoted else Outcome.REFUSED,
+            bundle=name,
+            beside=True,
+            digest=digest,
+            parent_digest=active.card.digest,
+            decisions=len(found.answers),
+            newest_decision_id=found.newest_decision_id,
+            figures=figures,
+            reason=made.judgement.reason,
+        ),
+    )
+
+
+def _key(start: Bundle, found: Material) -> str:
+    """Return what tells this training from others: an interrupted one goes on."""
+    schedule = schedule_for(len(found.answers))
+    told = repr((start.card.digest, found.labels, schedule, FOLDS)).encode()
+    answers = found.answers
+    for array in (answers.names, answers.labels, answers.groups, answers.images):
+        told += hashlib.sha256(array.tobytes()).digest()
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _make_room(own: Path, state: Path) -> None:
+    """Make the folders, and drop what another training left that never ended."""
+    own.mkdir(parents=True, exist_ok=True)
+    for left in own.glob(".training-*"):
+        if left != state:
+            shutil.rmtree(left)
+    state.mkdir(exist_ok=True)
+
+
+def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
+    keras = begin(seed=1)
+    try:
+        return keras.saving.load_model(bundle.keras_file, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelError(f"{bundle.keras_file} cannot be loaded: {error}") from error
+
+
+def _said_before(active: Bundle, answers: LabelledImages) -> Said:
+    """Return what the network in force said of answers before it learnt from them.
+
+    A bundle that learnt from answers keeps what was said of them by networks that had
+    not: to ask it again would be to ask for what it was told.
+    """
+    rows = BundleClassifier(active).classify(answers.images)
+    if HELD_BACK_FILE in active.card.files:
+        with np.load(active.folder / HELD_BACK_FILE, allow_pickle=False) as content:
+            held_back = dict(
+                zip(content["digests"].tolist(), content["rows"], strict=True)
+            )
+        for number, digest in enumerate(answers.names.tolist()):
+            rows[number] = held_back.get(digest, rows[number])
+    return Said(rows, active.card.labels)
+
+
+def _write(
+    folder: Path,
+    made: Attempt,
+    found: Material,
+    start: Bundle,
+    figures: Mapping[str, Any],
+) -> Bundle:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, digests=found.answers.names, rows=made.held_back)
+    return write_bundle(
+        made.network,
+        folder,
+        labels=made.labels,
+        policy=made.policy,
+        metrics={
+            "fashion-mnist_test_accuracy": made.judgement.known[1],
+            "held_back_answers_accuracy": made.judgement.comparison.accuracy.second,
+        },
+        training={
+            "data": f"{start.card.name}, and {len(found.answers):,} answers",
+            "arch": start.card.training.get("arch", "a network"),
+            "parameters": made.network.count_params(),
+            "adapted_from": start.card.digest,
+            "temperature": made.temperature,
+            "share": made.share,
+            "gate": figures,
+        },
+        more={
+            REHEARSAL_FILE: (start.folder / REHEARSAL_FILE).read_bytes(),
+            HELD_BACK_FILE: stream.getvalue(),
+        },
+    )
+
+
+def _figures(made: Attempt, found: Material, seconds: float) -> dict[str, Any]:
+    """Return what was measured, as JSON holds it."""
+    judged = made.judgement
+    compared = judged.comparison
+    return {
+        "accuracy": asdict(compared.accuracy),
+        "coverage": asdict(compared.coverage),
+        "precision": TARGET_PRECISION,
+        "known": list(judged.known),
+        "items": compared.items,
+        "groups": compared.groups,
+        "contradicted": found.contradicted,
+        "gone": found.gone,
+        "waiting": dict(found.waiting),
+        "labels": list(made.labels),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _careful(
+    rows: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    labels: Sequence[str],
+    former: Policy,
+) -> Policy:
+    """Return the policy that answers ask for, or where they are few, the former.
+
+    The answers are harder than the shop: what is precise enough on them is more precise
+    on the rest.
+    """
+    found = choose_policy(rows, truth, labels)
+    return found if found.threshold < 1 else former
+
+
+def _cooled(rows: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    logits = np.log(rows.astype(np.float64) + _TINY) / temperature
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares, np.float32)
