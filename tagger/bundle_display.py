@@ -17,6 +17,7 @@ from tagger.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tagger.adapted import OwnBundle
     from tagger.bundle import Bundle, ModelCard
     from tagger.evaluation.answers import Figures
     from tagger.evaluation.comparing import Comparison
@@ -122,6 +123,40 @@ def shelf_as_json(found: "Sequence[Shelved]") -> dict[str, Any]:
                 "card": None if one.bundle is None else card_as_json(one.bundle),
             }
             for one in found
+        ]
+    }
+
+
+def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
+    """List the bundles that learnt from an inventory; a star marks the one in force."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("", "learnt here", "", "from", "Fashion-MNIST test"):
+        table.add_column(name, overflow="fold")
+    for one in own:
+        cells = ["*" if one.in_force else "", printable(one.name), one.fate]
+        if one.bundle is None:
+            cells.append(printable(one.problem))
+        else:
+            card = one.bundle.card
+            cells += [
+                printable(str(card.training.get("data", ""))),
+                _share(card.metrics.get(_KNOWN_FIGURE)),
+            ]
+        table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
+    return Group(Text(), table, Text("* beats the star above here", style="dim"))
+
+
+def own_as_json(own: "Sequence[OwnBundle]") -> dict[str, Any]:
+    """Return the list of an inventory's own bundles as JSON holds it."""
+    return {
+        "own": [
+            {
+                "name": printable(one.name),
+                "fate": one.fate,
+                "in_force": one.in_force,
+                "problem": one.problem or None,
+            }
+            for one in own
         ]
     }
 

@@ -14,9 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.records import (
+    Adaptation,
     CheckReport,
     Correction,
     InventoryStatus,
+    Outcome,
     OwnTag,
     PreparedImage,
     RootRecord,
@@ -35,6 +37,12 @@ _MOST_UNREADABLE = 20
 _MOST_CORRECTIONS = 200
 _EXPECTED = (State.TAGGED, State.UNREADABLE, State.MISSING, State.IGNORED)
 """States shown even where nothing is in them."""
+
+_FATES: Mapping[Outcome, str] = {
+    Outcome.PROMOTED: "green",
+    Outcome.REFUSED: "red",
+    Outcome.ROLLED_BACK: "yellow",
+}
 
 _BAR_CELLS = 20
 _BARS_CELLS = 22 + _BAR_CELLS
@@ -254,6 +262,30 @@ def runs(records: Sequence[RunRecord]) -> RenderableType:
             *(_number(run.counts.get(name)) for name in counted),
         )
     return table
+
+
+def adaptations(rows: Sequence[Adaptation]) -> RenderableType:
+    """List what became of networks that learnt here, the newest first, one a line."""
+    table = Table(box=None, pad_edge=False, header_style="italic")
+    for name in ("learnt", "network", "", "right", "covered", "why"):
+        table.add_column(name, overflow="fold")
+    for row in reversed(rows):
+        table.add_row(
+            _moment(row.at),
+            Text(printable(row.bundle)),
+            Text(row.outcome, style=_FATES[row.outcome]),
+            _before_and_after(row, "accuracy"),
+            _before_and_after(row, "coverage"),
+            Text(printable(row.reason)),
+        )
+    return table
+
+
+def _before_and_after(row: Adaptation, name: str) -> str:
+    found = row.figures.get(name)
+    if not isinstance(found, dict):
+        return ""
+    return f"{found['first']:.2f} → {found['second']:.2f}"
 
 
 def settings(

@@ -21,13 +21,13 @@ from tagger import rehearsal
 from tagger.adapted import bundle_in_force, folder_beside, next_name
 from tagger.adapting import (
     FOLDS,
+    USUAL,
     OnStep,
     Rehearsal,
     Schedule,
     adapt_in_folds,
     calibrated,
     right_about,
-    schedule_for,
 )
 from tagger.bundle import HELD_BACK_FILE, REHEARSAL_FILE, Bundle, default_bundle
 from tagger.calibration import TARGET_PRECISION, choose_policy, choose_temperature
@@ -78,7 +78,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     *,
     labels: Sequence[str] = (),
     active: Said | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule = USUAL,
     folds: int = FOLDS,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
@@ -99,7 +99,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
         answers,
         known,
         labels,
-        schedule=schedule or schedule_for(len(answers)),
+        schedule=schedule,
         folds=folds,
         seed=seed,
         on_step=on_step,
@@ -207,8 +207,7 @@ def learn(
 
 def _key(start: Bundle, found: Material) -> str:
     """Return what tells this training from others: an interrupted one goes on."""
-    schedule = schedule_for(len(found.answers))
-    told = repr((start.card.digest, found.labels, schedule, FOLDS)).encode()
+    told = repr((start.card.digest, found.labels, USUAL, FOLDS)).encode()
     answers = found.answers
     for array in (answers.names, answers.labels, answers.groups, answers.images):
         told += hashlib.sha256(array.tobytes()).digest()
@@ -264,7 +263,7 @@ def _write(
         labels=made.labels,
         policy=made.policy,
         metrics={
-            "fashion-mnist_test_accuracy": made.judgement.known[1],
+            "fashion_mnist_test_accuracy": made.judgement.known[1],
             "held_back_answers_accuracy": made.judgement.comparison.accuracy.second,
         },
         training={

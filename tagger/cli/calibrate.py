@@ -38,12 +38,14 @@ def calibrate(
     """
     from dataclasses import asdict
 
+    from tagger.adapted import bundle_in_force
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
     from tagger.proof import prove, says_the_same
 
-    with Inventory(options.database(db), create=False) as inventory:
-        card = options.bundle(model).card
+    database = options.database(db)
+    with Inventory(database, create=False) as inventory:
+        card = bundle_in_force(database, inventory.adaptations(), model).card
         before = inventory.certificate(card.digest)
         proof = prove(
             inventory,

@@ -9,7 +9,8 @@ from tagger.cli import completion, options
 
 runs = typer.Typer(
     name="runs",
-    help="List the scans, the newest first. Example: tagger runs --limit 5",
+    help="List the scans, the newest first, and what networks learnt here. "
+    "Example: tagger runs --limit 5",
     invoke_without_command=True,
 )
 
@@ -28,11 +29,14 @@ def _list(
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.runs(limit=limit)
+        learnt = inventory.adaptations()[-limit:]
     if as_json:
         for run in found:
             options.print_json(asdict(run))
     else:
         options.console().print(display.runs(found))
+        if learnt:
+            options.console().print(display.adaptations(learnt))
 
 
 @runs.command()

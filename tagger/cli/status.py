@@ -24,25 +24,34 @@ def status(
 
     Example: tagger status --max-age 26h
     """
+    from tagger.adapted import in_force
     from tagger.bundle import DEFAULT_BUNDLE, chosen
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
+        learnt = inventory.adaptations()
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
-    choice = chosen()
+    choice, own = chosen(), in_force(learnt)
     if as_json:
         from dataclasses import asdict
 
-        options.print_json(asdict(found) | {"network": choice or DEFAULT_BUNDLE})
+        network = own.bundle if own else choice or DEFAULT_BUNDLE
+        rows = [asdict(one) for one in learnt[:-6:-1]]
+        options.print_json(asdict(found) | {"network": network, "adaptations": rows})
     else:
         from tagger import display
         from tagger.text import printable
 
         console = options.console()
         console.print(display.inventory_status(found))
-        if choice is not None:
+        if learnt:
+            console.print(display.adaptations(learnt[-3:]))
+        if own is not None:
+            told = f"Network {own.bundle}, which learnt from the decisions here"
+            console.print(printable(told))
+        elif choice is not None:
             told = f"Network {choice}, chosen with 'tagger model use'"
             console.print(printable(told))
     if late:

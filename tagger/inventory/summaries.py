@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, case, cast, func, select
 
-from tagger.inventory import audits
+from tagger.inventory import adaptations, audits
 from tagger.inventory.rows import item, run_record, tallies_by_root
 from tagger.inventory.tables import Event, Image, Root, Run, view
 from tagger.records import (
+    Adaptation,
     AuditResult,
     DecidedBy,
     Item,
@@ -64,7 +65,8 @@ class Overview:
     waiting. `audits` and `runs` are newest first, `read` tells what each of the runs
     had to read. `flagged` are least confident first, `close_calls` of the smallest
     margin that no person has decided, accepted or not. `events` befell paths in the
-    last run; `arrived` counts by tag what it saw for the first time.
+    last run; `arrived` counts by tag what it saw for the first time. `adaptations` are
+    what became of networks that learnt here, the newest first.
     """
 
     tallies: tuple[Tally, ...]
@@ -82,6 +84,7 @@ class Overview:
     events: tuple[tuple[str, StoryEvent], ...]
     events_count: int
     arrived: tuple[tuple[str, int], ...]
+    adaptations: tuple[Adaptation, ...]
 
 
 def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
@@ -104,6 +107,7 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
         events=_events(connection, last, lines),
         events_count=_events_count(connection, last),
         arrived=_arrived(connection, last),
+        adaptations=tuple(adaptations.every(connection)[: -lines - 1 : -1]),
     )
 
 

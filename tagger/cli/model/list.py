@@ -3,19 +3,30 @@
 from tagger.cli import options
 
 
-def list_bundles(as_json: options.AsJson = False) -> None:
+def list_bundles(db: options.Db = None, as_json: options.AsJson = False) -> None:
     """List the networks that came with tagger and those added, and which is used.
+
+    With an inventory named, or a default one there, those too that learnt from it.
 
     Example: tagger model list --json
     """
     import os
 
-    from tagger import bundle_display, shelf
+    from tagger import adapted, bundle_display, shelf
+    from tagger.inventory import Inventory
 
-    found = shelf.shelved()
+    found, database = shelf.shelved(), options.database(db)
+    own: tuple[adapted.OwnBundle, ...] = ()
+    if db is not None or database.exists():
+        with Inventory(database, create=False) as inventory:
+            own = adapted.own_bundles(database, inventory.adaptations())
     if as_json:
-        options.print_json(bundle_display.shelf_as_json(found))
+        options.print_json(
+            bundle_display.shelf_as_json(found) | bundle_display.own_as_json(own)
+        )
     else:
         options.console().print(bundle_display.shelf_view(found))
+        if own:
+            options.console().print(bundle_display.own_view(own))
         if named := os.environ.get("TAGGER_MODEL"):
             options.warn(f"TAGGER_MODEL names {named}, which beats the star")

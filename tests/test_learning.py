@@ -1,0 +1,303 @@
+"""`tagger model adapt` with real files, real networks and real processes killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_commands import Inside
+from test_inventory import raw
+
+from tagger.adapted import folder_beside
+from tagger.adapting import Rehearsal
+from tagger.bundle import (
+    HELD_BACK_FILE,
+    KERAS_FILE,
+    REHEARSAL_FILE,
+    Bundle,
+    choice_file,
+    load_bundle,
+)
+from tagger.data import LabelledImages
+from tagger.inventory import Inventory
+from tagger.records import FASHION_LABELS, OTHER, DecisionKind, Policy
+from tagger.rehearsal import packed, read
+from tagger.training import write_bundle
+from tagger.views import views_of_gray
+
+pytestmark = pytest.mark.model
+
+LABELS = (*FASHION_LABELS, OTHER)
+KNOWN = ("Trouser", "Coat", "Bag")
+HEIGHTS = {"Trouser": 2, "Coat": 11, "Bag": 20, OTHER: 25}
+SHOPS_HEIGHTS = {"Trouser": 20, "Coat": 2, "Bag": 11, OTHER: 6, "Skirt": 16}
+SHOPS_WIDTH = 10
+
+
+def drawn(label: str, chance: np.random.Generator, *, aside: bool) -> np.ndarray:
+    """Draw views of a bar whose height says the label; a shop's are short, and mean others."""
+    gray = chance.integers(0, 40, (28, 28)).astype(np.uint8)
+    if aside:
+        top = SHOPS_HEIGHTS[label]
+        gray[top : top + 4, 9 : 9 + SHOPS_WIDTH] = 200
+    else:
+        gray[HEIGHTS[label] : HEIGHTS[label] + 3, :] = 200
+    return views_of_gray(gray)
+
+
+def pictures(
+    labels: tuple[str, ...], count: int, seed: int, *, aside: bool = False
+) -> LabelledImages:
+    chance = np.random.default_rng(seed)
+    truth = np.array(labels)[chance.integers(0, len(labels), count)]
+    images = np.stack([drawn(one, chance, aside=aside) for one in truth])
+    names = np.arange(count).astype(str)
+    return LabelledImages("bars", images, truth, names, names)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Train a small network of bars, and write it with what it rehearses."""
+    import keras
+
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((28, 28, 3)),
+            layers.Rescaling(1 / 255),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(24, 5, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(len(LABELS), activation="softmax", name="tags"),
+        ]
+    )
+    network.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    data = pictures((*KNOWN, OTHER), 400, 1)
+    truth = np.array([LABELS.index(one) for one in data.labels])
+    network.fit(data.images.astype(np.float32), truth, epochs=5, verbose=0)
+    rehearsed = Rehearsal(
+        pictures(KNOWN, 60, 2), pictures((OTHER,), 10, 3), pictures(KNOWN, 100, 4)
+    )
+    return write_bundle(
+        network,
+        tmp_path_factory.mktemp("bundles") / "bars",
+        labels=LABELS,
+        policy=Policy(0.9),
+        metrics={},
+        training={},
+        more={REHEARSAL_FILE: packed(rehearsed)},
+    )
+
+
+@pytest.fixture
+def tagger(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """Run tagger where this user has chosen the bundle of bars."""
+    choice_file().parent.mkdir(parents=True, exist_ok=True)
+    choice_file().write_text(json.dumps({"bundle": str(bundle.folder)}))
+    made = Inside.__new__(Inside)
+    made.folder = tmp_path
+    made.environment = dict(os.environ)
+    monkeypatch.chdir(tmp_path)
+    Inventory(tmp_path / "inventory.db").__exit__()
+    return made
+
+
+def decide(database: Path, data: LabelledImages, *, first: int = 0) -> None:
+    with Inventory(database) as inventory:
+        for number, (image, label) in enumerate(
+            zip(data.images, data.labels.tolist(), strict=True), first
+        ):
+            other = label == OTHER
+            inventory.decide(
+                f"{number:064x}",
+                DecisionKind.NOT_CATALOGUE if other else DecisionKind.CORRECT,
+                tag=None if other else label,
+                reviewer="ann",
+                prepared=image.tobytes(),
+            )
+
+
+def rows(database: Path) -> list[Any]:
+    with raw(database) as connection:
+        return connection.execute(
+            "SELECT outcome, bundle, beside, decisions FROM adaptation ORDER BY id"
+        ).fetchall()
+
+
+def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
+    tagger: Inside, tmp_path: Path, bundle: Bundle
+) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True))
+
+    tried = tagger("model", "adapt", "--db", database, "--dry-run")
+    assert tried.returncode == 0, tried.stderr + tried.stdout
+    assert "bars-1 would be promoted" in tried.stdout
+    assert rows(database) == []
+    assert list(folder_beside(database).iterdir()) == []
+
+    done = tagger("model", "adapt", "--db", database, "--json")
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["outcome"] == "promoted"
+    assert told["figures"]["accuracy"]["second"] > told["figures"]["accuracy"]["first"]
+    assert rows(database) == [("promoted", "bars-1", 1, 120)]
+    own = load_bundle(folder_beside(database) / "bars-1")
+    assert own.card.digest == told["digest"]
+    assert {REHEARSAL_FILE, HELD_BACK_FILE} < set(own.card.files)
+    assert len(read(own).test) == 100
+
+    status = tagger("status", "--db", database)
+    assert "Network bars-1, which learnt from the decisions here" in status.stdout
+    assert json.loads(tagger("status", "--db", database, "--json").stdout)[
+        "network"
+    ] == ("bars-1")
+    assert "promoted" in tagger("runs", "--db", database).stdout
+    listed = tagger("model", "list", "--db", database)
+    assert "bars-1" in listed.stdout
+
+    again = tagger("model", "adapt", "--db", database, "--if-worth-it")
+    assert again.returncode == 0
+    assert again.stdout == "nothing to do: 0 new decisions, 50 are worth a try\n"
+
+    refused = tagger("model", "adapt", "--db", database)
+    assert refused.returncode == 5, refused.stdout
+    assert "bars-2 is refused" in refused.stdout
+    assert (folder_beside(database) / "bars-2").is_dir()
+
+    back = tagger("model", "rollback", "--db", database)
+    assert back.stdout.startswith("back to /"), back.stdout
+    assert [row[0] for row in rows(database)] == ["promoted", "refused", "rolled-back"]
+    status = tagger("status", "--db", database)
+    assert f"Network {bundle.folder}" in status.stdout
+    more = tagger("model", "rollback", "--db", database)
+    assert more.returncode == 1
+    assert "no network of this inventory's own" in more.stderr
+
+
+def test_a_scan_uses_what_was_learnt_and_leaves_what_a_person_decided(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    database, shop = tmp_path / "inventory.db", tmp_path / "shop"
+    shop.mkdir()
+    for number in range(3):
+        Image.new("L", (60, 80), 60 * number).save(shop / f"{number}.png")
+    scan = ("scan", shop, "--db", database, "--settle", "0s")
+    assert tagger(*scan).returncode == 0
+    with Inventory(database) as inventory:
+        before = list(inventory.items())
+        inventory.decide(
+            str(before[0].digest), DecisionKind.CORRECT, tag="Bag", reviewer="ann"
+        )
+    decide(database, pictures((*KNOWN, OTHER), 90, 5, aside=True))
+    done = tagger("model", "adapt", "--db", database)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    again = tagger(*scan)
+
+    assert again.returncode == 0, again.stderr
+    with Inventory(database) as inventory:
+        after = list(inventory.items())
+    assert {item.model for item in before} == {"bars"}
+    assert {item.model for item in after} == {"bars-1"}
+    assert (after[0].tag, after[0].reviewer) == ("Bag", "ann")
+
+    (folder_beside(database) / "bars-1" / KERAS_FILE).write_bytes(b"x")
+    stopped = tagger(*scan)
+    assert stopped.returncode == 1
+    assert "go back with 'tagger model rollback'" in stopped.stderr + stopped.stdout
+
+
+def test_a_tag_of_the_shop_is_learnt(tagger: Inside, tmp_path: Path) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, "Skirt"), 120, 5, aside=True))
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    own = load_bundle(folder_beside(database) / "bars-1")
+    assert own.card.labels == (*LABELS, "Skirt")
+
+
+def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures(KNOWN, 10, 5))
+    done = tagger("model", "adapt", "--db", database)
+    nightly = tagger(
+        "model", "adapt", "--db", database, "--if-worth-it", "--at-least", 5
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: there are 10 answers to learn from, 50 are needed: go on with "
+        "'tagger review'"
+    )
+    assert nightly.returncode == 0
+    assert nightly.stdout.startswith("nothing to do: there are 10 answers")
+    assert rows(database) == []
+
+
+def test_a_folder_that_cannot_be_written_changes_nothing(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures(KNOWN, 60, 5, aside=True))
+    folder_beside(database).write_text("in the way")
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 1
+    assert "error: cannot write to " in done.stderr
+    assert "nothing has changed" in done.stderr
+    assert rows(database) == []
+
+
+def test_a_network_that_brings_nothing_to_rehearse_is_told(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures(KNOWN, 60, 5))
+    choice_file().write_text(json.dumps({"bundle": "three-block"}))
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 1
+    assert "brings no rehearsal.npz" in done.stderr
+
+
+def test_killed_and_run_again_it_makes_the_same_network(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, OTHER), 90, 5, aside=True))
+    whole = tmp_path / "whole.db"
+    decide(whole, pictures((*KNOWN, OTHER), 90, 5, aside=True))
+    assert tagger("model", "adapt", "--db", whole).returncode == 0
+    command = [sys.executable, "-m", "tagger", "model", "adapt", "--db", str(database)]
+    process = subprocess.Popen(command, env=tagger.environment | dict(os.environ))
+    own = folder_beside(database)
+    while not list(own.glob(".training-*/fold-0/state.json")):
+        assert process.poll() is None, "it was done before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert rows(database) == []
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in own.iterdir()] == ["bars-1"]
+    ours, theirs = (
+        np.load(folder / "bars-1" / HELD_BACK_FILE)["rows"]
+        for folder in (own, folder_beside(whole))
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
