@@ -51,7 +51,7 @@ def read(bundle: Bundle) -> Rehearsal:
         )
     path = bundle.folder / REHEARSAL_FILE
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             parts = [
                 _labelled(part, content[part], content[f"{part}_labels"])
                 for part in _PARTS

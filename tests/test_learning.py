@@ -41,7 +41,7 @@ SHOPS_WIDTH = 10
 
 
 def drawn(label: str, chance: np.random.Generator, *, aside: bool) -> np.ndarray:
-    """Draw views of a bar whose height says the label; a shop's are short, and mean others."""
+    """Draw views of a bar whose height says the label; a shop's mean other things."""
     gray = chance.integers(0, 40, (28, 28)).astype(np.uint8)
     if aside:
         top = SHOPS_HEIGHTS[label]

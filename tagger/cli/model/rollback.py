@@ -11,7 +11,7 @@ def rollback(db: options.Db = None, as_json: options.AsJson = False) -> None:
     What the machine tagged is decided again by the next scan. The network that is left
     stays beside the inventory, but is not tried again by itself.
 
-    Example: tagger model rollback
+    Example: tagger model rollback --db shop.db
     """
     from dataclasses import asdict
 
