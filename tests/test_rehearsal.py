@@ -68,7 +68,7 @@ def test_a_recipe_says_what_is_rehearsed(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     for part, count in (("train", 60), ("t10k", 40)):
         images = chance.integers(0, 256, (count, 28, 28), np.uint8)
-        write_idx(arrays / f"{part}-images-idx3-ubyte", images)
+        write_idx(arrays / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(
             arrays / f"{part}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 10
         )
