@@ -105,6 +105,7 @@ def curve(
                 shop.take(answered),
                 rehearsal,
                 active=Said(_before(force, answered), start.labels),
+                learnt=shop.names[list(force.held_back)] if force.held_back else None,
                 seed=wanted.seed,
             )
         except DataError as error:

@@ -78,6 +78,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     *,
     labels: Sequence[str] = (),
     active: Said | None = None,
+    learnt: NDArray[np.str_] | None = None,
     schedule: Schedule = USUAL,
     folds: int = FOLDS,
     seed: int = 1,
@@ -90,8 +91,10 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     that nothing drifts from one adaptation to the next. `labels` are its own, and
     perhaps more, which it then learns; by default its own. `active` is what the network
     in force said of the answers before it learnt from them; by default it is the one
-    that is started from. What was forgotten is measured against that one always: half a
-    point is all that a shop may ever cost. Raises as `adapting.adapt_in_folds`.
+    that is started from. `learnt` are the names of the answers that it did learn from:
+    a newer one, of a group of which it has learnt a part, is no test of it. What was
+    forgotten is measured against the network that is started from, always: half a point
+    is all that a shop may ever cost. Raises as `adapting.adapt_in_folds`.
     """
     labels = tuple(labels or start.labels)
     adapted = adapt_in_folds(
@@ -110,6 +113,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     rows = _cooled(adapted.held_back, temperature)
     network = calibrated(adapted.network, temperature)
     former = active or Said(probabilities(start.network, answers.images), start.labels)
+    fair = unknown_to_both(answers, learnt)
     remembered = (
         right_about(start.network, start.labels, known.test),
         right_about(network, labels, known.test),
@@ -121,8 +125,28 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
         temperature,
         adapted.share,
         rows,
-        judge(former, Said(rows, labels), answers.labels, answers.groups, remembered),
+        judge(
+            Said(former.rows[fair], former.labels),
+            Said(rows[fair], labels),
+            answers.labels[fair],
+            answers.groups[fair],
+            remembered,
+        ),
     )
+
+
+def unknown_to_both(
+    answers: LabelledImages, learnt: NDArray[np.str_] | None
+) -> NDArray[np.bool_]:
+    """Return which answers, (n,), neither network knows a twin of.
+
+    Those that the network in force learnt from are judged by what was said without
+    them, and without their whole group. What came later counts where its group is new.
+    """
+    if learnt is None:
+        return np.ones(len(answers), np.bool_)
+    old = np.isin(answers.names, learnt)
+    return np.asarray(old | ~np.isin(answers.groups, answers.groups[old]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,13 +189,14 @@ def learn(
     state = own / f".training-{_key(start, found)}"
     try:
         _make_room(own, state)
-        said = _said_before(active, found.answers)
+        said, learnt = _said_before(active, found.answers)
         made = attempt(
             Start(_loaded(start), start.card.labels, start.card.policy),
             found.answers,
             rehearsed,
             labels=found.labels,
             active=said,
+            learnt=learnt,
             on_step=on_step,
             kept=lambda fold: Kept(state / f"fold-{fold}", state.name),
         )
@@ -231,21 +256,26 @@ def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
         raise ModelError(f"{bundle.keras_file} cannot be loaded: {error}") from error
 
 
-def _said_before(active: Bundle, answers: LabelledImages) -> Said:
+def _said_before(
+    active: Bundle, answers: LabelledImages
+) -> tuple[Said, NDArray[np.str_] | None]:
     """Return what the network in force said of answers before it learnt from them.
 
     A bundle that learnt from answers keeps what was said of them by networks that had
-    not: to ask it again would be to ask for what it was told.
+    not: to ask it again would be to ask for what it was told. Returns the digests of
+    these too, None where it has learnt from none.
     """
+    learnt = None
     rows = BundleClassifier(active).classify(answers.images)
     if HELD_BACK_FILE in active.card.files:
         with np.load(active.folder / HELD_BACK_FILE, allow_pickle=False) as content:
             held_back = dict(
                 zip(content["digests"].tolist(), content["rows"], strict=True)
             )
+        learnt = np.array(list(held_back), np.str_)
         for number, digest in enumerate(answers.names.tolist()):
             rows[number] = held_back.get(digest, rows[number])
-    return Said(rows, active.card.labels)
+    return Said(rows, active.card.labels), learnt
 
 
 def _write(

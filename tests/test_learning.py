@@ -26,6 +26,7 @@ from tagger.bundle import (
 )
 from tagger.data import LabelledImages
 from tagger.inventory import Inventory
+from tagger.learning import unknown_to_both
 from tagger.records import FASHION_LABELS, OTHER, DecisionKind, Policy
 from tagger.rehearsal import packed, read
 from tagger.training import write_bundle
@@ -301,3 +302,15 @@ def test_killed_and_run_again_it_makes_the_same_network(
         for folder in (own, folder_beside(whole))
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_newer_answer_is_no_test_of_a_network_that_learnt_from_its_twin() -> None:
+    names = np.array(["a", "b", "c", "d"])
+    groups = np.array(["1", "1", "2", "2"])
+    data = pictures(KNOWN, 4, 1)
+    data = LabelledImages("x", data.images, data.labels, groups, names)
+
+    found = unknown_to_both(data, np.array(["a", "gone"]))
+
+    assert found.tolist() == [True, False, True, True]
+    assert unknown_to_both(data, None).all()

@@ -70,7 +70,8 @@ def test_a_recipe_says_what_is_rehearsed(tmp_path: Path) -> None:
         images = chance.integers(0, 256, (count, 28, 28), np.uint8)
         write_idx(arrays / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(
-            arrays / f"{part}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 10
+            arrays / f"{part}-labels-idx1-ubyte.gz",
+            np.arange(count, dtype=np.uint8) % 10,
         )
     write_labelled_samples(tmp_path / "photographs")
     recipe = tmp_path / "r.toml"
