@@ -197,6 +197,7 @@ def learn(
             labels=found.labels,
             active=said,
             learnt=learnt,
+            schedule=USUAL,
             on_step=on_step,
             kept=lambda fold: Kept(state / f"fold-{fold}", state.name),
         )
