@@ -281,9 +281,8 @@ def test_a_network_that_brings_nothing_to_rehearse_is_told(
     assert "brings no rehearsal.npz" in done.stderr
 
 
-def test_killed_and_run_again_it_makes_the_same_network(
-    tagger: Inside, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("tagger")
+def test_killed_and_run_again_it_makes_the_same_network(tmp_path: Path) -> None:
     database, whole = tmp_path / "inventory.db", tmp_path / "whole.db"
     for one in (database, whole):
         decide(one, pictures((*KNOWN, OTHER), 90, 5, aside=True))
