@@ -227,8 +227,13 @@ def _claim(  # noqa: PLR0913, PLR0917  a test is made of these
         answers_needed(int(rights[at]), int(counts[at] - rights[at]), precision, share)
         for at in starts
     ]
-    # Where both are as near, the lower threshold: there are more pictures of it.
-    nearest = min(range(len(starts)), key=lambda n: (needed[n], STARTS[n]))
+    # Where several are as near, the lowest: there are more pictures of it. But where
+    # too many are wrong, even of what is no even sample, it is better to be strict.
+    above = [right[confidence >= start] for start in STARTS]
+    hopeless = [bool(len(some)) and some.mean() < precision for some in above]
+    nearest = min(range(len(starts)), key=lambda n: (hopeless[n], needed[n], STARTS[n]))
+    if all(hopeless):
+        nearest = 0
     at = starts[nearest]
     return Claim(
         tag,

@@ -654,6 +654,27 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Assurance:
+    """How well it is known what the machine does without a person.
+
+    Of `audited` pictures that the policy in force accepts, drawn at random, `right`
+    were right. `certificate` is the newest of the network, and `audited_since` counts
+    the answers to audits after it; one that `waits` could be made, and has not been.
+    `confused` counts decisions by (machine's tag, person's tag), those that differ, the
+    most frequent first; the latter None for what is no catalogue item.
+    """
+
+    network: str
+    digest: str
+    audited: int
+    right: int
+    certificate: Certificate | None
+    audited_since: int
+    confused: tuple[tuple[str, str | None, int], ...]
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
     """What taking in another inventory's decisions did.
 

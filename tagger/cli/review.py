@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,6 +119,7 @@ def review(
                 code = _show(begun, plain=plain)
         if code != _HUNG_UP:
             _tell_end(begun)
+            _tell_what_is_proven(inventory, audited=audit is not None)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -224,3 +226,19 @@ def _tell_end(begun: "Sitting") -> None:
     told = ending(begun.summary(), left=begun.waiting, audit=begun.audit())
     options.console().print()
     options.console().print(told)
+
+
+def _tell_what_is_proven(inventory: "Inventory", *, audited: bool) -> None:
+    """Tell what is known of the machine's work alone; after an audit, as of now."""
+    from tagger.bundle import default_bundle
+    from tagger.certificate_display import assurance
+    from tagger.errors import ModelError
+    from tagger.proof import as_of_now
+
+    known = inventory.assurance()
+    if known is None:
+        return
+    if audited:
+        with suppress(ModelError):  # the network is gone: what was certified is told
+            known = as_of_now(inventory, known, default_bundle().card)
+    options.console().print(assurance(known))

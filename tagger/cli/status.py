@@ -30,18 +30,24 @@ def status(
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
+        sure = inventory.assurance()
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
     choice = chosen()
     if as_json:
         from dataclasses import asdict
 
-        options.print_json(asdict(found) | {"network": choice or DEFAULT_BUNDLE})
+        known = {"assurance": None if sure is None else asdict(sure)}
+        network = {"network": choice or DEFAULT_BUNDLE}
+        options.print_json(asdict(found) | network | known)
     else:
-        from tagger import display
+        from tagger import certificate_display, display
         from tagger.text import printable
 
         console = options.console()
         console.print(display.inventory_status(found))
+        if sure is not None:
+            console.print()
+            console.print(certificate_display.assurance(sure))
         if choice is not None:
             told = f"Network {choice}, chosen with 'tagger model use'"
             console.print(printable(told))

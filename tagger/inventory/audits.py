@@ -51,7 +51,7 @@ def draw(
     for audit in results(connection):
         if _open(connection, audit.id):
             return audit
-    model_id, policy = _in_force(connection)
+    model_id, policy = in_force(connection)
     if least is not None:
         policy = Policy(least, policy.margin if policy else 0.0)
     here = _drawn_from(model_id, policy, least, tag)
@@ -164,6 +164,19 @@ def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
     )
 
 
+def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
+    """Return the network that tagged most of what there is, and its policy."""
+    model_id = connection.scalar(
+        select(PredictionRow.model_id)
+        .join(Image, Image.prediction_id == PredictionRow.id)
+        .where(Image.state == State.TAGGED)
+        .group_by(PredictionRow.model_id)
+        .order_by(func.count().desc())
+        .limit(1)
+    )
+    return model_id, None if model_id is None else policy_of(connection, model_id)
+
+
 def policy_of(connection: Connection, model_id: int) -> Policy | None:
     """Return the policy in force for a network; None where none ever was."""
     row = connection.execute(
@@ -178,19 +191,6 @@ def policy_of(connection: Connection, model_id: int) -> Policy | None:
 def _open(connection: Connection, audit_id: int) -> bool:
     query = select(Sampled.id).where(unanswered(audit_id)).limit(1)
     return connection.scalar(query) is not None
-
-
-def _in_force(connection: Connection) -> tuple[int | None, Policy | None]:
-    """Return the network that tagged most of what there is, and its policy."""
-    model_id = connection.scalar(
-        select(PredictionRow.model_id)
-        .join(Image, Image.prediction_id == PredictionRow.id)
-        .where(Image.state == State.TAGGED)
-        .group_by(PredictionRow.model_id)
-        .order_by(func.count().desc())
-        .limit(1)
-    )
-    return model_id, None if model_id is None else policy_of(connection, model_id)
 
 
 def _drawn_from(

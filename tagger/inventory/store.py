@@ -45,6 +45,7 @@ from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
 from tagger.records import (
     OTHER,
     Answer,
+    Assurance,
     AuditResult,
     Certificate,
     CheckReport,
@@ -209,6 +210,11 @@ class Inventory:
         """Return the newest certificate of a network; None where none was made."""
         with self._database.reading() as connection:
             return certificates.newest(connection, model_digest)
+
+    def assurance(self) -> Assurance | None:
+        """Tell how well it is known what the machine does alone; None before a scan."""
+        with self._database.reading() as connection:
+            return certificates.assurance(connection)
 
     def certificates(self) -> list[Certificate]:
         """Return all certificates, the newest first."""
