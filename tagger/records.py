@@ -262,7 +262,8 @@ class RunSummary:
     `unreadable` how the images of the scanned roots stand after it. `tags` counts the
     tags in force. `doubted` are the folders that have lost more than can be believed.
     `drift` compares what was read with the month before, root by root. `warnings` are
-    sentences for a person.
+    sentences for a person. `shift` tells how far the pictures are from those that the
+    network knows, and `careful` what was done about it.
     """
 
     run_id: int | None
@@ -283,6 +284,8 @@ class RunSummary:
     doubted: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
+    shift: float | None = None
+    careful: str = ""
 
 
 @dataclass(frozen=True, slots=True)

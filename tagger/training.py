@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from tagger.bundle import (
     CARD_FILE,
+    FAMILIAR_FILE,
     KERAS_FILE,
     LITERT_FILE,
     Bundle,
@@ -41,6 +43,7 @@ from tagger.data import LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
+from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
 from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
@@ -172,8 +175,10 @@ def finish(
         found = _seen(network, photographs or held.values())
         policy = choose_policy(*found, LABELS)
     metrics: dict[str, float] = {}
+    known: dict[str, NDArray[np.float32]] = {}
     for name, data in held.items():
         rows, truth = _seen(network, [data])
+        known[name] = rows
         tags = truth != LABELS.index(OTHER)
         right = rows.argmax(axis=1) == truth
         metrics[f"{name}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
@@ -199,6 +204,7 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
+        more={FAMILIAR_FILE: packed(familiar(known, LABELS))} if known else {},
     )
 
 
@@ -215,11 +221,13 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
     policy: Policy,
     metrics: dict[str, float],
     training: dict[str, Any],
+    more: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
 
     An existing bundle there is replaced only when the new one is complete. `labels`
-    are those of the network's outputs, in order; metrics are shares, in [0, 1].
+    are those of the network's outputs, in order; metrics are shares, in [0, 1]. `more`
+    are other files of the bundle, by name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
@@ -227,13 +235,15 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
         draft.mkdir()
         _without_optimizer(network).save(draft / KERAS_FILE)
         _convert(network, draft / LITERT_FILE)
+        for name, content in more.items():
+            (draft / name).write_bytes(content)
         card = ModelCard(
             name=folder.name,
             labels=tuple(labels),
             preparing=PREPARING,
             policy=policy,
             views=int(network.input_shape[-1]),
-            files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE)},
+            files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE, *more)},
             metrics={name: round(value, 4) for name, value in metrics.items()},
             training=training | _circumstances(),
         )

@@ -38,18 +38,21 @@ def calibrate(
     """
     from dataclasses import asdict
 
+    from tagger.caution import Caution
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
     from tagger.proof import prove, says_the_same
 
     with Inventory(options.database(db), create=False) as inventory:
-        card = options.bundle(model).card
+        bundle = options.bundle(model)
+        card = bundle.card
+        caution = Caution(bundle.familiar_file)
         before = inventory.certificate(card.digest)
         proof = prove(
             inventory,
             card.identity,
             bundled=card.policy,
-            careful=card.policy,
+            careful=caution.policy(card.policy, inventory.shift(card.digest)),
             precision=precision,
             certainty=certainty,
         )

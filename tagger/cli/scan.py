@@ -97,6 +97,7 @@ def scan(
     from dataclasses import replace
 
     from tagger import scan as scanning
+    from tagger.caution import Caution
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
     from tagger.workers import Workers
@@ -118,8 +119,11 @@ def scan(
             Workers() as workers,
         ):
             certificate = inventory.certificate(bundle.card.digest)
-            if threshold is None and certificate and certificate.policy:
-                policy = certificate.policy
+            caution = Caution(bundle.familiar_file)
+            if threshold is not None:
+                caution = scanning.TAKEN_AS_IT_IS
+            elif certificate and certificate.policy:
+                policy, caution = certificate.policy, scanning.TAKEN_AS_IT_IS
             telling.begin(folders, database, dead)
             summary = scanning.scan(
                 folders,
@@ -138,6 +142,7 @@ def scan(
                 track=telling.track,
                 interruption=interruption,
                 prepare_all=workers.prepare,
+                caution=caution,
             )
     code = scanning.exit_code(summary)
     telling.end(summary, code)

@@ -221,6 +221,13 @@ class Inventory:
         with self._database.reading() as connection:
             return list(certificates.every(connection))
 
+    def shift(self, model_digest: str) -> float | None:
+        """Return how far the pictures are from those a network knows, if measured."""
+        with self._database.reading() as connection:
+            return connection.scalar(
+                select(Model.shift).where(Model.digest == model_digest)
+            )
+
     def classified_by(self, model_digest: str) -> bool:
         """Whether a network ever classified here."""
         query = select(Model.id).where(Model.digest == model_digest)
