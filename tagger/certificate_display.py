@@ -45,7 +45,7 @@ def calibration(
 
 def assurance(found: Assurance) -> RenderableType:
     """Tell what is known of the machine's work alone, and what would tell more."""
-    lines = [_measured(found), *_certified(found)]
+    lines = [_measured(found), *certified_lines(found)]
     if found.confused:
         pairs = ", ".join(
             f"{machine} is {person or 'no catalogue item'} ({count:,})"
@@ -53,6 +53,11 @@ def assurance(found: Assurance) -> RenderableType:
         )
         lines.append(f"Most often corrected: {pairs}.")
     return Group(*(Text(printable(line)) for line in lines))
+
+
+def certified_lines(found: Assurance) -> list[str]:
+    """Tell what is certified, and what is lacking; fit to be shown."""
+    return [printable(line) for line in _certified(found)]
 
 
 def next_steps(found: Certificate) -> Iterator[str]:
