@@ -181,7 +181,7 @@ def _outcome(found: Certificate, *, withdrawn: bool) -> str:
 
 
 def _rests_on(heard: Testimony) -> Iterator[str]:
-    used = f"Used: {len(heard.answers):,} answers to audits, drawn at random"
+    used = f"Used: {heard.pictures:,} answers to audits, drawn at random"
     if heard.from_queue:
         used += (
             f"; {heard.from_queue:,} of them were given in the review, with the tag in "

@@ -596,10 +596,10 @@ class Contradiction:
 class Testimony:
     """All that persons have said that is honest evidence about a network here.
 
-    `answers` are in the order they were drawn. Of them `from_queue` were given in the
-    review, where the tag was shown, before the audit drew them, and `skipped` are
-    pictures that nobody answered though later ones were: they count as wrong, as the
-    contradicted do. `waiting` pictures of audits wait for an answer.
+    `answers` are in the order they were drawn, one each time. About `from_queue`
+    pictures they were given in the review, where the tag was shown, before an audit
+    drew them. `skipped` were passed over by who answered later ones: they count as
+    wrong, as the contradicted do. `waiting` wait for an answer.
     """
 
     answers: tuple[AuditedAnswer, ...]
@@ -608,6 +608,11 @@ class Testimony:
     waiting: int = 0
     contradictions: tuple[Contradiction, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the answers are about."""
+        return len({one.digest for one in self.answers})
 
 
 @dataclass(frozen=True, slots=True)

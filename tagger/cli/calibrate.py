@@ -60,7 +60,7 @@ def calibrate(
             inventory.keep_certificate(proof.certificate)
     found, heard = proof.certificate, proof.testimony
     if as_json:
-        rest = asdict(heard) | {"answers": len(heard.answers)}
+        rest = asdict(heard) | {"answers": heard.pictures}
         options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
     else:
         from tagger.certificate_display import calibration

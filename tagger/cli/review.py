@@ -202,8 +202,8 @@ def _audit_id(
     if audit is None:
         raise ReviewError(f"nothing is left to audit with a confidence from {least:g}")
     if audit.answered:
-        said = f"{audit.answered} of {audit.sampled} answered"
-        typer.echo(f"audit {audit.id} goes on: {said}", err=True)
+        said = f"{audit.answered} of {audit.sampled} are answered already"
+        typer.echo(f"audit {audit.id}: {said}", err=True)
     return audit.id
 
 

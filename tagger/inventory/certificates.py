@@ -48,9 +48,9 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
 
     Of an audit that is being answered the answers so far count, in the order of the
     draw; what was passed over on the way counts as wrong, as it may have been passed
-    over for being hard, and so does what persons contradict each other about. Bytes
-    count once. Left out is what a person had answered before the network came here, and
-    what audits of an older tagger drew nobody knows from what.
+    over for being hard, and so does what persons contradict each other about. Left out
+    is what a person had answered before the network came here, and audits of an older
+    tagger of which nobody knows what they were drawn from.
     """
     said = _standing(connection)
     drawn = _Drawn(said, set(_contradicted(said)))
@@ -60,7 +60,7 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
         drawn.read(list(sample))
     return Testimony(
         answers=tuple(drawn.answers),
-        from_queue=drawn.counts["from_queue"],
+        from_queue=len(drawn.from_queue),
         skipped=drawn.counts["skipped"],
         waiting=drawn.counts["waiting"],
         contradictions=tuple(_contradictions(connection, said)),
@@ -115,13 +115,13 @@ def assurance(connection: Connection) -> Assurance | None:
         return None
     policy = policy or Policy(1.0)
     heard = testimony(connection, model.digest).answers
-    measured = [one for one in heard if _measures(one, policy)]
+    measured = {one.digest: one.right for one in heard if _measures(one, policy)}
     certificate = newest(connection, model.digest)
     return Assurance(
         network=model.name,
         digest=model.digest,
         audited=len(measured),
-        right=sum(one.right for one in measured),
+        right=sum(measured.values()),
         certificate=certificate,
         audited_since=_audited_since(connection, certificate),
         confused=_confused(connection),
@@ -251,7 +251,7 @@ class _Drawn:
     def __post_init__(self) -> None:
         self.answers: list[AuditedAnswer] = []
         self.counts: Counter[str] = Counter()
-        self._seen: set[str] = set()
+        self.from_queue: set[str] = set()
 
     def read(self, sample: Sequence[Mapping[str, Any]]) -> None:
         """Take in the sample of one audit, in the order of its draw."""
@@ -260,12 +260,12 @@ class _Drawn:
             found = self._answer(row)
             if found is None and row["there"]:
                 self.counts["skipped" if place < end else "waiting"] += 1
-            if place >= end or row["digest"] in self._seen:
+            if place >= end:
                 continue
             if found is None and not row["there"]:
                 continue
-            self._seen.add(row["digest"])
-            self.counts["from_queue"] += found is not None and found.source != _AUDIT
+            if found is not None and found.source != _AUDIT:
+                self.from_queue.add(row["digest"])
             self.answers.append(self._read(row, found))
 
     def _reached(self, sample: Sequence[Mapping[str, Any]]) -> int:
