@@ -44,7 +44,8 @@ def build(folder: Path, items: int) -> Path:
     connection.executescript(
         f"""
         INSERT INTO root (id, path) VALUES (1, '{folder}');
-        INSERT INTO model VALUES (1, 'bench', '{"e" * 64}', '{labels()}');
+        INSERT INTO model (id, name, digest, labels)
+        VALUES (1, 'bench', '{"e" * 64}', '{labels()}');
         """
     )
     with connection:

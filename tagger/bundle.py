@@ -20,6 +20,7 @@ DEFAULT_BUNDLE: Final = "shops"
 KERAS_FILE: Final = "model.keras"
 LITERT_FILE: Final = "model.tflite"
 CARD_FILE: Final = "card.json"
+FAMILIAR_FILE: Final = "familiar.json"
 REHEARSAL_FILE: Final = "rehearsal.npz"
 HELD_BACK_FILE: Final = "held-back.npz"
 
@@ -75,6 +76,12 @@ class Bundle:
     def litert_file(self) -> Path:
         """The same network, converted for LiteRT."""
         return self.folder / LITERT_FILE
+
+    @property
+    def familiar_file(self) -> Path | None:
+        """What the network knows (see `familiarity`); None where nobody measured it."""
+        there = FAMILIAR_FILE in self.card.files
+        return self.folder / FAMILIAR_FILE if there else None
 
 
 def models_folder() -> Path:

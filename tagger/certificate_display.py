@@ -8,7 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.intervals import wilson
-from tagger.records import Agreement, Certificate, Claim, Contradiction, Testimony
+from tagger.records import (
+    Agreement,
+    Assurance,
+    Certificate,
+    Claim,
+    Contradiction,
+    Testimony,
+)
 from tagger.text import printable
 
 _MOST_CONTRADICTIONS: Final = 10
@@ -36,6 +43,23 @@ def calibration(
     return Group(*parts)
 
 
+def assurance(found: Assurance) -> RenderableType:
+    """Tell what is known of the machine's work alone, and what would tell more."""
+    lines = [_measured(found), *certified_lines(found)]
+    if found.confused:
+        pairs = ", ".join(
+            f"{machine} is {person or 'no catalogue item'} ({count:,})"
+            for machine, person, count in found.confused
+        )
+        lines.append(f"Most often corrected: {pairs}.")
+    return Group(*(Text(printable(line)) for line in lines))
+
+
+def certified_lines(found: Assurance) -> list[str]:
+    """Tell what is certified, and what is lacking; fit to be shown."""
+    return [printable(line) for line in _certified(found)]
+
+
 def next_steps(found: Certificate) -> Iterator[str]:
     """Say what is not certified, and which audit would bring it nearest."""
     joint, *alone = found.claims
@@ -56,6 +80,42 @@ def warnings(heard: Testimony) -> Iterator[str]:
     yield from _contradictions(heard.contradictions)
     for one in heard.agreements:
         yield from _agreement(one)
+
+
+def _measured(found: Assurance) -> str:
+    if not found.audited:
+        return (
+            "No audit tells how often the machine is right alone: "
+            "tagger review --audit 100"
+        )
+    share = wilson(found.right, found.audited)
+    return (
+        f"Of what the machine accepts alone, {share.value:.1%} of {share.of:,} audited "
+        f"is right (95 % sure: {share.low:.0%} to {share.high:.0%})."
+    )
+
+
+def _certified(found: Assurance) -> Iterator[str]:
+    certificate = found.certificate
+    if certificate is None:
+        yield "Nothing is certified yet: tagger calibrate tells what it takes."
+        return
+    made = f"Certified on {certificate.made_at.astimezone():%Y-%m-%d}"
+    if found.waits:
+        made = "Can be certified now ('tagger calibrate' does)"
+    if certificate.policy is None:
+        yield "Nothing is certified yet."
+    else:
+        tags = [c.tag for c in certificate.claims if c.tag and c.threshold is not None]
+        what = "all tags together" if certificate.joint else ", ".join(tags)
+        yield (
+            f"{made} for {what}: {certificate.precision:.0%} right, "
+            f"certainty {certificate.certainty:.0%}; accepted alone "
+            f"{certificate.accepts:.0%}, before {certificate.accepted_before:.0%}."
+        )
+    yield from next_steps(certificate)
+    if found.audited_since:
+        yield f"{found.audited_since:,} audited since then: tagger calibrate"
 
 
 def _claims(found: Certificate) -> Table:
@@ -121,7 +181,7 @@ def _outcome(found: Certificate, *, withdrawn: bool) -> str:
 
 
 def _rests_on(heard: Testimony) -> Iterator[str]:
-    used = f"Used: {len(heard.answers):,} answers to audits, drawn at random"
+    used = f"Used: {heard.pictures:,} answers to audits, drawn at random"
     if heard.from_queue:
         used += (
             f"; {heard.from_queue:,} of them were given in the review, with the tag in "

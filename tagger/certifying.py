@@ -90,29 +90,38 @@ class Population:
 def evidence_of(
     answers: Sequence[AuditedAnswer], tags: Sequence[str], bundled: Policy
 ) -> Evidence:
-    """Put answers as arrays; those that the bundled policy's margin flags are left.
+    """Put answers as arrays; what no threshold accepts is left out.
 
-    And those that the network itself took for no catalogue item: no threshold accepts
-    them.
+    That is what the bundled policy's margin flags, and what the network itself took
+    for no catalogue item. What several audits drew counts once, as drawn by each.
     """
     numbers = {tag: number for number, tag in enumerate(tags)}
-    eligible = [
-        one
-        for one in answers
-        if one.prediction.other <= one.prediction.confidence
-        and one.prediction.margin >= bundled.margin
-        and one.prediction.tag in numbers
-    ]
+    eligible: dict[str, list[AuditedAnswer]] = {}
+    for one in answers:
+        said = one.prediction
+        sure = said.other <= said.confidence and said.margin >= bundled.margin
+        if sure and said.tag in numbers:
+            eligible.setdefault(one.digest, []).append(one)
+    draws = list(eligible.values())
+    saids = [one[0].prediction for one in draws]
     return Evidence(
         tags=tuple(tags),
-        tag=np.array([numbers[one.prediction.tag] for one in eligible], np.int64),
-        confidence=np.array([one.prediction.confidence for one in eligible], float),
-        right=np.array([one.right for one in eligible], bool),
+        tag=np.array([numbers[said.tag] for said in saids], np.int64),
+        confidence=np.array([said.confidence for said in saids], float),
+        right=np.array([any(one.right for one in some) for some in draws], bool),
         own_from=np.array(
-            [_drawn_from(one, one.prediction.tag, bundled) for one in eligible], float
+            [
+                min(_drawn_from(one, one.prediction.tag, bundled) for one in some)
+                for some in draws
+            ],
+            float,
         ),
         joint_from=np.array(
-            [_all_drawn_from(one, tags, bundled) for one in eligible], float
+            [
+                min(_all_drawn_from(one, tags, bundled) for one in some)
+                for some in draws
+            ],
+            float,
         ),
     )
 
@@ -227,8 +236,13 @@ def _claim(  # noqa: PLR0913, PLR0917  a test is made of these
         answers_needed(int(rights[at]), int(counts[at] - rights[at]), precision, share)
         for at in starts
     ]
-    # Where both are as near, the lower threshold: there are more pictures of it.
-    nearest = min(range(len(starts)), key=lambda n: (needed[n], STARTS[n]))
+    # Where several are as near, the lowest: there are more pictures of it. But where
+    # too many are wrong, even of what is no even sample, it is better to be strict.
+    above = [right[confidence >= start] for start in STARTS]
+    hopeless = [bool(len(some)) and some.mean() < precision for some in above]
+    nearest = min(range(len(starts)), key=lambda n: (hopeless[n], needed[n], STARTS[n]))
+    if all(hopeless):
+        nearest = 0
     at = starts[nearest]
     return Claim(
         tag,

@@ -77,6 +77,8 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
     parts: list[RenderableType] = [
         _side_by_side(found, stand, _counts("Tags", summary.tags)),
     ]
+    if summary.careful:
+        parts += [Text(), Text(f"{summary.careful[:1].upper()}{summary.careful[1:]}.")]
     if summary.unreadable_images:
         parts += [Text(), _unreadable(summary.unreadable_images)]
     parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]

@@ -1,14 +1,23 @@
 """From what audits tell of a network to a certificate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
+from tagger.bundle import ModelCard
+from tagger.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.certifying import Population, certified_policy, certify, evidence_of
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
-from tagger.records import OTHER, Certificate, ModelIdentity, Policy, Testimony
+from tagger.records import (
+    OTHER,
+    Assurance,
+    Certificate,
+    ModelIdentity,
+    Policy,
+    Testimony,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,27 @@ def _share(population: Population, policy: Policy, tags: list[str]) -> float:
     if not len(population.tag):
         return 0.0
     return float(population.accepted(policy, tags).mean())
+
+
+def as_of_now(inventory: Inventory, known: Assurance, card: ModelCard) -> Assurance:
+    """Return what is known with what could be certified now; nothing is written.
+
+    As it was known where the card is another network's.
+    """
+    if card.digest != known.digest:
+        return known
+    before = known.certificate
+    found = prove(
+        inventory,
+        card.identity,
+        bundled=card.policy,
+        careful=card.policy,
+        precision=before.precision if before else TARGET_PRECISION,
+        certainty=before.certainty if before else CERTAINTY,
+    )
+    fresh = not says_the_same(before, found.certificate)
+    waits = fresh and found.certificate.policy is not None
+    return replace(known, certificate=found.certificate, audited_since=0, waits=waits)
 
 
 def says_the_same(before: Certificate | None, now: Certificate) -> bool:

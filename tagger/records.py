@@ -262,7 +262,8 @@ class RunSummary:
     `unreadable` how the images of the scanned roots stand after it. `tags` counts the
     tags in force. `doubted` are the folders that have lost more than can be believed.
     `drift` compares what was read with the month before, root by root. `warnings` are
-    sentences for a person.
+    sentences for a person. `shift` tells how far the pictures are from those that the
+    network knows, and `careful` what was done about it.
     """
 
     run_id: int | None
@@ -283,6 +284,8 @@ class RunSummary:
     doubted: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
+    shift: float | None = None
+    careful: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,10 +596,10 @@ class Contradiction:
 class Testimony:
     """All that persons have said that is honest evidence about a network here.
 
-    `answers` are in the order they were drawn. Of them `from_queue` were given in the
-    review, where the tag was shown, before the audit drew them, and `skipped` are
-    pictures that nobody answered though later ones were: they count as wrong, as the
-    contradicted do. `waiting` pictures of audits wait for an answer.
+    `answers` are in the order they were drawn, one each time. About `from_queue`
+    pictures they were given in the review, where the tag was shown, before an audit
+    drew them. `skipped` were passed over by who answered later ones: they count as
+    wrong, as the contradicted do. `waiting` wait for an answer.
     """
 
     answers: tuple[AuditedAnswer, ...]
@@ -605,6 +608,11 @@ class Testimony:
     waiting: int = 0
     contradictions: tuple[Contradiction, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures the answers are about."""
+        return len({one.digest for one in self.answers})
 
 
 @dataclass(frozen=True, slots=True)
@@ -651,6 +659,27 @@ class Certificate:
         return self.policy is not None and (
             self.claims[0].threshold == self.policy.threshold
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """How well it is known what the machine does without a person.
+
+    Of `audited` pictures that the policy in force accepts, drawn at random, `right`
+    were right. `certificate` is the newest of the network, and `audited_since` counts
+    the answers to audits after it; one that `waits` could be made, and has not been.
+    `confused` counts decisions by (machine's tag, person's tag), those that differ, the
+    most frequent first; the latter None for what is no catalogue item.
+    """
+
+    network: str
+    digest: str
+    audited: int
+    right: int
+    certificate: Certificate | None
+    audited_since: int
+    confused: tuple[tuple[str, str | None, int], ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from time import perf_counter
 from typing import Any
 
+from tagger.caution import LIMIT, Caution
 from tagger.discover import Rules, absolute, check_root, walk
 from tagger.drift import DAYS, Tally, compare, describe
 from tagger.errors import EXIT_UNREADABLE, FolderError
@@ -68,6 +69,13 @@ class ScanOptions:
     settle: float = 0.0
     max_missing: float = 0.2
     follow_links: bool = False
+
+
+TAKEN_AS_IT_IS = Caution(None)
+"""No caution: the policy holds whatever the pictures are like."""
+
+_SOME = 5000
+"""Pictures by which a shift is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +133,11 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
     prepare_all: PrepareAll = prepare_here,
+    caution: Caution = TAKEN_AS_IT_IS,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
+    The policy is made more careful by `caution` where the pictures are unfamiliar.
     What prepares the pictures comes in as `prepare_all`; without, it is done here, and
     a picture that crashes its decoder takes everything with it (see `workers`).
     Raises FolderError before anything is written when a folder that holds nothing known
@@ -145,10 +155,11 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             recording.take_in(place.root)
         with _much_kept():
             plans = [_plan_place(place, recording, options, stop) for place in places]
+        in_force = caution.policy(policy, recording.shift())
         if not all(plan.empty for plan in plans):
-            recording.enforce(policy, _decide)
+            recording.enforce(in_force, _decide)
         pipeline = Pipeline(
-            prepare_all, classifier, policy, recording.predictions, options.batch_size
+            prepare_all, classifier, in_force, recording.predictions, options.batch_size
         )
         run = _Run(recording, pipeline, options, stop)
         if kind := inventory.network_file_system():
@@ -157,12 +168,18 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
                 "damage it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
+        if pipeline.classified and caution.familiar is not None:
+            recording.note_shift(_shift(recording, caution))
+            in_force = caution.policy(policy, recording.shift())
+            recording.enforce(in_force, _decide)
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
             warnings=tuple(run.warnings),
             doubted=tuple(str(path) for path in run.doubted),
             drift=drift,
+            shift=recording.shift(),
+            careful=_careful(policy, in_force, recording.shift()),
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -174,6 +191,25 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             tallies={root: asdict(tally) for root, tally in run.tallies.items()},
         )
     return summary
+
+
+def _shift(recording: Recording, caution: Caution) -> float | None:
+    """Measure how far the pictures are from those that the network knows."""
+    import numpy as np  # noqa: PLC0415  nothing was classified, nothing is measured
+
+    rows = np.array(recording.some_said(_SOME), np.float32)
+    return caution.shift(rows)
+
+
+def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
+    """Say that more is asked of unfamiliar pictures, where it is."""
+    if in_force == policy or shift is None:
+        return ""
+    return (
+        f"these pictures are unlike those the network knows (shift {shift:.1f}, limit "
+        f"{LIMIT:g}): accepted from {in_force.threshold:.2f} on in place of "
+        f"{policy.threshold:.2f}, until 'tagger calibrate' certifies"
+    )
 
 
 @contextmanager
@@ -243,7 +279,14 @@ def _told(
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in ("run_id", "unreadable_images", "warnings", "doubted", "drift"):
+    for name in (
+        "run_id",
+        "unreadable_images",
+        "warnings",
+        "doubted",
+        "drift",
+        "careful",
+    ):
         del counts[name]
     return counts
 

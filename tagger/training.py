@@ -25,6 +25,7 @@ from tagger import rehearsal
 from tagger.adapting import Rehearsal
 from tagger.bundle import (
     CARD_FILE,
+    FAMILIAR_FILE,
     KERAS_FILE,
     LITERT_FILE,
     REHEARSAL_FILE,
@@ -45,6 +46,7 @@ from tagger.data import LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
+from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
 from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
@@ -176,8 +178,10 @@ def finish(
         found = _seen(network, photographs or held.values())
         policy = choose_policy(*found, LABELS)
     metrics: dict[str, float] = {}
+    known: dict[str, NDArray[np.float32]] = {}
     for name, data in held.items():
         rows, truth = _seen(network, [data])
+        known[name] = rows
         tags = truth != LABELS.index(OTHER)
         right = rows.argmax(axis=1) == truth
         metrics[f"{name}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
@@ -204,12 +208,16 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
-        more=_files(rehearsed),
+        more=_files(rehearsed) | _familiar(known),
     )
 
 
 def _files(rehearsed: Rehearsal | None) -> dict[str, bytes]:
     return {} if rehearsed is None else {REHEARSAL_FILE: rehearsal.packed(rehearsed)}
+
+
+def _familiar(known: Mapping[str, NDArray[np.float32]]) -> dict[str, bytes]:
+    return {FAMILIAR_FILE: packed(familiar(known, LABELS))} if known else {}
 
 
 def training_folder(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What audits testify in an inventory, and `tagger calibrate` from draw to scan."""
 
+import io
 import json
 import shutil
 from collections.abc import Iterable
@@ -9,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from support import SAMPLES, FakeClassifier
 from test_cli import Tagger
 from test_reviewing import ROOT, digest_of, tagged
 
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
-from tagger.certificate_display import warnings
+from tagger.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
+from tagger.certificate_display import assurance, warnings
 from tagger.inventory import Inventory, Tagged, decisions
 from tagger.policy import decide
-from tagger.proof import prove
+from tagger.proof import as_of_now, prove
 from tagger.records import (
     OTHER,
     Answer,
@@ -36,6 +38,9 @@ from tagger.records import (
 
 NETWORK = FakeClassifier().identity
 BUNDLED = Policy(0.96)
+NEVER_AUDITED = (
+    "No audit tells how often the machine is right alone: tagger review --audit 100"
+)
 
 
 def scan(
@@ -387,3 +392,60 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
 
 def with_other(said: Prediction) -> Prediction:
     return replace(said, probabilities=(*said.probabilities[:-1], 0.0, 0.03))
+
+
+def lines(inventory: Inventory) -> list[str]:
+    found = inventory.assurance()
+    assert found is not None
+    console = Console(width=200, file=io.StringIO())
+    console.print(assurance(found))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
+    shelf: Inventory,
+) -> None:
+    assert lines(shelf) == [
+        NEVER_AUDITED,
+        "Nothing is certified yet: tagger calibrate tells what it takes.",
+    ]
+
+    answer_audit(shelf, shelf.draw_audit(40, "anna"), wrong=map(digest_of, range(200)))
+    shelf.keep_certificate(certificate(shelf))
+
+    measured, nothing, lacking, unheard, corrected = lines(shelf)
+    assert measured == (
+        "Of what the machine accepts alone, 0.0% of 40 audited is right "
+        "(95 % sure: 0% to 9%)."
+    )
+    assert nothing == "Nothing is certified yet."
+    assert lacking.startswith("all tags together: not certified: wrong too often; ")
+    assert lacking.endswith(" --from 0.99")
+    assert unheard.startswith("no audited picture yet of Trouser, Pullover, ")
+    assert corrected == "Most often corrected: T-shirt/top is Bag (40)."
+
+
+def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
+    answer_audit(shelf, shelf.draw_audit(200, "anna"))
+    known = shelf.assurance()
+    assert known is not None
+    card = replace(find_bundle(DEFAULT_BUNDLE).card, policy=BUNDLED)
+    ours = replace(
+        card,
+        name=NETWORK.name,
+        labels=NETWORK.labels,
+        files={**card.files, KERAS_FILE: NETWORK.digest},
+    )
+
+    assert as_of_now(shelf, known, card) == known
+    now = as_of_now(shelf, known, ours)
+
+    assert known.audited_since == 200
+    assert now.waits
+    assert now.certificate is not None
+    assert now.certificate.policy == BUNDLED
+    shelf.keep_certificate(now.certificate)
+    after = shelf.assurance()
+    assert after is not None
+    assert not as_of_now(shelf, after, ours).waits
+    assert lines(shelf)[1].startswith("Certified on ")

@@ -1,6 +1,7 @@
 """The promise of a certificate: laws of its parts, and a thousand simulated shops."""
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from tagger.certifying import (
 from tagger.records import AuditedAnswer, Policy, Prediction
 
 TAGS = ("Shirt", "Coat", "Dress", "Bag")
+_NUMBERS = count()
 BUNDLED = Policy(0.96, tags={"Coat": 1.0, "Dress": 0.97})
 PRECISION, CERTAINTY = 0.97, 0.9
 
@@ -51,9 +53,11 @@ def answer(
     other: float = 0.0,
     drawn_by: Policy = BUNDLED,
     of_tag: str | None = None,
+    digest: str = "",
 ) -> AuditedAnswer:
+    digest = digest or str(next(_NUMBERS))
     said = Prediction(tag, 0.98, "Bag", margin, (), other)
-    return AuditedAnswer("d" * 64, said, drawn_by, of_tag, right=True)
+    return AuditedAnswer(digest, said, drawn_by, of_tag, right=True)
 
 
 @given(
@@ -189,14 +193,45 @@ def test_evidence_keeps_what_a_threshold_can_accept() -> None:
     assert found.joint_from.tolist() == [0.96, np.inf, np.inf, 0.5]
 
 
+def test_what_several_audits_drew_counts_once_as_drawn_by_each() -> None:
+    found = evidence_of(
+        [
+            answer("Shirt", digest="a"),
+            answer("Shirt", digest="a", drawn_by=Policy(0.5), of_tag="Shirt"),
+            answer("Shirt", digest="b"),
+            answer("Shirt", digest="b", drawn_by=Policy(0.8)),
+        ],
+        TAGS,
+        BUNDLED,
+    )
+
+    assert found.own_from.tolist() == [0.5, 0.8]
+    assert found.joint_from.tolist() == [0.96, 0.8]
+
+
 @dataclass
 class Shop:
-    """Pictures with tag, confidence and whether the tag is right; none seen yet."""
+    """Pictures with tag, confidence and whether the tag is right; none drawn yet."""
 
     tag: NDArray[np.int64]
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
-    seen: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        self.drawn = np.zeros(len(self.tag), bool)
+        self.own_from = np.full(len(self.tag), np.inf)
+        self.joint_from = np.full(len(self.tag), np.inf)
+
+    def evidence(self) -> Evidence:
+        some = self.drawn
+        return Evidence(
+            TAGS,
+            self.tag[some],
+            self.confidence[some],
+            self.right[some],
+            self.own_from[some],
+            self.joint_from[some],
+        )
 
 
 def open_shop(chance: np.random.Generator, kind: str) -> Shop:
@@ -217,30 +252,32 @@ def open_shop(chance: np.random.Generator, kind: str) -> Shop:
         "short": np.full(size, chance.uniform(0.955, 0.9699)),
     }[kind]
     right = chance.random(size) < share
-    return Shop(tag, confidence, right, np.zeros(size, bool))
+    return Shop(tag, confidence, right)
 
 
-def audit(
-    shop: Shop, chance: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Draw what the policy accepts, all from a confidence on, or one tag's."""
+def audit(shop: Shop, chance: np.random.Generator) -> None:
+    """Draw from what the policy accepts, from a confidence on, or from one tag.
+
+    What was drawn before may be drawn again, until there are enough new ones.
+    """
     kind = chance.integers(4)
     of_tag = int(chance.integers(len(TAGS))) if kind == 0 else None
     least = float(chance.choice([0.3, 0.5, 0.8, 0.9]))
     drawn_by = BUNDLED if kind == 1 else Policy(least)
     floors = np.array([drawn_by.least(tag) for tag in TAGS])
-    may = ~shop.seen & (shop.confidence >= floors[shop.tag])
+    may = shop.confidence >= floors[shop.tag]
     if of_tag is not None:
         may &= shop.tag == of_tag
-    drawn = chance.permutation(np.flatnonzero(may))[
-        : int(chance.choice([20, 150, 500]))
-    ]
-    shop.seen[drawn] = True
-    joint_from = np.inf
+    shuffled = chance.permutation(np.flatnonzero(may))
+    size = int(chance.choice([20, 150, 500]))
+    drawn = shuffled[np.cumsum(~shop.drawn[shuffled]) <= size]
+    shop.drawn[drawn] = True
+    own_from = floors[shop.tag[drawn]]
+    shop.own_from[drawn] = np.minimum(shop.own_from[drawn], own_from)
     if of_tag is None:
         own = np.array([BUNDLED.tags.get(tag, 0.0) for tag in TAGS])
         joint_from = max(floors[floors > own], default=0.0)
-    return drawn, floors[shop.tag[drawn]], np.full(len(drawn), joint_from)
+        shop.joint_from[drawn] = np.minimum(shop.joint_from[drawn], joint_from)
 
 
 def promises_kept(shop: Shop, looks: int, chance: np.random.Generator) -> bool | None:
@@ -249,24 +286,11 @@ def promises_kept(shop: Shop, looks: int, chance: np.random.Generator) -> bool |
     The promise is broken where, after any of the looks, the certified policy accepts
     too much that is wrong of all that there is, of all tags or of those certified.
     """
-    drawn = np.array([], np.int64)
-    own_from = joint_from = np.array([])
     population = Population(shop.tag, shop.confidence)
     kept: bool | None = None
     for _ in range(looks):
-        some, own, joint = audit(shop, chance)
-        drawn = np.concatenate([drawn, some])
-        own_from = np.concatenate([own_from, own])
-        joint_from = np.concatenate([joint_from, joint])
-        seen = Evidence(
-            TAGS,
-            shop.tag[drawn],
-            shop.confidence[drawn],
-            shop.right[drawn],
-            own_from,
-            joint_from,
-        )
-        claims = certify(seen, BUNDLED, PRECISION, CERTAINTY)
+        audit(shop, chance)
+        claims = certify(shop.evidence(), BUNDLED, PRECISION, CERTAINTY)
         policy = certified_policy(claims, BUNDLED, BUNDLED, population)
         if policy is None:
             continue

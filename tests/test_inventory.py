@@ -461,7 +461,9 @@ def test_counts_are_those_of_the_view(
     shutil.copy(blank, path)
     moment = "2026-01-02T03:04:05.000006Z"
     with raw(path) as connection:
-        connection.execute("INSERT INTO model VALUES (1, 'm', 'd', '[]')")
+        connection.execute(
+            "INSERT INTO model (id, name, digest, labels) VALUES (1, 'm', 'd', '[]')"
+        )
         connection.executemany(
             "INSERT INTO root (id, path) VALUES (?, ?)", [(1, "/a"), (2, "/b")]
         )

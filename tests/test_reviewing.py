@@ -392,7 +392,8 @@ def test_an_audit_is_drawn_once_and_answered_to_its_end(shelf: Inventory) -> Non
 
     second = shelf.draw_audit(9, "anna")
     assert second is not None
-    assert (second.id, second.sampled) == (drawn.id + 1, 2)
+    # The four are drawn again, and their answers with them.
+    assert (second.id, second.sampled, second.answered) == (drawn.id + 1, 6, 4)
 
 
 def test_there_is_nothing_to_audit_where_nothing_is_accepted(

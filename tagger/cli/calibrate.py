@@ -39,19 +39,22 @@ def calibrate(
     from dataclasses import asdict
 
     from tagger.adapted import bundle_in_force
+    from tagger.caution import Caution
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
     from tagger.proof import prove, says_the_same
 
     database = options.database(db)
     with Inventory(database, create=False) as inventory:
-        card = bundle_in_force(database, inventory.adaptations(), model).card
+        bundle = bundle_in_force(database, inventory.adaptations(), model)
+        card = bundle.card
+        caution = Caution(bundle.familiar_file)
         before = inventory.certificate(card.digest)
         proof = prove(
             inventory,
             card.identity,
             bundled=card.policy,
-            careful=card.policy,
+            careful=caution.policy(card.policy, inventory.shift(card.digest)),
             precision=precision,
             certainty=certainty,
         )
@@ -59,7 +62,7 @@ def calibrate(
             inventory.keep_certificate(proof.certificate)
     found, heard = proof.certificate, proof.testimony
     if as_json:
-        rest = asdict(heard) | {"answers": len(heard.answers)}
+        rest = asdict(heard) | {"answers": heard.pictures}
         options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
     else:
         from tagger.certificate_display import calibration

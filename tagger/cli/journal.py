@@ -149,6 +149,8 @@ class Lines(Journal):
             self._say("unreadable", f"unreadable: {path}: {reason}")
         if (more := len(summary.unreadable_images) - _MOST_UNREADABLE) > 0:
             self._say("unreadable", f"and {more:,} more: tagger export lists them")
+        if summary.careful:
+            self._say("careful", summary.careful)
         for drift in summary.drift:
             if not drift.moved:  # what moved is a warning
                 self._say("drift", describe(drift))

@@ -42,6 +42,7 @@ def report(
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()
         found = inventory.overview(pictures=pictures, lines=lines)
-    page = render(status, found, made_at=datetime.now(UTC))
+        sure = inventory.assurance()
+    page = render(status, found, made_at=datetime.now(UTC), sure=sure)
     with writing(output) as stream:
         stream.write(page.encode("utf-8", "backslashreplace"))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -118,6 +119,7 @@ def review(
                 code = _show(begun, plain=plain)
         if code != _HUNG_UP:
             _tell_end(begun)
+            _tell_what_is_proven(inventory, audited=audit is not None)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -200,8 +202,8 @@ def _audit_id(
     if audit is None:
         raise ReviewError(f"nothing is left to audit with a confidence from {least:g}")
     if audit.answered:
-        said = f"{audit.answered} of {audit.sampled} answered"
-        typer.echo(f"audit {audit.id} goes on: {said}", err=True)
+        said = f"{audit.answered} of {audit.sampled} are answered already"
+        typer.echo(f"audit {audit.id}: {said}", err=True)
     return audit.id
 
 
@@ -224,3 +226,21 @@ def _tell_end(begun: "Sitting") -> None:
     told = ending(begun.summary(), left=begun.waiting, audit=begun.audit())
     options.console().print()
     options.console().print(told)
+
+
+def _tell_what_is_proven(inventory: "Inventory", *, audited: bool) -> None:
+    """Tell what is known of the machine's work alone; after an audit, as of now."""
+    from tagger.adapted import bundle_in_force
+    from tagger.certificate_display import assurance
+    from tagger.errors import ModelError
+    from tagger.proof import as_of_now
+
+    known = inventory.assurance()
+    if known is None:
+        return
+    if audited:
+        with suppress(ModelError):  # the network is gone: what was certified is told
+            learnt = inventory.adaptations()
+            network = bundle_in_force(inventory.path, learnt, None)
+            known = as_of_now(inventory, known, network.card)
+    options.console().print(assurance(known))

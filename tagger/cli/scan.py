@@ -98,6 +98,7 @@ def scan(
 
     from tagger import scan as scanning
     from tagger.adapted import bundle_in_force
+    from tagger.caution import Caution
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
     from tagger.workers import Workers
@@ -118,10 +119,12 @@ def scan(
             bundle = bundle_in_force(database, inventory.adaptations(), model)
             policy = bundle.card.policy
             certificate = inventory.certificate(bundle.card.digest)
+            caution = Caution(bundle.familiar_file)
             if threshold is not None:
                 policy = replace(policy, threshold=threshold, tags={})
+                caution = scanning.TAKEN_AS_IT_IS
             elif certificate and certificate.policy:
-                policy = certificate.policy
+                policy, caution = certificate.policy, scanning.TAKEN_AS_IT_IS
             telling.begin(folders, database, dead)
             summary = scanning.scan(
                 folders,
@@ -140,6 +143,7 @@ def scan(
                 track=telling.track,
                 interruption=interruption,
                 prepare_all=workers.prepare,
+                caution=caution,
             )
     code = scanning.exit_code(summary)
     telling.end(summary, code)

@@ -32,20 +32,27 @@ def status(
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
         learnt = inventory.adaptations()
+        sure = inventory.assurance()
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
     choice, own = chosen(), in_force(learnt)
     if as_json:
         from dataclasses import asdict
 
-        network = own.bundle if own else choice or DEFAULT_BUNDLE
-        rows = [asdict(one) for one in learnt[:-6:-1]]
-        options.print_json(asdict(found) | {"network": network, "adaptations": rows})
+        known = {
+            "network": own.bundle if own else choice or DEFAULT_BUNDLE,
+            "adaptations": [asdict(one) for one in learnt[:-6:-1]],
+            "assurance": None if sure is None else asdict(sure),
+        }
+        options.print_json(asdict(found) | known)
     else:
-        from tagger import display
+        from tagger import certificate_display, display
         from tagger.text import printable
 
         console = options.console()
         console.print(display.inventory_status(found))
+        if sure is not None:
+            console.print()
+            console.print(certificate_display.assurance(sure))
         if learnt:
             console.print(display.adaptations(learnt[-3:]))
         if own is not None:

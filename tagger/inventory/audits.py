@@ -4,13 +4,14 @@ Only an audit measures how often the machine is right where nobody looks. Functi
 connection; whoever calls them opens the transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    RowMapping,
     case,
     distinct,
     exists,
@@ -23,13 +24,20 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from tagger.inventory.rows import insert_one, now
-from tagger.inventory.tables import Audit, Decision, Image, PolicyInForce, Sampled
+from tagger.inventory.tables import (
+    Audit,
+    Decision,
+    Image,
+    Model,
+    PolicyInForce,
+    Sampled,
+)
 from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import AuditResult, Policy, State
 
 _AGAIN_ONE_IN: Final = 10
-"""Of the pictures drawn that had been decided, one in so many is asked about again:
-who answers by chance is found out for a few keys."""
+"""Of the pictures drawn that had been decided, one in so many is asked about again,
+and of those asked one in so many at most: who answers by chance is soon found out."""
 
 
 def draw(
@@ -40,52 +48,56 @@ def draw(
     least: float | None = None,
     tag: str | None = None,
 ) -> AuditResult | None:
-    """Draw `size` of the accepted items at random, each bytes once, and store them.
+    """Draw accepted items at random, each bytes once, and store them.
 
+    So many that `size` of them are to be answered, where there are as many. What has
+    been decided since the network came is drawn as well, or the sample would be one of
+    what persons left over; it answers itself, but for a few that are asked about again.
     With `least` they are drawn from all that the network in force is at least so
-    confident of, flagged or not, decided or not: what has been decided answers itself,
-    but for some that are asked about again. With `tag` only from what it tagged so.
-    Where an audit is open, that one is returned. None where there is nothing to draw
-    from.
+    confident of, flagged or not, with `tag` only from what it tagged so. Where an audit
+    is open, that one is returned. None where there is nothing to ask about.
     """
     for audit in results(connection):
         if _open(connection, audit.id):
             return audit
-    model_id, policy = _in_force(connection)
+    model_id, policy = in_force(connection)
     if least is not None:
         policy = Policy(least, policy.margin if policy else 0.0)
+    if model_id is None:
+        return None
     here = _drawn_from(model_id, policy, least, tag)
     items = select(Image.digest).join(
         PredictionRow, PredictionRow.id == Image.prediction_id
     )
     counted = items.with_only_columns(func.count(distinct(Image.digest))).where(here)
-    accepted = connection.scalar(counted)
-    if not accepted:
+    shuffled = (
+        items.with_only_columns(
+            Image.digest,
+            func.min(Image.prediction_id).label("prediction_id"),
+            decided(Image.digest).label("decided"),
+            _by_lot().label("lot"),
+        )
+        .where(here)
+        .group_by(Image.digest)
+        .order_by(func.random())
+    )
+    sample = _until_asked(connection.execute(shuffled).mappings(), size)
+    if not any(row["again"] or not row["decided"] for row in sample):
         return None
     audit_id = insert_one(
         connection,
         insert(Audit).values(
             drawn_at=now(),
             reviewer=reviewer,
-            accepted=accepted,
+            accepted=connection.scalar(counted),
             model_id=model_id,
             drawn_by=policy and asdict(policy),
             least=least,
             tag=tag,
         ),
     )
-    sample = (
-        items.with_only_columns(
-            Image.digest,
-            func.min(Image.prediction_id).label("prediction_id"),
-            (decided(Image.digest) & _by_lot()).label("again"),
-        )
-        .where(here)
-        .group_by(Image.digest)
-        .order_by(func.random())
-        .limit(size)
-    )
-    rows = [row | {"audit_id": audit_id} for row in _rows(connection, sample)]
+    names = ("digest", "prediction_id", "again")
+    rows = [{n: row[n] for n in names} | {"audit_id": audit_id} for row in sample]
     connection.execute(insert(Sampled), rows)
     _answer_what_is_decided(connection, audit_id)
     return next(one for one in results(connection) if one.id == audit_id)
@@ -164,6 +176,22 @@ def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
     )
 
 
+def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
+    """Return the network that tagged most of what there is, and its policy."""
+    models = list(connection.scalars(select(Model.id).limit(2)))
+    if len(models) == 1:  # as nearly always: a million pictures need not be counted
+        return models[0], policy_of(connection, models[0])
+    model_id = connection.scalar(
+        select(PredictionRow.model_id)
+        .join(Image, Image.prediction_id == PredictionRow.id)
+        .where(Image.state == State.TAGGED)
+        .group_by(PredictionRow.model_id)
+        .order_by(func.count().desc())
+        .limit(1)
+    )
+    return model_id, None if model_id is None else policy_of(connection, model_id)
+
+
 def policy_of(connection: Connection, model_id: int) -> Policy | None:
     """Return the policy in force for a network; None where none ever was."""
     row = connection.execute(
@@ -180,43 +208,36 @@ def _open(connection: Connection, audit_id: int) -> bool:
     return connection.scalar(query) is not None
 
 
-def _in_force(connection: Connection) -> tuple[int | None, Policy | None]:
-    """Return the network that tagged most of what there is, and its policy."""
-    model_id = connection.scalar(
-        select(PredictionRow.model_id)
-        .join(Image, Image.prediction_id == PredictionRow.id)
-        .where(Image.state == State.TAGGED)
-        .group_by(PredictionRow.model_id)
-        .order_by(func.count().desc())
-        .limit(1)
-    )
-    return model_id, None if model_id is None else policy_of(connection, model_id)
-
-
 def _drawn_from(
-    model_id: int | None, policy: Policy | None, least: float | None, tag: str | None
+    model_id: int, policy: Policy | None, least: float | None, tag: str | None
 ) -> ColumnElement[bool]:
-    of_tag = true() if tag is None else PredictionRow.tag == tag
-    tagged = (Image.state == State.TAGGED) & of_tag
-    if least is None or policy is None or model_id is None:
-        return tagged & Image.flagged.is_(other=False) & ~decided(Image.digest)
-    return (
-        tagged
+    here = (
+        (Image.state == State.TAGGED)
         & (PredictionRow.model_id == model_id)
+        & ~learnt(Image.digest, model_id)
+        & (true() if tag is None else PredictionRow.tag == tag)
+    )
+    if least is None or policy is None:
+        return here & Image.flagged.is_(other=False)
+    return (
+        here
         & (PredictionRow.confidence >= policy.threshold)
         & (PredictionRow.margin >= policy.margin)
-        & ~_drawn_before(model_id)
-        & ~learnt(Image.digest, model_id)
     )
 
 
-def _drawn_before(model_id: int) -> ColumnElement[bool]:
-    said = aliased(PredictionRow)
-    return exists().where(
-        Sampled.digest == Image.digest,
-        Sampled.prediction_id == said.id,
-        said.model_id == model_id,
-    )
+def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, Any]]:
+    """Take rows until `size` of them are to be asked, a tenth at most again."""
+    sample: list[dict[str, Any]] = []
+    asked, again_left = 0, size // _AGAIN_ONE_IN
+    for row in shuffled:
+        again = bool(row["decided"] and row["lot"] and again_left)
+        again_left -= again
+        asked += again or not row["decided"]
+        sample.append(dict(row) | {"again": again})
+        if asked == size:
+            break
+    return sample
 
 
 def _by_lot() -> ColumnElement[bool]:

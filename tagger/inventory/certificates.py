@@ -23,6 +23,7 @@ from tagger.inventory.tables import Decision as DecisionRow
 from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import (
     Agreement,
+    Assurance,
     AuditedAnswer,
     Certificate,
     Claim,
@@ -36,6 +37,8 @@ from tagger.records import (
 _AUDIT = "audit"
 """Source of decisions that were given blind."""
 
+_MOST_CONFUSED = 5
+
 _COIN = 0.5
 """From this confidence on, "other" cannot be more probable."""
 
@@ -45,9 +48,9 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
 
     Of an audit that is being answered the answers so far count, in the order of the
     draw; what was passed over on the way counts as wrong, as it may have been passed
-    over for being hard, and so does what persons contradict each other about. Bytes
-    count once. Left out is what a person had answered before the network came here, and
-    what audits of an older tagger drew nobody knows from what.
+    over for being hard, and so does what persons contradict each other about. Left out
+    is what a person had answered before the network came here, and audits of an older
+    tagger of which nobody knows what they were drawn from.
     """
     said = _standing(connection)
     drawn = _Drawn(said, set(_contradicted(said)))
@@ -57,7 +60,7 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
         drawn.read(list(sample))
     return Testimony(
         answers=tuple(drawn.answers),
-        from_queue=drawn.counts["from_queue"],
+        from_queue=len(drawn.from_queue),
         skipped=drawn.counts["skipped"],
         waiting=drawn.counts["waiting"],
         contradictions=tuple(_contradictions(connection, said)),
@@ -102,6 +105,29 @@ def undecided(
     ]
 
 
+def assurance(connection: Connection) -> Assurance | None:
+    """Tell how well the network that tagged most is known; None where none did."""
+    model_id, policy = audits.in_force(connection)
+    model = connection.execute(
+        select(Model.name, Model.digest).where(Model.id == model_id)
+    ).first()
+    if model is None:
+        return None
+    policy = policy or Policy(1.0)
+    heard = testimony(connection, model.digest).answers
+    measured = {one.digest: one.right for one in heard if _measures(one, policy)}
+    certificate = newest(connection, model.digest)
+    return Assurance(
+        network=model.name,
+        digest=model.digest,
+        audited=len(measured),
+        right=sum(measured.values()),
+        certificate=certificate,
+        audited_since=_audited_since(connection, certificate),
+        confused=_confused(connection),
+    )
+
+
 def keep(connection: Connection, certificate: Certificate) -> None:
     """Store a certificate; from now on it is the one in force for its network."""
     values = asdict(certificate)
@@ -123,6 +149,46 @@ def newest(connection: Connection, model_digest: str) -> Certificate | None:
 def every(connection: Connection) -> Iterator[Certificate]:
     """Yield all certificates, the newest first."""
     yield from map(_certificate, connection.execute(_certificates()).mappings())
+
+
+def _measures(one: AuditedAnswer, policy: Policy) -> bool:
+    """Whether an answer is one of an even sample of all that a policy accepts."""
+    said, drawn_by = one.prediction, one.drawn_by
+    drawn_evenly = one.of_tag is None and drawn_by.margin <= policy.margin
+    reached = {said.tag, *policy.tags, *drawn_by.tags}
+    return (
+        drawn_evenly
+        and drawn_by.threshold <= policy.threshold
+        and all(drawn_by.least(tag) <= policy.least(tag) for tag in reached)
+        and said.confidence >= policy.least(said.tag)
+        and said.margin >= policy.margin
+        and said.other <= said.confidence
+    )
+
+
+def _audited_since(connection: Connection, certificate: Certificate | None) -> int:
+    query = select(func.count()).where(
+        DecisionRow.source == _AUDIT, DecisionRow.undone_at.is_(None)
+    )
+    if certificate is not None:
+        query = query.where(DecisionRow.decided_at > certificate.made_at)
+    return connection.scalar(query) or 0
+
+
+def _confused(connection: Connection) -> tuple[tuple[str, str | None, int], ...]:
+    times = func.count()
+    rows = connection.execute(
+        select(DecisionRow.machine_tag, DecisionRow.tag, times)
+        .where(
+            DecisionRow.undone_at.is_(None),
+            DecisionRow.machine_tag.is_not(None),
+            DecisionRow.machine_tag.is_distinct_from(DecisionRow.tag),
+        )
+        .group_by(DecisionRow.machine_tag, DecisionRow.tag)
+        .order_by(times.desc(), DecisionRow.machine_tag, DecisionRow.tag)
+        .limit(_MOST_CONFUSED)
+    )
+    return tuple((machine or "", person, count) for machine, person, count in rows)
 
 
 def _certificates() -> Any:  # noqa: ANN401
@@ -185,7 +251,7 @@ class _Drawn:
     def __post_init__(self) -> None:
         self.answers: list[AuditedAnswer] = []
         self.counts: Counter[str] = Counter()
-        self._seen: set[str] = set()
+        self.from_queue: set[str] = set()
 
     def read(self, sample: Sequence[Mapping[str, Any]]) -> None:
         """Take in the sample of one audit, in the order of its draw."""
@@ -194,12 +260,12 @@ class _Drawn:
             found = self._answer(row)
             if found is None and row["there"]:
                 self.counts["skipped" if place < end else "waiting"] += 1
-            if place >= end or row["digest"] in self._seen:
+            if place >= end:
                 continue
             if found is None and not row["there"]:
                 continue
-            self._seen.add(row["digest"])
-            self.counts["from_queue"] += found is not None and found.source != _AUDIT
+            if found is not None and found.source != _AUDIT:
+                self.from_queue.add(row["digest"])
             self.answers.append(self._read(row, found))
 
     def _reached(self, sample: Sequence[Mapping[str, Any]]) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    exists,
     false,
     func,
     insert,
@@ -45,6 +46,7 @@ from tagger.inventory.rows import (
 from tagger.inventory.tables import (
     Event,
     Image,
+    Model,
     PathText,
     PolicyInForce,
     Root,
@@ -151,6 +153,38 @@ class Recording:
                 )
             )
             self._decide_again(connection, policy, decide)
+
+    def shift(self) -> float | None:
+        """Return how far the pictures here are from those that this model knows."""
+        with self._database.reading() as connection:
+            return connection.scalar(
+                select(Model.shift).where(Model.id == self._model_id)
+            )
+
+    def note_shift(self, shift: float | None) -> None:
+        """Keep how far the pictures here are from those that this model knows."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(Model).where(Model.id == self._model_id).values(shift=shift)
+            )
+
+    def some_said(self, most: int) -> list[tuple[float, ...]]:
+        """Return the probabilities that this model gave some pictures that are there.
+
+        Each bytes once, by lot, and the same lot tomorrow: digests are as good as one.
+        """
+        there = exists().where(
+            Image.prediction_id == PredictionRow.id, Image.state == State.TAGGED
+        )
+        query = (
+            select(PredictionRow.__table__)
+            .where(*self._by_this_model(), there)
+            .order_by(PredictionRow.digest)
+            .limit(most)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings()
+            return [prediction(row, self._model.labels).probabilities for row in rows]
 
     def take_in(self, root: Path) -> None:
         """Take the roots that lie inside `root` into it, with rows and stories.

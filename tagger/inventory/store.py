@@ -53,6 +53,7 @@ from tagger.records import (
     OTHER,
     Adaptation,
     Answer,
+    Assurance,
     AuditResult,
     Certificate,
     CheckReport,
@@ -240,10 +241,22 @@ class Inventory:
         with self._database.reading() as connection:
             return certificates.newest(connection, model_digest)
 
+    def assurance(self) -> Assurance | None:
+        """Tell how well it is known what the machine does alone; None before a scan."""
+        with self._database.reading() as connection:
+            return certificates.assurance(connection)
+
     def certificates(self) -> list[Certificate]:
         """Return all certificates, the newest first."""
         with self._database.reading() as connection:
             return list(certificates.every(connection))
+
+    def shift(self, model_digest: str) -> float | None:
+        """Return how far the pictures are from those a network knows, if measured."""
+        with self._database.reading() as connection:
+            return connection.scalar(
+                select(Model.shift).where(Model.digest == model_digest)
+            )
 
     def classified_by(self, model_digest: str) -> bool:
         """Whether a network ever classified here."""

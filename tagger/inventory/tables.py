@@ -128,13 +128,17 @@ class Root(Table):
 
 
 class Model(Table):
-    """A network that has classified here. `digest` is that of its weights."""
+    """A network that has classified here. `digest` is that of its weights.
+
+    `shift` tells how far the pictures here are from those that it knows, where known.
+    """
 
     __tablename__ = "model"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     labels: Mapped[list[str]]
+    shift: Mapped[float | None]
 
 
 class Prediction(Table):

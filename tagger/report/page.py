@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from tagger import __version__
+from tagger.certificate_display import certified_lines
 from tagger.drift import DAYS, Tally, compare
 from tagger.intervals import Share, wilson
 from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.summaries import BINS
-from tagger.records import Drift, InventoryStatus, Item, RunRecord, State
+from tagger.records import Assurance, Drift, InventoryStatus, Item, RunRecord, State
 from tagger.report import charts
 from tagger.text import printable
 
@@ -64,8 +65,17 @@ class Precision:
     by_chance: bool
 
 
-def render(status: InventoryStatus, found: Overview, *, made_at: datetime) -> str:
-    """Return the page. `made_at` is shown in the local time of this machine."""
+def render(
+    status: InventoryStatus,
+    found: Overview,
+    *,
+    made_at: datetime,
+    sure: Assurance | None = None,
+) -> str:
+    """Return the page. `made_at` is shown in the local time of this machine.
+
+    `sure` is how well the machine's work alone is known, where that is to be told.
+    """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  a third of a second
 
     environment = Environment(
@@ -91,6 +101,7 @@ def render(status: InventoryStatus, found: Overview, *, made_at: datetime) -> st
         drifts=_drifts(found.read),
         confusion=_Confusion(found.judgements),
         not_catalogue=NOT_CATALOGUE,
+        certified=[] if sure is None else certified_lines(sure),
         total=sum(status.states.values()),
         tagged=status.states.get(State.TAGGED, 0),
     )
