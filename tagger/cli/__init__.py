@@ -37,8 +37,9 @@ app = typer.Typer(
     context_settings={"auto_envvar_prefix": "TAGGER"},
     epilog=(
         "Exit status: 0 done, 1 failed, 2 usage, 3 done but some images could not be "
-        "read or seen, 4 done but nothing could be certified, 11 another scan is at "
-        "work, 130 or 143 interrupted (what was finished is saved)."
+        "read or seen, 4 done but nothing could be certified, 5 done but the network "
+        "that learnt was refused, 11 another scan is at work, 130 or 143 interrupted "
+        "(what was finished is saved)."
     ),
 )
 app.command()(scan)

@@ -9,7 +9,7 @@ from tagger.cli import completion, options
 
 runs = typer.Typer(
     name="runs",
-    help="List the scans, the newest first, and what networks learnt here. "
+    help="List the scans, the newest first, and what networks learnt here.\n\n"
     "Example: tagger runs --limit 5",
     invoke_without_command=True,
 )
