@@ -4,6 +4,7 @@ Names and labels come from files and may hold anything: nothing is read as marku
 what could steer the terminal is shown as an escape.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tagger.records import OTHER
 from tagger.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tagger.adapted import OwnBundle
     from tagger.bundle import Bundle, ModelCard
@@ -101,7 +102,7 @@ def shelf_view(found: "Sequence[Shelved]") -> RenderableType:
         else:
             card = one.bundle.card
             cells += [
-                printable(str(card.training.get("data", ""))),
+                printable(_trained_on(card)),
                 f"{len(card.tags)}",
                 _share(card.metrics.get(_KNOWN_FIGURE)),
                 f"{card.policy.threshold:.2f}",
@@ -139,7 +140,7 @@ def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
         else:
             card = one.bundle.card
             cells += [
-                printable(str(card.training.get("data", ""))),
+                printable(_trained_on(card)),
                 _share(card.metrics.get(_KNOWN_FIGURE)),
             ]
         table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
@@ -258,6 +259,13 @@ def _size_of(card: "ModelCard") -> str:
 
 def _sizes(bundle: "Bundle") -> dict[str, int]:
     return {name: (bundle.folder / name).stat().st_size for name in bundle.card.files}
+
+
+def _trained_on(card: "ModelCard") -> str:
+    data = card.training.get("data", "")
+    if isinstance(data, Mapping):  # of a recipe: how many pictures by domain
+        return ", ".join(f"{number:,} {name}" for name, number in data.items())
+    return str(data)
 
 
 def _megabytes(size: int) -> str:

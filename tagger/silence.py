@@ -35,6 +35,11 @@ class _Silence:
                 os.dup2(self._saved, _STANDARD_ERROR)
                 os.close(self._saved)
 
+    def beneath(self) -> int:
+        with self._lock:
+            silenced = self._inside > 0 and self._saved >= 0
+            return os.dup(self._saved if silenced else _STANDARD_ERROR)
+
 
 _silence = _Silence()
 
@@ -51,3 +56,11 @@ def native_errors_silenced() -> Iterator[None]:
         yield
     finally:
         _silence.end()
+
+
+def standard_error_itself() -> int:
+    """Return a new descriptor of standard error, silenced or not; the caller closes it.
+
+    For who draws on a terminal while other threads work in silence.
+    """
+    return _silence.beneath()

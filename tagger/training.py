@@ -184,12 +184,14 @@ def finish(
         known[name] = rows
         tags = truth != LABELS.index(OTHER)
         right = rows.argmax(axis=1) == truth
-        metrics[f"{name}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
+        named = name.replace("-", "_")
+        metrics[f"{named}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
         bins = reliability(rows.max(axis=1).astype(np.float64), right)
-        metrics[f"{name}_calibration_error"] = calibration_error(bins) or 0.0
+        metrics[f"{named}_calibration_error"] = calibration_error(bins) or 0.0
     for name, data in test_parts(recipe).items():
         rows, truth = _seen(network, [data])
-        metrics[f"{name}_test_accuracy"] = accuracy(rows[:, :-1], truth)
+        named = f"{name.replace('-', '_')}_test_accuracy"
+        metrics[named] = accuracy(rows[:, :-1], truth)
     rehearsed = rehearsal.gather(recipe)
     return write_bundle(
         network,

@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -757,6 +758,36 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
     done = program("review", "--plain", answers="8\n" * (200 - saved))
     assert f"{200 - saved} decided" in done.stdout
     assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 200
+
+
+def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:
+    """A decoder at work for ever: standard error goes nowhere from the beginning."""
+    silenced = (
+        "import sys; from tagger import silence; from tagger.__main__ import main;"
+        "silence._silence.begin(); sys.argv = ['tagger', 'review', '--order', 'path'];"
+        "main()"
+    )
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (30, 90))
+    process = subprocess.Popen(
+        [sys.executable, "-c", silenced],
+        env=program.environment | {"TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"Ankle boot" not in seen:
+        assert select.select([ours], [], [], 60)[0], "nothing is drawn"
+        seen += os.read(ours, 65536)
+    os.write(ours, b"q")
+    with suppress(OSError):  # it has left
+        while os.read(ours, 65536):
+            pass
+    os.close(ours)
+
+    assert process.wait(timeout=60) == 0
 
 
 def test_a_line_that_drops_costs_no_decision(

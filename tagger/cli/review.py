@@ -125,6 +125,20 @@ def review(
     raise typer.Exit(code)
 
 
+def _line(prompt: str) -> str:
+    """Ask on standard output; EOFError at the end.
+
+    Python's own `input` asks a terminal on standard error, which is silenced while a
+    picture is read ahead.
+    """
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\r\n")
+
+
 def _show(begun: "Sitting", *, plain: bool) -> int:
     """Hold the sitting on the whole screen, or in lines; return the exit status."""
     if why := "" if plain else _why_not_full_screen():
@@ -133,7 +147,7 @@ def _show(begun: "Sitting", *, plain: bool) -> int:
         from tagger.review.plain import PlainReview
 
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-        PlainReview(begun, options.console(), input).run()
+        PlainReview(begun, options.console(), _line).run()
         return 0
     from tagger.review.app import ReviewApp
 

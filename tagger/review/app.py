@@ -9,6 +9,7 @@ nobody decides what they have not looked at.
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ from tagger.review.screens import (
     TagScreen,
 )
 from tagger.review.sitting import Conflict, Sitting
+from tagger.silence import native_errors_silenced, standard_error_itself
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -110,8 +112,18 @@ class ReviewApp(App[int]):
     def hold(cls, sitting: Sitting) -> int:
         """Show a sitting until its reviewer leaves; return the exit status."""
         app = cls(sitting)
-        with _hang_up_ends(app):
-            app.run()
+        with (
+            _terminal_of_its_own() as terminal,
+            _hang_up_ends(app, terminal) as hung_up,
+        ):
+            try:
+                app.run()
+            except OSError:
+                if not hung_up:  # else the terminal failed Textual, as it must
+                    raise
+        if hung_up:
+            _send_nowhere(1, 2)  # what is said at the end, too
+            return hung_up[0]
         return app.return_value if app.return_value is not None else 1
 
     def on_mount(self) -> None:
@@ -439,22 +451,41 @@ class ReviewScreen(Screen[None]):
 
 
 @contextmanager
-def _hang_up_ends(app: ReviewApp) -> Iterator[None]:
+def _terminal_of_its_own() -> Iterator[int]:
+    """Have Textual draw past the silence in which pictures are read ahead.
+
+    It draws on standard error, which goes nowhere while a decoder is at work: what was
+    drawn in that moment would be lost. Yields the descriptor that is drawn on.
+    """
+    former = sys.__stderr__
+    with open(standard_error_itself(), "w", encoding="utf-8") as terminal:  # noqa: PTH123
+        sys.__stderr__ = terminal  # type: ignore[misc]
+        try:
+            with native_errors_silenced():
+                yield terminal.fileno()
+        finally:
+            sys.__stderr__ = former  # type: ignore[misc]
+
+
+@contextmanager
+def _hang_up_ends(app: ReviewApp, drawn_on: int) -> Iterator[list[int]]:
     """Have the application end, in any case, when its terminal hangs up.
+
+    Yields what the exit status is to be; nothing until then.
 
     No handler of the loop's: while the line is stalled Textual waits, loop and all, for
     the thread that draws. That thread gives up when the line is gone, and would be
     waited for until somebody kills the program, which goes on renewing its leases.
     """
+    status: list[int] = []
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is None:  # Windows has none
-        yield
+        yield status
         return
 
     def end(number: int, _: object) -> None:
-        with Path(os.devnull).open("r+b") as nowhere:
-            for terminal in (0, 1, 2):  # what is drawn from now on goes nowhere
-                os.dup2(nowhere.fileno(), terminal)
+        status.append(128 + number)
+        _send_nowhere(0, 1, 2, drawn_on)
         by_force = Timer(_GRACE, os._exit, [128 + number])
         by_force.daemon = True
         by_force.start()
@@ -462,9 +493,15 @@ def _hang_up_ends(app: ReviewApp) -> Iterator[None]:
 
     former = signal.signal(hang_up, end)
     try:
-        yield
+        yield status
     finally:
         signal.signal(hang_up, former)
+
+
+def _send_nowhere(*descriptors: int) -> None:
+    with Path(os.devnull).open("r+b") as nowhere:
+        for descriptor in descriptors:
+            os.dup2(nowhere.fileno(), descriptor)
 
 
 def _drawn_by() -> type[_Photograph]:
