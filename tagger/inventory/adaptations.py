@@ -5,18 +5,15 @@ Functions of a connection; whoever calls them opens the transaction.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from tagger.inventory.rows import insert_one, now
+from tagger.inventory.rows import in_parts, insert_one, now
 from tagger.inventory.tables import Adaptation as AdaptationRow
 from tagger.inventory.tables import Decision, Fingerprint, Image, Root
 from tagger.records import OTHER, Adaptation, Outcome, Reviewed, Reviews
-
-_VARIABLES = 500
-"""Values in one IN list, well under the 999 that every SQLite takes."""
 
 
 def reviews(connection: Connection) -> Reviews:
@@ -107,7 +104,7 @@ def _places(
     """Return by digest where the bytes lay, and which items they show."""
     paths: dict[str, list[str]] = defaultdict(list)
     items: dict[str, list[str]] = defaultdict(list)
-    for some in _in_parts(digests):
+    for some in in_parts(digests):
         query = (
             select(Image.digest, Image.path, Root.path.label("root"), Root.item_pattern)
             .join(Root, Root.id == Image.root_id)
@@ -122,16 +119,9 @@ def _places(
 
 def _fingerprints(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
     bits: dict[str, int] = {}
-    for some in _in_parts(digests):
+    for some in in_parts(digests):
         query = select(Fingerprint.digest, Fingerprint.bits).where(
             Fingerprint.digest.in_(some)
         )
         bits.update((row.digest, row.bits) for row in connection.execute(query))
     return bits
-
-
-def _in_parts(digests: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (
-        digests[start : start + _VARIABLES]
-        for start in range(0, len(digests), _VARIABLES)
-    )

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Select, func, select
 
+from tagger.inventory.rows import in_parts
 from tagger.inventory.tables import Decision, Image, Prediction, Root
 from tagger.records import DecisionKind, State
 
@@ -61,9 +61,6 @@ def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> 
     return root, state, tag, False, True
 
 
-_AT_ONCE: Final = 500
-"""Digests in one question, well under the 999 values that every SQLite takes."""
-
 _SAID: Final = (Image.root_id, Image.state, Prediction.tag, Image.flagged)
 
 
@@ -85,13 +82,12 @@ def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
         .order_by(Decision.decided_at, Decision.id)
     )
     said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each
-    digests = iter(said)
     items = (
         select(*_SAID, Image.digest)
         .select_from(Image)
         .outerjoin(Prediction, Prediction.id == Image.prediction_id)
     )
-    while some := list(islice(digests, _AT_ONCE)):
+    for some in in_parts(said):
         for row in connection.execute(items.where(Image.digest.in_(some))):
             yield row, *said[row.digest]
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +34,7 @@ from tagger.inventory.database import Database
 from tagger.inventory.ordering import in_order
 from tagger.inventory.rows import (
     BY_ROOT,
+    in_parts,
     insert_one,
     known_file,
     now,
@@ -70,9 +70,6 @@ from tagger.records import (
 
 _MANY = 10_000
 """Rows fetched at once when a whole inventory is gone through."""
-
-_VARIABLES = 500
-"""Values in one IN list, well under the 999 that every SQLite takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +227,8 @@ class Recording:
     def predictions(self, digests: Iterable[str]) -> dict[str, Prediction]:
         """Return what this model has already said of these bytes, by digest."""
         found: dict[str, Prediction] = {}
-        wanted = iter(digests)
         with self._database.reading() as connection:
-            while some := list(islice(wanted, _VARIABLES)):
+            for some in in_parts(digests):
                 query = select(PredictionRow.__table__).where(
                     PredictionRow.digest.in_(some), *self._by_this_model()
                 )
@@ -492,8 +488,7 @@ class Recording:
             ],
         )
         ids: dict[str, int] = {}
-        digests = iter({one.image.digest for one in tagged})
-        while some := list(islice(digests, _VARIABLES)):
+        for some in in_parts({one.image.digest for one in tagged}):
             query = select(PredictionRow.digest, PredictionRow.id).where(
                 PredictionRow.digest.in_(some), *self._by_this_model()
             )

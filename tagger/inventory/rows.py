@@ -2,10 +2,11 @@
 
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, true
 
@@ -23,8 +24,21 @@ from tagger.records import (
     State,
 )
 
+_Value = TypeVar("_Value")
+
 BY_ROOT: Final = "by_root"
 """Where a run's counts hold what it read, by the root's id: roots can be moved."""
+
+
+_VARIABLES: Final = 500
+"""Values in one IN list, well under the 999 that every SQLite takes."""
+
+
+def in_parts(values: Iterable[_Value]) -> Iterator[list[_Value]]:
+    """Yield the values in lists that each fit one IN."""
+    rest = iter(values)
+    while part := list(islice(rest, _VARIABLES)):
+        yield part
 
 
 def pack(probabilities: Sequence[float]) -> bytes:
