@@ -18,7 +18,7 @@ from tagger.domains import Batch, Domain, batches, made_ahead
 from tagger.errors import DataError, TrainingError
 from tagger.gate import MOST_FORGOTTEN, Said, outcomes
 from tagger.keeping import Kept, begin, seed_dropout
-from tagger.networks import probabilities
+from tagger.networks import copied, probabilities
 
 FOLDS: Final = 3
 """Parts of the answers, of which each network learns from all but one."""
@@ -276,8 +276,7 @@ def grown(network: Any, outputs: int) -> Any:  # noqa: ANN401
             f"the network has {had} outputs, its last layer is a "
             f"{type(head).__name__}: it cannot be adapted to {outputs} labels"
         )
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    copy = copied(network)
     if outputs == had:
         return copy
     wider = keras.layers.Dense(

@@ -49,6 +49,14 @@ def choose_temperature(found: Rows, labels: Numbers) -> float:
     return float(min(_TEMPERATURES, key=surprise))
 
 
+def at_temperature(found: Rows, temperature: float) -> Rows:
+    """Return the probabilities of the same logits divided by a temperature."""
+    logits = np.log(found.astype(np.float64) + _TINY) / temperature
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares, np.float32)
+
+
 def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:
     """Return the share that is reached with `certainty`, given `right` of `of`.
 

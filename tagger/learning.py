@@ -30,7 +30,12 @@ from tagger.adapting import (
     right_about,
 )
 from tagger.bundle import HELD_BACK_FILE, REHEARSAL_FILE, Bundle, default_bundle
-from tagger.calibration import TARGET_PRECISION, choose_policy, choose_temperature
+from tagger.calibration import (
+    TARGET_PRECISION,
+    at_temperature,
+    choose_policy,
+    choose_temperature,
+)
 from tagger.classifier import BundleClassifier
 from tagger.data import LabelledImages, numbered
 from tagger.errors import ModelError, TrainingError
@@ -40,8 +45,6 @@ from tagger.lessons import Material, material
 from tagger.networks import probabilities
 from tagger.records import Adaptation, Outcome, Policy, Reviews
 from tagger.training import write_bundle
-
-_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +113,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     )
     truth = numbered(answers, labels)
     temperature = choose_temperature(adapted.held_back, truth)
-    rows = _cooled(adapted.held_back, temperature)
+    rows = at_temperature(adapted.held_back, temperature)
     network = calibrated(adapted.network, temperature)
     former = active or Said(probabilities(start.network, answers.images), start.labels)
     fair = unknown_to_both(answers, learnt)
@@ -345,10 +348,3 @@ def _careful(
     """
     found = choose_policy(rows, truth, labels)
     return found if found.threshold < 1 else former
-
-
-def _cooled(rows: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    logits = np.log(rows.astype(np.float64) + _TINY) / temperature
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return np.asarray(shares, np.float32)

@@ -129,6 +129,15 @@ def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32
     return np.asarray(outputs, np.float32)
 
 
+def copied(network: Any) -> Any:  # noqa: ANN401
+    """Return a Keras model of the same layers and weights, without its optimiser."""
+    import keras
+
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def _block(maps: Any, filters: int, stride: int, name: str) -> Any:  # noqa: ANN401
     """Two 3x3 convolutions and a way round them (He et al. 2015, arXiv:1512.03385).
 

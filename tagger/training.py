@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger import rehearsal
-from tagger.adapting import Rehearsal
+from tagger.adapting import Rehearsal, calibrated
 from tagger.bundle import (
     CARD_FILE,
     FAMILIAR_FILE,
@@ -49,7 +49,7 @@ from tagger.evaluation.measures import calibration_error, reliability
 from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
-from tagger.networks import ARCHITECTURES, Schedule, Variation, probabilities
+from tagger.networks import ARCHITECTURES, Schedule, Variation, copied, probabilities
 from tagger.passes import Epoch, Lesson, fit_passes
 from tagger.recipes import Materials, Recipe, gather, test_parts
 from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, PREPARING, Policy
@@ -172,7 +172,7 @@ def finish(
     temperature = 1.0
     if held:
         temperature = choose_temperature(*_seen(network, held.values()))
-        _divide_logits(network, temperature)
+        network = calibrated(network, temperature)
     photographs = [d for name, d in held.items() if recipe.domains[name].photographs]
     if recipe.policy is None and held:
         found = _seen(network, photographs or held.values())
@@ -247,7 +247,8 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
-        _without_optimizer(network).save(draft / KERAS_FILE)
+        # Without Adam's moments, two thirds of a saved file.
+        copied(network).save(draft / KERAS_FILE)
         _convert(network, draft / LITERT_FILE)
         for name, content in more.items():
             (draft / name).write_bytes(content)
@@ -316,24 +317,9 @@ def _seen(
     return np.concatenate(found), np.concatenate(truth)
 
 
-def _divide_logits(network: Any, temperature: float) -> None:  # noqa: ANN401
-    """Have a network give the probabilities of its logits divided by a temperature."""
-    head = network.get_layer("tags")
-    head.set_weights([weights / temperature for weights in head.get_weights()])
-
-
 def _in_full_precision(network: Any, architecture: str) -> Any:  # noqa: ANN401
     """Copy a network that may have been trained in half precision."""
     copy = ARCHITECTURES[architecture].make(network.output_shape[-1], None)
-    copy.set_weights(network.get_weights())
-    return copy
-
-
-def _without_optimizer(network: Any) -> Any:  # noqa: ANN401
-    """Copy the network without Adam's moments, two thirds of a saved file."""
-    import keras
-
-    copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     return copy
 
