@@ -155,7 +155,8 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             recording.take_in(place.root)
         with _much_kept():
             plans = [_plan_place(place, recording, options, stop) for place in places]
-        in_force = caution.policy(policy, recording.shift())
+        shift = recording.shift()
+        in_force = caution.policy(policy, shift)
         if not all(plan.empty for plan in plans):
             recording.enforce(in_force, _decide)
         pipeline = Pipeline(
@@ -169,8 +170,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             )
         counts = run.carry_out(plans, track)
         if pipeline.classified and caution.familiar is not None:
-            recording.note_shift(_shift(recording, caution))
-            in_force = caution.policy(policy, recording.shift())
+            shift = _shift(recording, caution)
+            recording.note_shift(shift)
+            in_force = caution.policy(policy, shift)
             recording.enforce(in_force, _decide)
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
@@ -178,8 +180,8 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             warnings=tuple(run.warnings),
             doubted=tuple(str(path) for path in run.doubted),
             drift=drift,
-            shift=recording.shift(),
-            careful=_careful(policy, in_force, recording.shift()),
+            shift=shift,
+            careful=_careful(policy, in_force, shift),
             **counts,
             **recording.standing([place.root for place in places]),
         )

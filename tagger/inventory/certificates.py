@@ -53,7 +53,8 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
     tagger of which nobody knows what they were drawn from.
     """
     said = _standing(connection)
-    drawn = _Drawn(said, set(_contradicted(said)))
+    contradicted = list(_contradicted(said))
+    drawn = _Drawn(said, set(contradicted))
     model_id = connection.scalar(select(Model.id).where(Model.digest == model_digest))
     rows = [] if model_id is None else _sampled(connection, model_id)
     for _, sample in groupby(rows, key=lambda row: row["audit_id"]):
@@ -63,7 +64,7 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
         from_queue=len(drawn.from_queue),
         skipped=drawn.counts["skipped"],
         waiting=drawn.counts["waiting"],
-        contradictions=tuple(_contradictions(connection, said)),
+        contradictions=tuple(_contradictions(connection, said, contradicted)),
         agreements=tuple(_agreements(said)),
     )
 
@@ -348,9 +349,11 @@ def _contradicted(said: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
 
 
 def _contradictions(
-    connection: Connection, said: Mapping[str, Sequence[Decision]]
+    connection: Connection,
+    said: Mapping[str, Sequence[Decision]],
+    contradicted: Sequence[str],
 ) -> Iterator[Contradiction]:
-    for digest in _contradicted(said):
+    for digest in contradicted:
         where = paths(connection, digest)
         yield Contradiction(
             path=where[0] if where else digest,
