@@ -1,5 +1,6 @@
 """Fixtures: real folders of real pictures, real inventories, and a network to hand."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from PIL import Image
 from support import FakeClassifier, Photo
 
 from tagger.inventory import Inventory
+
+# TensorFlow reads this once, when it is first imported, here by tests that build a
+# network of their own as well as by the tool, which sets it itself.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # Pictures and databases take their time on a busy machine; what fails is printed.
 settings.register_profile(

@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -612,6 +612,52 @@ class Program:
             timeout=120,
         )
 
+    def killed_at(self, line: str, answers: str) -> None:
+        """Review in lines, answers given, and die when a line with this text comes."""
+        process = subprocess.Popen(
+            self.command("review", "--plain"),
+            env=self.environment | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(answers)
+        process.stdin.flush()
+        while line not in process.stdout.readline():
+            pass
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+    def in_terminal(
+        self,
+        command: list[str],
+        **more: Any,  # noqa: ANN401  what Popen takes
+    ) -> "tuple[subprocess.Popen[bytes], int]":
+        """Run a command in a terminal of 90 by 30 until its first item is shown.
+
+        Returns the process and our end of its terminal.
+        """
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(ours, (30, 90))
+        process = subprocess.Popen(
+            command,
+            env=self.environment | {"TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            **more,
+        )
+        os.close(theirs)
+        seen = b""
+        while b"Ankle boot" not in seen:
+            assert select.select([ours], [], [], 60)[0], "nothing is drawn"
+            seen += os.read(ours, 65536)
+        return process, ours
+
 
 @pytest.fixture
 def program(queue: Inventory) -> Program:
@@ -696,23 +742,7 @@ def test_decisions_move_to_another_machine(
 def test_a_killed_sitting_has_lost_nothing_and_its_lease_runs_out(
     program: Program, queue: Inventory
 ) -> None:
-    process = subprocess.Popen(
-        program.command("review", "--plain"),
-        env=program.environment | {"PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("8\n")
-    process.stdin.flush()
-    while "2 of" not in process.stdout.readline():
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdin.close()
-    process.stdout.close()
+    program.killed_at("2 of", "8\n")
 
     assert [tag for tag, _ in decided(queue).values()] == ["Bag"]
     with closing(sqlite3.connect(queue.path)) as raw:
@@ -732,23 +762,7 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
         (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
     program = Program(inventory)
-    killed = subprocess.Popen(
-        program.command("review", "--plain"),
-        env=program.environment | {"PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert killed.stdin is not None
-    assert killed.stdout is not None
-    killed.stdin.write("8\n" * 200)
-    killed.stdin.flush()
-    while "101 of" not in killed.stdout.readline():
-        pass
-    killed.kill()
-    killed.wait()
-    killed.stdin.close()
-    killed.stdout.close()
+    program.killed_at("101 of", "8\n" * 200)
 
     saved = len(decided(inventory))
     assert 100 <= saved < 200
@@ -767,20 +781,7 @@ def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> No
         "silence._silence.begin(); sys.argv = ['tagger', 'review', '--order', 'path'];"
         "main()"
     )
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(ours, (30, 90))
-    process = subprocess.Popen(
-        [sys.executable, "-c", silenced],
-        env=program.environment | {"TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    seen = b""
-    while b"Ankle boot" not in seen:
-        assert select.select([ours], [], [], 60)[0], "nothing is drawn"
-        seen += os.read(ours, 65536)
+    process, ours = program.in_terminal([sys.executable, "-c", silenced])
     os.write(ours, b"q")
     with suppress(OSError):  # it has left
         while os.read(ours, 65536):
@@ -793,21 +794,11 @@ def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> No
 def test_a_line_that_drops_costs_no_decision(
     program: Program, queue: Inventory
 ) -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(ours, (30, 90))
-    process = subprocess.Popen(
+    process, ours = program.in_terminal(
         program.command("review", "--order", "path"),
-        env=program.environment | {"TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
-    os.close(theirs)
-    seen = b""
-    while b"Ankle boot" not in seen:
-        seen += os.read(ours, 65536)
     time.sleep(1)
     os.write(ours, b"8")  # and nobody reads what is drawn: the line stalls
     wait_for(lambda: len(decided(queue)) == 1)

@@ -161,6 +161,7 @@ class ReviewScreen(Screen[None]):
         self.painted: Shown | None = None
         self._painted_at: float | None = None
         self._picture: _Photograph = _drawn_by()()
+        self._room: tuple[int, int] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay the screen out."""
@@ -396,10 +397,12 @@ class ReviewScreen(Screen[None]):
     def _refresh_news(self) -> None:
         """Show what threads found out: how many are left, what looks alike."""
         shown = self._sitting.current
+        alike = self._sitting.alike()
         self._put("#left", drawing.progress(self._sitting))
-        self._put("#keys", drawing.keys(self._sitting, shown, self.size.width))
+        keys = drawing.keys(self._sitting, shown, len(alike), self.size.width)
+        self._put("#keys", keys)
         if shown is not None:
-            self._put("#facts", drawing.facts(shown, self._sitting))
+            self._put("#facts", drawing.facts(shown, self._sitting, alike))
 
     def _show(self) -> None:
         """Show the current item."""
@@ -414,8 +417,10 @@ class ReviewScreen(Screen[None]):
 
     def _draw(self, shown: Shown) -> None:
         self._picture.display = shown.photograph is not None
+        room = self.query_one("#photo").size
+        self._room = room.width, room.height
         if isinstance(self._picture, HalfBlocks):
-            self._picture.show(halfblocks.photograph(shown, *self._room()))
+            self._picture.show(halfblocks.photograph(shown, *self._room))
         else:
             self._picture.image = shown.photograph
         trouble = self.query_one("#trouble", Static)
@@ -432,13 +437,8 @@ class ReviewScreen(Screen[None]):
     def _draw_ahead(self, shown: Shown) -> None:
         """Draw a picture to come; in the thread that reads ahead."""
         halfblocks.seen(shown, self._seen_lines)
-        if isinstance(self._picture, HalfBlocks):
-            halfblocks.photograph(shown, *self._room())
-
-    def _room(self) -> tuple[int, int]:
-        """Return the columns and lines that there are for the photograph."""
-        room = self.query_one("#photo").size
-        return room.width, room.height
+        if isinstance(self._picture, HalfBlocks) and self._room is not None:
+            halfblocks.photograph(shown, *self._room)
 
     @property
     def _seen_lines(self) -> int:

@@ -11,6 +11,8 @@ from tagger.review.tally import NOT_CATALOGUE, remaining
 from tagger.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from tagger.records import PreparedImage
@@ -102,8 +104,11 @@ def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
     return f"{share(probability)} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
 
 
-def facts(shown: "Shown", sitting: "Sitting") -> Text:
-    """Tell what else is known: the file, when it came, what people said of it."""
+def facts(shown: "Shown", sitting: "Sitting", alike: "Sequence[str]") -> Text:
+    """Tell what else is known: the file, when it came, what people said of it.
+
+    `alike` are the paths of others that wait and belong to it.
+    """
     item = shown.item
     lines = [] if sitting.blind else [said(one) for one in item.decisions]
     lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
@@ -113,21 +118,23 @@ def facts(shown: "Shown", sitting: "Sitting") -> Text:
     lines.append(f"came {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
     lines.append(f"in {item.root}")
     lines += [f"also {path}" for path in item.same_bytes]
-    alike = sitting.alike()
     lines += [f"like {path}" for path in alike[:_ALIKE_NAMED] if path]
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
 
-def keys(sitting: "Sitting", shown: "Shown | None", width: int) -> Text:
-    """Tell the keys, each of which can be clicked; the rarer where there is room."""
+def keys(sitting: "Sitting", shown: "Shown | None", alike: int, width: int) -> Text:
+    """Tell the keys, each of which can be clicked; the rarer where there is room.
+
+    `alike` is how many others the current item is answered with as a group.
+    """
     told: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
         if not sitting.blind:
             told.append(("Enter", printable(shown.item.tag), "accept"))
         told.append(("x", "none", "no_item"))
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
-    if alike := sitting.alike():
-        told.append(("a", f"{len(alike) + 1} alike", "group"))
+    if alike:
+        told.append(("a", f"{alike + 1} alike", "group"))
     if len(sitting.tags) > _DIGITS:
         told.append(("t", "tag", "name_tag"))
     told += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
