@@ -123,11 +123,11 @@ def _look(
     """Say what an entry is; None for a folder to enter. OSError where it cannot."""
     if entry.is_symlink():
         return _look_behind_link(entry, path, rules, links)
-    if reason := _left_out(path, rules):
+    if reason := _left_out(path, entry.name, rules):
         return SkippedFile(path, State.IGNORED, reason)
     if entry.is_dir(follow_symlinks=False):
         return None
-    return _file(path, entry.stat(follow_symlinks=False), rules)
+    return _file(path, entry.name, entry.stat(follow_symlinks=False), rules)
 
 
 def _look_behind_link(
@@ -138,21 +138,21 @@ def _look_behind_link(
         status = target.stat()
     except (OSError, RuntimeError):  # RuntimeError: a link loop, before Python 3.13
         return SkippedFile(path, State.IGNORED, "a link that leads nowhere")
-    if reason := _left_out(path, rules):
+    if reason := _left_out(path, entry.name, rules):
         return SkippedFile(path, State.IGNORED, reason)
     is_folder = stat.S_ISDIR(status.st_mode)
     refusal = links.refusal_of_folder if is_folder else links.refusal_of_file
     if reason := refusal(target):
         return SkippedFile(path, State.IGNORED, reason)
-    return None if is_folder else _file(path, status, rules)
+    return None if is_folder else _file(path, entry.name, status, rules)
 
 
-def _file(path: str, status: os.stat_result, rules: Rules) -> Listed:
+def _file(path: str, name: str, status: os.stat_result, rules: Rules) -> Listed:
     stamp = FileStamp(status.st_size, status.st_mtime_ns)
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return SkippedFile(path, State.IGNORED, f"{kind} is not read")
-    if reason := _not_a_picture(path, rules):
+    if reason := _not_a_picture(path, name, rules):
         return SkippedFile(path, State.IGNORED, reason, stamp)
     return ImageFile(path, stamp)
 
@@ -165,19 +165,19 @@ _KINDS = {
 }
 
 
-def _left_out(path: str, rules: Rules) -> str:
-    if _name(path).startswith("."):
+def _left_out(path: str, name: str, rules: Rules) -> str:
+    if name[0] == ".":
         return "hidden: its name starts with a dot"
     for pattern in rules.exclude:
-        if _matches(path, pattern):
+        if _matches(path, name, pattern):
             return f"excluded by {pattern}"
     return ""
 
 
-def _not_a_picture(path: str, rules: Rules) -> str:
-    if rules.include and not any(_matches(path, p) for p in rules.include):
+def _not_a_picture(path: str, name: str, rules: Rules) -> str:
+    if rules.include and not any(_matches(path, name, p) for p in rules.include):
         return f"not included by {' '.join(rules.include)}"
-    ending = _ending(path)
+    ending = _ending(name)
     if ending in rules.endings:
         return ""
     if ending in rules.foreign:
@@ -185,23 +185,19 @@ def _not_a_picture(path: str, rules: Rules) -> str:
     return f"its name ends in {ending}" if ending else "its name has no ending"
 
 
-def _matches(path: str, pattern: str) -> bool:
+def _matches(path: str, name: str, pattern: str) -> bool:
     # Cameras write .JPG where people write .jpg.
     pattern = pattern.rstrip("/").casefold()
-    subject = path if "/" in pattern else _name(path)
+    subject = path if "/" in pattern else name
     return fnmatchcase(subject.casefold(), pattern)
 
 
-# A hundred thousand times: what pathlib says of a path, in a tenth of its time.
+def _ending(name: str) -> str:
+    """Return the ending in lower case with its dot; empty where there is none.
 
-
-def _name(path: str) -> str:
-    return path[path.rfind("/") + 1 :]
-
-
-def _ending(path: str) -> str:
-    """Return the ending in lower case with its dot; empty where there is none."""
-    stem, dot, ending = _name(path).rpartition(".")
+    As pathlib has it, in a tenth of its time: a scan asks it of every file there is.
+    """
+    stem, dot, ending = name.rpartition(".")
     return f".{ending.lower()}" if stem and ending and dot else ""
 
 
