@@ -18,7 +18,7 @@ from tagger.domains import Batch, Domain, batches, made_ahead
 from tagger.errors import DataError, TrainingError
 from tagger.gate import MOST_FORGOTTEN, Said, outcomes
 from tagger.keeping import Kept, begin, seed_dropout
-from tagger.networks import copied, probabilities
+from tagger.networks import copied, one_way, probabilities
 
 FOLDS: Final = 3
 """Parts of the answers, of which each network learns from all but one."""
@@ -98,7 +98,8 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
     another label, TrainingError where the loss is no number any more.
     """
     keras = begin(seed)
-    learner = grown(network, len(labels))
+    found = grown(network, len(labels))
+    learner = one_way(found)
     for layer in learner.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
@@ -120,7 +121,8 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
         mean.add()
         on_step(step, schedule.steps)
     mean.put()
-    return learner
+    found.set_weights(learner.get_weights())
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

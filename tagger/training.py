@@ -49,7 +49,14 @@ from tagger.evaluation.measures import calibration_error, reliability
 from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept
-from tagger.networks import ARCHITECTURES, Schedule, Variation, copied, probabilities
+from tagger.networks import (
+    ARCHITECTURES,
+    Schedule,
+    Variation,
+    both_ways,
+    copied,
+    probabilities,
+)
 from tagger.passes import Epoch, Lesson, fit_passes
 from tagger.recipes import Materials, Recipe, gather, test_parts
 from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, PREPARING, Policy
@@ -165,8 +172,11 @@ def finish(
     materials: Materials,
     folder: Path,
 ) -> Bundle:
-    """Calibrate a trained network on what was held back, and write its bundle."""
-    network = _in_full_precision(network, recipe.architecture)
+    """Calibrate a trained network on what was held back, and write its bundle.
+
+    It looks both ways there: a shop mirrors its pictures as it likes.
+    """
+    network = both_ways(_in_full_precision(network, recipe.architecture))
     held = _decided(materials.held_back)
     policy = recipe.policy or Policy(1.0)
     temperature = 1.0

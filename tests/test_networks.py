@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from tagger.networks import ARCHITECTURES, probabilities
+from tagger.networks import ARCHITECTURES, both_ways, one_way, probabilities
 
 PARAMETERS = {
     "residual": 537_851,
@@ -16,14 +17,17 @@ PARAMETERS = {
 WITH_BUILDERS = [name for name in ARCHITECTURES if name != "vgg19"]
 
 
+def some_images() -> NDArray[np.uint8]:
+    return np.random.default_rng(1).integers(0, 256, (3, 28, 28, 3)).astype(np.uint8)
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("name", WITH_BUILDERS)
 def test_a_network_is_what_its_name_says(name: str) -> None:
     labels = 11 if name == "residual" else 10
     network = ARCHITECTURES[name].make(labels)
-    images = np.random.default_rng(1).integers(0, 256, (3, 28, 28, 3)).astype(np.uint8)
 
-    rows = probabilities(network, images)
+    rows = probabilities(network, some_images())
 
     assert network.name == name
     assert network.count_params() == PARAMETERS[name]
@@ -34,3 +38,46 @@ def test_a_network_is_what_its_name_says(name: str) -> None:
 
 def test_every_network_is_tested() -> None:
     assert list(PARAMETERS) == WITH_BUILDERS
+
+
+@pytest.mark.model
+def test_to_a_network_that_looks_both_ways_a_mirror_image_is_the_same() -> None:
+    network = ARCHITECTURES["residual"].make(11)
+    images = some_images()
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+
+    both = both_ways(network)
+
+    np.testing.assert_array_equal(
+        probabilities(both, images), probabilities(both, mirrored)
+    )
+    once = probabilities(network, images) * probabilities(network, mirrored)
+    expected = np.sqrt(once) / np.sqrt(once).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities(both, images), expected, atol=1e-6)
+
+
+@pytest.mark.model
+def test_a_network_that_looks_both_ways_learns_looking_once() -> None:
+    network = ARCHITECTURES["residual"].make(11)
+
+    once = one_way(both_ways(network))
+
+    images = some_images()
+    np.testing.assert_array_equal(
+        probabilities(once, images), probabilities(network, images)
+    )
+    for mine, former in zip(once.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, former)
+
+
+@pytest.mark.model
+def test_a_network_that_looks_once_is_copied() -> None:
+    network = ARCHITECTURES["three-block"].make(10)
+
+    copy = one_way(network)
+
+    assert copy is not network
+    images = some_images()
+    np.testing.assert_array_equal(
+        probabilities(copy, images), probabilities(network, images)
+    )

@@ -222,7 +222,11 @@ class Recording:
         with self._database.reading() as connection:
             # A hundred thousand rows: as they come, without a type's say on each.
             rows = connection.execute(query).partitions(5000)
-            return {os.fsdecode(row[0]): known_file(*row[1:]) for part in rows for row in part}
+            return {
+                os.fsdecode(row[0]): known_file(*row[1:])
+                for part in rows
+                for row in part
+            }
 
     def predictions(self, digests: Iterable[str]) -> dict[str, Prediction]:
         """Return what this model has already said of these bytes, by digest."""
