@@ -11,11 +11,12 @@ files of Fashion-MNIST: some of its training arrays are rehearsed, and its test 
 measure what is forgotten. `--rehearse` is a folder of photographs to rehearse; it must
 not be of this shop.
 
-A reviewer answers what the network in force flags, in the queue's order, and a share of
-audits, drawn from what it accepts. What the tags do not decide is skipped. At each
-number of answers the product learns as `tagger model adapt` does, its gate decides, and
-the network then in force is measured on all photographs that were never answered, and
-makes the next queue. A line is written as it is known:
+Twins, which the gate must not ask about on both sides, are those that the product takes
+for such. A reviewer answers what the network in force flags, in the queue's order, and
+a share of audits, drawn from what it accepts. What the tags do not decide is skipped.
+At each number of answers the product learns as `tagger model adapt` does, its gate
+decides, and the network then in force is measured on all photographs that were never
+answered, and makes the next queue. A line is written as it is known:
 
 accuracy (of the items), coverage97 (share of the items accepted at the threshold from
 which on 97 % of what is accepted is right, chosen on these very photographs), coverage
@@ -27,7 +28,7 @@ import argparse
 import csv
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,13 +42,17 @@ from tagger.domains import LABELS
 from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
 from tagger.gate import Said, outcomes
+from tagger.images import upright
 from tagger.learning import Start, attempt
-from tagger.networks import ARCHITECTURES, probabilities
+from tagger.lessons import groups_of
+from tagger.networks import ARCHITECTURES, both_ways, probabilities
 from tagger.policy import decide, predict
-from tagger.records import AMBIGUOUS, Policy
+from tagger.records import AMBIGUOUS, Policy, Reviewed
+from tagger.review.groups import fingerprint
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
 PRECISION: Final = 0.97
+_HASHED_SIDE = 128
 REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
 CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97})
 """Of the bundle `shops`: what a bare Keras file is used with."""
@@ -196,7 +201,7 @@ def _start(name: str) -> Start:
     trained = keras.saving.load_model(path)
     network = ARCHITECTURES["residual"].make(len(LABELS))  # in full precision
     network.set_weights(trained.get_weights())
-    return Start(network, LABELS, CAREFUL)
+    return Start(both_ways(network), LABELS, CAREFUL)
 
 
 def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
@@ -205,6 +210,7 @@ def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
     shop = shop.take(shop.labels != AMBIGUOUS)
     if wanted.set:
         shop = shop.take(_in_sets(wanted.photographs, shop, tuple(wanted.set)))
+    shop = replace(shop, groups=_alike(shop))
     arrays = _some(load(str(wanted.fashion)), REHEARSED_ARRAYS, chance)
     test = _some(load(str(wanted.fashion), "test"), TESTED, chance)
     photographs = arrays.take(np.zeros(len(arrays), np.bool_))
@@ -213,6 +219,15 @@ def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
         others = others.take(others.labels != AMBIGUOUS)
         photographs = _some(others, REHEARSED_PHOTOGRAPHS, chance)
     return shop, Rehearsal(arrays, photographs, test)
+
+
+def _alike(shop: LabelledImages) -> NDArray[np.str_]:
+    """Group what the product itself would take for twins."""
+    reviewed = []
+    for name, label in zip(shop.names.tolist(), shop.labels.tolist(), strict=True):
+        bits = fingerprint(upright(Path(name), side=_HASHED_SIDE))
+        reviewed.append(Reviewed(name, label, None, (name,), bits, ()))
+    return groups_of(reviewed, shop.images)
 
 
 def _in_sets(

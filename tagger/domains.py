@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,14 @@ from tagger.views import CANVAS_SIDE, Views
 LABELS: Final = (*FASHION_LABELS, OTHER)
 """What a network of shops tells apart: the tags, and what is no catalogue item."""
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Views (n, 28, 28, 3) and numbers of labels (n,)."""
+
+class Batch(NamedTuple):
+    """Views (n, 28, 28, 3), and the numbers (n,) of their labels and their domains."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    domains: NDArray[np.int64]
+
 
 _AHEAD: Final = 4
 """Batches made while the network learns from another."""
@@ -140,7 +146,7 @@ def batches(  # noqa: PLR0913
             picture = domains[which].pictures[number]
             images[place] = vary(picture, chance, textures, chances)
             labels[place] = domains[which].labels[number]
-        yield images, labels
+        yield Batch(images, labels, chosen)
 
 
 def made_ahead(source: Iterator[Batch]) -> Iterator[Batch]:

@@ -77,7 +77,7 @@ def fit(
     for work in _plan(recipe, materials, chances, done):
         network.optimizer.learning_rate = work.rate
         seed_dropout(network, recipe.seed, work.step)
-        images, labels = work.batch
+        images, labels, _ = work.batch
         loss = float(
             network.train_on_batch(
                 images.astype(np.float32), np.eye(len(LABELS), dtype=np.float32)[labels]

@@ -95,8 +95,10 @@ def groups_of(
 ) -> NDArray[np.str_]:
     """Name the group of each answer, (n,): twins must never be on both sides of a test.
 
-    Two belong together where they show one item, or look alike to the perceptual hash,
-    or to the network; and so does whatever belongs with either.
+    Two belong together where they show one item, or are the same to the network, and so
+    does whatever belongs with either; and where one looks, to the perceptual hash, like
+    the first of a group. To be like any of a group is not enough: such chains joined
+    907 of a shop's 4,050 photographs, where the groups by their first have at most 39.
     """
     parents = list(range(len(reviewed)))
 
@@ -122,11 +124,15 @@ def _pairs(
     for numbers in same.values():
         yield from ((numbers[0], other) for other in numbers[1:])
     hashed = [n for n, one in enumerate(reviewed) if one.bits is not None]
+    hashed.sort(key=lambda n: reviewed[n].digest)  # the order of answers is no matter
     bits = np.array([reviewed[n].bits for n in hashed], np.int64)
+    firsts: list[int] = []
     for place, number in enumerate(hashed):
-        apart = np.bitwise_count((bits[place + 1 :] ^ bits[place]).view(np.uint64))
-        for near in np.flatnonzero(apart <= NEAR_DUPLICATE).tolist():
-            yield number, hashed[place + 1 + near]
+        apart = np.bitwise_count((bits[firsts] ^ bits[place]).view(np.uint64))
+        if len(apart) and apart.min() <= NEAR_DUPLICATE:
+            yield number, hashed[firsts[int(apart.argmin())]]
+        else:
+            firsts.append(place)
 
 
 def _views(one: Reviewed) -> NDArray[np.uint8] | None:

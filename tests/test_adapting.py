@@ -93,6 +93,24 @@ def test_a_network_learns_what_the_answers_say_and_keeps_what_it_knew(
     assert steps == [(step, QUICK.steps) for step in range(1, QUICK.steps + 1)]
 
 
+def test_what_is_rehearsed_is_what_the_network_said_whatever_the_labels(
+    network: Network,
+) -> None:
+    answers, data = bars(LABELS[:2], 20, 2), bars(LABELS[:2], 40, 5)
+    swapped = np.where(data.labels == "up", "middle", "up")
+    wrong = replace(data, labels=swapped)
+
+    found = adapt(
+        network,
+        answers,
+        Rehearsal(wrong, wrong, data),
+        LABELS[:2],
+        schedule=replace(QUICK, answers=0.1, photographs=0.5),
+    )
+
+    assert share_right(found, bars(LABELS[:2], 80, 9)) > 0.9
+
+
 def test_the_network_it_starts_from_is_left_alone_and_so_are_statistics(
     network: Network,
 ) -> None:

@@ -93,12 +93,13 @@ def test_batches_are_the_same_for_the_same_seed(seed: int) -> None:
     domains = [arrays(0, 1, 2, weight=0.2), arrays(7, weight=0.8)]
     first, again = (list(islice(batches(domains, 8, seed), 2)) for _ in range(2))
 
-    for (images, labels), (same_images, same_labels) in zip(first, again, strict=True):
-        assert images.shape == (8, 28, 28, 3)
-        assert images.dtype == np.uint8
-        np.testing.assert_array_equal(images, same_images)
-        np.testing.assert_array_equal(labels, same_labels)
-        assert set(labels.tolist()) <= {0, 1, 2, 7}
+    for batch, same in zip(first, again, strict=True):
+        assert batch.images.shape == (8, 28, 28, 3)
+        assert batch.images.dtype == np.uint8
+        for mine, others in zip(batch, same, strict=True):
+            np.testing.assert_array_equal(mine, others)
+        assert set(batch.labels.tolist()) <= {0, 1, 2, 7}
+        np.testing.assert_array_equal(batch.domains == 1, batch.labels == 7)
 
 
 def test_batches_go_on_from_any_number() -> None:
@@ -106,17 +107,14 @@ def test_batches_go_on_from_any_number() -> None:
     whole = list(islice(batches(domains, 8, 1), 4))
     rest = list(islice(batches(domains, 8, 1, start=2), 2))
 
-    for (images, labels), (same_images, same_labels) in zip(
-        whole[2:], rest, strict=True
-    ):
-        np.testing.assert_array_equal(images, same_images)
-        np.testing.assert_array_equal(labels, same_labels)
+    for batch, same in zip(whole[2:], rest, strict=True):
+        for mine, others in zip(batch, same, strict=True):
+            np.testing.assert_array_equal(mine, others)
 
 
 def test_domains_come_by_weight_and_tags_by_the_root_of_their_count() -> None:
     domains = [arrays(*[0] * 90, *[1] * 10, weight=3), arrays(10, weight=1)]
-    _, labels = next(batches(domains, 4000, 1))
-    counts = Counter(labels.tolist())
+    counts = Counter(next(batches(domains, 4000, 1)).labels.tolist())
 
     assert counts[10] / 4000 == pytest.approx(1 / 4, abs=0.03)
     assert counts[0] / counts[1] == pytest.approx(3, abs=0.4)

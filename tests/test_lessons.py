@@ -110,6 +110,15 @@ def test_twins_by_bits_by_item_and_by_array_are_one_group_with_all_theirs() -> N
     assert len(set(groups)) == 4
 
 
+def test_a_chain_of_likenesses_is_no_group() -> None:
+    found = [reviewed(n, bits=(1 << 6 * n) - 1) for n in range(6)]
+
+    groups = groups_of(found, arrays(found)).tolist()
+
+    assert groups[0] == groups[1] != groups[2] == groups[3] != groups[4] == groups[5]
+    assert len(set(groups)) == 3
+
+
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4)), min_size=1))
 def test_groups_do_not_depend_on_the_order(pairs: list[tuple[int, int]]) -> None:
     found = [
