@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,7 +118,7 @@ def review(
                 code = _show(begun, plain=plain)
         if code != _HUNG_UP:
             _tell_end(begun)
-            _tell_what_is_proven(inventory, audited=audit is not None)
+            _tell_what_is_proven(inventory)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -242,19 +241,11 @@ def _tell_end(begun: "Sitting") -> None:
     options.console().print(told)
 
 
-def _tell_what_is_proven(inventory: "Inventory", *, audited: bool) -> None:
-    """Tell what is known of the machine's work alone; after an audit, as of now."""
-    from tagger.adapted import bundle_in_force
+def _tell_what_is_proven(inventory: "Inventory") -> None:
+    """Tell what is known of the machine's work alone."""
     from tagger.certificate_display import assurance
-    from tagger.errors import ModelError
-    from tagger.proof import as_of_now
+    from tagger.cli.proven import assured
 
-    known = inventory.assurance()
-    if known is None:
-        return
-    if audited:
-        with suppress(ModelError):  # the network is gone: what was certified is told
-            learnt = inventory.adaptations()
-            network = bundle_in_force(inventory.path, learnt, None)
-            known = as_of_now(inventory, known, network.card)
-    options.console().print(assurance(known))
+    known = assured(inventory)
+    if known is not None:
+        options.console().print(assurance(known))
