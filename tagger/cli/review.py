@@ -22,6 +22,14 @@ _HUNG_UP = _SIGNALLED + 1
 
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
+_MUCH = 50
+"""Pictures to ask about that are worth another order: so many answers teach at all."""
+
+_TEACHES = (
+    "No network has learnt this shop yet: answers drawn by lot teach one far more than "
+    "the least sure ('tagger review --order random', then 'tagger model adapt')."
+)
+
 
 def review(
     order: Annotated[
@@ -119,6 +127,8 @@ def review(
         if code != _HUNG_UP:
             _tell_end(begun)
             _tell_what_is_proven(inventory)
+            if order is Order.CONFIDENCE and audit is None and redo is None:
+                _tell_what_teaches(inventory, begun.waiting or 0)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -249,3 +259,16 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
     known = assured(inventory)
     if known is not None:
         options.console().print(assurance(known))
+
+
+def _tell_what_teaches(inventory: "Inventory", waiting: int) -> None:
+    """Suggest the lot, while no network has learnt this shop and much is to be asked.
+
+    It stays a suggestion: who corrects pictures, and does not teach, finds most that is
+    wrong among the least sure.
+    """
+    from tagger.records import Outcome
+
+    learnt = any(one.outcome is Outcome.PROMOTED for one in inventory.adaptations())
+    if waiting >= _MUCH and not learnt:
+        options.console().print(_TEACHES)
