@@ -62,7 +62,7 @@ def certified_lines(found: Assurance) -> list[str]:
 def next_steps(found: Certificate) -> Iterator[str]:
     """Say what is not certified, and which audit would bring it nearest."""
     joint, *alone = found.claims
-    if found.policy is None:
+    if joint.threshold is None:
         yield f"all tags together: {_lacking(found, joint)}: {audit_command(joint)}"
     if unheard := [c.tag for c in alone if c.tag and not c.answers and not c.threshold]:
         yield f"no audited picture yet of {printable(', '.join(unheard))}"

@@ -20,6 +20,7 @@ from tagger.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.certificate_display import (
     FIRST_CERTIFICATE,
     assurance,
+    next_steps,
     warnings,
 )
 from tagger.certifying import JOINT, STARTS, answers_needed
@@ -570,3 +571,24 @@ def test_how_far_a_certificate_moved_what_is_accepted_is_told(
         assert lines(inventory)[1].startswith(said)
     scan(inventory, items, Policy(0.6), SHOPS)
     assert lines(inventory)[2].startswith("Accepted without a person: 100% of the pict")
+
+
+def test_what_all_tags_together_lack_is_told_where_some_are_certified_alone() -> None:
+    claims = (
+        Claim(None, 100, 98, None, 120, 0.8),
+        Claim("Bag", 300, 300, 0.7, 0, 0.7),
+        Claim("Coat", 9, 8, None, 400, 0.95),
+    )
+    policy = Policy(0.96, 0.0, {"Bag": 0.7})
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    found = Certificate(
+        moment, "shops", "d" * 64, 0.97, 0.9, policy, claims, 500, 0.5, 0.3
+    )
+
+    (step,) = next_steps(found)
+    assert step == (
+        "all tags together: not certified: 120 more audited items needed, all right: "
+        "tagger review --audit 120 --from 0.80"
+    )
+    proven = replace(found, claims=(replace(claims[0], threshold=0.8), *claims[1:]))
+    assert list(next_steps(proven)) == []
