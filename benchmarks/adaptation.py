@@ -2,7 +2,8 @@
 
     python -m benchmarks.adaptation NETWORK PHOTOGRAPHS --fashion FOLDER
         [--set NAME ...] [--rehearse FOLDER] [--order confidence|random|margin]
-        [--answers 50 100 200 400 800] [--audits 0.1] [--seed 1] [-o curve.csv]
+        [--answers 50 100 200 400 800] [--audits 0.1] [--certify 0] [--seed 1]
+        [-o curve.csv] [--picture curve.png]
 
 NETWORK is a bundle, or a Keras file of the residual network, trained without the
 photographs. PHOTOGRAPHS is a folder with a labels.csv, which tells the truth; of one
@@ -21,13 +22,16 @@ answered, and makes the next queue. A line is written as it is known:
 accuracy (of the items), coverage97 (share of the items accepted at the threshold from
 which on 97 % of what is accepted is right, chosen on these very photographs), coverage
 and precision (under the policy that is in force), known (accuracy on Fashion-MNIST's
-test arrays), promoted and reason, seconds.
+test arrays), audited, certified (how many tags `tagger calibrate` certifies by the
+audits of the network in force, and as many more of what it is at least 0.95 sure of as
+`--certify` says, which it does not learn from), its coverage and precision in truth,
+seconds, promoted and reason.
 """
 
 import argparse
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,8 +39,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import curves
 from tagger.adapting import Rehearsal
 from tagger.bundle import CARD_FILE, find_bundle
+from tagger.calibration import CERTAINTY, TARGET_PRECISION
+from tagger.certifying import Population, certified_policy, certify, evidence_of
 from tagger.data import LabelledImages, load
 from tagger.domains import LABELS
 from tagger.errors import DataError
@@ -47,7 +54,7 @@ from tagger.learning import Start, attempt
 from tagger.lessons import groups_of
 from tagger.networks import ARCHITECTURES, both_ways, probabilities
 from tagger.policy import decide, predict
-from tagger.records import AMBIGUOUS, Policy, Reviewed
+from tagger.records import AMBIGUOUS, OTHER, AuditedAnswer, Policy, Reviewed
 from tagger.review.groups import fingerprint
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
@@ -57,17 +64,25 @@ REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
 CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97})
 """Of the bundle `shops`: what a bare Keras file is used with."""
 
+LEAST: Final = 0.95
+"""From which confidence on `--certify` has audited: the middle one of those that a test
+of `tagger.certifying` starts from."""
+
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Active:
-    """What decides at some moment, what it says of all photographs, and its past."""
+    """What decides at some moment, what it says of all photographs, and its past.
+
+    `audited` are the photographs that were drawn by lot from what it accepts.
+    """
 
     policy: Policy
     rows: NDArray[np.float32]
     held_back: dict[int, NDArray[np.float32]]
     known: float
+    audited: tuple[int, ...] = ()
 
 
 def main() -> None:
@@ -84,6 +99,8 @@ def main() -> None:
             writer.writerow(line)
             stream.flush()
             print(" ".join(f"{key}={value}" for key, value in line.items()), flush=True)
+    if wanted.picture:
+        curves.write(wanted.picture, [wanted.output])
 
 
 def curve(
@@ -98,10 +115,13 @@ def curve(
     )
     force = Active(start.policy, rows, {}, float(known.right.mean()))
     answered = np.empty(0, np.int64)
-    yield _line(shop, start, force, answered) | {"promoted": "", "reason": ""}
+    line = Lines(shop, start, wanted)
+    yield line(force, answered) | {"promoted": "", "reason": ""}
     for number in wanted.answers:
         begun = time.perf_counter()
-        answered = _answer(shop, start, force, answered, number, wanted, chance)
+        asked, audited = _ask(shop, start, force, answered, number, wanted, chance)
+        answered = np.concatenate([answered, asked, audited])
+        force = replace(force, audited=(*force.audited, *audited.tolist()))
         if len(answered) < number:
             return
         try:
@@ -114,7 +134,7 @@ def curve(
                 seed=wanted.seed,
             )
         except DataError as error:
-            yield _line(shop, start, force, answered) | {
+            yield line(force, answered) | {
                 "promoted": False,
                 "reason": str(error),
             }
@@ -127,14 +147,14 @@ def curve(
                 dict(zip(answered.tolist(), found.held_back, strict=True)),
                 found.judgement.known[1],
             )
-        yield _line(shop, start, force, answered) | {
+        yield line(force, answered) | {
             "promoted": found.judgement.promoted,
             "reason": found.judgement.reason,
             "seconds": round(seconds),
         }
 
 
-def _answer(  # noqa: PLR0913, PLR0917  the state of a review
+def _ask(  # noqa: PLR0913, PLR0917  the state of a review
     shop: LabelledImages,
     start: Start,
     force: Active,
@@ -142,8 +162,8 @@ def _answer(  # noqa: PLR0913, PLR0917  the state of a review
     number: int,
     wanted: argparse.Namespace,
     chance: np.random.Generator,
-) -> Numbers:
-    """Have the reviewer go on to so many answers; return whose all of them are."""
+) -> tuple[Numbers, Numbers]:
+    """Return what the reviewer answers to come to so many: the queue's, and audits."""
     said = predict(force.rows, start.labels)
     flagged = np.array([decide(one, force.policy).flagged for one in said])
     left = np.setdiff1d(np.arange(len(shop)), answered)
@@ -156,8 +176,8 @@ def _answer(  # noqa: PLR0913, PLR0917  the state of a review
     queue = sorted(left[flagged[left]].tolist(), key=keys[wanted.order])
     accepted = chance.permutation(left[~flagged[left]]).tolist()
     audits = min(round(wanted.audits * (number - len(answered))), len(accepted))
-    asked = queue[: number - len(answered) - audits] + accepted[:audits]
-    return np.concatenate([answered, np.array(asked, np.int64)])
+    asked = queue[: number - len(answered) - audits]
+    return np.array(asked, np.int64), np.array(accepted[:audits], np.int64)
 
 
 def _before(force: Active, answered: Numbers) -> NDArray[np.float32]:
@@ -165,24 +185,87 @@ def _before(force: Active, answered: Numbers) -> NDArray[np.float32]:
     return np.stack([force.held_back.get(n, force.rows[n]) for n in answered.tolist()])
 
 
-def _line(
-    shop: LabelledImages, start: Start, force: Active, answered: Numbers
-) -> dict[str, object]:
-    rest = np.setdiff1d(np.arange(len(shop)), answered)
-    rows, truth = force.rows[rest], shop.labels[rest]
-    found = outcomes(Said(rows, start.labels), truth)
-    verdicts = [decide(one, force.policy) for one in predict(rows, start.labels)]
-    accepted = np.array([not verdict.flagged for verdict in verdicts])
-    share = found.right[accepted].mean() if accepted.any() else np.nan
-    figures = {
-        "accuracy": found.right[found.item].mean(),
-        "coverage97": coverage_at(coverage_curve(found), PRECISION)[0],
-        "coverage": accepted[found.item].mean(),
-        "precision": share,
-        "known": force.known,
-    }
-    told = {name: f"{value:.3f}" for name, value in figures.items()}
-    return {"answers": len(answered), "rest": len(rest), **told, "seconds": 0}
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Measures what is in force on the photographs that nobody answered."""
+
+    shop: LabelledImages
+    start: Start
+    wanted: argparse.Namespace
+
+    def __call__(self, force: Active, answered: Numbers) -> dict[str, object]:
+        """Return the columns of a line; `answered` are left out of all of them."""
+        rest = np.setdiff1d(np.arange(len(self.shop)), answered)
+        rows, truth = force.rows[rest], self.shop.labels[rest]
+        found = outcomes(Said(rows, self.start.labels), truth)
+        coverage, precision = self._measured(force, force.policy, rest)
+        figures = {
+            "accuracy": found.right[found.item].mean(),
+            "coverage97": coverage_at(coverage_curve(found), PRECISION)[0],
+            "coverage": coverage,
+            "precision": precision,
+            "known": force.known,
+        }
+        told = {name: f"{value:.3f}" for name, value in figures.items()}
+        certified = self._certified(force, rest)
+        return {"answers": len(answered), "rest": len(rest), **told, **certified} | {
+            "seconds": 0
+        }
+
+    def _certified(self, force: Active, rest: Numbers) -> dict[str, object]:
+        """Certify by the audits so far, and by more; tell how true that is."""
+        tags = [label for label in self.start.labels if label != OTHER]
+        chance = np.random.default_rng(self.wanted.seed)
+        said = predict(force.rows, self.start.labels)
+        sure = [n for n in rest.tolist() if said[n].confidence >= LEAST]
+        more = chance.permutation(np.array(sure, np.int64))[: self.wanted.certify]
+        drawn = [(n, force.policy) for n in force.audited]
+        drawn += [(n, Policy(LEAST, force.policy.margin)) for n in more.tolist()]
+        answers = [
+            AuditedAnswer(str(n), said[n], by, None, said[n].tag == self.shop.labels[n])
+            for n, by in drawn
+        ]
+        evidence = evidence_of(answers, tags, force.policy)
+        claims = certify(evidence, force.policy, TARGET_PRECISION, CERTAINTY)
+        left = np.setdiff1d(rest, more)
+        population = Population(
+            np.array([tags.index(said[n].tag) for n in left.tolist()], np.int64),
+            np.array([said[n].confidence for n in left.tolist()], float),
+        )
+        policy = certified_policy(claims, force.policy, force.policy, population)
+        told = {"audited": len(drawn), "certified": 0}
+        if policy is None:
+            return told | {"certified_coverage": "", "certified_precision": ""}
+        joint = claims[0].threshold == policy.threshold
+        covered = [c.tag for c in claims[1:] if joint or c.threshold is not None]
+        coverage, precision = self._measured(force, policy, left, covered)
+        return told | {
+            "certified": len(covered),
+            "certified_coverage": f"{coverage:.3f}",
+            "certified_precision": f"{precision:.3f}",
+        }
+
+    def _measured(
+        self,
+        force: Active,
+        policy: Policy,
+        where: Numbers,
+        tags: Collection[str | None] | None = None,
+    ) -> tuple[float, float]:
+        """Return the share of the items there that a policy accepts, and how right.
+
+        Of some tags alone, where they are given.
+        """
+        said = predict(force.rows[where], self.start.labels)
+        found = outcomes(
+            Said(force.rows[where], self.start.labels), self.shop.labels[where]
+        )
+        accepted = np.array(
+            [policy.accepts(one) and (not tags or one.tag in tags) for one in said],
+            np.bool_,
+        )
+        share = found.right[accepted].mean() if accepted.any() else np.nan
+        return float(accepted[found.item].mean()), float(share)
 
 
 def _start(name: str) -> Start:
@@ -261,8 +344,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--answers", type=int, nargs="*", default=ANSWERS)
     parser.add_argument("--audits", type=float, default=0.1)
+    parser.add_argument("--certify", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, default=Path("curve.csv"))
+    parser.add_argument("--picture", type=Path, help="draw the curve as PNG, too")
     return parser
 
 

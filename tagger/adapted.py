@@ -165,6 +165,11 @@ def forget_refused(
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def discard(database: Path, name: str) -> None:
+    """Remove a bundle of which no row tells: nobody would know what became of it."""
+    shutil.rmtree(folder_beside(database) / name, ignore_errors=True)
+
+
 def _load(folder: Path, digest: str) -> Bundle:
     found = load_bundle(folder)
     if found.card.digest != digest:

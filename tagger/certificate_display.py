@@ -20,6 +20,11 @@ from tagger.text import printable
 
 _MOST_CONTRADICTIONS: Final = 10
 
+FIRST_CERTIFICATE: Final = 155
+"""Answers, all right, that certify a network of which nothing is known: what
+`certifying.answers_needed` gives for `tagger calibrate` without options. A number, for
+a status does not wait for NumPy."""
+
 _GOOD_AGREEMENT: Final = 0.95
 """Share of re-asked pictures that a careful reviewer answers alike at least. Below it,
 no machine can be shown to be right on 97 of 100: the answers themselves are not."""
@@ -45,25 +50,19 @@ def calibration(
 
 def assurance(found: Assurance) -> RenderableType:
     """Tell what is known of the machine's work alone, and what would tell more."""
-    lines = [_measured(found), *certified_lines(found)]
-    if found.confused:
-        pairs = ", ".join(
-            f"{machine} is {person or 'no catalogue item'} ({count:,})"
-            for machine, person, count in found.confused
-        )
-        lines.append(f"Most often corrected: {pairs}.")
+    lines = [_measured(found), *_moved(found), *_certified(found), *_confused(found)]
     return Group(*(Text(printable(line)) for line in lines))
 
 
 def certified_lines(found: Assurance) -> list[str]:
-    """Tell what is certified, and what is lacking; fit to be shown."""
-    return [printable(line) for line in _certified(found)]
+    """Tell what moved, what is certified, and what is lacking; fit to be shown."""
+    return [printable(line) for line in (*_moved(found), *_certified(found))]
 
 
 def next_steps(found: Certificate) -> Iterator[str]:
     """Say what is not certified, and which audit would bring it nearest."""
     joint, *alone = found.claims
-    if found.policy is None:
+    if joint.threshold is None:
         yield f"all tags together: {_lacking(found, joint)}: {audit_command(joint)}"
     if unheard := [c.tag for c in alone if c.tag and not c.answers and not c.threshold]:
         yield f"no audited picture yet of {printable(', '.join(unheard))}"
@@ -95,10 +94,58 @@ def _measured(found: Assurance) -> str:
     )
 
 
+def _moved(found: Assurance) -> Iterator[str]:
+    """Tell how what the machine does alone moved since another network, or policy."""
+    before = found.formerly
+    if before is None:
+        return
+    if before.digest != found.digest:
+        what = f"Before {found.network}, with {before.network}"
+    else:
+        least, now = before.policy.threshold, found.policy.threshold
+        what = f"Before, accepting from {least:.2f} on and not {now:.2f}"
+        if least == now:
+            what = "Before, with other thresholds for single tags"
+    if before.audited:
+        share = wilson(before.right, before.audited)
+        told = (
+            f"{share.value:.1%} of {share.of:,} audited was right "
+            f"(95 % sure: {share.low:.0%} to {share.high:.0%})"
+        )
+    else:
+        told = "no audit told how often it was right"
+    yield f"{what}, {told}."
+    then, today = (n / before.pictures for n in (before.accepted, before.accepted_now))
+    yield (
+        f"Accepted without a person: {then:.0%} of the pictures then, {today:.0%} now, "
+        "those that were answered among them."
+    )
+
+
+def _confused(found: Assurance) -> Iterator[str]:
+    if not found.confused:
+        return
+    pairs = ", ".join(
+        f"{machine} is {person or 'no catalogue item'} ({count:,})"
+        for machine, person, count in found.confused
+    )
+    before = found.formerly
+    when = ""
+    if found.confused_before:
+        when = f" before {found.network}"
+    elif before is not None and before.digest != found.digest:
+        when = f" since {found.network} came"
+    yield f"Most often corrected{when}: {pairs}."
+
+
 def _certified(found: Assurance) -> Iterator[str]:
     certificate = found.certificate
     if certificate is None:
-        yield "Nothing is certified yet: tagger calibrate tells what it takes."
+        yield (
+            f"Nothing is certified yet: {FIRST_CERTIFICATE} audited answers, all "
+            f"right, would be enough: tagger review --audit {FIRST_CERTIFICATE} --from "
+            "0.80, then tagger calibrate"
+        )
         return
     made = f"Certified on {certificate.made_at.astimezone():%Y-%m-%d}"
     if found.waits:

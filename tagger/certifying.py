@@ -20,6 +20,14 @@ downwards until one cannot be refused. Four choices make it hold as it is used h
   may owe its height to that very tag, so that what is left and what was added might
   each fall short. One kind of claim is used or the other.
 - Only random samples are evidence (see `inventory.certificates`).
+
+No margin to the runner-up is tested beside the threshold; the bundled one stays. On
+four sets of photographs (4,050 of a shop, 1,582 of telephones, 373 of a demonstration
+shop, 579 of others), each asked of a network that had not seen it, the best of all
+pairs of a threshold and a margin, chosen with the truth in sight, accepts at a
+precision of 0.97 what the best threshold alone does, to the picture: 0.153, 0.033,
+0.491 and 0.249 of them. What is sure has its margin, and a second grid would only share
+out the doubt further.
 """
 
 from collections.abc import Sequence

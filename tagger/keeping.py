@@ -73,13 +73,21 @@ class Kept:
             ) from error
 
     def save(self, network: Any, number: int, note: Mapping[str, Any]) -> None:  # noqa: ANN401
-        """Keep the network after step or pass `number`, and the note."""
+        """Keep the network after step or pass `number`, and the note.
+
+        What was kept before stays where that fails, and takes no more room.
+        """
         former = set(self.folder.glob("network-*.keras"))
         file = self.folder / f"network-{number}.keras"
-        network.save(file)
-        full = {"key": self._key, "network": file.name, **note}
         draft = self.folder / f"{_NOTE}.new"
-        draft.write_text(json.dumps(full), encoding="utf-8")
-        draft.replace(self.folder / _NOTE)
+        try:
+            network.save(file)
+            full = {"key": self._key, "network": file.name, **note}
+            draft.write_text(json.dumps(full), encoding="utf-8")
+            draft.replace(self.folder / _NOTE)
+        except OSError:
+            for half in {file, draft} - former:
+                half.unlink(missing_ok=True)
+            raise
         for old in former - {file}:
             old.unlink()

@@ -208,6 +208,14 @@ class Policy:
         """Return the least confidence at which a tag is accepted."""
         return self.tags.get(tag, self.threshold)
 
+    def accepts(self, said: Prediction) -> bool:
+        """Whether a prediction needs no person; `policy.decide` says why it does."""
+        return (
+            said.confidence >= self.least(said.tag)
+            and said.margin >= self.margin
+            and said.other <= said.confidence
+        )
+
 
 class KnownFile(NamedTuple):
     """What the inventory holds of a path before a scan.
@@ -662,23 +670,47 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Assurance:
-    """How well it is known what the machine does without a person.
+class Formerly:
+    """What decided before: another network, or the same by another policy.
 
-    Of `audited` pictures that the policy in force accepts, drawn at random, `right`
-    were right. `certificate` is the newest of the network, and `audited_since` counts
-    the answers to audits after it; one that `waits` could be made, and has not been.
-    `confused` counts decisions by (machine's tag, person's tag), those that differ, the
-    most frequent first; the latter None for what is no catalogue item.
+    Of `audited` pictures that the `policy` accepts, drawn at random, `right` were
+    right. Of `pictures` that both have seen it accepts `accepted`, and what is in force
+    now `accepted_now`; those that persons answered are among them.
     """
 
     network: str
     digest: str
+    policy: Policy
+    audited: int
+    right: int
+    pictures: int
+    accepted: int
+    accepted_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """How well it is known what the machine does without a person.
+
+    Of `audited` pictures that the `policy` in force accepts, drawn at random, `right`
+    were right; `formerly` tells what was in force before, where something was.
+    `certificate` is the newest of the network, and `audited_since` counts the answers
+    to audits after it; one that `waits` could be made, and has not been. `confused`
+    counts decisions by (machine's tag, person's tag), those that differ, the most
+    frequent first; the latter None for what is no catalogue item. They are those made
+    since the network came, or `confused_before`, where there are none since.
+    """
+
+    network: str
+    digest: str
+    policy: Policy
     audited: int
     right: int
     certificate: Certificate | None
     audited_since: int
     confused: tuple[tuple[str, str | None, int], ...]
+    confused_before: bool = False
+    formerly: Formerly | None = None
     waits: bool = False
 
 

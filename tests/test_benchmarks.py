@@ -1,10 +1,20 @@
 """The benchmarks run; how fast is for `python -m benchmarks` to say, not for a test."""
 
+import argparse
+import csv
+import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from tagger.data import LabelledImages
+from tagger.learning import Start
+from tagger.records import FASHION_LABELS, Policy
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -53,3 +63,52 @@ def test_a_part_that_is_none_is_named() -> None:
 
     assert done.returncode == 2
     assert "everything" in done.stderr
+
+
+def test_a_curve_tells_what_is_certified_by_the_audits_so_far() -> None:
+    """Of 400 pictures that it is sure of, every fourth of the last 80 is wrong."""
+    adaptation = pytest.importorskip("benchmarks.adaptation", reason="no checkout")
+    said = np.arange(400) % 4
+    rows = np.full((400, len(FASHION_LABELS)), 0.001, np.float32)
+    rows[np.arange(400), said] = 0.991
+    truth = said + np.where(np.arange(400) < 320, 0, said == 3)
+    names = np.arange(400).astype(str)
+    shop = LabelledImages(
+        "bars",
+        np.zeros((400, 28, 28, 3), np.uint8),
+        np.array(FASHION_LABELS)[truth],
+        names,
+        names,
+    )
+    start = Start(None, FASHION_LABELS, Policy(0.9))
+    lines = adaptation.Lines(shop, start, argparse.Namespace(certify=0, seed=1))
+    force = adaptation.Active(start.policy, rows, {}, 1.0)
+    none = np.empty(0, np.int64)
+
+    before = lines(force, none)
+    after = lines(replace(force, audited=tuple(range(200))), np.arange(200))
+    more = replace(lines, wanted=argparse.Namespace(certify=160, seed=1))
+    asked = more(replace(force, audited=tuple(range(200))), np.arange(200))
+
+    assert (before["audited"], before["certified"]) == (0, 0)
+    assert before["accuracy"] == before["precision"] == "0.950"
+    assert (after["audited"], after["certified"]) == (200, 10)
+    assert (after["certified_coverage"], after["certified_precision"]) == (
+        "1.000",
+        "0.900",
+    )
+    assert (asked["audited"], asked["certified"]) == (360, 0)
+
+
+def test_curves_are_drawn(tmp_path: Path) -> None:
+    file = tmp_path / "a shop.csv"
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["answers", "accuracy", "coverage97"])
+        writer.writerows([[0, 0.7, 0.1], [200, 0.8, 0.4]])
+
+    curves = pytest.importorskip("benchmarks.curves", reason="no checkout")
+    curves.write(tmp_path / "curves.png", [file])
+
+    drawn = Image.open(io.BytesIO((tmp_path / "curves.png").read_bytes()))
+    assert drawn.size == (1125, 675)

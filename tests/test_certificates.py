@@ -16,7 +16,14 @@ from test_cli import Tagger
 from test_reviewing import ROOT, digest_of, tagged
 
 from tagger.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
-from tagger.certificate_display import assurance, warnings
+from tagger.calibration import CERTAINTY, TARGET_PRECISION
+from tagger.certificate_display import (
+    FIRST_CERTIFICATE,
+    assurance,
+    next_steps,
+    warnings,
+)
+from tagger.certifying import JOINT, STARTS, answers_needed
 from tagger.inventory import Inventory, Tagged, decisions
 from tagger.policy import decide
 from tagger.proof import as_of_now, prove
@@ -29,12 +36,14 @@ from tagger.records import (
     Decision,
     DecisionKind,
     FileStamp,
+    Formerly,
     ImageFile,
     ModelIdentity,
     Policy,
     Prediction,
     Selection,
 )
+from tagger.report import render
 
 NETWORK = FakeClassifier().identity
 BUNDLED = Policy(0.96)
@@ -228,9 +237,7 @@ def test_who_answers_by_chance_is_found_out(shelf: Inventory) -> None:
     assert agreement.same < agreement.asked_again
     assert len(heard.contradictions) == agreement.asked_again - agreement.same
     told = list(warnings(heard))
-    assert told[0].startswith(
-        f"{len(heard.contradictions)} pictures with contradicting"
-    )
+    assert told[0].startswith(f"{len(heard.contradictions)} picture")
     assert told[-1].startswith("warning: dora, asked again blind, said the same of ")
 
 
@@ -407,7 +414,10 @@ def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
 ) -> None:
     assert lines(shelf) == [
         NEVER_AUDITED,
-        "Nothing is certified yet: tagger calibrate tells what it takes.",
+        (
+            "Nothing is certified yet: 155 audited answers, all right, would be "
+            "enough: tagger review --audit 155 --from 0.80, then tagger calibrate"
+        ),
     ]
 
     answer_audit(shelf, shelf.draw_audit(40, "anna"), wrong=map(digest_of, range(200)))
@@ -449,3 +459,136 @@ def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
     assert after is not None
     assert not as_of_now(shelf, after, ours).waits
     assert lines(shelf)[1].startswith("Certified on ")
+
+
+def test_the_first_certificate_takes_as_many_answers_as_is_said() -> None:
+    share = JOINT * (1 - CERTAINTY) / len(STARTS)
+
+    assert answers_needed(0, 0, TARGET_PRECISION, share) == FIRST_CERTIFICATE
+
+
+SHOPS, LEARNT = (FakeClassifier(name).identity for name in ("shops", "shops-1"))
+
+
+def ten(inventory: Inventory, network: ModelIdentity, unsure: Iterable[int]) -> None:
+    """Scan ten pictures by a network that is unsure of some."""
+    items = {f"{n}.jpg": tagged(n, 0.7 if n in unsure else 0.99) for n in range(10)}
+    scan(inventory, items, BUNDLED, network)
+
+
+def moved(inventory: Inventory) -> Formerly | None:
+    found = inventory.assurance()
+    assert found is not None
+    return found.formerly
+
+
+def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
+    inventory: Inventory,
+) -> None:
+    ten(inventory, SHOPS, range(6))
+    assert moved(inventory) is None
+    answer_audit(inventory, inventory.draw_audit(4, "anna"), wrong=[digest_of(9)])
+    ten(inventory, LEARNT, [8])
+
+    assert moved(inventory) == Formerly("shops", SHOPS.digest, BUNDLED, 4, 3, 10, 4, 9)
+    told = [
+        (
+            "Before shops-1, with shops, 75.0% of 4 audited was right (95 % sure: 30% "
+            "to 95%)."
+        ),
+        (
+            "Accepted without a person: 40% of the pictures then, 90% now, those that "
+            "were answered among them."
+        ),
+    ]
+    assert lines(inventory)[1:3] == told
+    assert lines(inventory)[-1] == (
+        "Most often corrected before shops-1: T-shirt/top is Bag (1)."
+    )
+    page = render(
+        inventory.status(),
+        inventory.overview(pictures=0, lines=9),
+        made_at=datetime.now(UTC),
+        sure=inventory.assurance(),
+    )
+    assert all(f"<p>{line}</p>" in page for line in told)
+
+    answer_audit(inventory, inventory.draw_audit(9, "anna"), wrong=[digest_of(2)])
+
+    assert lines(inventory)[0].startswith(
+        "Of what the machine accepts alone, 83.3% of 6 audited is right "
+    )
+    assert lines(inventory)[-1] == (
+        "Most often corrected since shops-1 came: T-shirt/top is Bag (1)."
+    )
+
+
+def test_after_going_back_what_was_gone_back_from_is_what_was_before(
+    inventory: Inventory,
+) -> None:
+    ten(inventory, SHOPS, range(6))
+    ten(inventory, LEARNT, [8])
+    ten(inventory, SHOPS, range(6))
+
+    found = moved(inventory)
+
+    assert found is not None
+    assert (found.network, found.accepted, found.accepted_now) == ("shops-1", 9, 4)
+    assert "with shops-1, no audit told how often it was right." in lines(inventory)[1]
+
+
+def test_a_network_that_has_seen_little_was_not_in_force(inventory: Inventory) -> None:
+    few = {f"{n}.jpg": tagged(n, 0.99) for n in range(3)}
+    scan(inventory, few, BUNDLED, LEARNT)
+    ten(inventory, SHOPS, range(6))
+
+    assert moved(inventory) is None
+
+
+def test_how_far_a_certificate_moved_what_is_accepted_is_told(
+    inventory: Inventory,
+) -> None:
+    items = stock(6, 0.99) | stock(4, 0.7, start=6)
+    with inventory.recording(SHOPS, options={}) as recording:
+        recording.enforce(Policy(0.5), decide)  # not known yet: they are unfamiliar
+        judged = [
+            (
+                ImageFile(path, FileStamp(1, 2)),
+                replace(one, verdict=decide(one.prediction, BUNDLED)),
+            )
+            for path, one in items.items()
+        ]
+        recording.record(ROOT, judged, {}, {})
+        recording.enforce(BUNDLED, decide)
+        recording.finish([ROOT], exit_code=0, counts={})
+    assert moved(inventory) is None
+
+    for policy, said in (
+        (Policy(0.6), "Before, accepting from 0.96 on and not 0.60, no audit told "),
+        (Policy(0.6, 0.0, {"Bag": 0.9}), "Before, with other thresholds for single "),
+    ):
+        scan(inventory, items, policy, SHOPS)
+        assert lines(inventory)[1].startswith(said)
+    scan(inventory, items, Policy(0.6), SHOPS)
+    assert lines(inventory)[2].startswith("Accepted without a person: 100% of the pict")
+
+
+def test_what_all_tags_together_lack_is_told_where_some_are_certified_alone() -> None:
+    claims = (
+        Claim(None, 100, 98, None, 120, 0.8),
+        Claim("Bag", 300, 300, 0.7, 0, 0.7),
+        Claim("Coat", 9, 8, None, 400, 0.95),
+    )
+    policy = Policy(0.96, 0.0, {"Bag": 0.7})
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    found = Certificate(
+        moment, "shops", "d" * 64, 0.97, 0.9, policy, claims, 500, 0.5, 0.3
+    )
+
+    (step,) = next_steps(found)
+    assert step == (
+        "all tags together: not certified: 120 more audited items needed, all right: "
+        "tagger review --audit 120 --from 0.80"
+    )
+    proven = replace(found, claims=(replace(claims[0], threshold=0.8), *claims[1:]))
+    assert list(next_steps(proven)) == []

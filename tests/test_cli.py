@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,9 @@ from test_inventory import raw
 
 import tagger.__main__ as program
 from tagger import cli
-from tagger.bundle import DEFAULT_BUNDLE, models_folder
-from tagger.records import FASHION_LABELS
+from tagger.bundle import DEFAULT_BUNDLE, find_bundle, models_folder, write_card
+from tagger.inventory import Inventory
+from tagger.records import FASHION_LABELS, Adaptation, Outcome
 
 PROMISED = (
     "root,path,tag,confidence,flagged,reason,decided_by,runner_up,margin,state,"
@@ -254,6 +257,36 @@ def test_predict_shows_the_ten_probabilities(tagger: Tagger) -> None:
     assert second["state"] == "unreadable"
     assert told.returncode == 3
     assert not tagger.db.exists()
+
+
+def test_predict_asks_the_network_that_learnt_here(tagger: Tagger) -> None:
+    own = tagger.folder / "inventory.db.models" / "shops-1"
+    shutil.copytree(find_bundle(DEFAULT_BUNDLE).folder, own)
+    card = replace(find_bundle(DEFAULT_BUNDLE).card, name="shops-1")
+    write_card(own, card)
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    row = Adaptation(
+        0, moment, Outcome.PROMOTED, "shops-1", True, card.digest, "", 60, 60, {}, ""
+    )
+    with Inventory(tagger.db) as inventory:
+        inventory.record_adaptation(row)
+
+    def network(*options: object, db: Path = tagger.db) -> str:
+        asked = ("predict", SAMPLES / "tiny.png", "--json", *options)
+        told = tagger(*asked, TAGGER_DB=str(db))
+        return str(json.loads(told.stdout)["network"])
+
+    assert network() == "shops-1"
+    assert network("--model", "three-block") == "three-block"
+    assert network(db=tagger.folder / "to-be-made.db") == DEFAULT_BUNDLE
+    absent = tagger.folder / "absent.db"
+    assert "no inventory" in tagger.fails(
+        "predict", SAMPLES / "tiny.png", "--db", absent
+    )
+    shown = tagger("predict", SAMPLES / "tiny.png").stdout
+    assert shown.endswith("Network shops-1, which learnt from the decisions here\n")
+    shutil.rmtree(own)
+    assert "restore" in tagger.fails("predict", SAMPLES / "tiny.png")
 
 
 def test_predict_draws_the_picture_where_there_is_a_terminal(tagger: Tagger) -> None:

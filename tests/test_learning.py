@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,71 @@ def test_a_folder_that_cannot_be_written_changes_nothing(
     assert done.returncode == 1
     assert "error: cannot write to " in done.stderr
     assert "nothing has changed" in done.stderr
+    assert rows(database) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of 4 MB, where that is permitted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tagger-test", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted: {error}")
+    yield disk
+    unmount = ["umount", "--lazy", str(disk)]
+    subprocess.run(unmount, check=True)
+
+
+@pytest.mark.usefixtures("tagger")
+@pytest.mark.parametrize("free", [200, 600])
+def test_a_disk_that_is_full_changes_nothing_and_with_room_it_goes_on(
+    small_disk: Path, free: int
+) -> None:
+    """With so many KB: in the midst of the folds, and when the bundle is written."""
+    database, filler = small_disk / "inventory.db", small_disk / "filler"
+    command = [sys.executable, "-m", "tagger", "model", "adapt", "--db", str(database)]
+    decide(database, pictures((*KNOWN, OTHER), 90, 5, aside=True))
+    there = shutil.disk_usage(small_disk).free
+    filler.write_bytes(bytes(there - free * 1024))
+
+    full = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    own = folder_beside(database)
+    assert full.returncode == 1
+    assert full.stdout == ""
+    assert [line for line in full.stderr.splitlines() if "error" in line] == [
+        f"error: cannot write to {own}: No space left on device; nothing has changed"
+    ]
+    assert rows(database) == []
+    assert [one.name for one in own.iterdir() if one.name[0] != "."] == []
+    kept = sorted(own.glob(".training-*/fold-*/*"))
+    noted = {one.parent for one in kept if one.name == "state.json"}
+    assert len(kept) == 2 * len(noted)
+
+    filler.unlink()
+    assert subprocess.run(command, check=False).returncode in {0, 5}
+    assert [one.name for one in own.iterdir()] == ["bars-1"]
+
+
+def test_a_bundle_that_cannot_be_recorded_is_not_left(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, OTHER), 60, 5, aside=True))
+    with raw(database) as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON adaptation "
+            "BEGIN SELECT RAISE(ABORT, 'no more'); END"
+        )
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 1
+    assert "no more" in done.stderr
+    assert list(folder_beside(database).iterdir()) == []
     assert rows(database) == []
 
 

@@ -13,6 +13,17 @@ def prediction(confidence: float, margin: float) -> Prediction:
     return Prediction("Shirt", confidence, "Coat", margin, (confidence,))
 
 
+@given(said=shares, other=shares, margin=shares, least=shares, own=shares)
+def test_deciding_and_accepting_are_one(
+    said: float, other: float, margin: float, least: float, own: float
+) -> None:
+    one = Prediction("Shirt", said, "Coat", margin, (), other)
+
+    for tag in ("Shirt", "Coat"):
+        policy = Policy(least, least / 2, {tag: own})
+        assert policy.accepts(one) != decide(one, policy).flagged
+
+
 @given(confidence=shares, margin=shares, threshold=shares, least_margin=shares)
 def test_what_is_accepted_meets_the_policy(
     confidence: float, margin: float, threshold: float, least_margin: float

@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ from textual.pilot import Pilot
 
 from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
-from tagger.records import Decision, DecisionKind, Note, Policy, Selection
+from tagger.records import (
+    Adaptation,
+    Decision,
+    DecisionKind,
+    Note,
+    Outcome,
+    Policy,
+    Selection,
+)
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
 from tagger.review.plain import PlainReview
@@ -772,6 +781,29 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
     done = program("review", "--plain", answers="8\n" * (200 - saved))
     assert f"{200 - saved} decided" in done.stdout
     assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 200
+
+
+def test_a_lot_is_suggested_until_a_network_has_learnt_the_shop(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    first = photo("0.png", 90).read_bytes()
+    for number in range(1, 60):
+        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    program = Program(inventory)
+
+    def suggested(*options: object) -> bool:
+        done = program("review", "--plain", "--limit", 1, *options, answers="8\n")
+        assert "1 decided" in done.stdout
+        return "tagger review --order random" in done.stdout
+
+    assert suggested()
+    assert not suggested("--order", "random")
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    inventory.record_adaptation(
+        Adaptation(0, moment, Outcome.PROMOTED, "s-1", True, "", "", 60, 60, {}, "")
+    )
+    assert not suggested()
 
 
 def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:

@@ -9,6 +9,7 @@ from tagger.cli import options
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
+    from tagger.bundle import Bundle
     from tagger.classifier import BundleClassifier
     from tagger.records import PreparedImage, UnreadableImage
 
@@ -17,25 +18,34 @@ _PROMISED = ("tag", "confidence", "runner_up", "margin")
 
 
 def predict(
+    ctx: typer.Context,
     images: Annotated[
         list[Path], typer.Argument(readable=False, help="Picture files.")
     ],
+    db: options.Db = None,
     model: options.ModelName = None,
     runtime: options.RuntimeName = Runtime.LITERT,
     as_json: options.AsJson = False,
 ) -> None:
     """Show pictures, the 28x28 the network sees, and its ten probabilities.
 
-    Nothing is recorded. Example: tagger predict sample_images/cmyk.jpg
+    The network is that of a scan: the inventory's own, where one learnt there. Nothing
+    is recorded.
+
+    Example: tagger predict sample_images/cmyk.jpg
     """
     from tagger.classifier import BundleClassifier
     from tagger.errors import EXIT_UNREADABLE
     from tagger.images import prepare
     from tagger.records import UnreadableImage
+    from tagger.text import printable
 
-    classifier = BundleClassifier(options.bundle(model), runtime)
     for path in images:
         _check(path)
+    source = ctx.get_parameter_source("db")
+    named = source is not None and source.name == "COMMANDLINE"
+    bundle, own = _network(options.database(db), model, named=named)
+    classifier = BundleClassifier(bundle, runtime)
     code = 0
     for path in images:
         result = prepare(path)
@@ -44,7 +54,28 @@ def predict(
             _tell_unreadable(path, result, as_json=as_json)
         else:
             _tell(path, result, classifier, as_json=as_json)
+    if own and not as_json:
+        told = f"Network {bundle.card.name}, which learnt from the decisions here"
+        options.console().print(printable(told))
     raise typer.Exit(code)
+
+
+def _network(
+    database: Path, model: str | None, *, named: bool
+) -> "tuple[Bundle, bool]":
+    """Return the network that answers, and whether it is the inventory's own.
+
+    Where the inventory is yet to be made, nothing has learnt there; but one that is
+    `named` in this very command must be there.
+    """
+    from tagger.adapted import bundle_in_force, in_force
+    from tagger.inventory import Inventory
+
+    if model is not None or not (named or database.exists()):
+        return options.bundle(model), False
+    with Inventory(database, create=False) as inventory:
+        learnt = inventory.adaptations()
+    return bundle_in_force(database, learnt), in_force(learnt) is not None
 
 
 def _check(path: Path) -> None:
@@ -82,7 +113,9 @@ def _tell(
     console = options.console()
     if as_json:
         fields = {name: getattr(said, name) for name in _PROMISED}
-        options.print_json({"path": str(path), **fields, "probabilities": by_label})
+        name = classifier.identity.name
+        told = {"path": str(path), **fields, "network": name}
+        options.print_json(told | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)
         shown = display.drawn_prediction(

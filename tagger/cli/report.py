@@ -35,6 +35,7 @@ def report(
     """
     from datetime import UTC, datetime
 
+    from tagger.cli.proven import assured
     from tagger.inventory import Inventory
     from tagger.report import render
     from tagger.writing import writing
@@ -42,7 +43,7 @@ def report(
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()
         found = inventory.overview(pictures=pictures, lines=lines)
-        sure = inventory.assurance()
+        sure = assured(inventory)
     page = render(status, found, made_at=datetime.now(UTC), sure=sure)
     with writing(output) as stream:
         stream.write(page.encode("utf-8", "backslashreplace"))

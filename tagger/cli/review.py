@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,14 @@ _HUNG_UP = _SIGNALLED + 1
 """Exit status of whom a signal stopped, and of whom the line was dropped."""
 
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
+
+_MUCH = 50
+"""Pictures to ask about that are worth another order: so many answers teach at all."""
+
+_TEACHES = (
+    "No network has learnt this shop yet: answers drawn by lot teach one far more than "
+    "the least sure ('tagger review --order random', then 'tagger model adapt')."
+)
 
 
 def review(
@@ -119,7 +126,9 @@ def review(
                 code = _show(begun, plain=plain)
         if code != _HUNG_UP:
             _tell_end(begun)
-            _tell_what_is_proven(inventory, audited=audit is not None)
+            _tell_what_is_proven(inventory)
+            if order is Order.CONFIDENCE and audit is None and redo is None:
+                _tell_what_teaches(inventory, begun.waiting or 0)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -242,19 +251,24 @@ def _tell_end(begun: "Sitting") -> None:
     options.console().print(told)
 
 
-def _tell_what_is_proven(inventory: "Inventory", *, audited: bool) -> None:
-    """Tell what is known of the machine's work alone; after an audit, as of now."""
-    from tagger.adapted import bundle_in_force
+def _tell_what_is_proven(inventory: "Inventory") -> None:
+    """Tell what is known of the machine's work alone."""
     from tagger.certificate_display import assurance
-    from tagger.errors import ModelError
-    from tagger.proof import as_of_now
+    from tagger.cli.proven import assured
 
-    known = inventory.assurance()
-    if known is None:
-        return
-    if audited:
-        with suppress(ModelError):  # the network is gone: what was certified is told
-            learnt = inventory.adaptations()
-            network = bundle_in_force(inventory.path, learnt, None)
-            known = as_of_now(inventory, known, network.card)
-    options.console().print(assurance(known))
+    known = assured(inventory)
+    if known is not None:
+        options.console().print(assurance(known))
+
+
+def _tell_what_teaches(inventory: "Inventory", waiting: int) -> None:
+    """Suggest the lot, while no network has learnt this shop and much is to be asked.
+
+    It stays a suggestion: who corrects pictures, and does not teach, finds most that is
+    wrong among the least sure.
+    """
+    from tagger.records import Outcome
+
+    learnt = any(one.outcome is Outcome.PROMOTED for one in inventory.adaptations())
+    if waiting >= _MUCH and not learnt:
+        options.console().print(_TEACHES)

@@ -26,13 +26,14 @@ def status(
     """
     from tagger.adapted import in_force
     from tagger.bundle import DEFAULT_BUNDLE, chosen
+    from tagger.cli.proven import assured
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
         learnt = inventory.adaptations()
-        sure = inventory.assurance()
+        sure = assured(inventory)
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
     choice, own = chosen(), in_force(learnt)
     if as_json:

@@ -8,13 +8,21 @@ transaction.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    case,
+    func,
+    insert,
+    select,
+)
 
-from tagger.inventory import audits
+from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
 from tagger.inventory.rows import prediction
 from tagger.inventory.tables import Audit, Image, Model, Sampled
@@ -29,6 +37,7 @@ from tagger.records import (
     Claim,
     Contradiction,
     Decision,
+    Formerly,
     Policy,
     State,
     Testimony,
@@ -115,17 +124,22 @@ def assurance(connection: Connection) -> Assurance | None:
     if model is None:
         return None
     policy = policy or Policy(1.0)
-    heard = testimony(connection, model.digest).answers
-    measured = {one.digest: one.right for one in heard if _measures(one, policy)}
+    audited, right = _measured(connection, model.digest, policy)
     certificate = newest(connection, model.digest)
+    came = formerly.came(connection, model_id)
+    confused = _confused(connection, DecisionRow.decided_at >= came)
+    earlier = () if confused else _confused(connection, DecisionRow.decided_at < came)
     return Assurance(
         network=model.name,
         digest=model.digest,
-        audited=len(measured),
-        right=sum(measured.values()),
+        policy=policy,
+        audited=audited,
+        right=right,
         certificate=certificate,
         audited_since=_audited_since(connection, certificate),
-        confused=_confused(connection),
+        confused=confused or earlier,
+        confused_before=bool(earlier),
+        formerly=_formerly(connection, model_id, policy),
     )
 
 
@@ -152,6 +166,25 @@ def every(connection: Connection) -> Iterator[Certificate]:
     yield from map(_certificate, connection.execute(_certificates()).mappings())
 
 
+def _measured(
+    connection: Connection, model_digest: str, policy: Policy
+) -> tuple[int, int]:
+    """Count the audited pictures that a policy accepts, and those that were right."""
+    heard = testimony(connection, model_digest).answers
+    measured = {one.digest: one.right for one in heard if _measures(one, policy)}
+    return len(measured), sum(measured.values())
+
+
+def _formerly(
+    connection: Connection, model_id: int | None, policy: Policy
+) -> Formerly | None:
+    found = formerly.last(connection, model_id, policy)
+    if found is None:
+        return None
+    audited, right = _measured(connection, found.digest, found.policy)
+    return replace(found, audited=audited, right=right)
+
+
 def _measures(one: AuditedAnswer, policy: Policy) -> bool:
     """Whether an answer is one of an even sample of all that a policy accepts."""
     said, drawn_by = one.prediction, one.drawn_by
@@ -161,9 +194,7 @@ def _measures(one: AuditedAnswer, policy: Policy) -> bool:
         drawn_evenly
         and drawn_by.threshold <= policy.threshold
         and all(drawn_by.least(tag) <= policy.least(tag) for tag in reached)
-        and said.confidence >= policy.least(said.tag)
-        and said.margin >= policy.margin
-        and said.other <= said.confidence
+        and policy.accepts(said)
     )
 
 
@@ -176,7 +207,9 @@ def _audited_since(connection: Connection, certificate: Certificate | None) -> i
     return connection.scalar(query) or 0
 
 
-def _confused(connection: Connection) -> tuple[tuple[str, str | None, int], ...]:
+def _confused(
+    connection: Connection, when: ColumnElement[bool]
+) -> tuple[tuple[str, str | None, int], ...]:
     times = func.count()
     rows = connection.execute(
         select(DecisionRow.machine_tag, DecisionRow.tag, times)
@@ -184,6 +217,7 @@ def _confused(connection: Connection) -> tuple[tuple[str, str | None, int], ...]
             DecisionRow.undone_at.is_(None),
             DecisionRow.machine_tag.is_not(None),
             DecisionRow.machine_tag.is_distinct_from(DecisionRow.tag),
+            when,
         )
         .group_by(DecisionRow.machine_tag, DecisionRow.tag)
         .order_by(times.desc(), DecisionRow.machine_tag, DecisionRow.tag)

@@ -69,7 +69,7 @@ def _learn(
     from tqdm import tqdm
 
     from tagger import adapted, learning
-    from tagger.errors import DataError
+    from tagger.errors import DataError, InventoryError
 
     adaptations = inventory.adaptations()
     if sys.stderr.isatty():
@@ -95,7 +95,11 @@ def _learn(
             _nothing(str(error), as_json)
             return None
     if not dry_run:
-        inventory.record_adaptation(learnt.row)
+        try:
+            inventory.record_adaptation(learnt.row)
+        except InventoryError:
+            adapted.discard(database, learnt.row.bundle)
+            raise
         adapted.forget_refused(database, inventory.adaptations(), keep=1)
     return learnt
 
