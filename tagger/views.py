@@ -367,8 +367,11 @@ def _largest_piece(
 
 def _channel_distance(rgb: Rgb, colour: Floats) -> Gray:
     """Largest distance of a pixel from `colour` over the three channels."""
-    planes = zip(cv2.split(rgb), colour.round().tolist(), strict=True)
-    first, second, third = (cv2.absdiff(plane, value) for plane, value in planes)
+    # Four pixels above one another would be taken for a colour beside a mere number.
+    first, second, third = (
+        cv2.absdiff(plane, np.full(plane.shape, value, np.uint8))
+        for plane, value in zip(cv2.split(rgb), colour.round(), strict=True)
+    )
     return cv2.max(cv2.max(first, second), third)  # type: ignore[return-value]
 
 
