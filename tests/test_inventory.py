@@ -21,7 +21,7 @@ from support import FakeClassifier
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
 from tagger.inventory.database import REVISIONS
-from tagger.inventory.tables import Table
+from tagger.inventory.tables import METADATA
 from tagger.records import (
     DecidedBy,
     DecisionKind,
@@ -49,11 +49,11 @@ def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
         recording.finish([root], exit_code=3, counts={})
 
 
-def test_the_models_are_what_the_revisions_make(inventory: Inventory) -> None:
+def test_the_tables_are_what_the_revisions_make(inventory: Inventory) -> None:
     engine = create_engine(f"sqlite:///{inventory.path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        difference = compare_metadata(context, Table.metadata)
+        difference = compare_metadata(context, METADATA)
     engine.dispose()
 
     assert difference == []

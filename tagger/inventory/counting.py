@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Select, func, select
 
 from tagger.inventory.rows import in_parts
-from tagger.inventory.tables import Decision, Image, Prediction, Root
+from tagger.inventory.tables import DECISION, IMAGE, PREDICTION, ROOT
 from tagger.records import DecisionKind, State
 
 _Name = TypeVar("_Name", bound=str)
@@ -38,7 +38,9 @@ def count_items(connection: Connection, roots: Sequence[str] | None = None) -> C
     What the machine says is counted without the view, which looks for a decision about
     each item; the few that a person decided are then counted anew. Twice as fast.
     """
-    paths = {row.id: row.path for row in connection.execute(select(Root.id, Root.path))}
+    paths = {
+        row.id: row.path for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
+    }
     if roots is not None:
         paths = {key: path for key, path in paths.items() if path in roots}
     found = Counter[_Kind]()
@@ -61,15 +63,15 @@ def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> 
     return root, state, tag, False, True
 
 
-_SAID: Final = (Image.root_id, Image.state, Prediction.tag, Image.flagged)
+_SAID: Final = (IMAGE.c.root_id, IMAGE.c.state, PREDICTION.c.tag, IMAGE.c.flagged)
 
 
 def _said(roots: Collection[int]) -> "Select[*tuple[Any, ...]]":
     return (
         select(*_SAID, func.count())
-        .select_from(Image)
-        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
-        .where(Image.root_id.in_(roots))
+        .select_from(IMAGE)
+        .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .where(IMAGE.c.root_id.in_(roots))
         .group_by(*_SAID)
     )
 
@@ -77,18 +79,18 @@ def _said(roots: Collection[int]) -> "Select[*tuple[Any, ...]]":
 def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
     """Yield the same of each item that a person decided, and what they said."""
     rows = connection.execute(
-        select(Decision.digest, Decision.kind, Decision.tag)
-        .where(Decision.undone_at.is_(None))
-        .order_by(Decision.decided_at, Decision.id)
+        select(DECISION.c.digest, DECISION.c.kind, DECISION.c.tag)
+        .where(DECISION.c.undone_at.is_(None))
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each
     items = (
-        select(*_SAID, Image.digest)
-        .select_from(Image)
-        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
+        select(*_SAID, IMAGE.c.digest)
+        .select_from(IMAGE)
+        .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
     )
     for some in in_parts(said):
-        for row in connection.execute(items.where(Image.digest.in_(some))):
+        for row in connection.execute(items.where(IMAGE.c.digest.in_(some))):
             yield row, *said[row.digest]
 
 

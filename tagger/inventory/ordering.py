@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, RowMapping, Select, select
 
-from tagger.inventory.tables import Root, view
+from tagger.inventory.tables import ROOT, VIEW
 
 _AT_ONCE = 1000
 """Rows fetched at a time: memory does not grow with their number."""
@@ -31,5 +31,5 @@ def _parts(connection: Connection, query: Select[Any]) -> Iterator[CursorResult[
     Asked for all at once, SQLite writes every row into a temporary table.
     """
     some = connection.execution_options(yield_per=_AT_ONCE)
-    for root in connection.scalars(select(Root.path).order_by(Root.path)).all():
-        yield some.execute(query.where(view.c.root == root).order_by(view.c.path))
+    for root in connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)).all():
+        yield some.execute(query.where(VIEW.c.root == root).order_by(VIEW.c.path))
