@@ -142,7 +142,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
     tagger("scan", pictures)
     heavy = (
         *("tensorflow", "keras", "ai_edge_litert", "cv2", "numpy", "alembic"),
-        *("textual", "textual_image", "imagehash", "sqlalchemy.orm"),
+        *("textual", "textual_image", "imagehash", "filelock", "sqlalchemy.orm"),
     )
 
     def loaded(*arguments: object) -> set[str]:
