@@ -47,7 +47,16 @@ from tagger.inventory.rows import (
 from tagger.inventory.selecting import meeting
 from tagger.inventory.stories import find_story
 from tagger.inventory.summaries import Overview, overview
-from tagger.inventory.tables import DECISION, IMAGE, MODEL, PREDICTION, ROOT, RUN, VIEW
+from tagger.inventory.tables import (
+    COUNTED,
+    DECISION,
+    IMAGE,
+    MODEL,
+    PREDICTION,
+    ROOT,
+    RUN,
+    VIEW,
+)
 from tagger.records import (
     OTHER,
     Adaptation,
@@ -465,8 +474,12 @@ class Inventory:
     def root_records(self) -> list[RootRecord]:
         """Return the scanned folders with what is known of them."""
         query = (
-            select(ROOT.c.path, func.count(IMAGE.c.id), ROOT.c.scanned_at)
-            .outerjoin(IMAGE, IMAGE.c.root_id == ROOT.c.id)
+            select(
+                ROOT.c.path,
+                func.coalesce(func.sum(COUNTED.c.number), 0),
+                ROOT.c.scanned_at,
+            )
+            .outerjoin(COUNTED, COUNTED.c.root_id == ROOT.c.id)
             .group_by(ROOT.c.id)
             .order_by(ROOT.c.path)
         )

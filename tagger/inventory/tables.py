@@ -271,6 +271,23 @@ WAITING = Table(
 )
 
 
+class _Counted(TypedColumns):
+    """How many images of a root stand alike; none where there is no row.
+
+    `tag` is the machine's, empty where it said nothing. Triggers keep it, whoever
+    writes images; nothing else writes here.
+    """
+
+    root_id: Named[int] = Column(ForeignKey("root.id"), primary_key=True)
+    state: Named[State] = Column(_enum(State), primary_key=True)
+    tag: Named[str] = Column(Text, primary_key=True)
+    flagged: Named[bool] = Column(primary_key=True)
+    number: Named[int]
+
+
+COUNTED = Table("counted", METADATA, _Counted)
+
+
 class _Lease(TypedColumns):
     """Bytes that a reviewer has before the eyes, not to be shown to another."""
 
