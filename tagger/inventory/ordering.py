@@ -1,6 +1,7 @@
 """Rows of the view by root and path, as the index of the images has them."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, RowMapping, Select, select
@@ -22,7 +23,7 @@ def values_in_order(
 ) -> Iterator[Sequence[Any]]:
     """Yield the same rows as mere values: of a million, two seconds sooner."""
     for part in _parts(connection, query):
-        yield from part
+        yield from chain.from_iterable(part.partitions())
 
 
 def _parts(connection: Connection, query: Select[Any]) -> Iterator[CursorResult[Any]]:

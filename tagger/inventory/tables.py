@@ -6,9 +6,11 @@ read the view `inventory`, not these.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -40,6 +42,10 @@ from sqlalchemy.types import TypeDecorator
 
 from tagger.records import DecisionKind, Outcome, State
 
+_REMEMBERED: Final = 8192
+"""Values kept to hand as they were read: moments, roots and reasons come again and
+again, a million times in an export."""
+
 
 class Utc(TypeDecorator[datetime]):
     """A moment as text in UTC, `2026-11-22T03:00:00.000000Z`: sorts and reads well."""
@@ -53,11 +59,16 @@ class Utc(TypeDecorator[datetime]):
         """Write an aware datetime."""
         return None if value is None else f"{value.astimezone(UTC):%FT%T.%fZ}"
 
-    def process_result_value(
-        self, value: str | None, _dialect: Dialect
-    ) -> datetime | None:
-        """Read an aware datetime."""
-        return None if value is None else datetime.fromisoformat(value)
+    def result_processor(
+        self, _dialect: Dialect, _coltype: object
+    ) -> Callable[[str | None], datetime | None]:
+        """Read an aware datetime: one that was read of late costs a look-up."""
+        return _moment
+
+
+@lru_cache(_REMEMBERED)
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
 
 
 class PathText(TypeDecorator[str]):
@@ -87,10 +98,15 @@ class _NameBytes(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_result_value(
-        self, value: bytes | None, _dialect: Dialect
-    ) -> str | None:
-        return None if value is None else os.fsdecode(value)
+    def result_processor(
+        self, _dialect: Dialect, _coltype: object
+    ) -> Callable[[bytes | None], str | None]:
+        return _name
+
+
+@lru_cache(_REMEMBERED)
+def _name(value: bytes | None) -> str | None:
+    return None if value is None else os.fsdecode(value)
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
