@@ -4,6 +4,7 @@ Pictures are the sample photographs at another size, with the noise of a camera,
 their JPEG streams are as dense as those of real ones. What is there already is kept.
 """
 
+import hashlib
 import itertools
 import shutil
 from datetime import UTC, datetime
@@ -127,7 +128,11 @@ def _row(number: int) -> tuple[ImageFile, Tagged]:
     confidence = 0.5 + number % 500 / 1000
     flagged = number % 5 == 0
     image = PreparedImage(
-        f"{number:064x}", np.zeros((28, 28, 3), np.uint8), 1000, 1333, "JPEG"
+        f"{number:08x}{hashlib.sha256(b'%d' % number).hexdigest()[8:]}",
+        np.zeros((28, 28, 3), np.uint8),
+        1000,
+        1333,
+        "JPEG",
     )
     prediction = Prediction(tag, confidence, runner_up, confidence / 2, (0.1,) * 10)
     reason = f"unsure: {tag}, {runner_up}" if flagged else ""

@@ -98,6 +98,38 @@ def test_what_is_written_as_csv_is_read_again(listed: list[Item], how: str) -> N
             assert float(row["confidence"]) == pytest.approx(item.confidence, abs=1e-6)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | texts | st.sampled_from(["a.jpg", "b,c", 'say "d"', "\r", "0"]),
+            texts,
+            shares,
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(1, 3),
+    st.sampled_from(["raw", "neutral"]),
+)
+def test_a_csv_is_to_the_byte_what_the_library_writes(
+    rows: list[tuple[str | None, str, float | None]], width: int, how: str
+) -> None:
+    columns = [COLUMNS[NAMES.index(name)] for name in ("path", "tag", "confidence")]
+    told = io.StringIO()
+    writer = csv.writer(told)
+    writer.writerow(column.name for column in columns[:width])
+    for path, tag, share in rows:
+        cells = [path or "", tag]
+        cells = cells if how == "raw" else [neutral(cell) for cell in cells]
+        number = "" if share is None else f"{share:.6f}"
+        writer.writerow([*cells, number][:width])
+
+    listed = [row[:width] for row in rows]
+    ours = written(listed, Format.CSV, columns[:width], raw=how == "raw")
+
+    assert ours.decode() == told.getvalue()
+
+
 @given(st.lists(items, max_size=4))
 def test_json_and_json_lines_hold_the_values_themselves(listed: list[Item]) -> None:
     rows = [values(item) for item in listed]

@@ -21,7 +21,7 @@ from support import FakeClassifier
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
 from tagger.inventory.database import REVISIONS
-from tagger.inventory.tables import Table
+from tagger.inventory.tables import METADATA
 from tagger.records import (
     DecidedBy,
     DecisionKind,
@@ -49,11 +49,11 @@ def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
         recording.finish([root], exit_code=3, counts={})
 
 
-def test_the_models_are_what_the_revisions_make(inventory: Inventory) -> None:
+def test_the_tables_are_what_the_revisions_make(inventory: Inventory) -> None:
     engine = create_engine(f"sqlite:///{inventory.path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        difference = compare_metadata(context, Table.metadata)
+        difference = compare_metadata(context, METADATA)
     engine.dispose()
 
     assert difference == []
@@ -438,6 +438,57 @@ def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> N
     story = inventory.story(Path("/shop/a.jpg"))
     assert story is not None
     assert story.events[-1].what == "ignored"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3),
+            st.sampled_from([None, "tagged", "missing", "unreadable"]),
+            st.sampled_from([1, 2]),
+            st.booleans(),
+            st.sampled_from([None, 1, 2]),
+        ),
+        max_size=20,
+    )
+)
+def test_whatever_befalls_images_they_are_counted(
+    blank: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    changes: list[tuple[int, str | None, int, bool, int | None]],
+) -> None:
+    path = tmp_path_factory.mktemp("counted") / "inventory.db"
+    shutil.copy(blank, path)
+    with raw(path) as connection:
+        connection.executescript(
+            "INSERT INTO root (id, path) VALUES (1, '/a'), (2, '/b');"
+            "INSERT INTO model (id, name, digest, labels) VALUES (1, 'm', 'd', '[]');"
+            "INSERT INTO prediction VALUES"
+            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, ''),"
+            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '');"
+        )
+        for number, state, root, flagged, said in changes:
+            if state is None:
+                connection.execute("DELETE FROM image WHERE id = ?", (number,))
+                continue
+            predicted = 1 if said is None and state == "tagged" else said
+            connection.execute(
+                "INSERT INTO image (id, root_id, path, state, flagged, prediction_id,"
+                " digest, reason, flag_reason, first_seen, updated_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, '', '', '', '', '')"
+                " ON CONFLICT (id) DO UPDATE SET root_id = excluded.root_id,"
+                " state = excluded.state, flagged = excluded.flagged,"
+                " prediction_id = excluded.prediction_id",
+                (number, root, f"{number}", state, flagged, predicted),
+            )
+        counted = connection.execute("SELECT * FROM counted ORDER BY 1, 2, 3, 4")
+        anew = connection.execute(
+            "SELECT root_id, state, coalesce(tag, ''), flagged, count(*) FROM image"
+            " LEFT JOIN prediction ON prediction.id = prediction_id"
+            " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        )
+
+        assert counted.fetchall() == anew.fetchall()
 
 
 @given(

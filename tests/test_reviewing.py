@@ -28,7 +28,7 @@ from tagger.inventory import (
     reviewing,
 )
 from tagger.inventory.queue import rows_of
-from tagger.inventory.tables import Image
+from tagger.inventory.tables import IMAGE
 from tagger.records import (
     FASHION_LABELS,
     Answer,
@@ -140,7 +140,7 @@ def test_the_queue_is_read_along_an_index_and_never_sorted(
     shelf: Inventory, order: Order
 ) -> None:
     rows = rows_of(Selection(order=order, tag="Bag", root="/shop"))
-    query = rows.ordered(rows.joined(select(Image.id)).where(*rows.where))
+    query = rows.ordered(rows.joined(select(IMAGE.c.id)).where(*rows.where))
     text = str(query.compile(dialect=sqlite.dialect()))
 
     with closing(sqlite3.connect(shelf.path)) as connection:

@@ -4,7 +4,6 @@ Rows are written as they come, some thousands at a time, so memory does not grow
 them. Knows no database and no file names but their endings.
 """
 
-import csv
 import io
 import json
 import re
@@ -14,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final, TextIO
 
 from tagger.columns import FORMAT_VERSION, Column, Kind
 from tagger.errors import ExportError, MissingExtraError, RequestError
-from tagger.export.cells import neutral, plain
+from tagger.export.cells import neutral, neutral_all, plain
 from tagger.records import Format
 from tagger.text import encodable, printable, suggestion
 
@@ -30,7 +30,12 @@ XLSX_MOST_ROWS: Final = 1_048_575
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """What XML 1.0 cannot hold, and so no sheet."""
 
-_AT_ONCE = 4096
+_AT_ONCE = 1000
+"""Rows written at a time: more would not fit a processor's cache."""
+
+_ROW_GROUP = 4096
+"""Rows that Parquet keeps together."""
+
 _REMEMBERED = 8192
 """Cells whose text is kept to hand: tags, roots and moments come again and again."""
 
@@ -112,42 +117,80 @@ def _as_text(stream: BinaryIO) -> Iterator[TextIO]:
         text.detach()
 
 
-def _chunks(table: Table) -> Iterator[list[Sequence[object]]]:
+def _chunks(table: Table, at_once: int = _AT_ONCE) -> Iterator[list[Sequence[object]]]:
     rows = iter(table.rows)
-    while chunk := list(islice(rows, _AT_ONCE)):
+    while chunk := list(islice(rows, at_once)):
         yield chunk
 
 
 def _write_csv(table: Table, text: TextIO, style: Style) -> int:
-    """Write RFC 4180: commas, CRLF, quotes where they must be, and a header."""
+    """Write RFC 4180: commas, CRLF, quotes where they must be, and a header.
+
+    To the byte what the module `csv` writes, and sooner: by columns, so that a cell
+    costs one call of C, and a value that comes again is quoted once.
+    """
     if style.bom:
         text.write("\ufeff")
-    writer = csv.writer(text)
-    writer.writerow(column.name for column in table.columns)
-    cells = [_cell_writer(column, style) for column in table.columns]
+    text.write(",".join(_quoted(column.name) for column in table.columns) + _END)
+    columns = [_cells(column, style) for column in table.columns]
     count = 0
     for chunk in _chunks(table):
-        # By columns: a cell then costs one call of C, not one of Python.
         by_column = zip(*chunk, strict=True)
-        texts = [
-            map(cell, values) for cell, values in zip(cells, by_column, strict=True)
+        cells = [
+            write(values) for write, values in zip(columns, by_column, strict=True)
         ]
-        writer.writerows(zip(*texts, strict=True))
+        if len(cells) == 1:  # a blank line would be no row
+            cells = [[cell or '""' for cell in cells[0]]]
+        text.write(_END.join(map(",".join, zip(*cells, strict=True))) + _END)
         count += len(chunk)
     return count
 
 
-def _cell_writer(column: Column, style: Style) -> Callable[[object], str]:
-    if column.kind is Kind.SHARE:
-        return plain
+_END: Final = "\r\n"
 
-    def text(value: object) -> str:
+
+def _quoted(cell: str) -> str:
+    """Put a cell into quotes where a comma, a quote or an end of line is in it."""
+    if any(mark in cell for mark in _MARKS):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+_MARKS: Final = ',"\r\n'
+
+
+def _cells(column: Column, style: Style) -> Callable[[Sequence[object]], Iterable[str]]:
+    """Return what writes some values of a column."""
+    neutralised = column.kind is Kind.TEXT and not style.raw
+
+    def one(value: object) -> str:
         cell = plain(value)
-        if column.kind is Kind.TEXT and not style.raw:
+        if neutralised:
             cell = neutral(cell)
-        return printable(cell) if style.escape else cell
+        return _quoted(printable(cell) if style.escape else cell)
 
-    return _Remembered(text).__getitem__ if column.repeats else text
+    def texts(values: Sequence[Any]) -> Iterable[str]:
+        if set(map(type, values)) == {str}:
+            together = "".join(values)
+            if (
+                together.isascii()
+                and (together.isprintable() or not style.escape)
+                and not any(mark in together for mark in _MARKS)
+            ):
+                return neutral_all(values) if neutralised else values
+        return map(one, values)
+
+    if column.kind is Kind.SHARE:
+        return _shares
+    return partial(map, _Remembered(one).__getitem__) if column.repeats else texts
+
+
+def _shares(values: Sequence[object]) -> Iterable[str]:
+    absent = set(map(type, values)) != {float}
+    return map(plain if absent else _SIX_DECIMALS.__mod__, values)
+
+
+_SIX_DECIMALS: Final = "%.6f"
 
 
 class _Remembered(dict[object, str]):
@@ -212,7 +255,7 @@ def _write_parquet(table: Table, stream: BinaryIO) -> int:
     # What is not a file cannot tell its position, which Parquet needs to know.
     with tempfile.TemporaryFile() as draft:
         with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-            for chunk in _chunks(table):
+            for chunk in _chunks(table, _ROW_GROUP):
                 columns = [
                     [_as_arrow(value) for value in values]
                     for values in zip(*chunk, strict=True)

@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory.rows import in_parts, insert_one, now
-from tagger.inventory.tables import Adaptation as AdaptationRow
-from tagger.inventory.tables import Decision, Fingerprint, Image, Root
+from tagger.inventory.tables import ADAPTATION, DECISION, FINGERPRINT, IMAGE, ROOT
 from tagger.records import OTHER, Adaptation, Outcome, Reviewed, Reviews
 
 
@@ -24,9 +23,9 @@ def reviews(connection: Connection) -> Reviews:
     standing: dict[str, dict[str, Any]] = defaultdict(dict)
     prepared: dict[str, bytes] = {}
     query = (
-        select(Decision.__table__)
-        .where(Decision.undone_at.is_(None))
-        .order_by(Decision.decided_at, Decision.id)
+        select(DECISION)
+        .where(DECISION.c.undone_at.is_(None))
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     for row in connection.execute(query).mappings():
         label = OTHER if row["tag"] is None else row["tag"]
@@ -55,14 +54,14 @@ def reviews(connection: Connection) -> Reviews:
             for digest, label in agreed.items()
         ),
         contradicted=tuple(standing.keys() - agreed.keys()),
-        newest_decision_id=connection.scalar(select(func.max(Decision.id))) or 0,
+        newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
     )
 
 
 def newer(connection: Connection, decision_id: int) -> int:
     """Count the bytes about which there is a standing decision after that one."""
-    query = select(func.count(Decision.digest.distinct())).where(
-        Decision.id > decision_id, Decision.undone_at.is_(None)
+    query = select(func.count(DECISION.c.digest.distinct())).where(
+        DECISION.c.id > decision_id, DECISION.c.undone_at.is_(None)
     )
     return connection.scalar(query) or 0
 
@@ -71,7 +70,7 @@ def put(connection: Connection, adaptation: Adaptation) -> int:
     """Record an adaptation, at this moment; return its id."""
     return insert_one(
         connection,
-        insert(AdaptationRow).values(
+        insert(ADAPTATION).values(
             at=now(),
             outcome=adaptation.outcome,
             bundle=adaptation.bundle,
@@ -88,7 +87,7 @@ def put(connection: Connection, adaptation: Adaptation) -> int:
 
 def every(connection: Connection) -> list[Adaptation]:
     """Return all adaptations, the oldest first."""
-    query = select(AdaptationRow.__table__).order_by(AdaptationRow.id)
+    query = select(ADAPTATION).order_by(ADAPTATION.c.id)
     return [Adaptation(**row) for row in connection.execute(query).mappings()]
 
 
@@ -106,9 +105,14 @@ def _places(
     items: dict[str, list[str]] = defaultdict(list)
     for some in in_parts(digests):
         query = (
-            select(Image.digest, Image.path, Root.path.label("root"), Root.item_pattern)
-            .join(Root, Root.id == Image.root_id)
-            .where(Image.digest.in_(some))
+            select(
+                IMAGE.c.digest,
+                IMAGE.c.path,
+                ROOT.c.path.label("root"),
+                ROOT.c.item_pattern,
+            )
+            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+            .where(IMAGE.c.digest.in_(some))
         )
         for row in connection.execute(query):
             paths[row.digest].append(f"{row.root}/{row.path}")
@@ -120,8 +124,8 @@ def _places(
 def _fingerprints(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
     bits: dict[str, int] = {}
     for some in in_parts(digests):
-        query = select(Fingerprint.digest, Fingerprint.bits).where(
-            Fingerprint.digest.in_(some)
+        query = select(FINGERPRINT.c.digest, FINGERPRINT.c.bits).where(
+            FINGERPRINT.c.digest.in_(some)
         )
         bits.update((row.digest, row.bits) for row in connection.execute(query))
     return bits

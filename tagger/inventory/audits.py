@@ -21,18 +21,17 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.orm import aliased
 
 from tagger.inventory.rows import insert_one, now
 from tagger.inventory.tables import (
-    Audit,
-    Decision,
-    Image,
-    Model,
-    PolicyInForce,
-    Sampled,
+    AUDIT,
+    DECISION,
+    IMAGE,
+    MODEL,
+    POLICY,
+    PREDICTION,
+    SAMPLED,
 )
-from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import AuditResult, Policy, State
 
 _AGAIN_ONE_IN: Final = 10
@@ -66,19 +65,19 @@ def draw(
     if model_id is None:
         return None
     here = _drawn_from(model_id, policy, least, tag)
-    items = select(Image.digest).join(
-        PredictionRow, PredictionRow.id == Image.prediction_id
+    items = select(IMAGE.c.digest).join(
+        PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id
     )
-    counted = items.with_only_columns(func.count(distinct(Image.digest))).where(here)
+    counted = items.with_only_columns(func.count(distinct(IMAGE.c.digest))).where(here)
     shuffled = (
         items.with_only_columns(
-            Image.digest,
-            func.min(Image.prediction_id).label("prediction_id"),
-            decided(Image.digest).label("decided"),
+            IMAGE.c.digest,
+            func.min(IMAGE.c.prediction_id).label("prediction_id"),
+            decided(IMAGE.c.digest).label("decided"),
             _by_lot().label("lot"),
         )
         .where(here)
-        .group_by(Image.digest)
+        .group_by(IMAGE.c.digest)
         .order_by(func.random())
     )
     sample = _until_asked(connection.execute(shuffled).mappings(), size)
@@ -86,7 +85,7 @@ def draw(
         return None
     audit_id = insert_one(
         connection,
-        insert(Audit).values(
+        insert(AUDIT).values(
             drawn_at=now(),
             reviewer=reviewer,
             accepted=connection.scalar(counted),
@@ -98,32 +97,32 @@ def draw(
     )
     names = ("digest", "prediction_id", "again")
     rows = [{n: row[n] for n in names} | {"audit_id": audit_id} for row in sample]
-    connection.execute(insert(Sampled), rows)
+    connection.execute(insert(SAMPLED), rows)
     _answer_what_is_decided(connection, audit_id)
     return next(one for one in results(connection) if one.id == audit_id)
 
 
 def results(connection: Connection) -> list[AuditResult]:
     """Return every audit as it stands, the newest first."""
-    right = case((Decision.tag == PredictionRow.tag, 1), else_=0)
+    right = case((DECISION.c.tag == PREDICTION.c.tag, 1), else_=0)
     query = (
         select(
-            Audit.id,
-            Audit.drawn_at,
-            Audit.reviewer,
-            Audit.accepted,
-            func.count(Sampled.id).label("sampled"),
-            func.count(Decision.id).label("answered"),
+            AUDIT.c.id,
+            AUDIT.c.drawn_at,
+            AUDIT.c.reviewer,
+            AUDIT.c.accepted,
+            func.count(SAMPLED.c.id).label("sampled"),
+            func.count(DECISION.c.id).label("answered"),
             func.coalesce(func.sum(right), 0).label("right"),
-            Audit.least,
-            Audit.tag.label("of_tag"),
+            AUDIT.c.least,
+            AUDIT.c.tag.label("of_tag"),
         )
-        .select_from(Audit)
-        .join(Sampled, Sampled.audit_id == Audit.id)
-        .join(PredictionRow, PredictionRow.id == Sampled.prediction_id)
-        .outerjoin(Decision, Decision.id == Sampled.decision_id)
-        .group_by(Audit.id)
-        .order_by(Audit.id.desc())
+        .select_from(AUDIT)
+        .join(SAMPLED, SAMPLED.c.audit_id == AUDIT.c.id)
+        .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
+        .outerjoin(DECISION, DECISION.c.id == SAMPLED.c.decision_id)
+        .group_by(AUDIT.c.id)
+        .order_by(AUDIT.c.id.desc())
     )
     return [AuditResult(**row) for row in _rows(connection, query)]
 
@@ -134,8 +133,8 @@ def note_answers(
     """Note which decisions, by digest, answer an audit."""
     for digest, decision_id in answered:
         connection.execute(
-            update(Sampled)
-            .where(Sampled.audit_id == audit_id, Sampled.digest == digest)
+            update(SAMPLED)
+            .where(SAMPLED.c.audit_id == audit_id, SAMPLED.c.digest == digest)
             .values(decision_id=decision_id)
         )
 
@@ -143,22 +142,22 @@ def note_answers(
 def unanswered(audit_id: int) -> ColumnElement[bool]:
     """Whether a sampled row waits for its answer, and can still be given one."""
     return (
-        (Sampled.audit_id == audit_id)
-        & Sampled.decision_id.is_(None)
-        & there(Sampled.digest)
-        & (Sampled.again | ~decided(Sampled.digest))
+        (SAMPLED.c.audit_id == audit_id)
+        & SAMPLED.c.decision_id.is_(None)
+        & there(SAMPLED.c.digest)
+        & (SAMPLED.c.again | ~decided(SAMPLED.c.digest))
     )
 
 
 def decided(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a decision about the bytes of that column is in force."""
-    return exists().where(Decision.digest == digest, Decision.undone_at.is_(None))
+    return exists().where(DECISION.c.digest == digest, DECISION.c.undone_at.is_(None))
 
 
 def there(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a tagged picture has the bytes of that column."""
-    here = aliased(Image)
-    return exists().where(here.digest == digest, here.state == State.TAGGED)
+    here = IMAGE.alias()
+    return exists().where(here.c.digest == digest, here.c.state == State.TAGGED)
 
 
 def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
@@ -166,26 +165,26 @@ def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
 
     Then it may have learnt them, and its being right about them proves nothing.
     """
-    former = aliased(Decision)
+    former = DECISION.alias()
     return exists().where(
-        former.digest == digest,
-        former.decided_at
-        < select(func.min(PolicyInForce.since))
-        .where(PolicyInForce.model_id == model_id)
+        former.c.digest == digest,
+        former.c.decided_at
+        < select(func.min(POLICY.c.since))
+        .where(POLICY.c.model_id == model_id)
         .scalar_subquery(),
     )
 
 
 def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
     """Return the network that tagged most of what there is, and its policy."""
-    models = list(connection.scalars(select(Model.id).limit(2)))
+    models = list(connection.scalars(select(MODEL.c.id).limit(2)))
     if len(models) == 1:  # as nearly always: a million pictures need not be counted
         return models[0], policy_of(connection, models[0])
     model_id = connection.scalar(
-        select(PredictionRow.model_id)
-        .join(Image, Image.prediction_id == PredictionRow.id)
-        .where(Image.state == State.TAGGED)
-        .group_by(PredictionRow.model_id)
+        select(PREDICTION.c.model_id)
+        .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
+        .where(IMAGE.c.state == State.TAGGED)
+        .group_by(PREDICTION.c.model_id)
         .order_by(func.count().desc())
         .limit(1)
     )
@@ -195,16 +194,16 @@ def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
 def policy_of(connection: Connection, model_id: int) -> Policy | None:
     """Return the policy in force for a network; None where none ever was."""
     row = connection.execute(
-        select(PolicyInForce.threshold, PolicyInForce.margin, PolicyInForce.tags)
-        .where(PolicyInForce.model_id == model_id)
-        .order_by(PolicyInForce.id.desc())
+        select(POLICY.c.threshold, POLICY.c.margin, POLICY.c.tags)
+        .where(POLICY.c.model_id == model_id)
+        .order_by(POLICY.c.id.desc())
         .limit(1)
     ).first()
     return None if row is None else Policy(row.threshold, row.margin, row.tags)
 
 
 def _open(connection: Connection, audit_id: int) -> bool:
-    query = select(Sampled.id).where(unanswered(audit_id)).limit(1)
+    query = select(SAMPLED.c.id).where(unanswered(audit_id)).limit(1)
     return connection.scalar(query) is not None
 
 
@@ -212,17 +211,17 @@ def _drawn_from(
     model_id: int, policy: Policy | None, least: float | None, tag: str | None
 ) -> ColumnElement[bool]:
     here = (
-        (Image.state == State.TAGGED)
-        & (PredictionRow.model_id == model_id)
-        & ~learnt(Image.digest, model_id)
-        & (true() if tag is None else PredictionRow.tag == tag)
+        (IMAGE.c.state == State.TAGGED)
+        & (PREDICTION.c.model_id == model_id)
+        & ~learnt(IMAGE.c.digest, model_id)
+        & (true() if tag is None else PREDICTION.c.tag == tag)
     )
     if least is None or policy is None:
-        return here & Image.flagged.is_(other=False)
+        return here & IMAGE.c.flagged.is_(other=False)
     return (
         here
-        & (PredictionRow.confidence >= policy.threshold)
-        & (PredictionRow.margin >= policy.margin)
+        & (PREDICTION.c.confidence >= policy.threshold)
+        & (PREDICTION.c.margin >= policy.margin)
     )
 
 
@@ -246,15 +245,15 @@ def _by_lot() -> ColumnElement[bool]:
 
 def _answer_what_is_decided(connection: Connection, audit_id: int) -> None:
     in_force = (
-        select(Decision.id)
-        .where(Decision.digest == Sampled.digest, Decision.undone_at.is_(None))
-        .order_by(Decision.decided_at.desc(), Decision.id.desc())
+        select(DECISION.c.id)
+        .where(DECISION.c.digest == SAMPLED.c.digest, DECISION.c.undone_at.is_(None))
+        .order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
     connection.execute(
-        update(Sampled)
-        .where(Sampled.audit_id == audit_id, ~Sampled.again)
+        update(SAMPLED)
+        .where(SAMPLED.c.audit_id == audit_id, ~SAMPLED.c.again)
         .values(decision_id=in_force)
     )
 

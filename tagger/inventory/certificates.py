@@ -25,10 +25,15 @@ from sqlalchemy import (
 from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
 from tagger.inventory.rows import prediction
-from tagger.inventory.tables import Audit, Image, Model, Sampled
-from tagger.inventory.tables import Certificate as CertificateRow
-from tagger.inventory.tables import Decision as DecisionRow
-from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.inventory.tables import (
+    AUDIT,
+    CERTIFICATE,
+    DECISION,
+    IMAGE,
+    MODEL,
+    PREDICTION,
+    SAMPLED,
+)
 from tagger.records import (
     Agreement,
     Assurance,
@@ -64,7 +69,9 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
     said = _standing(connection)
     contradicted = list(_contradicted(said))
     drawn = _Drawn(said, set(contradicted))
-    model_id = connection.scalar(select(Model.id).where(Model.digest == model_digest))
+    model_id = connection.scalar(
+        select(MODEL.c.id).where(MODEL.c.digest == model_digest)
+    )
     rows = [] if model_id is None else _sampled(connection, model_id)
     for _, sample in groupby(rows, key=lambda row: row["audit_id"]):
         drawn.read(list(sample))
@@ -87,23 +94,23 @@ def undecided(
     tag than no catalogue item.
     """
     model = connection.execute(
-        select(Model.id, Model.labels).where(Model.digest == model_digest)
+        select(MODEL.c.id, MODEL.c.labels).where(MODEL.c.digest == model_digest)
     ).first()
     if model is None:
         return []
-    doubtful = case((PredictionRow.confidence < _COIN, PredictionRow.probabilities))
+    doubtful = case((PREDICTION.c.confidence < _COIN, PREDICTION.c.probabilities))
     query = select(
-        PredictionRow.tag,
-        PredictionRow.confidence,
-        PredictionRow.runner_up,
-        PredictionRow.margin,
+        PREDICTION.c.tag,
+        PREDICTION.c.confidence,
+        PREDICTION.c.runner_up,
+        PREDICTION.c.margin,
         doubtful.label("probabilities"),
     ).where(
-        PredictionRow.model_id == model.id,
-        PredictionRow.margin >= margin,
-        PredictionRow.id.in_(
-            select(Image.prediction_id).where(
-                Image.state == State.TAGGED, ~audits.decided(Image.digest)
+        PREDICTION.c.model_id == model.id,
+        PREDICTION.c.margin >= margin,
+        PREDICTION.c.id.in_(
+            select(IMAGE.c.prediction_id).where(
+                IMAGE.c.state == State.TAGGED, ~audits.decided(IMAGE.c.digest)
             )
         ),
     )
@@ -119,7 +126,7 @@ def assurance(connection: Connection) -> Assurance | None:
     """Tell how well the network that tagged most is known; None where none did."""
     model_id, policy = audits.in_force(connection)
     model = connection.execute(
-        select(Model.name, Model.digest).where(Model.id == model_id)
+        select(MODEL.c.name, MODEL.c.digest).where(MODEL.c.id == model_id)
     ).first()
     if model is None:
         return None
@@ -127,8 +134,8 @@ def assurance(connection: Connection) -> Assurance | None:
     audited, right = _measured(connection, model.digest, policy)
     certificate = newest(connection, model.digest)
     came = formerly.came(connection, model_id)
-    confused = _confused(connection, DecisionRow.decided_at >= came)
-    earlier = () if confused else _confused(connection, DecisionRow.decided_at < came)
+    confused = _confused(connection, DECISION.c.decided_at >= came)
+    earlier = () if confused else _confused(connection, DECISION.c.decided_at < came)
     return Assurance(
         network=model.name,
         digest=model.digest,
@@ -148,14 +155,14 @@ def keep(connection: Connection, certificate: Certificate) -> None:
     values = asdict(certificate)
     digest = values.pop("digest")
     del values["network"]
-    model_id = connection.scalar(select(Model.id).where(Model.digest == digest))
-    connection.execute(insert(CertificateRow).values(model_id=model_id, **values))
+    model_id = connection.scalar(select(MODEL.c.id).where(MODEL.c.digest == digest))
+    connection.execute(insert(CERTIFICATE).values(model_id=model_id, **values))
 
 
 def newest(connection: Connection, model_digest: str) -> Certificate | None:
     """Return the newest certificate of a network; None where none was ever made."""
     rows = connection.execute(
-        _certificates().where(Model.digest == model_digest).limit(1)
+        _certificates().where(MODEL.c.digest == model_digest).limit(1)
     )
     row = rows.mappings().first()
     return None if row is None else _certificate(row)
@@ -200,10 +207,10 @@ def _measures(one: AuditedAnswer, policy: Policy) -> bool:
 
 def _audited_since(connection: Connection, certificate: Certificate | None) -> int:
     query = select(func.count()).where(
-        DecisionRow.source == _AUDIT, DecisionRow.undone_at.is_(None)
+        DECISION.c.source == _AUDIT, DECISION.c.undone_at.is_(None)
     )
     if certificate is not None:
-        query = query.where(DecisionRow.decided_at > certificate.made_at)
+        query = query.where(DECISION.c.decided_at > certificate.made_at)
     return connection.scalar(query) or 0
 
 
@@ -212,15 +219,15 @@ def _confused(
 ) -> tuple[tuple[str, str | None, int], ...]:
     times = func.count()
     rows = connection.execute(
-        select(DecisionRow.machine_tag, DecisionRow.tag, times)
+        select(DECISION.c.machine_tag, DECISION.c.tag, times)
         .where(
-            DecisionRow.undone_at.is_(None),
-            DecisionRow.machine_tag.is_not(None),
-            DecisionRow.machine_tag.is_distinct_from(DecisionRow.tag),
+            DECISION.c.undone_at.is_(None),
+            DECISION.c.machine_tag.is_not(None),
+            DECISION.c.machine_tag.is_distinct_from(DECISION.c.tag),
             when,
         )
-        .group_by(DecisionRow.machine_tag, DecisionRow.tag)
-        .order_by(times.desc(), DecisionRow.machine_tag, DecisionRow.tag)
+        .group_by(DECISION.c.machine_tag, DECISION.c.tag)
+        .order_by(times.desc(), DECISION.c.machine_tag, DECISION.c.tag)
         .limit(_MOST_CONFUSED)
     )
     return tuple((machine or "", person, count) for machine, person, count in rows)
@@ -228,9 +235,9 @@ def _confused(
 
 def _certificates() -> Any:  # noqa: ANN401
     return (
-        select(CertificateRow.__table__, Model.name, Model.digest)
-        .join(Model, Model.id == CertificateRow.model_id)
-        .order_by(CertificateRow.id.desc())
+        select(CERTIFICATE, MODEL.c.name, MODEL.c.digest)
+        .join(MODEL, MODEL.c.id == CERTIFICATE.c.model_id)
+        .order_by(CERTIFICATE.c.id.desc())
     )
 
 
@@ -252,26 +259,26 @@ def _certificate(row: RowMapping) -> Certificate:
 def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
     query = (
         select(
-            Sampled.id.label("sampled_id"),
-            Sampled.audit_id,
-            Sampled.again,
-            Sampled.decision_id,
-            Audit.drawn_by,
-            Audit.tag.label("of_tag"),
-            audits.there(Sampled.digest).label("there"),
-            PredictionRow.__table__,
-            Model.labels,
+            SAMPLED.c.id.label("sampled_id"),
+            SAMPLED.c.audit_id,
+            SAMPLED.c.again,
+            SAMPLED.c.decision_id,
+            AUDIT.c.drawn_by,
+            AUDIT.c.tag.label("of_tag"),
+            audits.there(SAMPLED.c.digest).label("there"),
+            PREDICTION,
+            MODEL.c.labels,
         )
-        .join(Audit, Audit.id == Sampled.audit_id)
-        .join(PredictionRow, PredictionRow.id == Sampled.prediction_id)
-        .join(Model, Model.id == PredictionRow.model_id)
+        .join(AUDIT, AUDIT.c.id == SAMPLED.c.audit_id)
+        .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
+        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
         .where(
-            Model.id == model_id,
-            Audit.model_id == model_id,
-            Audit.drawn_by.is_not(None),
-            ~audits.learnt(Sampled.digest, model_id),
+            MODEL.c.id == model_id,
+            AUDIT.c.model_id == model_id,
+            AUDIT.c.drawn_by.is_not(None),
+            ~audits.learnt(SAMPLED.c.digest, model_id),
         )
-        .order_by(Sampled.id)
+        .order_by(SAMPLED.c.id)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -339,21 +346,21 @@ class _Drawn:
 
 def _standing(connection: Connection) -> dict[str, list[Decision]]:
     """Return the decisions that nobody took back, by bytes, oldest first."""
-    columns = [c for c in DecisionRow.__table__.columns if c.key != "prepared"]
-    asked = select(Sampled.digest)
+    columns = [c for c in DECISION.columns if c.key != "prepared"]
+    asked = select(SAMPLED.c.digest)
     several = (
-        select(DecisionRow.digest)
-        .where(DecisionRow.undone_at.is_(None))
-        .group_by(DecisionRow.digest)
+        select(DECISION.c.digest)
+        .where(DECISION.c.undone_at.is_(None))
+        .group_by(DECISION.c.digest)
         .having(func.count() > 1)
     )
     query = (
         select(*columns)
         .where(
-            DecisionRow.undone_at.is_(None),
-            DecisionRow.digest.in_(asked) | DecisionRow.digest.in_(several),
+            DECISION.c.undone_at.is_(None),
+            DECISION.c.digest.in_(asked) | DECISION.c.digest.in_(several),
         )
-        .order_by(DecisionRow.decided_at, DecisionRow.id)
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     found: dict[str, list[Decision]] = defaultdict(list)
     for row in connection.execute(query).mappings():

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Column, Connection, exists, func, select
 
-from tagger.inventory.tables import Decision, Image, Prediction, Root
+from tagger.inventory.tables import IMAGE, ROOT
 from tagger.records import FileStamp, State
 
 _MOST = 100
@@ -34,17 +34,17 @@ def damage(connection: Connection) -> tuple[str, ...]:
     )
 
 
-def without_item(connection: Connection, table: type[Decision | Prediction]) -> int:
-    """Count the rows about bytes that no image has today."""
-    has_one = exists(select(Image.id).where(Image.digest == table.digest))
-    query = select(func.count()).select_from(table).where(~has_one)
+def without_item(connection: Connection, digest: Column[str]) -> int:
+    """Count the rows of a table about bytes that no image has today."""
+    has_one = exists(select(IMAGE.c.id).where(IMAGE.c.digest == digest))
+    query = select(func.count()).select_from(digest.table).where(~has_one)
     return connection.scalar(query) or 0
 
 
 def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedFile]:
     """Choose tagged files by chance; all of them where `size` is None."""
-    query = select(Image.id).join(Root).where(Image.state == State.TAGGED)
-    ids = list(connection.scalars(query.order_by(Image.id)))
+    query = select(IMAGE.c.id).join(ROOT).where(IMAGE.c.state == State.TAGGED)
+    ids = list(connection.scalars(query.order_by(IMAGE.c.id)))
     if size is not None and size < len(ids):
         ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  no secret
     return [_scanned_file(connection, image_id) for image_id in ids]
@@ -53,14 +53,14 @@ def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedF
 def _scanned_file(connection: Connection, image_id: int) -> ScannedFile:
     row = connection.execute(
         select(
-            Root.path.label("root"),
-            Image.path,
-            Image.digest,
-            Image.size,
-            Image.mtime_ns,
+            ROOT.c.path.label("root"),
+            IMAGE.c.path,
+            IMAGE.c.digest,
+            IMAGE.c.size,
+            IMAGE.c.mtime_ns,
         )
-        .join(Root)
-        .where(Image.id == image_id)
+        .join(ROOT)
+        .where(IMAGE.c.id == image_id)
     ).one()
     stamp = FileStamp(row.size, row.mtime_ns)
     return ScannedFile(Path(row.root, row.path), row.digest, stamp)

@@ -17,7 +17,17 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from tagger.errors import InventoryBusyError, InventoryError
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+)
 """Every schema there was, oldest first; the last is today's. A test holds the list to
 the revision files, so that an inventory of today opens without loading Alembic."""
 

@@ -11,10 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from tagger.inventory.rows import insert_one, now
-from tagger.inventory.tables import Decision as DecisionRow
-from tagger.inventory.tables import Image, Root, Sampled
-from tagger.inventory.tables import Note as NoteRow
-from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.inventory.tables import DECISION, IMAGE, NOTE, PREDICTION, ROOT, SAMPLED
 from tagger.records import Answer, Decision, Merged, Note
 
 _TICK = timedelta(microseconds=1)
@@ -35,7 +32,7 @@ def put(
         put_note(connection, Note(answer.digest, note, reviewer, moment))
     return insert_one(
         connection,
-        insert(DecisionRow).values(
+        insert(DECISION).values(
             digest=answer.digest,
             kind=answer.kind,
             tag=answer.tag,
@@ -51,7 +48,7 @@ def put(
 def put_note(connection: Connection, note: Note) -> None:
     """Record what a reviewer wrote."""
     connection.execute(
-        insert(NoteRow).values(
+        insert(NOTE).values(
             digest=note.digest,
             text=note.text,
             reviewer=note.reviewer,
@@ -65,18 +62,18 @@ def undo(connection: Connection, ids: Sequence[int]) -> None:
 
     An audit's sample forgets that it was answered by them.
     """
-    standing = DecisionRow.id.in_(ids) & DecisionRow.undone_at.is_(None)
-    connection.execute(update(DecisionRow).where(standing).values(undone_at=now()))
+    standing = DECISION.c.id.in_(ids) & DECISION.c.undone_at.is_(None)
+    connection.execute(update(DECISION).where(standing).values(undone_at=now()))
     connection.execute(
-        update(Sampled).where(Sampled.decision_id.in_(ids)).values(decision_id=None)
+        update(SAMPLED).where(SAMPLED.c.decision_id.in_(ids)).values(decision_id=None)
     )
 
 
 def in_force(connection: Connection, digest: str) -> Decision | None:
     """Return the decision in force about some bytes."""
-    query = _about(digest).where(DecisionRow.undone_at.is_(None))
+    query = _about(digest).where(DECISION.c.undone_at.is_(None))
     rows = connection.execute(
-        query.order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc()).limit(1)
+        query.order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc()).limit(1)
     )
     row = rows.mappings().first()
     return None if row is None else decision(row)
@@ -84,16 +81,16 @@ def in_force(connection: Connection, digest: str) -> Decision | None:
 
 def history(connection: Connection, digest: str) -> tuple[Decision, ...]:
     """Return every decision about some bytes, undone or not, oldest first."""
-    query = _about(digest).order_by(DecisionRow.decided_at, DecisionRow.id)
+    query = _about(digest).order_by(DECISION.c.decided_at, DECISION.c.id)
     return tuple(map(decision, connection.execute(query).mappings()))
 
 
 def notes(connection: Connection, digest: str) -> tuple[Note, ...]:
     """Return what was written about some bytes, oldest first."""
     query = (
-        select(NoteRow.__table__)
-        .where(NoteRow.digest == digest)
-        .order_by(NoteRow.written_at, NoteRow.id)
+        select(NOTE)
+        .where(NOTE.c.digest == digest)
+        .order_by(NOTE.c.written_at, NOTE.c.id)
     )
     return tuple(map(_note, connection.execute(query).mappings()))
 
@@ -101,21 +98,19 @@ def notes(connection: Connection, digest: str) -> tuple[Note, ...]:
 def every_record(connection: Connection) -> Iterator[Decision | Note]:
     """Yield all decisions, then all notes, each oldest first."""
     streaming = connection.execution_options(yield_per=500)
-    decided = select(DecisionRow.__table__).order_by(
-        DecisionRow.decided_at, DecisionRow.id
-    )
+    decided = select(DECISION).order_by(DECISION.c.decided_at, DECISION.c.id)
     yield from map(decision, streaming.execute(decided).mappings())
-    written = select(NoteRow.__table__).order_by(NoteRow.written_at, NoteRow.id)
+    written = select(NOTE).order_by(NOTE.c.written_at, NOTE.c.id)
     yield from map(_note, streaming.execute(written).mappings())
 
 
 def paths(connection: Connection, digest: str) -> list[str]:
     """Return the absolute paths at which some bytes were last seen."""
     query = (
-        select(Root.path.label("root"), Image.path)
-        .join(Root, Root.id == Image.root_id)
-        .where(Image.digest == digest)
-        .order_by(Root.path, Image.path)
+        select(ROOT.c.path.label("root"), IMAGE.c.path)
+        .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+        .where(IMAGE.c.digest == digest)
+        .order_by(ROOT.c.path, IMAGE.c.path)
     )
     return [f"{row.root}/{row.path}" for row in connection.execute(query)]
 
@@ -123,9 +118,9 @@ def paths(connection: Connection, digest: str) -> list[str]:
 def machine_tag(connection: Connection, digest: str) -> str | None:
     """Return what the network says of some bytes."""
     query = (
-        select(PredictionRow.tag)
-        .join(Image, Image.prediction_id == PredictionRow.id)
-        .where(Image.digest == digest)
+        select(PREDICTION.c.tag)
+        .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
+        .where(IMAGE.c.digest == digest)
         .limit(1)
     )
     return connection.scalar(query)
@@ -149,14 +144,14 @@ def _note(row: RowMapping) -> Note:
 
 
 def _about(digest: str) -> "Select[tuple[object, ...]]":
-    return select(DecisionRow.__table__).where(DecisionRow.digest == digest)
+    return select(DECISION).where(DECISION.c.digest == digest)
 
 
 def _last_moment(connection: Connection, digest: str) -> datetime | None:
     query = (
-        select(DecisionRow.decided_at)
-        .where(DecisionRow.digest == digest)
-        .order_by(DecisionRow.decided_at.desc())
+        select(DECISION.c.decided_at)
+        .where(DECISION.c.digest == digest)
+        .order_by(DECISION.c.decided_at.desc())
         .limit(1)
     )
     return connection.scalar(query)
@@ -183,7 +178,7 @@ def merge(connection: Connection, records: Iterable[Decision | Note]) -> Merged:
                 older, newer = sorted((before, record), key=lambda d: d.decided_at)
                 conflicts.append((newer, older))
         elif record.undone_at and not twin.undone_at:
-            taken_back = update(DecisionRow).where(DecisionRow.id == twin.id)
+            taken_back = update(DECISION).where(DECISION.c.id == twin.id)
             connection.execute(taken_back.values(undone_at=record.undone_at))
             tally["taken_back"] += 1
         else:
@@ -197,8 +192,8 @@ def _differ(one: Decision, other: Decision) -> bool:
 
 def _twin(connection: Connection, record: Decision) -> Decision | None:
     query = _about(record.answer.digest).where(
-        DecisionRow.reviewer == record.reviewer,
-        DecisionRow.decided_at == record.decided_at,
+        DECISION.c.reviewer == record.reviewer,
+        DECISION.c.decided_at == record.decided_at,
     )
     row = connection.execute(query).mappings().first()
     return None if row is None else decision(row)
@@ -206,7 +201,7 @@ def _twin(connection: Connection, record: Decision) -> Decision | None:
 
 def _insert(connection: Connection, record: Decision) -> None:
     connection.execute(
-        insert(DecisionRow).values(
+        insert(DECISION).values(
             digest=record.answer.digest,
             kind=record.answer.kind,
             tag=record.answer.tag,

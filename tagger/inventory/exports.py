@@ -20,13 +20,13 @@ from tagger.inventory.database import Database
 from tagger.inventory.rows import item
 from tagger.inventory.selecting import meeting
 from tagger.inventory.tables import (
-    Exported,
-    Image,
-    Model,
-    PolicyInForce,
-    Prediction,
-    Root,
-    view,
+    EXPORTED,
+    IMAGE,
+    MODEL,
+    POLICY,
+    PREDICTION,
+    ROOT,
+    VIEW,
 )
 from tagger.records import Item, Policy
 
@@ -50,17 +50,17 @@ class ChangedRows:
 
     def __iter__(self) -> Iterator[Sequence[Any]]:
         query = (
-            select(view, Image.id.label("image_id"), Exported.fingerprint)
-            .join(Root, Root.path == view.c.root)
-            .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
+            select(VIEW, IMAGE.c.id.label("image_id"), EXPORTED.c.fingerprint)
+            .join(ROOT, ROOT.c.path == VIEW.c.root)
+            .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
             .outerjoin(
-                Exported,
-                (Exported.image_id == Image.id) & (Exported.mark == self.mark),
+                EXPORTED,
+                (EXPORTED.c.image_id == IMAGE.c.id) & (EXPORTED.c.mark == self.mark),
             )
             .where(meeting(self.where))
-            .order_by(view.c.root, view.c.path)
+            .order_by(VIEW.c.root, VIEW.c.path)
         )
-        names = [column.name for column in view.c]
+        names = [column.name for column in VIEW.c]
         chosen = [names.index(column.name) for column in self.columns]
         with self.database.reading() as connection:
             rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
@@ -73,9 +73,9 @@ class ChangedRows:
 
     def keep(self) -> None:
         """Remember the rows as exported."""
-        statement = upsert(Exported)
+        statement = upsert(EXPORTED)
         statement = statement.on_conflict_do_update(
-            index_elements=[Exported.mark, Exported.image_id],
+            index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
             set_={"fingerprint": statement.excluded.fingerprint},
         )
         pairs = zip(self._images, self._fingerprints, strict=True)
@@ -110,15 +110,15 @@ def photographs(
     connection: Connection, where: Sequence[Condition]
 ) -> Iterator[Photograph]:
     """Yield items that meet conditions with all that was said, by root and path."""
-    networks = connection.execute(select(Model.id, Model.labels))
+    networks = connection.execute(select(MODEL.c.id, MODEL.c.labels))
     labels = {row.id: tuple(row.labels) for row in networks}
     query = (
-        select(view, Prediction.model_id, Prediction.probabilities)
-        .join(Root, Root.path == view.c.root)
-        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
-        .outerjoin(Prediction, Prediction.id == Image.prediction_id)
+        select(VIEW, PREDICTION.c.model_id, PREDICTION.c.probabilities)
+        .join(ROOT, ROOT.c.path == VIEW.c.root)
+        .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
+        .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
         .where(meeting(where))
-        .order_by(view.c.root, view.c.path)
+        .order_by(VIEW.c.root, VIEW.c.path)
     )
     rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
     for row in rows.mappings():
@@ -131,12 +131,12 @@ def policies(connection: Connection) -> Mapping[str, Policy]:
     """Return the policy in force for each network, by its name."""
     rows = connection.execute(
         select(
-            Model.name,
-            PolicyInForce.threshold,
-            PolicyInForce.margin,
-            PolicyInForce.tags,
+            MODEL.c.name,
+            POLICY.c.threshold,
+            POLICY.c.margin,
+            POLICY.c.tags,
         )
-        .join(Model, Model.id == PolicyInForce.model_id)
-        .order_by(PolicyInForce.id)
+        .join(MODEL, MODEL.c.id == POLICY.c.model_id)
+        .order_by(POLICY.c.id)
     )
     return {name: Policy(*rest) for name, *rest in rows}

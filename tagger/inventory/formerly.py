@@ -12,8 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from tagger.inventory.rows import in_parts, prediction
-from tagger.inventory.tables import Image, Model, PolicyInForce
-from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.records import Formerly, Policy, Prediction, State
 
 _SOME: Final = 5000
@@ -25,8 +24,8 @@ _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def came(connection: Connection, model_id: int | None) -> datetime:
     """Return when a network's first policy came into force; 1970 where none did."""
-    query = select(func.min(PolicyInForce.since))
-    return connection.scalar(query.where(PolicyInForce.model_id == model_id)) or _EVER
+    query = select(func.min(POLICY.c.since))
+    return connection.scalar(query.where(POLICY.c.model_id == model_id)) or _EVER
 
 
 def last(
@@ -66,9 +65,9 @@ def _policies(connection: Connection) -> Iterator[tuple[Any, Policy]]:
     the time of that scan.
     """
     query = (
-        select(PolicyInForce.__table__, Model.name, Model.digest, Model.labels)
-        .join(Model, Model.id == PolicyInForce.model_id)
-        .order_by(PolicyInForce.id.desc())
+        select(POLICY, MODEL.c.name, MODEL.c.digest, MODEL.c.labels)
+        .join(MODEL, MODEL.c.id == POLICY.c.model_id)
+        .order_by(POLICY.c.id.desc())
     )
     told = set()
     for row in connection.execute(query):
@@ -83,11 +82,11 @@ def _flagged(connection: Connection, model_id: int | None) -> dict[str, bool]:
     By lot, and the same lot tomorrow: digests are as good as one.
     """
     query = (
-        select(Image.digest, func.max(Image.flagged))
-        .join(PredictionRow, PredictionRow.id == Image.prediction_id)
-        .where(Image.state == State.TAGGED, PredictionRow.model_id == model_id)
-        .group_by(Image.digest)
-        .order_by(Image.digest)
+        select(IMAGE.c.digest, func.max(IMAGE.c.flagged))
+        .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .where(IMAGE.c.state == State.TAGGED, PREDICTION.c.model_id == model_id)
+        .group_by(IMAGE.c.digest)
+        .order_by(IMAGE.c.digest)
         .limit(_SOME)
     )
     return {str(digest): bool(waits) for digest, waits in connection.execute(query)}
@@ -102,12 +101,12 @@ def _said(
     found = {}
     for some in in_parts(digests):
         query = (
-            select(PredictionRow.__table__)
+            select(PREDICTION)
             .where(
-                PredictionRow.digest.in_(some),
-                PredictionRow.model_id == model.model_id,
+                PREDICTION.c.digest.in_(some),
+                PREDICTION.c.model_id == model.model_id,
             )
-            .order_by(PredictionRow.id)
+            .order_by(PREDICTION.c.id)
         )
         for row in connection.execute(query).mappings():
             found[row["digest"]] = prediction(row, model.labels)

@@ -12,12 +12,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError, LockedError
 from tagger.inventory.database import check_usable
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _PATIENCE: Final = 0.5
 """Least seconds a scan tries: whoever only asks for the holder is no hindrance."""
@@ -46,6 +47,8 @@ def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
     Raises LockedError, which names the holder, when the lock cannot be had in time, and
     InventoryError where there can be no inventory.
     """
+    from filelock import Timeout  # noqa: PLC0415  only a scan needs it
+
     check_usable(database)
     dead: list[Holder | None] = []
 
@@ -74,9 +77,11 @@ def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
 
 def scan_in_progress(database: Path) -> Holder | None:
     """Return who scans into an inventory at this moment; None when nobody does."""
-    if not _path(database).exists():
-        return None
     holder = _read(database)
+    if holder is None:  # who holds the lock has written so, and wipes it out at the end
+        return None
+    from filelock import Timeout  # noqa: PLC0415  only where a scan runs, or died
+
     try:
         with _lock(database).acquire(timeout=0):
             return None
@@ -90,7 +95,9 @@ def _path(database: Path) -> Path:
     return database.with_name(f"{database.name}.lock")
 
 
-def _lock(database: Path, take: object = None) -> FileLock:
+def _lock(database: Path, take: object = None) -> "FileLock":
+    from filelock import FileLock  # noqa: PLC0415
+
     # A lock without the system's help would outlive its holder: better none at all.
     return FileLock(
         _path(database),

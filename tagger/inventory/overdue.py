@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, RowMapping, select
 
 from tagger.errors import EXIT_UNREADABLE
-from tagger.inventory.tables import Root, Run
+from tagger.inventory.tables import ROOT, RUN
 from tagger.text import encodable
 
 _DONE: Final = (0, EXIT_UNREADABLE)
@@ -17,8 +17,8 @@ _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str:
     """Say why no scan has done its work since `max_age` ago; empty where one has."""
-    runs = select(Run.__table__).order_by(Run.id.desc())
-    done = connection.execute(runs.where(Run.exit_code.in_(_DONE)).limit(1))
+    runs = select(RUN).order_by(RUN.c.id.desc())
+    done = connection.execute(runs.where(RUN.c.exit_code.in_(_DONE)).limit(1))
     last = done.mappings().first()
     if last is None:
         return "no scan has succeeded yet" + _since(connection, 0)
@@ -33,7 +33,7 @@ def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str
 
 def _since(connection: Connection, run_id: int) -> str:
     """Tell how the scans after a run ended."""
-    query = select(Run.exit_code).where(Run.id > run_id).order_by(Run.id.desc())
+    query = select(RUN.c.exit_code).where(RUN.c.id > run_id).order_by(RUN.c.id.desc())
     codes = list(connection.scalars(query))
     if not codes:
         return ", nor been begun: does cron run?"
@@ -45,7 +45,7 @@ def _since(connection: Connection, run_id: int) -> str:
 def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
     """Name a root of a run that has not been seen whole for too long."""
     named = set(run["options"].get("roots", ()))
-    for path, seen in connection.execute(select(Root.path, Root.scanned_at)):
+    for path, seen in connection.execute(select(ROOT.c.path, ROOT.c.scanned_at)):
         if encodable(path) in named and (seen is None or seen < since):
             when = f"since {seen.astimezone():%F %T}" if seen else "ever"
             return f"{path} has not been seen whole {when}: is the disk plugged in?"

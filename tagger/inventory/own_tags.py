@@ -9,8 +9,7 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 
 from tagger.errors import ReviewError
 from tagger.inventory.rows import now
-from tagger.inventory.tables import Decision, Model
-from tagger.inventory.tables import OwnTag as OwnTagRow
+from tagger.inventory.tables import DECISION, MODEL, OWN_TAG
 from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, OwnTag
 
 LONGEST = 64
@@ -31,13 +30,13 @@ def add(connection: Connection, tag: str, reviewer: str) -> bool:
     if spelt is not None:
         return False
     values = {"tag": tag, "added_at": now(), "added_by": reviewer}
-    connection.execute(insert(OwnTagRow).values(**values))
+    connection.execute(insert(OWN_TAG).values(**values))
     return True
 
 
 def remove(connection: Connection, tag: str) -> None:
     """Offer a tag no more; what was decided stays. ReviewError where it is not one."""
-    gone = connection.execute(delete(OwnTagRow).where(OwnTagRow.tag == tag))
+    gone = connection.execute(delete(OWN_TAG).where(OWN_TAG.c.tag == tag))
     if not gone.rowcount:
         raise ReviewError(
             f"{tag} is no tag that was added here: see 'tagger tags list'"
@@ -50,14 +49,14 @@ def own(connection: Connection) -> tuple[OwnTag, ...]:
     With the number of pictures, each bytes once, that a person says show it.
     """
     examples = (
-        select(func.count(distinct(Decision.digest)))
-        .where(Decision.tag == OwnTagRow.tag, Decision.undone_at.is_(None))
+        select(func.count(distinct(DECISION.c.digest)))
+        .where(DECISION.c.tag == OWN_TAG.c.tag, DECISION.c.undone_at.is_(None))
         .scalar_subquery()
     )
     rows = connection.execute(
         select(
-            OwnTagRow.tag, OwnTagRow.added_at, OwnTagRow.added_by, examples
-        ).order_by(OwnTagRow.added_at, OwnTagRow.tag)
+            OWN_TAG.c.tag, OWN_TAG.c.added_at, OWN_TAG.c.added_by, examples
+        ).order_by(OWN_TAG.c.added_at, OWN_TAG.c.tag)
     )
     return tuple(OwnTag(*row) for row in rows)
 
@@ -68,10 +67,10 @@ def every(connection: Connection) -> list[str]:
     Fashion-MNIST's, those of the networks that classified here, the shop's own, and
     those of decisions.
     """
-    of_networks = connection.scalars(select(Model.labels).order_by(Model.id))
-    own_ones = connection.scalars(select(OwnTagRow.tag).order_by(OwnTagRow.added_at))
-    said = select(Decision.tag).distinct().where(Decision.tag.is_not(None))
-    decided = connection.scalars(said.order_by(Decision.tag))
+    of_networks = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
+    own_ones = connection.scalars(select(OWN_TAG.c.tag).order_by(OWN_TAG.c.added_at))
+    said = select(DECISION.c.tag).distinct().where(DECISION.c.tag.is_not(None))
+    decided = connection.scalars(said.order_by(DECISION.c.tag))
     found = dict.fromkeys(
         chain(FASHION_LABELS, chain.from_iterable(of_networks), own_ones, decided)
     )

@@ -12,9 +12,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory import audits, decisions
 from tagger.inventory.rows import prediction
-from tagger.inventory.tables import Image, Model, Root, Sampled
-from tagger.inventory.tables import Prediction as PredictionRow
-from tagger.inventory.tables import Waiting as WaitingRow
+from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
 from tagger.records import Order, Selection, State, Waiting
 
 
@@ -31,14 +29,14 @@ class Rows:
     def __init__(self, selection: Selection) -> None:
         self.falling = selection.order is Order.NEWEST
         self.key = self._keys()[selection.order]
-        self.digest: Any = Image.digest
-        self.where: list[ColumnElement[bool]] = [Image.state == State.TAGGED]
+        self.digest: Any = IMAGE.c.digest
+        self.where: list[ColumnElement[bool]] = [IMAGE.c.state == State.TAGGED]
         if selection.tag is not None:
-            self.where.append(PredictionRow.tag == selection.tag)
+            self.where.append(PREDICTION.c.tag == selection.tag)
         if selection.root is not None:
-            self.where.append(Root.path == selection.root)
+            self.where.append(ROOT.c.path == selection.root)
         if selection.since is not None:
-            self.where.append(Image.first_seen >= selection.since)
+            self.where.append(IMAGE.c.first_seen >= selection.since)
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         """Join what the conditions and the order speak of."""
@@ -76,30 +74,30 @@ class _Queue(Rows):
     def counted(self) -> Any:  # noqa: ANN401
         if self._narrowed:
             return super().counted()
-        return select(func.count(distinct(WaitingRow.digest)))
+        return select(func.count(distinct(WAITING.c.digest)))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
-        by_path = self.key[0] is Image.root_id
+        by_path = self.key[0] is IMAGE.c.root_id
         ours = (
-            WaitingRow.image_id == _looked_up_by(Image.id)
+            WAITING.c.image_id == _looked_up_by(IMAGE.c.id)
             if by_path
-            else Image.id == _looked_up_by(WaitingRow.image_id)
+            else IMAGE.c.id == _looked_up_by(WAITING.c.image_id)
         )
         return (
-            query.select_from(WaitingRow)
-            .join(Image, ours)
-            .join(Root, Root.id == _looked_up_by(Image.root_id))
-            .join(PredictionRow, PredictionRow.id == _looked_up_by(Image.prediction_id))
+            query.select_from(WAITING)
+            .join(IMAGE, ours)
+            .join(ROOT, ROOT.c.id == _looked_up_by(IMAGE.c.root_id))
+            .join(PREDICTION, PREDICTION.c.id == _looked_up_by(IMAGE.c.prediction_id))
         )
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
         return {
-            Order.CONFIDENCE: (WaitingRow.confidence, WaitingRow.image_id),
-            Order.MARGIN: (WaitingRow.margin, WaitingRow.image_id),
-            Order.NEWEST: (WaitingRow.image_id,),
+            Order.CONFIDENCE: (WAITING.c.confidence, WAITING.c.image_id),
+            Order.MARGIN: (WAITING.c.margin, WAITING.c.image_id),
+            Order.NEWEST: (WAITING.c.image_id,),
             # Digests are as good as random, and the same tomorrow.
-            Order.RANDOM: (WaitingRow.digest, WaitingRow.image_id),
-            Order.PATH: (Image.root_id, Image.path),
+            Order.RANDOM: (WAITING.c.digest, WAITING.c.image_id),
+            Order.PATH: (IMAGE.c.root_id, IMAGE.c.path),
         }
 
 
@@ -108,22 +106,22 @@ class _Undecided(Rows):
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
-        self.where.append(~audits.decided(Image.digest))
+        self.where.append(~audits.decided(IMAGE.c.digest))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         return (
-            query.select_from(Image)
-            .join(Root, Root.id == Image.root_id)
-            .join(PredictionRow, PredictionRow.id == Image.prediction_id)
+            query.select_from(IMAGE)
+            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+            .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
         )
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
         return {
-            Order.CONFIDENCE: (PredictionRow.confidence, Image.id),
-            Order.MARGIN: (PredictionRow.margin, Image.id),
-            Order.NEWEST: (Image.id,),
-            Order.RANDOM: (Image.digest, Image.id),
-            Order.PATH: (Image.root_id, Image.path),
+            Order.CONFIDENCE: (PREDICTION.c.confidence, IMAGE.c.id),
+            Order.MARGIN: (PREDICTION.c.margin, IMAGE.c.id),
+            Order.NEWEST: (IMAGE.c.id,),
+            Order.RANDOM: (IMAGE.c.digest, IMAGE.c.id),
+            Order.PATH: (IMAGE.c.root_id, IMAGE.c.path),
         }
 
 
@@ -136,14 +134,14 @@ class _Sample(Rows):
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         return (
-            query.select_from(Sampled)
-            .join(Image, and_(Image.digest == Sampled.digest))
-            .join(Root, Root.id == Image.root_id)
-            .join(PredictionRow, PredictionRow.id == Image.prediction_id)
+            query.select_from(SAMPLED)
+            .join(IMAGE, and_(IMAGE.c.digest == SAMPLED.c.digest))
+            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+            .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
         )
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
-        return dict.fromkeys(Order, (Sampled.id,))
+        return dict.fromkeys(Order, (SAMPLED.c.id,))
 
 
 def _looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
@@ -160,19 +158,16 @@ def read_waiting(connection: Connection, image_id: int) -> Waiting:
     """Read all that a reviewer is shown of an image."""
     query = (
         select(
-            PredictionRow.__table__,
-            *(
-                column.label(f"image_{column.key}")
-                for column in Image.__table__.columns
-            ),
-            Root.path.label("root"),
-            Model.labels,
+            PREDICTION,
+            *(column.label(f"image_{column.key}") for column in IMAGE.columns),
+            ROOT.c.path.label("root"),
+            MODEL.c.labels,
         )
-        .select_from(Image)
-        .join(Root, Root.id == Image.root_id)
-        .join(PredictionRow, PredictionRow.id == Image.prediction_id)
-        .join(Model, Model.id == PredictionRow.model_id)
-        .where(Image.id == image_id)
+        .select_from(IMAGE)
+        .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+        .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
+        .where(IMAGE.c.id == image_id)
     )
     row = connection.execute(query).mappings().one()
     said = prediction(row, row["labels"])

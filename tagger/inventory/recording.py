@@ -27,7 +27,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.orm import aliased
 
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database
@@ -44,16 +43,16 @@ from tagger.inventory.rows import (
     within,
 )
 from tagger.inventory.tables import (
-    Event,
-    Image,
-    Model,
+    EVENT,
+    IMAGE,
+    MODEL,
+    POLICY,
+    PREDICTION,
+    ROOT,
+    RUN,
+    VIEW,
     PathText,
-    PolicyInForce,
-    Root,
-    Run,
-    view,
 )
-from tagger.inventory.tables import Prediction as PredictionRow
 from tagger.records import (
     FileStamp,
     ImageFile,
@@ -131,17 +130,15 @@ class Recording:
         """
         with self._database.writing() as connection:
             newest = connection.execute(
-                select(
-                    PolicyInForce.threshold, PolicyInForce.margin, PolicyInForce.tags
-                )
-                .where(PolicyInForce.model_id == self._model_id)
-                .order_by(PolicyInForce.id.desc())
+                select(POLICY.c.threshold, POLICY.c.margin, POLICY.c.tags)
+                .where(POLICY.c.model_id == self._model_id)
+                .order_by(POLICY.c.id.desc())
                 .limit(1)
             ).first()
             if newest == (policy.threshold, policy.margin, policy.tags):
                 return
             connection.execute(
-                insert(PolicyInForce).values(
+                insert(POLICY).values(
                     model_id=self._model_id,
                     threshold=policy.threshold,
                     margin=policy.margin,
@@ -155,14 +152,14 @@ class Recording:
         """Return how far the pictures here are from those that this model knows."""
         with self._database.reading() as connection:
             return connection.scalar(
-                select(Model.shift).where(Model.id == self._model_id)
+                select(MODEL.c.shift).where(MODEL.c.id == self._model_id)
             )
 
     def note_shift(self, shift: float | None) -> None:
         """Keep how far the pictures here are from those that this model knows."""
         with self._database.writing() as connection:
             connection.execute(
-                update(Model).where(Model.id == self._model_id).values(shift=shift)
+                update(MODEL).where(MODEL.c.id == self._model_id).values(shift=shift)
             )
 
     def some_said(self, most: int) -> list[tuple[float, ...]]:
@@ -171,12 +168,12 @@ class Recording:
         Each bytes once, by lot, and the same lot tomorrow: digests are as good as one.
         """
         there = exists().where(
-            Image.prediction_id == PredictionRow.id, Image.state == State.TAGGED
+            IMAGE.c.prediction_id == PREDICTION.c.id, IMAGE.c.state == State.TAGGED
         )
         query = (
-            select(PredictionRow.__table__)
+            select(PREDICTION)
             .where(*self._by_this_model(), there)
-            .order_by(PredictionRow.digest)
+            .order_by(PREDICTION.c.digest)
             .limit(most)
         )
         with self._database.reading() as connection:
@@ -192,7 +189,7 @@ class Recording:
         with self._database.writing() as connection:
             inner = [
                 row
-                for row in connection.execute(select(Root.id, Root.path))
+                for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
                 if row.path != str(root) and Path(row.path).is_relative_to(root)
             ]
             for row in inner:
@@ -201,23 +198,23 @@ class Recording:
 
     def known(self, root: Path, folder: str = "") -> dict[str, KnownFile]:
         """Return what the inventory holds of a root, or a folder in it, by path."""
-        current = (PredictionRow.model_id == self._model_id) & (
-            PredictionRow.preparing == self._model.preparing
+        current = (PREDICTION.c.model_id == self._model_id) & (
+            PREDICTION.c.preparing == self._model.preparing
         )
         query = (
             select(
-                cast(Image.path, LargeBinary),
-                Image.id,
-                Image.size,
-                Image.mtime_ns,
-                type_coerce(Image.state, Text),
-                cast(Image.reason, LargeBinary),
-                Image.digest,
+                cast(IMAGE.c.path, LargeBinary),
+                IMAGE.c.id,
+                IMAGE.c.size,
+                IMAGE.c.mtime_ns,
+                type_coerce(IMAGE.c.state, Text),
+                cast(IMAGE.c.reason, LargeBinary),
+                IMAGE.c.digest,
                 type_coerce(func.coalesce(current, False), Integer),
             )
-            .join(Root, Root.id == Image.root_id)
-            .outerjoin(PredictionRow, PredictionRow.id == Image.prediction_id)
-            .where(Root.path == str(root), within(folder))
+            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+            .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+            .where(ROOT.c.path == str(root), within(folder))
         )
         with self._database.reading() as connection:
             # A hundred thousand rows: as they come, without a type's say on each.
@@ -233,8 +230,8 @@ class Recording:
         found: dict[str, Prediction] = {}
         with self._database.reading() as connection:
             for some in in_parts(digests):
-                query = select(PredictionRow.__table__).where(
-                    PredictionRow.digest.in_(some), *self._by_this_model()
+                query = select(PREDICTION).where(
+                    PREDICTION.c.digest.in_(some), *self._by_this_model()
                 )
                 for row in connection.execute(query).mappings():
                     found[row["digest"]] = prediction(row, self._model.labels)
@@ -319,9 +316,9 @@ class Recording:
         """Delete the rows of paths that were never read and are not there any more."""
         with self._database.writing() as connection:
             gone = [{"gone": note.id} for note in notes]
-            for column in (Event.image_id, Image.id):
+            for column in (EVENT.c.image_id, IMAGE.c.id):
                 where = column == bindparam("gone")
-                connection.execute(delete(column.class_).where(where), gone)
+                connection.execute(delete(column.table).where(where), gone)
 
     def touch(self, stamps: Sequence[tuple[KnownFile, FileStamp]]) -> None:
         """Note new times of files whose bytes turned out to be the same."""
@@ -340,7 +337,7 @@ class Recording:
         with self._database.writing() as connection:
             missing = [change for change in changes if change.state is State.MISSING]
             others = [change for change in changes if change.state is not State.MISSING]
-            seen = select(Root.scanned_at).where(Root.id == Image.root_id)
+            seen = select(ROOT.c.scanned_at).where(ROOT.c.id == IMAGE.c.root_id)
             for some, values in (
                 (missing, {"last_seen": seen.scalar_subquery()}),
                 (others, {}),
@@ -362,15 +359,15 @@ class Recording:
 
     def tallies_of_late(self, days: int) -> dict[Path, dict[str, Any]]:
         """Add up what the runs of the last days before this one read, root by root."""
-        query = select(Run.counts).where(
-            Run.id < self.run_id,
-            Run.started_at >= self._started - timedelta(days=days),
-            Run.counts.is_not(None),
+        query = select(RUN.c.counts).where(
+            RUN.c.id < self.run_id,
+            RUN.c.started_at >= self._started - timedelta(days=days),
+            RUN.c.counts.is_not(None),
         )
         found: dict[int, dict[str, Any]] = {}
         with self._database.reading() as connection:
             roots = {
-                r.id: r.path for r in connection.execute(select(Root.id, Root.path))
+                r.id: r.path for r in connection.execute(select(ROOT.c.id, ROOT.c.path))
             }
             for counts in connection.scalars(query):
                 for root_id, tally in tallies_by_root(counts).items():
@@ -392,8 +389,8 @@ class Recording:
         with self._database.writing() as connection:
             for root in roots:
                 connection.execute(
-                    update(Root)
-                    .where(Root.path == str(root))
+                    update(ROOT)
+                    .where(ROOT.c.path == str(root))
                     .values(scanned_at=self._started)
                 )
             by_root = {
@@ -412,12 +409,12 @@ class Recording:
 
         The keys are those of `RunSummary`: tagged, flagged, unreadable, tags.
         """
-        here = or_(false(), *(view.c.root == str(root) for root in roots))
+        here = or_(false(), *(VIEW.c.root == str(root) for root in roots))
         with self._database.reading() as connection:
             counts = count_items(connection, [str(root) for root in roots])
             unreadable = counts.states.get(State.UNREADABLE, 0)
-            unread = select(view.c.root, view.c.path, view.c.reason).where(
-                here & (view.c.state == State.UNREADABLE)
+            unread = select(VIEW.c.root, VIEW.c.path, VIEW.c.reason).where(
+                here & (VIEW.c.state == State.UNREADABLE)
             )
             return {
                 "tagged": counts.states.get(State.TAGGED, 0),
@@ -434,8 +431,8 @@ class Recording:
 
     def _by_this_model(self) -> tuple[Any, Any]:
         return (
-            PredictionRow.model_id == self._model_id,
-            PredictionRow.preparing == self._model.preparing,
+            PREDICTION.c.model_id == self._model_id,
+            PREDICTION.c.preparing == self._model.preparing,
         )
 
     def _decide_again(
@@ -444,15 +441,13 @@ class Recording:
         policy: Policy,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> None:
-        query = select(PredictionRow.__table__).where(
-            PredictionRow.model_id == self._model_id
-        )
+        query = select(PREDICTION).where(PREDICTION.c.model_id == self._model_id)
         flagged: Any = bindparam("now_flagged")
         reason: Any = bindparam("now_reason")
         change = (
-            update(Image)
-            .where(Image.prediction_id == bindparam("said"))
-            .where((Image.flagged != flagged) | (Image.flag_reason != reason))
+            update(IMAGE)
+            .where(IMAGE.c.prediction_id == bindparam("said"))
+            .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
         rows = connection.execution_options(yield_per=_MANY).execute(query)
@@ -476,7 +471,7 @@ class Recording:
         if not tagged:
             return {}
         connection.execute(
-            upsert(PredictionRow).on_conflict_do_nothing(),
+            upsert(PREDICTION).on_conflict_do_nothing(),
             [
                 {
                     "digest": one.image.digest,
@@ -493,8 +488,8 @@ class Recording:
         )
         ids: dict[str, int] = {}
         for some in in_parts({one.image.digest for one in tagged}):
-            query = select(PredictionRow.digest, PredictionRow.id).where(
-                PredictionRow.digest.in_(some), *self._by_this_model()
+            query = select(PREDICTION.c.digest, PREDICTION.c.id).where(
+                PREDICTION.c.digest.in_(some), *self._by_this_model()
             )
             ids.update((row.digest, row.id) for row in connection.execute(query))
         return ids
@@ -506,11 +501,11 @@ class Recording:
 
         All rows must name the same columns.
         """
-        statement = upsert(Image)
+        statement = upsert(IMAGE)
         columns = [*rows[0], "updated_at"]
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=[Image.root_id, Image.path],
+                index_elements=[IMAGE.c.root_id, IMAGE.c.path],
                 set_={name: statement.excluded[name] for name in columns},
             ),
             [
@@ -524,7 +519,7 @@ class Recording:
     ) -> None:
         if events:
             connection.execute(
-                insert(Event),
+                insert(EVENT),
                 [
                     {
                         "image_id": image_id,
@@ -563,8 +558,8 @@ def _update_images(
         name: bindparam(f"new_{name}") for name in rows[0] if name != "image_id"
     }
     connection.execute(
-        update(Image)
-        .where(Image.id == bindparam("image_id"))
+        update(IMAGE)
+        .where(IMAGE.c.id == bindparam("image_id"))
         .values(**named, **values),
         [
             {name if name == "image_id" else f"new_{name}": row[name] for name in row}
@@ -576,40 +571,42 @@ def _update_images(
 def ended(run_id: int, exit_code: int) -> Update:
     """Return the statement that ends a run's row."""
     return (
-        update(Run).where(Run.id == run_id).values(ended_at=now(), exit_code=exit_code)
+        update(RUN)
+        .where(RUN.c.id == run_id)
+        .values(ended_at=now(), exit_code=exit_code)
     )
 
 
 def _root_id(connection: Connection, root: Path) -> int:
-    found = connection.scalar(select(Root.id).where(Root.path == str(root)))
+    found = connection.scalar(select(ROOT.c.id).where(ROOT.c.path == str(root)))
     if found is not None:
         return found
-    return insert_one(connection, insert(Root).values(path=str(root)))
+    return insert_one(connection, insert(ROOT).values(path=str(root)))
 
 
 def _merge_root(connection: Connection, inner: int, outer: int, folder: str) -> None:
     """Give the rows of one root to another, in which they lie under `folder`."""
-    ours, theirs = aliased(Image), aliased(Image)
-    path = bindparam("folder", f"{folder}/", PathText).op("||")(theirs.path)
+    ours, theirs = IMAGE.alias(), IMAGE.alias()
+    path = bindparam("folder", f"{folder}/", PathText).op("||")(theirs.c.path)
     twins = connection.execute(
-        select(ours.id.label("kept"), theirs.id.label("given_up"))
-        .join(theirs, ours.path == path)
-        .where(ours.root_id == outer, theirs.root_id == inner)
+        select(ours.c.id.label("kept"), theirs.c.id.label("given_up"))
+        .join(theirs, ours.c.path == path)
+        .where(ours.c.root_id == outer, theirs.c.root_id == inner)
     ).all()
     for twin in twins:
         connection.execute(
-            update(Event)
-            .where(Event.image_id == twin.given_up)
+            update(EVENT)
+            .where(EVENT.c.image_id == twin.given_up)
             .values(image_id=twin.kept)
         )
-        connection.execute(delete(Image).where(Image.id == twin.given_up))
+        connection.execute(delete(IMAGE).where(IMAGE.c.id == twin.given_up))
     prefix = bindparam("prefix", f"{folder}/", PathText)
     connection.execute(
-        update(Image)
-        .where(Image.root_id == inner)
-        .values(root_id=outer, path=prefix.op("||")(Image.path))
+        update(IMAGE)
+        .where(IMAGE.c.root_id == inner)
+        .values(root_id=outer, path=prefix.op("||")(IMAGE.c.path))
     )
-    connection.execute(delete(Root).where(Root.id == inner))
+    connection.execute(delete(ROOT).where(ROOT.c.id == inner))
 
 
 _ABSENT = {State.MISSING, State.IGNORED}

@@ -28,8 +28,7 @@ from tagger.inventory import audits, decisions, own_tags
 from tagger.inventory.database import Database
 from tagger.inventory.queue import read_waiting, rows_of
 from tagger.inventory.rows import now
-from tagger.inventory.tables import Fingerprint, Image, Lease, Root
-from tagger.inventory.tables import Waiting as WaitingRow
+from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
 from tagger.records import (
     Answer,
     AuditResult,
@@ -156,16 +155,16 @@ class Reviewing:
     def at(self, path: Path) -> Waiting | None:
         """Return the tagged item at an absolute path, decided or not."""
         with self._database.reading() as connection:
-            roots = connection.execute(select(Root.id, Root.path)).all()
+            roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
             under = [row for row in roots if path.is_relative_to(row.path)]
             for root in sorted(under, key=lambda row: len(row.path), reverse=True):
                 relative = path.relative_to(root.path).as_posix()
                 image_id = connection.scalar(
-                    select(Image.id).where(
-                        Image.root_id == root.id,
-                        Image.path == relative,
-                        Image.prediction_id.is_not(None),
-                        Image.state != State.UNREADABLE,
+                    select(IMAGE.c.id).where(
+                        IMAGE.c.root_id == root.id,
+                        IMAGE.c.path == relative,
+                        IMAGE.c.prediction_id.is_not(None),
+                        IMAGE.c.state != State.UNREADABLE,
                     )
                 )
                 if image_id is not None:
@@ -175,11 +174,11 @@ class Reviewing:
     def find(self, text: str, most: int) -> list[Waiting]:
         """Return items of the selection whose path holds `text`, in order of path."""
         rows = rows_of(self.selection)
-        held = func.instr(Image.path, text) > 0
+        held = func.instr(IMAGE.c.path, text) > 0
         query = (
-            rows.joined(select(Image.id, Image.digest))
-            .where(*rows.where, held, self._free(Image.digest))
-            .order_by(Image.root_id, Image.path)
+            rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
+            .where(*rows.where, held, self._free(IMAGE.c.digest))
+            .order_by(IMAGE.c.root_id, IMAGE.c.path)
             .limit(most)
         )
         with self._database.reading() as connection:
@@ -190,7 +189,7 @@ class Reviewing:
         """Lease and return the items of these bytes that wait and that nobody has."""
         rows = rows_of(self.selection)
         query = (
-            rows.joined(select(Image.id))
+            rows.joined(select(IMAGE.c.id))
             .where(*rows.where, self._free(rows.digest))
             .limit(1)
         )
@@ -207,8 +206,8 @@ class Reviewing:
         """Show a sign of life: every lease of this sitting begins anew."""
         with self._database.writing() as connection:
             connection.execute(
-                update(Lease)
-                .where(Lease.sitting == self._sitting)
+                update(LEASE)
+                .where(LEASE.c.sitting == self._sitting)
                 .values(until=now() + timedelta(minutes=LEASE_MINUTES))
             )
 
@@ -216,7 +215,7 @@ class Reviewing:
         """Give leases back: those of some bytes, or all."""
         with self._database.writing() as connection:
             if digests is None:
-                mine = delete(Lease).where(Lease.sitting == self._sitting)
+                mine = delete(LEASE).where(LEASE.c.sitting == self._sitting)
                 connection.execute(mine)
             else:
                 self._give_back(connection, digests)
@@ -234,14 +233,14 @@ class Reviewing:
         if bits:
             with self._database.writing() as connection:
                 connection.execute(
-                    upsert(Fingerprint).on_conflict_do_nothing(),
+                    upsert(FINGERPRINT).on_conflict_do_nothing(),
                     [{"digest": digest, "bits": n} for digest, n in bits.items()],
                 )
 
     def fingerprints(self) -> dict[str, int]:
         """Return the kept hashes of what waits, by digest."""
-        query = select(Fingerprint.digest, Fingerprint.bits).join(
-            WaitingRow, WaitingRow.digest == Fingerprint.digest
+        query = select(FINGERPRINT.c.digest, FINGERPRINT.c.bits).join(
+            WAITING, WAITING.c.digest == FINGERPRINT.c.digest
         )
         with self._database.reading() as connection:
             return {row.digest: row.bits for row in connection.execute(query)}
@@ -250,7 +249,7 @@ class Reviewing:
         """Return (digest, root, path) of the selection's items, in its order."""
         rows = rows_of(self.selection)
         query = rows.ordered(
-            rows.joined(select(Image.digest, Root.path.label("root"), Image.path))
+            rows.joined(select(IMAGE.c.digest, ROOT.c.path.label("root"), IMAGE.c.path))
         )
         with self._database.reading() as connection:
             found = connection.execute(query.where(*rows.where).limit(most))
@@ -262,9 +261,9 @@ class Reviewing:
         """Find the next free images by digest, from where the last call ended."""
         rows = rows_of(self.selection)
         keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
-        query = rows.ordered(rows.joined(select(Image.id, Image.digest, *keys))).where(
-            *rows.where, self._free(rows.digest)
-        )
+        query = rows.ordered(
+            rows.joined(select(IMAGE.c.id, IMAGE.c.digest, *keys))
+        ).where(*rows.where, self._free(rows.digest))
         if self._after is not None:
             query = query.where(rows.beyond(self._after))
         found: dict[str, int] = {}
@@ -283,7 +282,7 @@ class Reviewing:
     def _lease(self, connection: Connection, found: Mapping[str, int]) -> None:
         if not found:
             return
-        statement = upsert(Lease)
+        statement = upsert(LEASE)
         mine = {
             "sitting": self._sitting,
             "reviewer": self.reviewer,
@@ -291,7 +290,7 @@ class Reviewing:
         }
         connection.execute(
             statement.on_conflict_do_update(
-                index_elements=[Lease.digest],
+                index_elements=[LEASE.c.digest],
                 set_={name: statement.excluded[name] for name in mine},
             ),
             [mine | {"digest": digest} for digest in found],
@@ -299,12 +298,12 @@ class Reviewing:
 
     def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
         for digest in digests:
-            mine = (Lease.sitting == self._sitting) & (Lease.digest == digest)
-            connection.execute(delete(Lease).where(mine))
+            mine = (LEASE.c.sitting == self._sitting) & (LEASE.c.digest == digest)
+            connection.execute(delete(LEASE).where(mine))
 
     def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
         return ~exists().where(
-            Lease.digest == digest,
-            Lease.sitting != self._sitting,
-            Lease.until > now(),
+            LEASE.c.digest == digest,
+            LEASE.c.sitting != self._sitting,
+            LEASE.c.until > now(),
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, true
 
-from tagger.inventory.tables import Decision, Image
+from tagger.inventory.tables import DECISION, IMAGE
 from tagger.records import (
     OTHER,
     DecidedBy,
@@ -103,8 +103,8 @@ def within(folder: str) -> ColumnElement[bool]:
     if not folder:
         return true()
     after = chr(ord("/") + 1)
-    inside = (Image.path >= f"{folder}/") & (Image.path < f"{folder}{after}")
-    return inside | (Image.path == folder)
+    inside = (IMAGE.c.path >= f"{folder}/") & (IMAGE.c.path < f"{folder}{after}")
+    return inside | (IMAGE.c.path == folder)
 
 
 def run_record(row: RowMapping) -> RunRecord:
@@ -126,9 +126,14 @@ def last_decisions(
     And whether the decision in force is that they show no catalogue item.
     """
     rows = connection.execute(
-        select(Decision.digest, Decision.kind, Decision.decided_at, Decision.undone_at)
-        .where(Decision.digest.in_([digest for digest in digests if digest]))
-        .order_by(Decision.id)
+        select(
+            DECISION.c.digest,
+            DECISION.c.kind,
+            DECISION.c.decided_at,
+            DECISION.c.undone_at,
+        )
+        .where(DECISION.c.digest.in_([digest for digest in digests if digest]))
+        .order_by(DECISION.c.id)
     )
     found: dict[str, tuple[datetime, bool]] = {}
     for digest, kind, decided_at, undone_at in rows:

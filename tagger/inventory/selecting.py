@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, true
 
 from tagger.columns import Condition, Operator, Value
-from tagger.inventory.tables import PathText, view
+from tagger.inventory.tables import VIEW, PathText
 
 _COMPARISON: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
     Operator.EQUAL: eq,
@@ -24,7 +24,7 @@ def meeting(conditions: Sequence[Condition]) -> ColumnElement[bool]:
 
 
 def _clause(condition: Condition) -> ColumnElement[bool]:
-    column = view.c[condition.column]
+    column = VIEW.c[condition.column]
     if condition.operator is Operator.DIFFERENT:
         equal = (_compare(column, Operator.EQUAL, value) for value in condition.values)
         return not_(func.coalesce(or_(*equal), False))

@@ -47,8 +47,16 @@ from tagger.inventory.rows import (
 from tagger.inventory.selecting import meeting
 from tagger.inventory.stories import find_story
 from tagger.inventory.summaries import Overview, overview
-from tagger.inventory.tables import Decision as DecisionRow
-from tagger.inventory.tables import Image, Model, Prediction, Root, Run, view
+from tagger.inventory.tables import (
+    COUNTED,
+    DECISION,
+    IMAGE,
+    MODEL,
+    PREDICTION,
+    ROOT,
+    RUN,
+    VIEW,
+)
 from tagger.records import (
     OTHER,
     Adaptation,
@@ -117,7 +125,7 @@ class Inventory:
             started = now()
             run_id = insert_one(
                 connection,
-                insert(Run).values(
+                insert(RUN).values(
                     started_at=started, host=socket.gethostname(), options=dict(options)
                 ),
             )
@@ -255,12 +263,12 @@ class Inventory:
         """Return how far the pictures are from those a network knows, if measured."""
         with self._database.reading() as connection:
             return connection.scalar(
-                select(Model.shift).where(Model.digest == model_digest)
+                select(MODEL.c.shift).where(MODEL.c.digest == model_digest)
             )
 
     def classified_by(self, model_digest: str) -> bool:
         """Whether a network ever classified here."""
-        query = select(Model.id).where(Model.digest == model_digest)
+        query = select(MODEL.c.id).where(MODEL.c.digest == model_digest)
         with self._database.reading() as connection:
             return connection.scalar(query) is not None
 
@@ -300,7 +308,7 @@ class Inventory:
 
     def standing(self, root: str, paths: Iterable[str]) -> dict[str, Standing]:
         """Return how these paths of a root stand; those that it has not are left."""
-        query = select(view).where(view.c.root == root, view.c.path.in_(list(paths)))
+        query = select(VIEW).where(VIEW.c.root == root, VIEW.c.path.in_(list(paths)))
         with self._database.reading() as connection:
             found = [item(row) for row in connection.execute(query).mappings()]
             last = last_decisions(connection, {one.digest for one in found})
@@ -311,7 +319,7 @@ class Inventory:
 
         They are those of one moment.
         """
-        query = select(view).where(meeting(where))
+        query = select(VIEW).where(meeting(where))
         with self._database.reading() as connection:
             yield from map(item, in_order(connection, query))
 
@@ -319,7 +327,7 @@ class Inventory:
         self, columns: Sequence[Column], where: Sequence[Condition] = ()
     ) -> Iterator[Sequence[Any]]:
         """Yield the values of some columns of the items, as `items` does."""
-        chosen = (view.c[column.name] for column in columns)
+        chosen = (VIEW.c[column.name] for column in columns)
         query = select(*chosen).where(meeting(where))
         with self._database.reading() as connection:
             yield from values_in_order(connection, query)
@@ -342,8 +350,8 @@ class Inventory:
 
     def item_patterns(self) -> dict[str, str]:
         """Return the pattern of items of each root that has one."""
-        query = select(Root.path, Root.item_pattern).where(
-            Root.item_pattern.is_not(None)
+        query = select(ROOT.c.path, ROOT.c.item_pattern).where(
+            ROOT.c.item_pattern.is_not(None)
         )
         with self._database.reading() as connection:
             return {row.path: row.item_pattern for row in connection.execute(query)}
@@ -352,13 +360,13 @@ class Inventory:
         """Keep the pattern by which the paths of roots name their items."""
         with self._database.writing() as connection:
             connection.execute(
-                update(Root).where(Root.path.in_(roots)).values(item_pattern=pattern)
+                update(ROOT).where(ROOT.c.path.in_(roots)).values(item_pattern=pattern)
             )
 
     def count(self, where: Sequence[Condition] = ()) -> int:
         """Count the items that meet conditions."""
         with self._database.reading() as connection:
-            number = select(func.count()).select_from(view).where(meeting(where))
+            number = select(func.count()).select_from(VIEW).where(meeting(where))
             return connection.scalar(number) or 0
 
     def status(self) -> InventoryStatus:
@@ -388,8 +396,8 @@ class Inventory:
         """Look for what is wrong, reading `size` pictures; all where it is None."""
         with self._database.reading() as connection:
             damage = checking.damage(connection)
-            standing = checking.without_item(connection, DecisionRow)
-            predictions = checking.without_item(connection, Prediction)
+            standing = checking.without_item(connection, DECISION.c.digest)
+            predictions = checking.without_item(connection, PREDICTION.c.digest)
             files = checking.sample(connection, size, seed)
         return CheckReport(
             damage=damage,
@@ -407,7 +415,7 @@ class Inventory:
     def story(self, path: Path) -> Story | None:
         """Return all that is known of an absolute path; None when nothing is."""
         with self._database.reading() as connection:
-            roots = connection.execute(select(Root.id, Root.path)).all()
+            roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
             under = [row for row in roots if path.is_relative_to(row.path)]
             for root in sorted(under, key=lambda row: len(row.path), reverse=True):
                 relative = path.relative_to(root.path).as_posix()
@@ -422,7 +430,7 @@ class Inventory:
 
     def knows(self, root: Path, folder: str = "") -> bool:
         """Whether anything is known of a root, or of a folder in it."""
-        query = select(Image.id).join(Root).where(Root.path == str(root))
+        query = select(IMAGE.c.id).join(ROOT).where(ROOT.c.path == str(root))
         with self._database.reading() as connection:
             return connection.scalar(query.where(within(folder)).limit(1)) is not None
 
@@ -433,7 +441,7 @@ class Inventory:
         or none of the root's pictures lies at `new`.
         """
         with self._database.writing() as connection:
-            roots = list(connection.scalars(select(Root.path)))
+            roots = list(connection.scalars(select(ROOT.c.path)))
             if str(old) not in roots:
                 shown = ", ".join(sorted(roots)) or "none"
                 raise InventoryError(f"{old} is no scanned folder (those are: {shown})")
@@ -447,9 +455,9 @@ class Inventory:
                     )
             paths = list(
                 connection.scalars(
-                    select(Image.path)
-                    .join(Root)
-                    .where(Root.path == str(old), Image.digest.is_not(None))
+                    select(IMAGE.c.path)
+                    .join(ROOT)
+                    .where(ROOT.c.path == str(old), IMAGE.c.digest.is_not(None))
                 )
             )
             if paths and not any(os.path.lexists(new / path) for path in paths):
@@ -458,18 +466,22 @@ class Inventory:
                     "is it the right folder?"
                 )
             connection.execute(
-                update(Root).where(Root.path == str(old)).values(path=str(new))
+                update(ROOT).where(ROOT.c.path == str(old)).values(path=str(new))
             )
-            in_root = select(func.count()).where(view.c.root == str(new))
+            in_root = select(func.count()).where(VIEW.c.root == str(new))
             return connection.scalar(in_root) or 0
 
     def root_records(self) -> list[RootRecord]:
         """Return the scanned folders with what is known of them."""
         query = (
-            select(Root.path, func.count(Image.id), Root.scanned_at)
-            .outerjoin(Image, Image.root_id == Root.id)
-            .group_by(Root.id)
-            .order_by(Root.path)
+            select(
+                ROOT.c.path,
+                func.coalesce(func.sum(COUNTED.c.number), 0),
+                ROOT.c.scanned_at,
+            )
+            .outerjoin(COUNTED, COUNTED.c.root_id == ROOT.c.id)
+            .group_by(ROOT.c.id)
+            .order_by(ROOT.c.path)
         )
         with self._database.reading() as connection:
             return [RootRecord(*row) for row in connection.execute(query)]
@@ -477,7 +489,7 @@ class Inventory:
     def machine_tags(self) -> list[str]:
         """Return the tags that the networks which classified here can say."""
         with self._database.reading() as connection:
-            known = connection.scalars(select(Model.labels).order_by(Model.id))
+            known = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
             labels = dict.fromkeys(label for labels in known for label in labels)
         return [label for label in labels if label != OTHER]
 
@@ -511,31 +523,31 @@ class Inventory:
 
     def runs(self, *, limit: int | None = None) -> list[RunRecord]:
         """Return the runs, the newest first."""
-        query = select(Run.__table__).order_by(Run.id.desc()).limit(limit)
+        query = select(RUN).order_by(RUN.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
             return [run_record(row) for row in connection.execute(query).mappings()]
 
     def roots(self) -> list[str]:
         """Return the scanned folders."""
         with self._database.reading() as connection:
-            return list(connection.scalars(select(Root.path).order_by(Root.path)))
+            return list(connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)))
 
 
 def _model_id(connection: Connection, model: ModelIdentity) -> int:
-    found = connection.scalar(select(Model.id).where(Model.digest == model.digest))
+    found = connection.scalar(select(MODEL.c.id).where(MODEL.c.digest == model.digest))
     if found is not None:
         return found
     return insert_one(
         connection,
-        insert(Model).values(
+        insert(MODEL).values(
             name=model.name, digest=model.digest, labels=list(model.labels)
         ),
     )
 
 
 def _run(connection: Connection, number: int | None = None) -> RunRecord | None:
-    query = select(Run.__table__).order_by(Run.id.desc()).limit(1)
+    query = select(RUN).order_by(RUN.c.id.desc()).limit(1)
     if number is not None:
-        query = query.where(Run.id == number)
+        query = query.where(RUN.c.id == number)
     row = connection.execute(query).mappings().first()
     return None if row is None else run_record(row)

@@ -4,8 +4,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from tagger.inventory.decisions import history, notes
 from tagger.inventory.rows import item, prediction
-from tagger.inventory.tables import Event, Image, Model, Root, view
-from tagger.inventory.tables import Prediction as PredictionRow
+from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
 from tagger.records import Story, StoryEvent
 
 
@@ -15,7 +14,7 @@ def find_story(
     """Return the story of a path under a root; None where it was never seen."""
     image = (
         connection.execute(
-            select(Image.__table__).where(Image.root_id == root_id, Image.path == path)
+            select(IMAGE).where(IMAGE.c.root_id == root_id, IMAGE.c.path == path)
         )
         .mappings()
         .first()
@@ -23,12 +22,12 @@ def find_story(
     if image is None:
         return None
     row = connection.execute(
-        select(view).where(view.c.root == root, view.c.path == path)
+        select(VIEW).where(VIEW.c.root == root, VIEW.c.path == path)
     )
     rows = connection.execute(
-        select(PredictionRow.__table__, Model.labels)
-        .join(Model)
-        .where(PredictionRow.id == image["prediction_id"])
+        select(PREDICTION, MODEL.c.labels)
+        .join(MODEL)
+        .where(PREDICTION.c.id == image["prediction_id"])
     )
     said = rows.mappings().first()
     return Story(
@@ -58,10 +57,10 @@ def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
     if image["digest"] is None:
         return ()
     query = (
-        select(Root.path.label("root"), Image.path)
-        .join(Root, Root.id == Image.root_id)
-        .where(Image.digest == image["digest"], Image.id != image["id"])
-        .order_by(Root.path, Image.path)
+        select(ROOT.c.path.label("root"), IMAGE.c.path)
+        .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+        .where(IMAGE.c.digest == image["digest"], IMAGE.c.id != image["id"])
+        .order_by(ROOT.c.path, IMAGE.c.path)
     )
     # The same file may be known under a root and under a folder of that root.
     own = _absolute(connection, image)
@@ -70,17 +69,19 @@ def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
 
 
 def _absolute(connection: Connection, image: RowMapping) -> str:
-    root = connection.scalar(select(Root.path).where(Root.id == image["root_id"]))
+    root = connection.scalar(select(ROOT.c.path).where(ROOT.c.id == image["root_id"]))
     return f"{root}/{image['path']}"
 
 
 def _events(connection: Connection, image: RowMapping) -> list[StoryEvent]:
     """Gather what befell a path, oldest first: by the runs and by the reviewers."""
     story = [StoryEvent(image["first_seen"], "first seen", "")]
-    query = select(Event.at, Event.kind, Event.detail).where(
-        Event.image_id == image["id"]
+    query = select(EVENT.c.at, EVENT.c.kind, EVENT.c.detail).where(
+        EVENT.c.image_id == image["id"]
     )
-    story += [StoryEvent(*row) for row in connection.execute(query.order_by(Event.id))]
+    story += [
+        StoryEvent(*row) for row in connection.execute(query.order_by(EVENT.c.id))
+    ]
     if image["digest"] is not None:
         for one in history(connection, image["digest"]):
             what = f"{one.answer.kind} by {one.reviewer}"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Integer, case, cast, func, select
 
 from tagger.inventory import adaptations, audits
 from tagger.inventory.rows import item, run_record, tallies_by_root
-from tagger.inventory.tables import Event, Image, Root, Run, view
+from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN, VIEW
 from tagger.records import (
     Adaptation,
     AuditResult,
@@ -97,10 +97,10 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
         confidences=_confidences(connection),
         judgements=_judgements(connection),
         audits=tuple(audits.results(connection)),
-        flagged=_items(connection, view.c.flagged, view.c.confidence, pictures),
-        flagged_count=_count(connection, view.c.flagged),
-        close_calls=_items(connection, _UNDECIDED, view.c.margin, pictures // 4),
-        unreadable=_items(connection, _UNREADABLE, view.c.root, lines),
+        flagged=_items(connection, VIEW.c.flagged, VIEW.c.confidence, pictures),
+        flagged_count=_count(connection, VIEW.c.flagged),
+        close_calls=_items(connection, _UNDECIDED, VIEW.c.margin, pictures // 4),
+        unreadable=_items(connection, _UNREADABLE, VIEW.c.root, lines),
         unreadable_count=_count(connection, _UNREADABLE),
         runs=runs,
         read=_read(connection, runs),
@@ -111,20 +111,20 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
     )
 
 
-_TAGGED = view.c.state == State.TAGGED
-_UNREADABLE = view.c.state == State.UNREADABLE
-_BY_MACHINE = view.c.decided_by == DecidedBy.MACHINE
+_TAGGED = VIEW.c.state == State.TAGGED
+_UNREADABLE = VIEW.c.state == State.UNREADABLE
+_BY_MACHINE = VIEW.c.decided_by == DecidedBy.MACHINE
 _UNDECIDED = _TAGGED & _BY_MACHINE
 
 
 def _tallies(connection: Connection) -> tuple[Tally, ...]:
-    person = func.sum(case((view.c.decided_by == DecidedBy.PERSON, 1), else_=0))
-    waiting = func.sum(case((view.c.flagged, 1), else_=0))
+    person = func.sum(case((VIEW.c.decided_by == DecidedBy.PERSON, 1), else_=0))
+    waiting = func.sum(case((VIEW.c.flagged, 1), else_=0))
     rows = connection.execute(
-        select(view.c.root, view.c.tag, func.count(), person, waiting)
+        select(VIEW.c.root, VIEW.c.tag, func.count(), person, waiting)
         .where(_TAGGED)
-        .group_by(view.c.root, view.c.tag)
-        .order_by(view.c.root, view.c.tag)
+        .group_by(VIEW.c.root, VIEW.c.tag)
+        .order_by(VIEW.c.root, VIEW.c.tag)
     )
     return tuple(
         Tally(root, tag, number - by_person - waits, by_person, waits)
@@ -134,19 +134,19 @@ def _tallies(connection: Connection) -> tuple[Tally, ...]:
 
 def _states(connection: Connection) -> tuple[tuple[str, str, int], ...]:
     rows = connection.execute(
-        select(view.c.root, view.c.state, func.count())
-        .group_by(view.c.root, view.c.state)
-        .order_by(view.c.root, view.c.state)
+        select(VIEW.c.root, VIEW.c.state, func.count())
+        .group_by(VIEW.c.root, VIEW.c.state)
+        .order_by(VIEW.c.root, VIEW.c.state)
     )
     return tuple((root, state, number) for root, state, number in rows)
 
 
 def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
-    place = func.min(cast(view.c.confidence * BINS, Integer), BINS - 1)
+    place = func.min(cast(VIEW.c.confidence * BINS, Integer), BINS - 1)
     rows = connection.execute(
-        select(place, view.c.flagged, func.count())
+        select(place, VIEW.c.flagged, func.count())
         .where(_UNDECIDED)
-        .group_by(place, view.c.flagged)
+        .group_by(place, VIEW.c.flagged)
     )
     bins = [[0, 0] for _ in range(BINS)]
     for at, flagged, number in rows:
@@ -157,16 +157,16 @@ def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
 def _judgements(connection: Connection) -> tuple[Judgement, ...]:
     rows = connection.execute(
         select(
-            view.c.machine_tag,
-            view.c.tag,
-            Image.flagged,
-            func.count(view.c.digest.distinct()),
+            VIEW.c.machine_tag,
+            VIEW.c.tag,
+            IMAGE.c.flagged,
+            func.count(VIEW.c.digest.distinct()),
         )
-        .join(Root, Root.path == view.c.root)
-        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
-        .where(view.c.decided_by == DecidedBy.PERSON, view.c.machine_tag.is_not(None))
-        .group_by(view.c.machine_tag, view.c.tag, Image.flagged)
-        .order_by(view.c.machine_tag, view.c.tag, Image.flagged)
+        .join(ROOT, ROOT.c.path == VIEW.c.root)
+        .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
+        .where(VIEW.c.decided_by == DecidedBy.PERSON, VIEW.c.machine_tag.is_not(None))
+        .group_by(VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged)
+        .order_by(VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged)
     )
     return tuple(
         Judgement(machine, person, not flagged, number)
@@ -178,27 +178,28 @@ def _items(
     connection: Connection, where: object, by: object, most: int
 ) -> tuple[Item, ...]:
     query = (
-        select(view)
+        select(VIEW)
         .where(where)  # type: ignore[arg-type]
-        .order_by(by, view.c.root, view.c.path)  # type: ignore[arg-type]
+        .order_by(by, VIEW.c.root, VIEW.c.path)  # type: ignore[arg-type]
         .limit(most)
     )
     return tuple(item(row) for row in connection.execute(query).mappings())
 
 
 def _count(connection: Connection, where: object) -> int:
-    query = select(func.count()).select_from(view).where(where)  # type: ignore[arg-type]
+    query = select(func.count()).select_from(VIEW).where(where)  # type: ignore[arg-type]
     return connection.scalar(query) or 0
 
 
 def _runs(connection: Connection) -> tuple[RunRecord, ...]:
-    rows = connection.execute(select(Run.__table__).order_by(Run.id.desc()).limit(60))
+    rows = connection.execute(select(RUN).order_by(RUN.c.id.desc()).limit(60))
     return tuple(map(run_record, rows.mappings()))
 
 
 def _read(connection: Connection, runs: tuple[RunRecord, ...]) -> tuple[ReadInRun, ...]:
     roots = {
-        str(row.id): row.path for row in connection.execute(select(Root.id, Root.path))
+        str(row.id): row.path
+        for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
     }
     return tuple(
         ReadInRun(run, roots[number], tally)
@@ -214,11 +215,11 @@ def _events(
     if run is None:
         return ()
     rows = connection.execute(
-        select(Root.path, Image.path, Event.at, Event.kind, Event.detail)
-        .join(Image, Image.id == Event.image_id)
-        .join(Root, Root.id == Image.root_id)
-        .where(Event.run_id == run.id)
-        .order_by(Event.id)
+        select(ROOT.c.path, IMAGE.c.path, EVENT.c.at, EVENT.c.kind, EVENT.c.detail)
+        .join(IMAGE, IMAGE.c.id == EVENT.c.image_id)
+        .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+        .where(EVENT.c.run_id == run.id)
+        .order_by(EVENT.c.id)
         .limit(most)
     )
     return tuple(
@@ -229,7 +230,7 @@ def _events(
 def _events_count(connection: Connection, run: RunRecord | None) -> int:
     if run is None:
         return 0
-    query = select(func.count()).select_from(Event).where(Event.run_id == run.id)
+    query = select(func.count()).select_from(EVENT).where(EVENT.c.run_id == run.id)
     return connection.scalar(query) or 0
 
 
@@ -239,11 +240,11 @@ def _arrived(
     if run is None:
         return ()
     rows = connection.execute(
-        select(view.c.tag, func.count())
-        .join(Root, Root.path == view.c.root)
-        .join(Image, (Image.root_id == Root.id) & (Image.path == view.c.path))
-        .where(Image.first_seen == run.started_at, _TAGGED)
-        .group_by(view.c.tag)
-        .order_by(func.count().desc(), view.c.tag)
+        select(VIEW.c.tag, func.count())
+        .join(ROOT, ROOT.c.path == VIEW.c.root)
+        .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
+        .where(IMAGE.c.first_seen == run.started_at, _TAGGED)
+        .group_by(VIEW.c.tag)
+        .order_by(func.count().desc(), VIEW.c.tag)
     )
     return tuple((tag, number) for tag, number in rows)

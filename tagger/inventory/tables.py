@@ -1,12 +1,16 @@
-"""The tables of the inventory, as SQLAlchemy models. Alembic's revisions make them.
+"""The tables of the inventory, as Alembic's revisions make them.
 
-Other programs read the view `inventory`, not these.
+They are tables of SQLAlchemy's core with typed columns: nothing here needs its object
+mapper, which a short command would wait for longer than for its answer. Other programs
+read the view `inventory`, not these.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -14,14 +18,19 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     CheckConstraint,
+    Column,
     ColumnElement,
     Enum,
     Float,
     ForeignKey,
     Index,
     LargeBinary,
+    MetaData,
+    Named,
     String,
+    Table,
     Text,
+    TypedColumns,
     UniqueConstraint,
     cast,
     false,
@@ -29,10 +38,13 @@ from sqlalchemy import (
 from sqlalchemy import column as _column
 from sqlalchemy import table as _table
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from tagger.records import DecisionKind, Outcome, State
+
+_REMEMBERED: Final = 8192
+"""Values kept to hand as they were read: moments, roots and reasons come again and
+again, a million times in an export."""
 
 
 class Utc(TypeDecorator[datetime]):
@@ -47,11 +59,16 @@ class Utc(TypeDecorator[datetime]):
         """Write an aware datetime."""
         return None if value is None else f"{value.astimezone(UTC):%FT%T.%fZ}"
 
-    def process_result_value(
-        self, value: str | None, _dialect: Dialect
-    ) -> datetime | None:
-        """Read an aware datetime."""
-        return None if value is None else datetime.fromisoformat(value)
+    def result_processor(
+        self, _dialect: Dialect, _coltype: object
+    ) -> Callable[[str | None], datetime | None]:
+        """Read an aware datetime: one that was read of late costs a look-up."""
+        return _moment
+
+
+@lru_cache(_REMEMBERED)
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
 
 
 class PathText(TypeDecorator[str]):
@@ -81,10 +98,15 @@ class _NameBytes(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_result_value(
-        self, value: bytes | None, _dialect: Dialect
-    ) -> str | None:
-        return None if value is None else os.fsdecode(value)
+    def result_processor(
+        self, _dialect: Dialect, _coltype: object
+    ) -> Callable[[bytes | None], str | None]:
+        return _name
+
+
+@lru_cache(_REMEMBERED)
+def _name(value: bytes | None) -> str | None:
+    return None if value is None else os.fsdecode(value)
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
@@ -98,69 +120,66 @@ def _enum(kind: type[StrEnum]) -> Enum:
     )
 
 
-class Table(DeclarativeBase):
-    """Base of all tables."""
-
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: Utc,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
-        list[Any]: JSON,
-        State: _enum(State),
-        DecisionKind: _enum(DecisionKind),
-        Outcome: _enum(Outcome),
-        str: Text,
-        float: Float,
-    }
+METADATA = MetaData()
 
 
-class Root(Table):
+class _Root(TypedColumns):
     """A scanned folder. `scanned_at` is when its last finished scan began.
 
     `item_pattern` tells from a path which item the photograph shows.
     """
 
-    __tablename__ = "root"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    path: Mapped[str] = mapped_column(PathText, unique=True)
-    scanned_at: Mapped[datetime | None]
-    item_pattern: Mapped[str | None]
+    id: Named[int] = Column(primary_key=True)
+    path: Named[str] = Column(PathText, unique=True)
+    scanned_at: Named[datetime | None] = Column(Utc)
+    item_pattern: Named[str | None] = Column(Text)
 
 
-class Model(Table):
+ROOT = Table("root", METADATA, _Root)
+
+
+class _Model(TypedColumns):
     """A network that has classified here. `digest` is that of its weights.
 
     `shift` tells how far the pictures here are from those that it knows, where known.
     """
 
-    __tablename__ = "model"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    digest: Mapped[str] = mapped_column(String(64), unique=True)
-    labels: Mapped[list[str]]
-    shift: Mapped[float | None]
+    id: Named[int] = Column(primary_key=True)
+    name: Named[str] = Column(Text)
+    digest: Named[str] = Column(String(64), unique=True)
+    labels: Named[list[str]] = Column(JSON)
+    shift: Named[float | None] = Column(Float)
 
 
-class Prediction(Table):
+MODEL = Table("model", METADATA, _Model)
+
+
+class _Prediction(TypedColumns):
     """What a network said of some bytes; kept whole, to be decided again at will.
 
     `probabilities` are float32, little-endian, in the order of the model's labels.
     """
 
-    __tablename__ = "prediction"
-    __table_args__ = (UniqueConstraint("digest", "model_id", "preparing"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    preparing: Mapped[str]
-    tag: Mapped[str]
-    confidence: Mapped[float]
-    runner_up: Mapped[str]
-    margin: Mapped[float]
-    probabilities: Mapped[bytes]
+    id: Named[int] = Column(primary_key=True)
+    digest: Named[str] = Column(String(64))
+    model_id: Named[int] = Column(ForeignKey("model.id"))
+    preparing: Named[str] = Column(Text)
+    tag: Named[str] = Column(Text)
+    confidence: Named[float] = Column(Float)
+    runner_up: Named[str] = Column(Text)
+    margin: Named[float] = Column(Float)
+    probabilities: Named[bytes]
 
 
-class Image(Table):
+PREDICTION = Table(
+    "prediction",
+    METADATA,
+    _Prediction,
+    UniqueConstraint("digest", "model_id", "preparing"),
+)
+
+
+class _Image(TypedColumns):
     """A path under a root, and what became of it.
 
     `reason` belongs to the state, `flagged` and `flag_reason` to the prediction, which
@@ -168,32 +187,36 @@ class Image(Table):
     is their root's `scanned_at`.
     """
 
-    __tablename__ = "image"
-    __table_args__ = (
-        UniqueConstraint("root_id", "path"),
-        Index("image_digest", "digest"),
-        Index("image_prediction", "prediction_id"),
-    )
-    id: Mapped[int] = mapped_column(primary_key=True)
-    root_id: Mapped[int] = mapped_column(ForeignKey("root.id"))
-    path: Mapped[str] = mapped_column(PathText)
-    digest: Mapped[str | None] = mapped_column(String(64))
-    size: Mapped[int | None] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
-    state: Mapped[State]
-    reason: Mapped[str] = mapped_column(PathText, default="")
-    flagged: Mapped[bool] = mapped_column(default=False)
-    flag_reason: Mapped[str] = mapped_column(default="")
-    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))
-    width: Mapped[int | None]
-    height: Mapped[int | None]
-    format: Mapped[str | None]
-    first_seen: Mapped[datetime]
-    last_seen: Mapped[datetime | None]
-    updated_at: Mapped[datetime]
+    id: Named[int] = Column(primary_key=True)
+    root_id: Named[int] = Column(ForeignKey("root.id"))
+    path: Named[str] = Column(PathText)
+    digest: Named[str | None] = Column(String(64))
+    size: Named[int | None] = Column(BigInteger)
+    mtime_ns: Named[int | None] = Column(BigInteger)
+    state: Named[State] = Column(_enum(State))
+    reason: Named[str] = Column(PathText, default="")
+    flagged: Named[bool] = Column(default=False)
+    flag_reason: Named[str] = Column(Text, default="")
+    prediction_id: Named[int | None] = Column(ForeignKey("prediction.id"))
+    width: Named[int | None]
+    height: Named[int | None]
+    format: Named[str | None] = Column(Text)
+    first_seen: Named[datetime] = Column(Utc)
+    last_seen: Named[datetime | None] = Column(Utc)
+    updated_at: Named[datetime] = Column(Utc)
 
 
-class Decision(Table):
+IMAGE = Table(
+    "image",
+    METADATA,
+    _Image,
+    UniqueConstraint("root_id", "path"),
+    Index("image_digest", "digest"),
+    Index("image_prediction", "prediction_id"),
+)
+
+
+class _Decision(TypedColumns):
     """A person's answer about some bytes; the newest that is not undone is in force.
 
     `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
@@ -201,67 +224,104 @@ class Decision(Table):
     `machine_tag` what the network had said by then.
     """
 
-    __tablename__ = "decision"
-    __table_args__ = (
-        Index("decision_digest", "digest"),
-        CheckConstraint(
-            "(kind = 'not-a-catalogue-item') = (tag IS NULL)", name="tag_fits_kind"
-        ),
-    )
-    id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[DecisionKind]
-    tag: Mapped[str | None]
-    reviewer: Mapped[str]
-    decided_at: Mapped[datetime]
-    undone_at: Mapped[datetime | None]
-    prepared: Mapped[bytes | None]
-    source: Mapped[str] = mapped_column(server_default="review")
-    machine_tag: Mapped[str | None]
+    id: Named[int] = Column(primary_key=True)
+    digest: Named[str] = Column(String(64))
+    kind: Named[DecisionKind] = Column(_enum(DecisionKind))
+    tag: Named[str | None] = Column(Text)
+    reviewer: Named[str] = Column(Text)
+    decided_at: Named[datetime] = Column(Utc)
+    undone_at: Named[datetime | None] = Column(Utc)
+    prepared: Named[bytes | None]
+    source: Named[str] = Column(Text, server_default="review")
+    machine_tag: Named[str | None] = Column(Text)
 
 
-class Note(Table):
+DECISION = Table(
+    "decision",
+    METADATA,
+    _Decision,
+    Index("decision_digest", "digest"),
+    CheckConstraint(
+        "(kind = 'not-a-catalogue-item') = (tag IS NULL)", name="tag_fits_kind"
+    ),
+)
+
+
+class _Note(TypedColumns):
     """What a reviewer wrote about some bytes, decided or not."""
 
-    __tablename__ = "note"
-    __table_args__ = (Index("note_digest", "digest"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    text: Mapped[str]
-    reviewer: Mapped[str]
-    written_at: Mapped[datetime]
+    id: Named[int] = Column(primary_key=True)
+    digest: Named[str] = Column(String(64))
+    text: Named[str] = Column(Text)
+    reviewer: Named[str] = Column(Text)
+    written_at: Named[datetime] = Column(Utc)
 
 
-class Waiting(Table):
+NOTE = Table(
+    "note",
+    METADATA,
+    _Note,
+    Index("note_digest", "digest"),
+)
+
+
+class _Waiting(TypedColumns):
     """An image that is flagged and that nobody has decided: the review queue.
 
     Triggers keep it, whoever writes images and decisions; nothing else writes here.
     """
 
-    __tablename__ = "waiting"
-    __table_args__ = (
-        Index("waiting_confidence", "confidence", "image_id"),
-        Index("waiting_margin", "margin", "image_id"),
-        Index("waiting_digest", "digest", "image_id"),
-    )
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    confidence: Mapped[float]
-    margin: Mapped[float]
+    image_id: Named[int] = Column(ForeignKey("image.id"), primary_key=True)
+    digest: Named[str] = Column(String(64))
+    confidence: Named[float] = Column(Float)
+    margin: Named[float] = Column(Float)
 
 
-class Lease(Table):
+WAITING = Table(
+    "waiting",
+    METADATA,
+    _Waiting,
+    Index("waiting_confidence", "confidence", "image_id"),
+    Index("waiting_margin", "margin", "image_id"),
+    Index("waiting_digest", "digest", "image_id"),
+)
+
+
+class _Counted(TypedColumns):
+    """How many images of a root stand alike; none where there is no row.
+
+    `tag` is the machine's, empty where it said nothing. Triggers keep it, whoever
+    writes images; nothing else writes here.
+    """
+
+    root_id: Named[int] = Column(ForeignKey("root.id"), primary_key=True)
+    state: Named[State] = Column(_enum(State), primary_key=True)
+    tag: Named[str] = Column(Text, primary_key=True)
+    flagged: Named[bool] = Column(primary_key=True)
+    number: Named[int]
+
+
+COUNTED = Table("counted", METADATA, _Counted)
+
+
+class _Lease(TypedColumns):
     """Bytes that a reviewer has before the eyes, not to be shown to another."""
 
-    __tablename__ = "lease"
-    __table_args__ = (Index("lease_sitting", "sitting"),)
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sitting: Mapped[str]
-    reviewer: Mapped[str]
-    until: Mapped[datetime]
+    digest: Named[str] = Column(String(64), primary_key=True)
+    sitting: Named[str] = Column(Text)
+    reviewer: Named[str] = Column(Text)
+    until: Named[datetime] = Column(Utc)
 
 
-class Audit(Table):
+LEASE = Table(
+    "lease",
+    METADATA,
+    _Lease,
+    Index("lease_sitting", "sitting"),
+)
+
+
+class _Audit(TypedColumns):
     """A random sample, drawn from `accepted` items that the machine had decided.
 
     They are what the policy `drawn_by` accepts of the tags of a network: that in force,
@@ -269,116 +329,146 @@ class Audit(Table):
     it is set.
     """
 
-    __tablename__ = "audit"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    drawn_at: Mapped[datetime]
-    reviewer: Mapped[str]
-    accepted: Mapped[int]
-    model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
-    drawn_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    least: Mapped[float | None]
-    tag: Mapped[str | None]
+    id: Named[int] = Column(primary_key=True)
+    drawn_at: Named[datetime] = Column(Utc)
+    reviewer: Named[str] = Column(Text)
+    accepted: Named[int]
+    model_id: Named[int | None] = Column(ForeignKey("model.id"))
+    drawn_by: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True))
+    least: Named[float | None] = Column(Float)
+    tag: Named[str | None] = Column(Text)
 
 
-class Sampled(Table):
+AUDIT = Table("audit", METADATA, _Audit)
+
+
+class _Sampled(TypedColumns):
     """Bytes in an audit's sample, what the machine said, and what a person then did.
 
     Those that are asked `again` had been decided before.
     """
 
-    __tablename__ = "sampled"
-    __table_args__ = (
-        UniqueConstraint("audit_id", "digest"),
-        Index("sampled_decision", "decision_id"),
-    )
-    id: Mapped[int] = mapped_column(primary_key=True)
-    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"))
-    digest: Mapped[str] = mapped_column(String(64))
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("prediction.id"))
-    decision_id: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
-    again: Mapped[bool] = mapped_column(server_default=false())
+    id: Named[int] = Column(primary_key=True)
+    audit_id: Named[int] = Column(ForeignKey("audit.id"))
+    digest: Named[str] = Column(String(64))
+    prediction_id: Named[int] = Column(ForeignKey("prediction.id"))
+    decision_id: Named[int | None] = Column(ForeignKey("decision.id"))
+    again: Named[bool] = Column(server_default=false())
 
 
-class Certificate(Table):
+SAMPLED = Table(
+    "sampled",
+    METADATA,
+    _Sampled,
+    UniqueConstraint("audit_id", "digest"),
+    Index("sampled_decision", "decision_id"),
+)
+
+
+class _Certificate(TypedColumns):
     """What audits proved of a network here; the newest of a network is in force.
 
     `policy` is absent where nothing could be certified. `claims` are those of
     `records.Certificate`; `accepts` and `accepted_before` are shares of `pictures`.
     """
 
-    __tablename__ = "certificate"
-    __table_args__ = (Index("certificate_model", "model_id"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    made_at: Mapped[datetime]
-    precision: Mapped[float]
-    certainty: Mapped[float]
-    policy: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    claims: Mapped[list[Any]]
-    pictures: Mapped[int]
-    accepts: Mapped[float]
-    accepted_before: Mapped[float]
+    id: Named[int] = Column(primary_key=True)
+    model_id: Named[int] = Column(ForeignKey("model.id"))
+    made_at: Named[datetime] = Column(Utc)
+    precision: Named[float] = Column(Float)
+    certainty: Named[float] = Column(Float)
+    policy: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True))
+    claims: Named[list[Any]] = Column(JSON)
+    pictures: Named[int]
+    accepts: Named[float] = Column(Float)
+    accepted_before: Named[float] = Column(Float)
 
 
-class Fingerprint(Table):
+CERTIFICATE = Table(
+    "certificate",
+    METADATA,
+    _Certificate,
+    Index("certificate_model", "model_id"),
+)
+
+
+class _Fingerprint(TypedColumns):
     """A perceptual hash of a picture, 64 bits as SQLite's signed integer."""
 
-    __tablename__ = "fingerprint"
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    bits: Mapped[int] = mapped_column(BigInteger)
+    digest: Named[str] = Column(String(64), primary_key=True)
+    bits: Named[int] = Column(BigInteger)
 
 
-class Run(Table):
+FINGERPRINT = Table("fingerprint", METADATA, _Fingerprint)
+
+
+class _Run(TypedColumns):
     """One `tagger scan`. A run without an end was killed."""
 
-    __tablename__ = "run"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    started_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    exit_code: Mapped[int | None]
-    host: Mapped[str]
-    options: Mapped[dict[str, Any]]
-    counts: Mapped[dict[str, Any] | None]
+    id: Named[int] = Column(primary_key=True)
+    started_at: Named[datetime] = Column(Utc)
+    ended_at: Named[datetime | None] = Column(Utc)
+    exit_code: Named[int | None]
+    host: Named[str] = Column(Text)
+    options: Named[dict[str, Any]] = Column(JSON)
+    counts: Named[dict[str, Any] | None] = Column(JSON)
 
 
-class Event(Table):
+RUN = Table("run", METADATA, _Run)
+
+
+class _Event(TypedColumns):
     """Something that befell a path after it was first seen."""
 
-    __tablename__ = "event"
-    __table_args__ = (Index("event_image", "image_id"),)
-    id: Mapped[int] = mapped_column(primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
-    at: Mapped[datetime]
-    kind: Mapped[str]
-    detail: Mapped[str] = mapped_column(PathText)
+    id: Named[int] = Column(primary_key=True)
+    image_id: Named[int] = Column(ForeignKey("image.id"))
+    run_id: Named[int] = Column(ForeignKey("run.id"))
+    at: Named[datetime] = Column(Utc)
+    kind: Named[str] = Column(Text)
+    detail: Named[str] = Column(PathText)
 
 
-class Exported(Table):
+EVENT = Table(
+    "event",
+    METADATA,
+    _Event,
+    Index("event_image", "image_id"),
+)
+
+
+class _Exported(TypedColumns):
     """How a row of the view was when it was last exported under a mark."""
 
-    __tablename__ = "exported"
-    __table_args__ = (Index("exported_image", "image_id"),)
-    mark: Mapped[str] = mapped_column(primary_key=True)
-    image_id: Mapped[int] = mapped_column(
+    mark: Named[str] = Column(Text, primary_key=True)
+    image_id: Named[int] = Column(
         ForeignKey("image.id", ondelete="CASCADE"), primary_key=True
     )
-    fingerprint: Mapped[int] = mapped_column(BigInteger)
+    fingerprint: Named[int] = Column(BigInteger)
 
 
-class PolicyInForce(Table):
+EXPORTED = Table(
+    "exported",
+    METADATA,
+    _Exported,
+    Index("exported_image", "image_id"),
+)
+
+
+class _PolicyInForce(TypedColumns):
     """Every policy that was ever in force for a model; the newest is."""
 
-    __tablename__ = "policy"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    threshold: Mapped[float]
-    margin: Mapped[float]
-    tags: Mapped[dict[str, Any]]
-    since: Mapped[datetime]
+    id: Named[int] = Column(primary_key=True)
+    model_id: Named[int] = Column(ForeignKey("model.id"))
+    threshold: Named[float] = Column(Float)
+    margin: Named[float] = Column(Float)
+    tags: Named[dict[str, Any]] = Column(JSON)
+    since: Named[datetime] = Column(Utc)
 
 
-class Adaptation(Table):
+POLICY = Table("policy", METADATA, _PolicyInForce)
+
+
+class _Adaptation(TypedColumns):
     """What became of a network that learnt from decisions here, or of going back.
 
     The newest that is promoted or rolled back says which network is in force. `bundle`
@@ -389,30 +479,34 @@ class Adaptation(Table):
     comparison measured.
     """
 
-    __tablename__ = "adaptation"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    outcome: Mapped[Outcome]
-    bundle: Mapped[str]
-    beside: Mapped[bool]
-    digest: Mapped[str] = mapped_column(String(64))
-    parent_digest: Mapped[str] = mapped_column(String(64))
-    decisions: Mapped[int]
-    newest_decision_id: Mapped[int]
-    figures: Mapped[dict[str, Any]]
-    reason: Mapped[str]
+    id: Named[int] = Column(primary_key=True)
+    at: Named[datetime] = Column(Utc)
+    outcome: Named[Outcome] = Column(_enum(Outcome))
+    bundle: Named[str] = Column(Text)
+    beside: Named[bool]
+    digest: Named[str] = Column(String(64))
+    parent_digest: Named[str] = Column(String(64))
+    decisions: Named[int]
+    newest_decision_id: Named[int]
+    figures: Named[dict[str, Any]] = Column(JSON)
+    reason: Named[str] = Column(Text)
 
 
-class OwnTag(Table):
+ADAPTATION = Table("adaptation", METADATA, _Adaptation)
+
+
+class _OwnTag(TypedColumns):
     """A tag that the shop added to those of its network."""
 
-    __tablename__ = "own_tag"
-    tag: Mapped[str] = mapped_column(primary_key=True)
-    added_at: Mapped[datetime]
-    added_by: Mapped[str]
+    tag: Named[str] = Column(Text, primary_key=True)
+    added_at: Named[datetime] = Column(Utc)
+    added_by: Named[str] = Column(Text)
 
 
-view = _table(
+OWN_TAG = Table("own_tag", METADATA, _OwnTag)
+
+
+VIEW = _table(
     "inventory",
     _column("root", PathText),
     _column("path", PathText),
