@@ -55,7 +55,7 @@ def write(output: Path, files: Sequence[Path]) -> None:
         axes.set_title(
             "line: right; broken: accepted with 97 % right", color=theme.ink, size=10
         )
-        axes.legend(loc="lower right", frameon=False, labelcolor=theme.ink)
+        axes.legend(loc="best", frameon=False, labelcolor=theme.ink)
 
     output.write_bytes(draw(drawing, LIGHT, _WIDTH, _HEIGHT))
 

@@ -295,7 +295,7 @@ def grown(network: Any, outputs: int) -> Any:  # noqa: ANN401
     wider = keras.layers.Dense(
         outputs, activation=head.activation, dtype=head.dtype_policy, name=head.name
     )
-    larger = keras.Model(copy.input, wider(copy.layers[-1].input), name=copy.name)
+    larger = keras.Model(copy.inputs[0], wider(copy.layers[-1].input), name=copy.name)
     kernel, bias = head.get_weights()
     new = outputs - had
     wider.set_weights(

@@ -153,7 +153,7 @@ def both_ways(network: Any) -> Any:  # noqa: ANN401
 
     copy = copied(network, call)
     name = network.name + _BOTH_WAYS
-    return keras.Model(copy.input, copy.output, name=name)
+    return keras.Model(copy.inputs[0], copy.outputs[0], name=name)
 
 
 def one_way(network: Any) -> Any:  # noqa: ANN401

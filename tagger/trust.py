@@ -62,12 +62,13 @@ StringLookup, TextVectorization)."""
 
 OPERATIONS: Final = frozenset(
     {
-        "Absolute", "Add", "Divide", "Exp", "Log", "Max", "Maximum", "Mean", "Min",
-        "Minimum", "Multiply", "Negative", "Power", "Sqrt", "Square", "Subtract", "Sum",
-        "TrueDivide",
+        "Absolute", "Add", "Concatenate", "Divide", "Exp", "Flip", "Log", "Max",
+        "Maximum", "Mean", "Min", "Minimum", "Multiply", "Negative", "Power", "Reshape",
+        "Sqrt", "Square", "Subtract", "Sum", "TrueDivide",
     }
 )  # fmt: skip
-"""Arithmetic that stands between layers, as Keras's `ops` write it."""
+"""Arithmetic that stands between layers, as Keras's `ops` write it, and what puts
+arrays together or in another order."""
 
 _OPERATIONS = frozenset({"keras.ops", "keras.src.ops.numpy"})
 
