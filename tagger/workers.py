@@ -40,6 +40,10 @@ _PROGRAM: Final = "import sys; sys.path[:] = {}; import tagger.workers as w; w.s
 _ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 """Every core has a worker already."""
 
+_FALSE_STARTS: Final = 3
+"""Processes in a row that ended before they began, until none is started any more: one
+may be killed for memory, or from outside; three cannot be started here."""
+
 _LENGTHS: Final = Struct(">II")
 _Frame = tuple[bytes, bytes]
 
@@ -61,6 +65,7 @@ class Workers:
         self._count = count or cores()
         self._workers: list[_Worker] = []
         self._answers: SimpleQueue[tuple[_Worker, Prepared | None]] = SimpleQueue()
+        self._false_starts = 0
 
     def __enter__(self) -> Self:
         return self
@@ -101,20 +106,27 @@ class Workers:
         if answer is None:
             self._replace(worker)
         else:
+            self._false_starts = 0
             worker.tasks.popleft().result = answer
 
     def _replace(self, ended: "_Worker") -> None:
-        """Blame the picture that a worker ended with; give others its other tasks."""
+        """Blame the picture that a worker ended with; give others its other tasks.
+
+        No picture is to blame for one that had not begun.
+        """
         self._workers.remove(ended)
         reason = ended.end()
         if not ended.tasks:
             return
-        if not ended.began:
+        if ended.began:
+            ended.tasks.popleft().result = UnreadableImage(reason)
+        else:
+            self._false_starts += 1
+        if self._false_starts == _FALSE_STARTS:
             raise WorkerError(
                 f"a process to decode pictures in ended as it started ({reason}): "
                 "see why with 'tagger --debug scan …'"
             )
-        ended.tasks.popleft().result = UnreadableImage(reason)
         for task in ended.tasks:
             self._hand_out(task)
 

@@ -18,7 +18,7 @@ from tagger import workers
 from tagger.errors import WorkerError
 from tagger.images import prepare
 from tagger.records import PreparedImage, UnreadableImage
-from tagger.workers import Workers, answer
+from tagger.workers import Workers, _Task, answer
 
 Hostile = Callable[[str], None]
 
@@ -174,6 +174,17 @@ def test_workers_that_are_killed_from_outside_cost_a_picture_each(
     assert len(found) == 200
     assert len(lost) <= 2
     assert {one.reason for one in lost} <= {"the decoder crashed"}
+
+
+def test_a_worker_that_is_killed_as_it_starts_costs_nothing(tmp_path: Path) -> None:
+    paths = copies(tmp_path, *(f"{number}.png" for number in range(200)))
+
+    with Workers(2) as crew:
+        found = crew.prepare(paths)
+        crew._hand_out(_Task(paths[0]))  # noqa: SLF001  the first is started, and dies
+        os.kill(crew._workers[0]._process.pid, signal.SIGKILL)  # noqa: SLF001
+
+        assert not [one for one in found if isinstance(one, UnreadableImage)]
 
 
 def test_no_worker_is_started_for_nothing() -> None:
