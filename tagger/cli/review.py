@@ -120,10 +120,13 @@ def review(
             everything=everything,
             audit_id=_audit_id(inventory, audit, name, least, tag),
         )
+        # Before a picture is read ahead: that is done in silence, on standard error.
+        if why := "" if plain else _why_not_full_screen():
+            typer.echo(f"{why}: asking in lines, as with --plain", err=True)
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
             with sitting(reviewing, limit=limit, pattern=pattern, redo=again) as begun:
-                code = _show(begun, plain=plain)
+                code = _show(begun, plain=plain or bool(why))
         if code != _HUNG_UP:
             _tell_end(begun)
             _tell_what_is_proven(inventory)
@@ -150,9 +153,7 @@ def _line(prompt: str) -> str:
 
 def _show(begun: "Sitting", *, plain: bool) -> int:
     """Hold the sitting on the whole screen, or in lines; return the exit status."""
-    if why := "" if plain else _why_not_full_screen():
-        typer.echo(f"{why}: asking in lines, as with --plain", err=True)
-    if plain or why:
+    if plain:
         from tagger.review.plain import PlainReview
 
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
