@@ -55,11 +55,9 @@ from tagger.lessons import groups_of
 from tagger.networks import ARCHITECTURES, both_ways, probabilities
 from tagger.policy import decide, predict
 from tagger.records import AMBIGUOUS, OTHER, AuditedAnswer, Policy, Reviewed
-from tagger.review.groups import fingerprint
+from tagger.review.groups import HASHED_SIDE, fingerprint
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
-PRECISION: Final = 0.97
-_HASHED_SIDE = 128
 REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
 CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97})
 """Of the bundle `shops`: what a bare Keras file is used with."""
@@ -201,7 +199,7 @@ class Lines:
         coverage, precision = self._measured(force, force.policy, rest)
         figures = {
             "accuracy": found.right[found.item].mean(),
-            "coverage97": coverage_at(coverage_curve(found), PRECISION)[0],
+            "coverage97": coverage_at(coverage_curve(found), TARGET_PRECISION)[0],
             "coverage": coverage,
             "precision": precision,
             "known": force.known,
@@ -308,7 +306,7 @@ def _alike(shop: LabelledImages) -> NDArray[np.str_]:
     """Group what the product itself would take for twins."""
     reviewed = []
     for name, label in zip(shop.names.tolist(), shop.labels.tolist(), strict=True):
-        bits = fingerprint(upright(Path(name), side=_HASHED_SIDE))
+        bits = fingerprint(upright(Path(name), side=HASHED_SIDE))
         reviewed.append(Reviewed(name, label, None, (name,), bits, ()))
     return groups_of(reviewed, shop.images)
 

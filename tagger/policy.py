@@ -41,18 +41,17 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
     with no less margin, and no more of "other", never turns an accepted tag into a
     flagged one.
     """
+    if policy.accepts(prediction):
+        return Verdict(flagged=False)
     if prediction.other > prediction.confidence:
         reason = f"no catalogue item? {_rounded_down(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
     least = policy.least(prediction.tag)
-    if prediction.confidence < least:
-        return Verdict(
-            flagged=True,
-            reason=f"unsure: {_candidates(prediction)} (needs {least:.2f})",
-        )
-    return Verdict(flagged=False)
+    return Verdict(
+        flagged=True, reason=f"unsure: {_candidates(prediction)} (needs {least:.2f})"
+    )
 
 
 def _candidates(prediction: Prediction) -> str:

@@ -122,11 +122,11 @@ class Workers:
             ended.tasks.popleft().result = UnreadableImage(reason)
         else:
             self._false_starts += 1
-        if self._false_starts == _FALSE_STARTS:
-            raise WorkerError(
-                f"a process to decode pictures in ended as it started ({reason}): "
-                "see why with 'tagger --debug scan …'"
-            )
+            if self._false_starts == _FALSE_STARTS:
+                raise WorkerError(
+                    f"a process to decode pictures in ended as it started ({reason}): "
+                    "see why with 'tagger --debug scan …'"
+                )
         for task in ended.tasks:
             self._hand_out(task)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tagger.inventory import Reviewing
 
-_HASHED_SIDE = 128
+HASHED_SIDE = 128
 _HASHED_AT_MOST = 5_000
 """Photographs hashed in a sitting, ahead of the reviewer."""
 
@@ -157,7 +157,7 @@ def item_key(pattern: re.Pattern[str], path: str) -> str:
 def _hashed(path: Path) -> Iterator[int]:
     """Yield the hash of a photograph, if it can be read."""
     try:
-        photograph = upright(path, side=_HASHED_SIDE)
+        photograph = upright(path, side=HASHED_SIDE)
     except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
         return
     yield fingerprint(photograph)
