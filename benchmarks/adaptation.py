@@ -56,6 +56,7 @@ from tagger.networks import ARCHITECTURES, both_ways, probabilities
 from tagger.policy import decide, predict
 from tagger.records import AMBIGUOUS, OTHER, AuditedAnswer, Policy, Reviewed
 from tagger.review.groups import HASHED_SIDE, fingerprint
+from tagger.sampling import check_heard
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
 REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
@@ -123,6 +124,7 @@ def curve(
         if len(answered) < number:
             return
         try:
+            check_heard(*_flagged_with(start, force, answered))
             found = attempt(
                 start,
                 shop.take(answered),
@@ -181,6 +183,19 @@ def _ask(  # noqa: PLR0913, PLR0917  the state of a review
 def _before(force: Active, answered: Numbers) -> NDArray[np.float32]:
     """Return what the network in force said before it learnt from the answers."""
     return np.stack([force.held_back.get(n, force.rows[n]) for n in answered.tolist()])
+
+
+def _flagged_with(
+    start: Start, force: Active, answered: Numbers
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the confidences in what is answered, and in what waits."""
+    rest = np.delete(force.rows, answered, axis=0)
+    waiting = [
+        one for one in predict(rest, start.labels) if decide(one, force.policy).flagged
+    ]
+    before = predict(_before(force, answered), start.labels)
+    asked, left = (np.array([one.confidence for one in x]) for x in (before, waiting))
+    return asked, left
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,9 @@ from tagger.gate import Judgement, Said, judge
 from tagger.keeping import Kept, begin
 from tagger.lessons import Material, material
 from tagger.networks import probabilities
+from tagger.policy import predict
 from tagger.records import Adaptation, Outcome, Policy, Reviews
+from tagger.sampling import check_heard
 from tagger.training import write_bundle
 
 
@@ -178,21 +180,22 @@ def learn(
     The caller records the row, and only then is the bundle in force, or refused. With
     `dry_run` no bundle is written. A training that was killed goes on from the last
     fold that was finished, where the answers are the same. Raises DataError where there
-    is too little to learn from, ModelError where a bundle cannot be used, TrainingError
-    where the loss is no number any more, or the bundle cannot be written: then
-    everything is as it was.
+    is too little to learn from, or all of it is from one end of the queue; ModelError
+    where a bundle cannot be used; TrainingError where the loss is no number any more,
+    or the bundle cannot be written. Then everything is as it was.
     """
     begun = time.monotonic()
     start = default_bundle()
     rehearsed = rehearsal.read(start)
     active = bundle_in_force(database, adaptations)
     found = material(reviews, start.card.labels)
+    said, learnt = _said_before(active, found.answers)
+    check_heard(_confidences(said), np.array(reviews.waiting, float))
     own = folder_beside(database)
     name = next_name(database, start.card.name)
     state = own / f".training-{_key(start, found)}"
     try:
         _make_room(own, state)
-        said, learnt = _said_before(active, found.answers)
         made = attempt(
             Start(_loaded(start), start.card.labels, start.card.policy),
             found.answers,
@@ -282,6 +285,11 @@ def _said_before(
     return Said(rows, active.card.labels), learnt
 
 
+def _confidences(said: Said) -> NDArray[np.float64]:
+    """Return the confidence in each picture's tag, (n,), in [0, 1]."""
+    return np.array([one.confidence for one in predict(said.rows, said.labels)], float)
+
+
 def _write(
     folder: Path,
     made: Attempt,
@@ -343,8 +351,8 @@ def _careful(
 ) -> Policy:
     """Return the policy that answers ask for, or where they are few, the former.
 
-    The answers are harder than the shop: what is precise enough on them is more precise
-    on the rest.
+    The answers are harder than the shop, and from all of it (`sampling`): what is
+    precise enough on them is more precise on the rest.
     """
     found = choose_policy(rows, truth, labels)
     return found if found.threshold < 1 else former

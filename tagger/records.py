@@ -776,12 +776,14 @@ class Reviews:
 
     Of `contradicted` bytes two people say different things: whoever decided last has
     the tag in force, but nobody should learn from it. `newest_decision_id` is that of
-    the newest decision there is, 0 where there is none.
+    the newest decision there is, 0 where there is none. `waiting` are the confidences
+    that what still waits for an answer was flagged with.
     """
 
     reviewed: tuple[Reviewed, ...]
     contradicted: tuple[str, ...]
     newest_decision_id: int
+    waiting: tuple[float, ...] = ()
 
 
 NEAR_DUPLICATE = 6

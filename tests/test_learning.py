@@ -255,6 +255,33 @@ def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
     assert rows(database) == []
 
 
+def test_answers_from_one_end_of_the_queue_change_nothing(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    database, shop = tmp_path / "inventory.db", tmp_path / "shop"
+    shop.mkdir()
+    for number in range(130):
+        Image.new("L", (9, 9), number).save(shop / f"{number}.png")
+    scan = ("scan", shop, "--db", database, "--settle", "0s", "--threshold", "1")
+    assert tagger(*scan).returncode == 0
+    decide(database, pictures((*KNOWN, OTHER), 60, 5, aside=True))
+    with raw(database) as connection:
+        connection.execute("UPDATE waiting SET confidence = 1")  # all surer than these
+        connection.commit()
+    done = tagger("model", "adapt", "--db", database)
+    nightly = tagger("model", "adapt", "--db", database, "--if-worth-it")
+
+    assert done.returncode == 1
+    told = "the answers say nothing about 68% of what was flagged"
+    assert told in done.stderr.splitlines()[-1]
+    assert nightly.returncode == 0
+    assert nightly.stdout.startswith(f"nothing to do: {told}")
+    assert rows(database) == []
+    assert not folder_beside(database).exists()
+
+
 def test_a_folder_that_cannot_be_written_changes_nothing(
     tagger: Inside, tmp_path: Path
 ) -> None:

@@ -11,7 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory.rows import in_parts, insert_one, now
-from tagger.inventory.tables import ADAPTATION, DECISION, FINGERPRINT, IMAGE, ROOT
+from tagger.inventory.tables import (
+    ADAPTATION,
+    DECISION,
+    FINGERPRINT,
+    IMAGE,
+    ROOT,
+    WAITING,
+)
 from tagger.records import OTHER, Adaptation, Outcome, Reviewed, Reviews
 
 
@@ -55,6 +62,7 @@ def reviews(connection: Connection) -> Reviews:
         ),
         contradicted=tuple(standing.keys() - agreed.keys()),
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
+        waiting=tuple(connection.scalars(select(WAITING.c.confidence))),
     )
 
 
