@@ -24,7 +24,7 @@ from PIL import Image
 
 from tagger.images import prepare, upright
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, PreparedImage, Selection
+from tagger.records import FASHION_LABELS, PREPARING, PreparedImage, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.sitting import sitting
 
@@ -50,7 +50,7 @@ def build(folder: Path, items: int) -> Path:
     )
     with connection:
         connection.executemany(
-            "INSERT INTO prediction VALUES (?, ?, 1, 'views28-1', 'Shirt', ?, "
+            f"INSERT INTO prediction VALUES (?, ?, 1, '{PREPARING}', 'Shirt', ?, "
             "'Dress', ?, ?)",
             predictions(digests, items),
         )

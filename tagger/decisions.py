@@ -2,8 +2,8 @@
 
 One object a line, keyed by the digest of the bytes. A decision has what the network saw
 (`prepared`: base64 of zlib of (28, 28, 3) bytes), so that a network can be taught from
-the file alone. A note is a line of its own. The order of the lines does not matter, and
-reading the same file twice changes nothing.
+the file alone; `preparing` names the recipe that made it. A note is a line of its own.
+The order of the lines does not matter, and reading the same file twice changes nothing.
 """
 
 import base64
@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from tagger.errors import DecisionsError
-from tagger.records import IMAGE_SIDE, VIEWS, Answer, Decision, DecisionKind, Note
+from tagger.records import (
+    FIRST_PREPARING,
+    IMAGE_SIDE,
+    VIEWS,
+    Answer,
+    Decision,
+    DecisionKind,
+    Note,
+)
 from tagger.text import encodable
 from tagger.writing import writing
 
@@ -94,6 +102,7 @@ def _decision(one: Decision) -> dict[str, Any]:
         "source": one.source,
         "undone_at": None if one.undone_at is None else _moment(one.undone_at),
         "prepared": None if packed is None else packed.decode("ascii"),
+        "preparing": one.answer.preparing,
     }
 
 
@@ -130,7 +139,12 @@ def _record(fields: object) -> Decision | Note:
         raise _RefusedError("record is neither decision nor note")
     return Decision(
         id=0,
-        answer=Answer(digest, *_kind_and_tag(fields), _prepared(fields)),
+        answer=Answer(
+            digest,
+            *_kind_and_tag(fields),
+            _prepared(fields),
+            _optional_text(fields, "preparing") or FIRST_PREPARING,
+        ),
         reviewer=_text(fields, "reviewer"),
         decided_at=_time(fields, "decided_at"),
         source=_text(fields, "source"),

@@ -24,12 +24,15 @@ from tagger.silence import native_errors_silenced
 from tagger.views import (
     CANVAS_ITEM_SIDE,
     CANVAS_SIDE,
+    COARSE_SIDE,
     Gray,
     Rgb,
     Views,
-    item_of,
+    find,
     lay,
+    look_at,
     network_input,
+    power_of_two,
 )
 
 MAX_PIXELS: Final = 100_000_000
@@ -38,20 +41,10 @@ MAX_PIXELS: Final = 100_000_000
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Largest file that is read."""
 
-_REDUCED_SIDE = 112
 _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
-"""A picture is halved while its short edge keeps 112 pixels. An item that then has
-under 56 on its longest edge is looked at again more finely, so that the last resize
-averages at least two pixels into one wherever the picture has them."""
-
-_GROWTH = 1.5
-"""Least growth of an item in a large picture that is twice as fine, or finer; the
-networks learnt from small pictures at their finest."""
-
-_MOST_BY_DECODER = 8
-"""Pixels of an edge that a JPEG's decoder averages into one, before it has made them.
-What other decoders give is only halved from there on: below, it would save little, and
-the networks learnt from such pictures as they are."""
+"""A JPEG is halved by its decoder while its short edge keeps 112 pixels. An item that
+then has under 56 on its longest edge is decoded again more finely, so that the last
+resize averages at least two pixels into one wherever the picture has them."""
 
 _JPEG_SCALES: Final = {
     1: cv2.IMREAD_COLOR,
@@ -73,7 +66,8 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 class _Decoded:
     """Upright 8-bit RGB pixels, and the size of the picture that they were made from.
 
-    One of them stands for `reduced` by `reduced` of the picture's.
+    One of them stands for `reduced` by `reduced` of the picture's: a JPEG's decoder
+    averages up to eight by eight of them before it has made any.
     """
 
     rgb: Rgb
@@ -188,20 +182,16 @@ def _reason(error: Exception) -> str:
 def _decode_and_find(data: bytes, expected: str | None) -> tuple[_Decoded, Views]:
     """Decode as coarsely as the item allows; return picture and item."""
     decoded = _decode(data, expected)
-    item = item_of(decoded.rgb)
-    large = decoded.reduced >= _MOST_BY_DECODER
-    while decoded.reduced > 1 and max(item.shape) < _MIN_ITEM_SIDE:
-        former = max(item.shape)
-        finer = _power_of_two(decoded.reduced * former // _MIN_ITEM_SIDE)
+    found = find(decoded.rgb)
+    if decoded.reduced > 1 and found.side < _MIN_ITEM_SIDE:
+        finer = power_of_two(decoded.reduced * found.side // _MIN_ITEM_SIDE)
         decoded = _decode(data, expected, at_most=finer)
-        item = item_of(decoded.rgb)
-        if large and max(item.shape) < _GROWTH * former:
-            break  # cut out of a canvas, it is no larger however fine the picture is
-    return decoded, item
+        found = find(decoded.rgb)
+    return decoded, look_at(decoded.rgb, found)
 
 
 def _decode(
-    data: bytes, expected: str | None, *, at_most: int | None = None
+    data: bytes, expected: str | None, *, at_most: int = max(_JPEG_SCALES)
 ) -> _Decoded:
     with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
         found = "JPEG" if image.format == "MPO" else str(image.format)
@@ -210,7 +200,7 @@ def _decode(
         if image.width * image.height > MAX_PIXELS:
             raise _RefusedError(_too_many_pixels())
         width, height = image.size
-        reduced = min(_reducible(image), at_most or MAX_PIXELS)
+        reduced = min(_reducible(image), at_most)
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
         rgb = _reduced_rgb(image, data, reduced)
         if turn is not None:
@@ -236,34 +226,18 @@ _TURNS_ON_ITS_SIDE: Final = frozenset(_TURNS[number] for number in (5, 6, 7, 8))
 
 
 def _reducible(image: Image.Image) -> int:
-    """Say how many pixels of an edge may become one: a power of two."""
-    reducible = _power_of_two(min(image.size) // _REDUCED_SIDE)
-    return reducible if _is_jpeg(image) or reducible >= _MOST_BY_DECODER else 1
-
-
-def _is_jpeg(image: Image.Image) -> bool:
-    return image.format in {"JPEG", "MPO"}
-
-
-def _power_of_two(number: int) -> int:
-    """Return the largest power of two that is not above `number`, at least 1."""
-    return 1 << max(number, 1).bit_length() - 1
+    """Say how many pixels of an edge the decoder may make one: a power of two."""
+    if image.format not in {"JPEG", "MPO"}:
+        return 1
+    return min(power_of_two(min(image.size) // COARSE_SIDE), max(_JPEG_SCALES))
 
 
 def _reduced_rgb(image: Image.Image, data: bytes, reduced: int) -> Rgb:
-    """Decode to RGB, `reduced` by `reduced` of the picture's pixels averaged into one.
-
-    A JPEG's decoder averages up to eight by itself, before it has made any pixels.
-    """
-    by_decoder = min(reduced, _MOST_BY_DECODER) if _is_jpeg(image) else 1
-    rgb = _jpeg(image, data, by_decoder)
+    """Decode to RGB, `reduced` by `reduced` of the pixels averaged into one."""
+    rgb = _jpeg(image, data, reduced)
     if rgb is None:
-        image.draft("RGB", (image.width // by_decoder, image.height // by_decoder))
+        image.draft("RGB", (image.width // reduced, image.height // reduced))
         rgb = _rgb(image)
-    rest = reduced // by_decoder
-    if rest > 1:
-        size = (rgb.shape[1] // rest, rgb.shape[0] // rest)
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return rgb
 
 

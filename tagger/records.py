@@ -22,9 +22,12 @@ IMAGE_SIDE = 28
 VIEWS = 3
 """Views of a prepared image: gray, distance from the ground, likeness to skin."""
 
-PREPARING = "views28-1"
+PREPARING = "views28-2"
 """Names the recipe of `images.prepare` in cards and rows. Another recipe is another
 name: a network is right only about pictures prepared as those it learnt from."""
+
+FIRST_PREPARING = "views28-1"
+"""The recipe that made what does not say which one did."""
 
 OTHER = "other"
 """Label of what is no catalogue item. A network may know it; it is never a tag."""
@@ -434,13 +437,15 @@ class Answer:
     """What a reviewer says of some bytes.
 
     `tag` is None for what is no catalogue item, and only then. `prepared` holds the
-    bytes of the views that the network sees, (28, 28, 3) uint8, where they are known.
+    bytes of the views that the network sees, (28, 28, 3) uint8, where they are known;
+    `preparing` names the recipe that made them.
     """
 
     digest: str
     kind: DecisionKind
     tag: str | None
     prepared: bytes | None = None
+    preparing: str = PREPARING
 
 
 @dataclass(frozen=True, slots=True)

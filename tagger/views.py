@@ -15,6 +15,7 @@ NumPy, which makes whole pictures of floats between its steps.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
@@ -39,6 +40,10 @@ _PAPER_WHITE = 240
 _PAPER_WHITE_SHARE = 0.10
 """A close-up that the border cuts has white paper at this share of it, at least."""
 
+COARSE_SIDE = 112
+"""An item is looked for on a picture averaged down to this short edge: what is found
+there does not depend on how finely the picture was decoded."""
+
 _FRAME_SHARE = 0.95
 """Least share of each of two rings that must be plain for the outer to be a frame."""
 
@@ -57,9 +62,9 @@ edge energy (0.92 and 1.02 of two sets of photographs, 0.91 there)."""
 
 _GROUND_COLOURS = 4
 _GROUND_COLOUR_SHARE = 0.08
-_GROUND_SAMPLES = 1500
+_GROUND_SAMPLES = 600
 """A cluttered ground is described by the up to four colours of its border that make up
-at least 8 % of it, found by k-means on 1,500 of its pixels."""
+at least 8 % of it, found by k-means on 600 of its pixels."""
 
 _LAB_WEIGHTS = np.array([0.6, 1.3, 1.3], np.float32)
 """In CIELAB a shadow changes lightness: it counts less than a change of colour."""
@@ -83,6 +88,21 @@ _VALUES = np.arange(256, dtype=np.float32)
 _TRUNCATE = -0.4999
 """OpenCV rounds where it makes bytes; less this, what it rounds is cut off."""
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Where an item is in a picture, and the plain ground it is on, if it is plain."""
+
+    rows: slice
+    columns: slice
+    ground: "Floats | None"
+
+    @property
+    def side(self) -> int:
+        """The longest edge, in pixels."""
+        return max(int(n.stop - n.start) for n in (self.rows, self.columns))
+
+
 Rgb = NDArray[np.uint8]
 Gray = NDArray[np.uint8]
 Views = NDArray[np.uint8]
@@ -92,25 +112,42 @@ Array = NDArray[Any]
 
 
 def item_of(rgb: Rgb) -> Views:
-    """Find the item in an upright (h, w, 3) picture; return its views at that size.
+    """Find the item in an upright (h, w, 3) picture; return its views, 88 pixels long.
 
     On a plain ground the item is trimmed. On a cluttered one (a floor, a bed, a street)
     it is cut out where its silhouette can be trusted; else the whole picture stays.
     """
-    rgb = _without_frame(rgb)
-    ground = _plain_ground(rgb)
-    if ground is not None:
-        return _item_on_plain(rgb, ground)
-    whole = _whole_on_clutter(rgb)
+    return look_at(rgb, find(rgb))
+
+
+def find(rgb: Rgb) -> Found:
+    """Find where in an upright (h, w, 3) picture its item is, however fine it is."""
+    coarse = _halved(rgb)
+    inset = _frame(coarse)
+    inside = coarse[inset : coarse.shape[0] - inset, inset : coarse.shape[1] - inset]
+    ground = _plain_ground(inside)
+    rows, columns = _whole(inside) if ground is None else _trimmed(inside, ground)
+    return Found(
+        _in_full(rows, inset, rgb.shape[0] / coarse.shape[0]),
+        _in_full(columns, inset, rgb.shape[1] / coarse.shape[1]),
+        ground,
+    )
+
+
+def look_at(rgb: Rgb, found: Found) -> Views:
+    """Return the views of what was found in a picture, its longest edge at 88."""
+    item = _resized(rgb[found.rows, found.columns], CANVAS_ITEM_SIDE)
+    if found.ground is not None:
+        return _item_on_plain(item, found.ground)
+    whole = _whole_on_clutter(item)
     cut = _cut_out(lay(whole, CANVAS_SIDE, CANVAS_ITEM_SIDE))
     return whole if cut is None else cut
 
 
 def network_input(item: Views) -> Views:
     """Lay the item's views out at the size of the network: (28, 28, 3)."""
-    small = _resized(item, IMAGE_SIDE)
-    small[..., 0] = sharpen(np.ascontiguousarray(small[..., 0]))
-    return _extended(small, IMAGE_SIDE)
+    gray, distance, skin = cv2.split(_resized(item, IMAGE_SIDE))
+    return _extended(_merged(sharpen(gray), distance, skin), IMAGE_SIDE)
 
 
 def lay(item: Views, side: int, item_side: int) -> Views:
@@ -125,7 +162,7 @@ def views_of_gray(gray: Gray) -> Views:
 
 
 def sharpen(
-    gray: Gray, amount: float = _SHARPEN_AMOUNT, sigma: float = _SHARPEN_SIGMA
+    gray: Array, amount: float = _SHARPEN_AMOUNT, sigma: float = _SHARPEN_SIGMA
 ) -> Gray:
     """Sharpen a gray array by an unsharp mask of that amount and radius."""
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
@@ -133,21 +170,44 @@ def sharpen(
 
 
 def _item_on_plain(rgb: Rgb, ground: Floats) -> Views:
-    rgb = _trimmed(rgb, ground)
     distance = _distance_view(_lab(rgb), _lab_of(ground), _PLAIN_SPREADS)
     skin = cv2.min(_skin_likeness(rgb), distance)
     return _merged(_level(rgb, ground), distance, skin)
 
 
-def _trimmed(rgb: Rgb, ground: Floats) -> Rgb:
-    """Cut off the edges that match the ground; a picture that is all ground stays."""
+def _halved(rgb: Rgb) -> Rgb:
+    """Halve a picture while its short edge keeps 112 pixels."""
+    height, width = rgb.shape[:2]
+    halved = power_of_two(min(height, width) // COARSE_SIDE)
+    if halved == 1:
+        return rgb
+    size = (width // halved, height // halved)
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def _in_full(edges: slice, inset: int, scale: float) -> slice:
+    """Return where edges within a frame are in a picture so many times as large."""
+    return slice(
+        round((edges.start + inset) * scale), round((edges.stop + inset) * scale)
+    )
+
+
+def _whole(rgb: Rgb) -> tuple[slice, slice]:
+    return slice(0, rgb.shape[0]), slice(0, rgb.shape[1])
+
+
+def _trimmed(rgb: Rgb, ground: Floats) -> tuple[slice, slice]:
+    """Return the rows and columns within the edges that match the ground.
+
+    A picture that is all ground stays whole.
+    """
     distance = _channel_distance(rgb, ground)
     _, off = cv2.threshold(distance, _GROUND_TOLERANCE, 1, cv2.THRESH_BINARY)
     rows, columns = _items_lines(off, axis=1), _items_lines(off, axis=0)
     if not len(rows) or not len(columns):
-        return rgb
-    item = rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.ascontiguousarray(item)
+        return _whole(rgb)
+    down, across = (slice(int(n[0]), int(n[-1]) + 1) for n in (rows, columns))
+    return down, across
 
 
 def _items_lines(off: Array, axis: int) -> NDArray[np.intp]:
@@ -166,8 +226,15 @@ def _whole_on_clutter(rgb: Rgb) -> Views:
     return _merged(cv2.bitwise_not(_gray(rgb)), distance, skin)
 
 
+def power_of_two(number: int) -> int:
+    """Return the largest power of two that is not above `number`, at least 1."""
+    return 1 << max(number, 1).bit_length() - 1
+
+
 def _resized(item: Views, item_side: int) -> Views:
     height, width = item.shape[:2]
+    if max(height, width) == item_side:
+        return item
     scale = item_side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -183,20 +250,20 @@ def _extended(small: Views, side: int) -> Views:
     return canvas
 
 
-def _without_frame(rgb: Rgb) -> Rgb:
-    """Cut off a thin plain frame drawn around a picture that has a ground of its own.
+def _frame(rgb: Rgb) -> int:
+    """Return the width of a thin plain frame around a picture with its own ground.
 
     Two plain rings of different colours, the second 4 % further in, make a frame.
     """
     inset = max(1, round(min(rgb.shape[:2]) * _FRAME_INSET))
     if min(rgb.shape[:2]) < 4 * inset + 2:
-        return rgb
-    outer, outer_share = _ring_colour(rgb, 0)
-    inner, inner_share = _ring_colour(rgb, inset)
-    plain = min(outer_share, inner_share) >= _FRAME_SHARE
-    if plain and np.abs(outer - inner).max() > _GROUND_TOLERANCE:
-        return np.ascontiguousarray(rgb[inset:-inset, inset:-inset])
-    return rgb
+        return 0
+    outer, share = _ring_colour(rgb, 0)
+    if share < _FRAME_SHARE:
+        return 0
+    inner, share = _ring_colour(rgb, inset)
+    framed = np.abs(outer - inner).max() > _GROUND_TOLERANCE
+    return inset if framed and share >= _FRAME_SHARE else 0
 
 
 def _plain_ground(rgb: Rgb) -> Floats | None:
@@ -244,7 +311,29 @@ def _median(pixels: Rgb) -> Floats:
 
 
 def _cluttered_grounds(lab: Lab) -> tuple[Floats, Floats]:
-    """Return the colours of a cluttered ground in CIELAB, (k, 3), and their spreads."""
+    """Return the colours of a cluttered ground in CIELAB, (k, 3), and their spreads.
+
+    What k-means begins with is not drawn: a decoder's rounding would change the draw,
+    and with it the colours. It is the border by its lightness, in equal parts.
+    """
+    some = _some_of_border(cv2.blur(lab, (3, 3)))
+    order = np.argsort((some * _LAB_WEIGHTS).sum(axis=1), kind="stable")
+    parts = np.empty((len(some), 1), np.int32)
+    parts[order, 0] = np.arange(len(some)) * _GROUND_COLOURS // len(some)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
+    _, which, centres = cv2.kmeans(
+        some, _GROUND_COLOURS, parts, criteria, 1, cv2.KMEANS_USE_INITIAL_LABELS
+    )
+    members = [some[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
+    kept = [
+        n for n, m in enumerate(members) if len(m) >= _GROUND_COLOUR_SHARE * len(some)
+    ]
+    spreads = [_spread(members[n], centres[n]) for n in kept]
+    return np.asarray(centres[kept], np.float32), np.array(spreads)
+
+
+def _some_of_border(lab: Array) -> NDArray[np.float32]:
+    """Return pixels of the outer 5 %, evenly taken, (600, 3)."""
     depth = max(2, round(min(lab.shape[:2]) * 0.05))
     border = np.concatenate(
         [
@@ -254,24 +343,8 @@ def _cluttered_grounds(lab: Lab) -> tuple[Floats, Floats]:
             lab[depth:-depth, -depth:].reshape(-1, 3),
         ]
     )
-    some = border[np.linspace(0, len(border) - 1, _GROUND_SAMPLES).astype(int)]
-    some = some.astype(np.float32)
-    cv2.setRNGSeed(1)  # the same picture gives the same views
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
-    _, which, centres = cv2.kmeans(  # type: ignore[call-overload]
-        some,
-        _GROUND_COLOURS,
-        None,
-        criteria,
-        1,
-        cv2.KMEANS_PP_CENTERS,
-    )
-    members = [some[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
-    kept = [
-        n for n, m in enumerate(members) if len(m) >= _GROUND_COLOUR_SHARE * len(some)
-    ]
-    spreads = [_spread(members[n], centres[n]) for n in kept]
-    return centres[kept], np.array(spreads)
+    which = np.linspace(0, len(border) - 1, _GROUND_SAMPLES).astype(int)
+    return np.asarray(border[which], np.float32)
 
 
 def _spread(members: Floats, centre: Floats) -> float:
@@ -291,7 +364,7 @@ def _distance_view(lab: Lab, centres: Floats, spreads: Floats) -> Gray:
     nearest = np.sqrt(reduce(np.minimum, squares))
     shown = np.maximum(nearest, _NEAREST_SPREADS) - np.float32(_NEAREST_SPREADS)
     view = _scaled(shown, 255 / _SPREADS_SHOWN)
-    return cv2.medianBlur(view, 5) if len(centres) > 1 else view  # type: ignore[return-value]
+    return cv2.medianBlur(view, 3) if len(centres) > 1 else view  # type: ignore[return-value]
 
 
 def _sum_of_squares(planes: Sequence[Array], values: Floats) -> Floats:

@@ -1,11 +1,15 @@
 """What of the decisions can be learnt from: twins together, doubtful ones left out."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
+from tagger.decisions import read_lines, write_lines
 from tagger.errors import DataError
 from tagger.images import prepare
 from tagger.inventory import Inventory
@@ -13,6 +17,7 @@ from tagger.lessons import groups_of, material
 from tagger.records import (
     FASHION_LABELS,
     OTHER,
+    Answer,
     DecisionKind,
     PreparedImage,
     Reviewed,
@@ -172,6 +177,22 @@ def test_a_decision_that_was_taken_back_contradicts_nothing(
 
     (found,) = inventory.reviews().reviewed
     assert found.label == "Dress"
+
+
+def test_what_another_recipe_prepared_is_not_learnt_from_and_stays_so_elsewhere(
+    inventory: Inventory, tmp_path: Path
+) -> None:
+    former = Answer("a" * 64, DecisionKind.CORRECT, "Dress", bytes(2352), "views28-0")
+    today = Answer("b" * 64, DecisionKind.CORRECT, "Coat", bytes(2352))
+    inventory.decide_all([(former, ""), (today, "")], reviewer="ann", source="review")
+    lines = io.StringIO()
+    write_lines(inventory.decisions(), lines)
+    other = Inventory(tmp_path / "other.db")
+    other.merge_decisions(read_lines(io.BytesIO(lines.getvalue().encode()), "lines"))
+
+    for one in (inventory, other):
+        kept = {r.label: r.prepared is not None for r in one.reviews().reviewed}
+        assert kept == {"Dress": False, "Coat": True}
 
 
 def test_a_picture_is_prepared_anew_where_no_array_was_kept(photo: Photo) -> None:

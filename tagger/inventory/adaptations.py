@@ -19,7 +19,7 @@ from tagger.inventory.tables import (
     ROOT,
     WAITING,
 )
-from tagger.records import OTHER, Adaptation, Outcome, Reviewed, Reviews
+from tagger.records import OTHER, PREPARING, Adaptation, Outcome, Reviewed, Reviews
 
 
 def reviews(connection: Connection) -> Reviews:
@@ -39,7 +39,7 @@ def reviews(connection: Connection) -> Reviews:
         said = standing[row["digest"]]
         said.pop(row["reviewer"], None)  # the last that is put in is in force
         said[row["reviewer"]] = label
-        if row["prepared"] is not None:
+        if row["prepared"] is not None and row["preparing"] == PREPARING:
             prepared[row["digest"]] = row["prepared"]
     agreed = {
         digest: next(reversed(said.values()))

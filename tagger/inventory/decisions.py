@@ -37,6 +37,7 @@ def put(
             kind=answer.kind,
             tag=answer.tag,
             prepared=answer.prepared,
+            preparing=answer.preparing,
             reviewer=reviewer,
             source=source,
             decided_at=moment,
@@ -130,7 +131,9 @@ def decision(row: RowMapping) -> Decision:
     """Read a row of the decisions."""
     return Decision(
         id=row["id"],
-        answer=Answer(row["digest"], row["kind"], row["tag"], row["prepared"]),
+        answer=Answer(
+            row["digest"], row["kind"], row["tag"], row["prepared"], row["preparing"]
+        ),
         reviewer=row["reviewer"],
         decided_at=row["decided_at"],
         source=row["source"],
@@ -206,6 +209,7 @@ def _insert(connection: Connection, record: Decision) -> None:
             kind=record.answer.kind,
             tag=record.answer.tag,
             prepared=record.answer.prepared,
+            preparing=record.answer.preparing,
             reviewer=record.reviewer,
             source=record.source,
             decided_at=record.decided_at,

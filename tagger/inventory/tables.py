@@ -40,7 +40,7 @@ from sqlalchemy import table as _table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from tagger.records import DecisionKind, Outcome, State
+from tagger.records import FIRST_PREPARING, DecisionKind, Outcome, State
 
 _REMEMBERED: Final = 8192
 """Values kept to hand as they were read: moments, roots and reasons come again and
@@ -220,7 +220,8 @@ class _Decision(TypedColumns):
     """A person's answer about some bytes; the newest that is not undone is in force.
 
     `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
-    learning never needs the file again. `source` says where the answer was given,
+    learning never needs the file again, and `preparing` names the recipe that made
+    them. `source` says where the answer was given,
     `machine_tag` what the network had said by then.
     """
 
@@ -232,6 +233,7 @@ class _Decision(TypedColumns):
     decided_at: Named[datetime] = Column(Utc)
     undone_at: Named[datetime | None] = Column(Utc)
     prepared: Named[bytes | None]
+    preparing: Named[str] = Column(Text, server_default=FIRST_PREPARING)
     source: Named[str] = Column(Text, server_default="review")
     machine_tag: Named[str | None] = Column(Text)
 
