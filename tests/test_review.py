@@ -32,6 +32,7 @@ from tagger.records import (
     Decision,
     DecisionKind,
     Note,
+    Order,
     Outcome,
     Policy,
     Selection,
@@ -783,7 +784,7 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
     assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 200
 
 
-def test_a_lot_is_suggested_until_a_network_has_learnt_the_shop(
+def test_a_lot_is_drawn_until_a_network_has_learnt_the_shop(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
     first = photo("0.png", 90).read_bytes()
@@ -792,18 +793,24 @@ def test_a_lot_is_suggested_until_a_network_has_learnt_the_shop(
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
     program = Program(inventory)
 
-    def suggested(*options: object) -> bool:
+    def by_lot(*options: object) -> bool:
         done = program("review", "--plain", "--limit", 1, *options, answers="8\n")
         assert "1 decided" in done.stdout
-        return "tagger review --order random" in done.stdout
+        return "These were drawn by lot" in done.stdout
 
-    assert suggested()
-    assert not suggested("--order", "random")
+    assert by_lot()
+    assert not by_lot("--order", "confidence")
+    with inventory.reviewing("anna", Selection(order=Order.RANDOM)) as reviewing:
+        (next_one,) = reviewing.take(1, without=())
+    assert by_lot()
+    *_, (last, _) = inventory.decisions()
+    assert isinstance(last, Decision)
+    assert last.answer.digest == next_one.digest
     moment = datetime(2026, 11, 22, tzinfo=UTC)
     inventory.record_adaptation(
         Adaptation(0, moment, Outcome.PROMOTED, "s-1", True, "", "", 60, 60, {}, "")
     )
-    assert not suggested()
+    assert not by_lot()
 
 
 def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:

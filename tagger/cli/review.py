@@ -22,19 +22,21 @@ _HUNG_UP = _SIGNALLED + 1
 
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
-_MUCH = 50
-"""Pictures to ask about that are worth another order: so many answers teach at all."""
-
-_TEACHES = (
-    "No network has learnt this shop yet: answers drawn by lot teach one far more than "
-    "the least sure ('tagger review --order random', then 'tagger model adapt')."
+_BY_LOT = (
+    "These were drawn by lot: no network has learnt this shop yet, and such answers "
+    "teach one most ('tagger model adapt')."
 )
 
 
 def review(
     order: Annotated[
-        Order, typer.Option(help="What is shown first; confidence: the least sure.")
-    ] = Order.CONFIDENCE,
+        Order | None,
+        typer.Option(
+            help="What is shown first; confidence: the least sure. By default random "
+            "until a network has learnt this shop, which that teaches most; then "
+            "confidence."
+        ),
+    ] = None,
     tag: Annotated[
         str | None, typer.Option(help="Only what the machine tagged so.")
     ] = None,
@@ -113,7 +115,7 @@ def review(
     name = options.reviewer_name(reviewer)
     with Inventory(options.database(db), create=False) as inventory:
         selection = Selection(
-            order=order,
+            order=order or inventory.best_order(),
             tag=_known_tag(inventory, tag),
             root=_known_root(inventory, root),
             since=since and since.astimezone(),
@@ -130,8 +132,9 @@ def review(
         if code != _HUNG_UP:
             _tell_end(begun)
             _tell_what_is_proven(inventory)
-            if order is Order.CONFIDENCE and audit is None and redo is None:
-                _tell_what_teaches(inventory, begun.waiting or 0)
+            own = order is None and audit is None and redo is None
+            if own and selection.order is Order.RANDOM:
+                options.console().print(_BY_LOT)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -260,16 +263,3 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
     known = assured(inventory)
     if known is not None:
         options.console().print(assurance(known))
-
-
-def _tell_what_teaches(inventory: "Inventory", waiting: int) -> None:
-    """Suggest the lot, while no network has learnt this shop and much is to be asked.
-
-    It stays a suggestion: who corrects pictures, and does not teach, finds most that is
-    wrong among the least sure.
-    """
-    from tagger.records import Outcome
-
-    learnt = any(one.outcome is Outcome.PROMOTED for one in inventory.adaptations())
-    if waiting >= _MUCH and not learnt:
-        options.console().print(_TEACHES)

@@ -20,6 +20,7 @@ from tagger.inventory import (
     checking,
     decisions,
     own_tags,
+    queue,
 )
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
@@ -73,6 +74,7 @@ from tagger.records import (
     Merged,
     ModelIdentity,
     Note,
+    Order,
     OwnTag,
     Policy,
     Reviews,
@@ -192,6 +194,15 @@ class Inventory:
         """Record what became of an adaptation, at this moment; return its id."""
         with self._database.writing() as connection:
             return adaptations.put(connection, adaptation)
+
+    def best_order(self) -> Order:
+        """Return in which order what waits is answered best: by lot, while it teaches.
+
+        Once a network has learnt here, and where fewer than 50 wait, the least sure
+        comes first.
+        """
+        with self._database.reading() as connection:
+            return queue.best_order(connection)
 
     @contextmanager
     def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:
