@@ -13,9 +13,9 @@ measure what is forgotten. `--rehearse` is a folder of photographs to rehearse; 
 not be of this shop.
 
 Twins, which the gate must not ask about on both sides, are those that the product takes
-for such. A reviewer answers what the network in force flags, in the queue's own order (by
-lot, and from the first promotion on the least sure first) or in another, and a share of
-audits, drawn from what it accepts. What the tags do not decide is skipped.
+for such. A reviewer answers what the network in force flags, in the queue's own order
+(by lot, from the first promotion on the least sure first) or in another, and a share
+of audits, drawn from what it accepts. What the tags do not decide is skipped.
 At each number of answers the product learns as `tagger model adapt` does, its gate
 decides, and the network then in force is measured on all photographs that were never
 answered, and makes the next queue. A line is written as it is known:
