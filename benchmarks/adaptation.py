@@ -1,7 +1,7 @@
 """How fast a network learns a shop that it has never seen, from answers in its queue.
 
     python -m benchmarks.adaptation NETWORK PHOTOGRAPHS --fashion FOLDER
-        [--set NAME ...] [--rehearse FOLDER] [--order queue|random|confidence|margin]
+        [--set NAME ...] [--rehearse FOLDER] [--order random|confidence|margin]
         [--answers 50 100 200 400 800] [--audits 0.1] [--certify 0] [--seed 1]
         [-o curve.csv] [--picture curve.png]
 
@@ -13,12 +13,12 @@ measure what is forgotten. `--rehearse` is a folder of photographs to rehearse; 
 not be of this shop.
 
 Twins, which the gate must not ask about on both sides, are those that the product takes
-for such. A reviewer answers what the network in force flags, in the queue's own order
-(by lot, from the first promotion on the least sure first) or in another, and a share
-of audits, drawn from what it accepts. What the tags do not decide is skipped.
-At each number of answers the product learns as `tagger model adapt` does, its gate
-decides, and the network then in force is measured on all photographs that were never
-answered, and makes the next queue. A line is written as it is known:
+for such. A reviewer answers what the network in force flags, by lot, as the queue has
+it, or in another order, and a share of audits, drawn from what it accepts. What the
+tags do not decide is skipped. At each number of answers the product learns as `tagger
+model adapt` does, its gate decides, and the network then in force is measured on all
+photographs that were never answered, and makes the next queue. A line is written as it
+is known:
 
 accuracy (of the items), coverage97 (share of the items accepted at the threshold from
 which on 97 % of what is accepted is right, chosen on these very photographs), coverage
@@ -174,9 +174,7 @@ def _ask(  # noqa: PLR0913, PLR0917  the state of a review
         "margin": lambda n: (said[n].margin, n),
         "random": lambda n: lot[n],
     }
-    learnt = "confidence" if force.held_back else "random"
-    order = learnt if wanted.order == "queue" else wanted.order
-    queue = sorted(left[flagged[left]].tolist(), key=keys[order])
+    queue = sorted(left[flagged[left]].tolist(), key=keys[wanted.order])
     accepted = chance.permutation(left[~flagged[left]]).tolist()
     audits = min(round(wanted.audits * (number - len(answered))), len(accepted))
     asked = queue[: number - len(answered) - audits]
@@ -356,7 +354,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--rehearse", type=Path)
     parser.add_argument(
-        "--order", choices=("queue", "random", "confidence", "margin"), default="queue"
+        "--order", choices=("random", "confidence", "margin"), default="random"
     )
     parser.add_argument("--answers", type=int, nargs="*", default=ANSWERS)
     parser.add_argument("--audits", type=float, default=0.1)

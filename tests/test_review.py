@@ -784,7 +784,7 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
     assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 200
 
 
-def test_a_lot_is_drawn_until_a_network_has_learnt_the_shop(
+def test_much_comes_by_lot_and_says_so_until_a_network_has_learnt_the_shop(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
     first = photo("0.png", 90).read_bytes()
@@ -793,16 +793,15 @@ def test_a_lot_is_drawn_until_a_network_has_learnt_the_shop(
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
     program = Program(inventory)
 
-    def by_lot(*options: object) -> bool:
+    def told(*options: object) -> bool:
         done = program("review", "--plain", "--limit", 1, *options, answers="8\n")
         assert "1 decided" in done.stdout
-        return "These were drawn by lot" in done.stdout
+        return "drawn by lot" in done.stdout
 
-    assert by_lot()
-    assert not by_lot("--order", "confidence")
+    assert not told("--order", "confidence")
     with inventory.reviewing("anna", Selection(order=Order.RANDOM)) as reviewing:
         (next_one,) = reviewing.take(1, without=())
-    assert by_lot()
+    assert told()
     *_, (last, _) = inventory.decisions()
     assert isinstance(last, Decision)
     assert last.answer.digest == next_one.digest
@@ -810,7 +809,11 @@ def test_a_lot_is_drawn_until_a_network_has_learnt_the_shop(
     inventory.record_adaptation(
         Adaptation(0, moment, Outcome.PROMOTED, "s-1", True, "", "", 60, 60, {}, "")
     )
-    assert not by_lot()
+    assert not told()
+
+
+def test_where_little_waits_the_least_sure_comes_first(queue: Inventory) -> None:
+    assert queue.best_order() is Order.CONFIDENCE
 
 
 def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:

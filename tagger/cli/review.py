@@ -22,9 +22,9 @@ _HUNG_UP = _SIGNALLED + 1
 
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
-_BY_LOT = (
-    "These were drawn by lot: no network has learnt this shop yet, and such answers "
-    "teach one most ('tagger model adapt')."
+_TEACHES = (
+    "No network has learnt this shop yet: these answers, drawn by lot, can teach one "
+    "('tagger model adapt')."
 )
 
 
@@ -32,9 +32,8 @@ def review(
     order: Annotated[
         Order | None,
         typer.Option(
-            help="What is shown first; confidence: the least sure. By default random "
-            "until a network has learnt this shop, which that teaches most; then "
-            "confidence."
+            help="What is shown first; confidence: the least sure. By default random, "
+            "which teaches most, and confidence where fewer than 50 wait."
         ),
     ] = None,
     tag: Annotated[
@@ -134,7 +133,7 @@ def review(
             _tell_what_is_proven(inventory)
             own = order is None and audit is None and redo is None
             if own and selection.order is Order.RANDOM:
-                options.console().print(_BY_LOT)
+                _tell_what_teaches(inventory)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -263,3 +262,11 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
     known = assured(inventory)
     if known is not None:
         options.console().print(assurance(known))
+
+
+def _tell_what_teaches(inventory: "Inventory") -> None:
+    """Say what answers are good for, while no network has learnt from any."""
+    from tagger.records import Outcome
+
+    if all(one.outcome is not Outcome.PROMOTED for one in inventory.adaptations()):
+        options.console().print(_TEACHES)

@@ -13,7 +13,6 @@ from sqlalchemy.sql.operators import custom_op
 from tagger.inventory import audits, decisions
 from tagger.inventory.rows import prediction
 from tagger.inventory.tables import (
-    ADAPTATION,
     IMAGE,
     MODEL,
     PREDICTION,
@@ -21,7 +20,7 @@ from tagger.inventory.tables import (
     SAMPLED,
     WAITING,
 )
-from tagger.records import Order, Outcome, Selection, State, Waiting
+from tagger.records import Order, Selection, State, Waiting
 
 _MUCH = 50
 """Pictures that wait, from which on an order matters: so many answers teach at all."""
@@ -168,12 +167,9 @@ def _looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
 def best_order(connection: Connection) -> Order:
     """Return in which order what waits is answered best.
 
-    By lot while no network has learnt here and much waits: such answers teach one most,
-    and speak for all that waits. Else the least sure first: there most is wrong.
+    By lot where much waits: such answers teach a network most, and speak for all that
+    waits. Else the least sure first: there most is wrong.
     """
-    learnt = select(ADAPTATION.c.id).where(ADAPTATION.c.outcome == Outcome.PROMOTED)
-    if connection.scalar(learnt.limit(1)) is not None:
-        return Order.CONFIDENCE
     much = connection.scalar(select(WAITING.c.image_id).offset(_MUCH - 1).limit(1))
     return Order.CONFIDENCE if much is None else Order.RANDOM
 

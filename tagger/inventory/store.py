@@ -196,10 +196,9 @@ class Inventory:
             return adaptations.put(connection, adaptation)
 
     def best_order(self) -> Order:
-        """Return in which order what waits is answered best: by lot, while it teaches.
+        """Return in which order what waits is answered best.
 
-        Once a network has learnt here, and where fewer than 50 wait, the least sure
-        comes first.
+        By lot, which teaches most; where fewer than 50 wait, the least sure first.
         """
         with self._database.reading() as connection:
             return queue.best_order(connection)
