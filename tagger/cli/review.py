@@ -23,8 +23,8 @@ _HUNG_UP = _SIGNALLED + 1
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
 _TEACHES = (
-    "No network has learnt this shop yet: these answers, drawn by lot, can teach one "
-    "('tagger model adapt')."
+    "No network has learnt this shop yet: fifty answers or more that are drawn by lot, "
+    "as these are, can teach one ('tagger model adapt')."
 )
 
 
