@@ -19,7 +19,7 @@ from tagger.bundle import (
     find_bundle,
     load_bundle,
 )
-from tagger.errors import ModelError
+from tagger.errors import ModelError, OtherRecipeError
 from tagger.records import Adaptation, Outcome
 
 _NUMBERED = re.compile(r".+-(\d+)")
@@ -61,6 +61,11 @@ def bundle_in_force(
     folder = folder_beside(database) / own.bundle
     try:
         return _load(folder, own.digest)
+    except OtherRecipeError as error:
+        raise ModelError(
+            f"{error} (this inventory's own network: 'tagger model rollback', then "
+            "'tagger model adapt')"
+        ) from error
     except ModelError as error:
         raise ModelError(
             f"{error} (this inventory's own network: restore {folder}, or go back with "

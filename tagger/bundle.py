@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from tagger.errors import ModelError
+from tagger.errors import ModelError, OtherRecipeError
 from tagger.records import IMAGE_SIDE, OTHER, PREPARING, VIEWS, ModelIdentity, Policy
 
 DEFAULT_BUNDLE: Final = "shops"
@@ -29,7 +29,7 @@ HELD_BACK_FILE: Final = "held-back.npz"
 class ModelCard:
     """What a network is, what it expects, and how well it did.
 
-    `preparing` names the recipe of `images.prepare` that it was trained with, `views`
+    `preparing` names the recipe of `images.prepare` that it is measured by, `views`
     how many of the views it takes, from the first. `files` maps each file of the bundle
     to the SHA-256 of its bytes. `metrics` are shares in [0, 1], named by data set.
     `training` says how to train it again: data, architecture, seed, epochs, versions.
@@ -217,7 +217,7 @@ def _read_card(path: Path) -> ModelCard:
             f"tagger prepares {IMAGE_SIDE}"
         )
     if card.preparing != PREPARING:
-        raise ModelError(
+        raise OtherRecipeError(
             f"{path}: the network learnt from pictures prepared as {card.preparing}, "
             f"this tagger prepares them as {PREPARING}: train it again"
         )

@@ -30,8 +30,9 @@ from tagger.records import (
 from tagger.text import encodable
 from tagger.writing import writing
 
-VERSION: Final = 1
-"""Of the form of the lines; a reader refuses what is newer."""
+VERSION: Final = 2
+"""Of the form of the lines; a reader refuses what is newer. The first did not say which
+recipe prepared what is kept."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PREPARED_BYTES = IMAGE_SIDE * IMAGE_SIDE * VIEWS
@@ -127,7 +128,7 @@ def _record(fields: object) -> Decision | Note:
     if not isinstance(fields, dict):
         raise _RefusedError("no object")
     version = fields.get("version")
-    if version != VERSION:
+    if version not in {1, VERSION}:
         raise _RefusedError(f"version {version!r}, of another tagger: upgrade tagger")
     digest = _text(fields, "digest")
     if not _DIGEST.fullmatch(digest):

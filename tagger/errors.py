@@ -69,6 +69,10 @@ class ModelError(TaggerError):
     """A bundle is absent, malformed, or its weights are not those of its card."""
 
 
+class OtherRecipeError(ModelError):
+    """A bundle is whole, but learnt from pictures prepared by another recipe."""
+
+
 class DataError(TaggerError):
     """Training data that is absent, malformed, or of one tag only."""
 

@@ -24,10 +24,10 @@ from tagger.silence import native_errors_silenced
 from tagger.views import (
     CANVAS_ITEM_SIDE,
     CANVAS_SIDE,
-    COARSE_SIDE,
     Gray,
     Rgb,
     Views,
+    coarsest,
     find,
     lay,
     look_at,
@@ -42,9 +42,9 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 """Largest file that is read."""
 
 _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
-"""A JPEG is halved by its decoder while its short edge keeps 112 pixels. An item that
-then has under 56 on its longest edge is decoded again more finely, so that the last
-resize averages at least two pixels into one wherever the picture has them."""
+"""A JPEG is halved by its decoder as far as the picture is on which its item is found.
+An item that then has under 56 pixels on its longest edge is decoded again more finely,
+so that two pixels or more are averaged into one of the network's where there are."""
 
 _JPEG_SCALES: Final = {
     1: cv2.IMREAD_COLOR,
@@ -229,7 +229,7 @@ def _reducible(image: Image.Image) -> int:
     """Say how many pixels of an edge the decoder may make one: a power of two."""
     if image.format not in {"JPEG", "MPO"}:
         return 1
-    return min(power_of_two(min(image.size) // COARSE_SIDE), max(_JPEG_SCALES))
+    return min(coarsest(*image.size), max(_JPEG_SCALES))
 
 
 def _reduced_rgb(image: Image.Image, data: bytes, reduced: int) -> Rgb:

@@ -190,7 +190,8 @@ def learn(
     active = bundle_in_force(database, adaptations)
     found = material(reviews, start.card.labels)
     said, learnt = _said_before(active, found.answers)
-    check_heard(_confidences(said), np.array(reviews.waiting, float))
+    waiting = reviews.waiting.get(active.card.digest, ())
+    check_heard(_confidences(said), np.array(waiting, float))
     own = folder_beside(database)
     name = next_name(database, start.card.name)
     state = own / f".training-{_key(start, found)}"

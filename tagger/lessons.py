@@ -19,6 +19,7 @@ from tagger.records import (
     IMAGE_SIDE,
     NEAR_DUPLICATE,
     OTHER,
+    PREPARING,
     VIEWS,
     PreparedImage,
     Reviewed,
@@ -136,9 +137,17 @@ def _pairs(
 
 
 def _views(one: Reviewed) -> NDArray[np.uint8] | None:
+    """Return what was kept, or where another recipe made it, what today's makes.
+
+    Where the file is gone, too, the former recipe's is better than nothing.
+    """
+    kept = None
     if one.prepared is not None and len(one.prepared) == np.prod(_SHAPE):
-        return np.frombuffer(one.prepared, np.uint8).reshape(_SHAPE)
-    return _prepared_anew(one.digest, one.paths)
+        kept = np.frombuffer(one.prepared, np.uint8).reshape(_SHAPE)
+    if kept is not None and one.preparing == PREPARING:
+        return kept
+    anew = _prepared_anew(one.digest, one.paths)
+    return kept if anew is None else anew
 
 
 def _prepared_anew(digest: str, paths: Iterable[str]) -> NDArray[np.uint8] | None:

@@ -763,8 +763,9 @@ class Reviewed:
     """What a person decided about some bytes, with all that tells their twins.
 
     `label` is a tag, or OTHER. `prepared` are the bytes of the views, None where none
-    were kept. `bits` is the perceptual hash of the picture, where it is known. `items`
-    name what the photograph shows, as the patterns of its roots have it.
+    were kept; `preparing` names the recipe that made them. `bits` is the perceptual
+    hash of the picture, where it is known. `items` name what the photograph shows, as
+    the patterns of its roots have it.
     """
 
     digest: str
@@ -773,6 +774,7 @@ class Reviewed:
     paths: tuple[str, ...]
     bits: int | None
     items: tuple[str, ...]
+    preparing: str = PREPARING
 
 
 @dataclass(frozen=True, slots=True)
@@ -782,13 +784,13 @@ class Reviews:
     Of `contradicted` bytes two people say different things: whoever decided last has
     the tag in force, but nobody should learn from it. `newest_decision_id` is that of
     the newest decision there is, 0 where there is none. `waiting` are the confidences
-    that what still waits for an answer was flagged with.
+    that what still waits for an answer was flagged with, by the network's digest.
     """
 
     reviewed: tuple[Reviewed, ...]
     contradicted: tuple[str, ...]
     newest_decision_id: int
-    waiting: tuple[float, ...] = ()
+    waiting: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 NEAR_DUPLICATE = 6

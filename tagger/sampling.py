@@ -1,9 +1,9 @@
 """Whether answers speak for what waits, or for its least sure pictures alone.
 
-The queue shows the least sure first. A network that learnt from these alone was, in the
-photographs of a shop that nobody had answered (3,650; after 400 answers), right in 0.89
-of what it accepted where its answers had promised 0.97: between what it was asked about
-and what it accepted already lay four fifths of the shop, of which it had heard nothing.
+A network that learnt from the least sure alone was, in the photographs of a shop that
+nobody had answered (3,650; after 400 answers), right in 0.89 of what it accepted where
+its answers had promised 0.97: between what it was asked about and what it accepted
+already lay most of the shop, of which it had heard nothing.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from tagger.errors import DataError
 Confidences = NDArray[np.float64]
 
 _PARTS: Final = 5
-"""Parts of what was flagged, alike in size, by the confidence it was flagged with."""
+"""Parts of what was flagged, alike in size, by the confidence in it."""
 
 _LEAST_OF_A_PART: Final = 3
 """Answers that a part needs. Of fifty drawn by lot a part has fewer once in 780."""
@@ -28,16 +28,15 @@ _MOST_UNHEARD: Final = 0.3
 def check_heard(answered: Confidences, waiting: Confidences) -> None:
     """Refuse answers that are of one end of the queue.
 
-    `answered` are the confidences, in [0, 1], that the answered pictures were flagged
-    with, (n,); `waiting` those of the pictures that still wait, (m,). Raises DataError
-    where more than 0.3 of both lie in parts with fewer than three answers.
+    `answered` are the confidences, in [0, 1], of the network in force in the pictures
+    that were answered, (n,); `waiting` those in the pictures that wait, (m,). Raises
+    DataError where more than 0.3 of both lie in parts with fewer than three answers.
     """
     unheard = share_unheard(answered, waiting)
     if unheard > _MOST_UNHEARD:
         raise DataError(
-            f"the answers say nothing about {unheard:.0%} of what was flagged: all are "
-            "from one end of the queue; answer some that are drawn by lot "
-            "('tagger review --order random')"
+            f"the answers say nothing about {unheard:.0%} of what was flagged: answer "
+            "some that are drawn by lot ('tagger review --order random')"
         )
 
 

@@ -40,9 +40,9 @@ _PAPER_WHITE = 240
 _PAPER_WHITE_SHARE = 0.10
 """A close-up that the border cuts has white paper at this share of it, at least."""
 
-COARSE_SIDE = 112
-"""An item is looked for on a picture averaged down to this short edge: what is found
-there does not depend on how finely the picture was decoded."""
+_COARSE_SIDE = 112
+"""An item is looked for on a picture that is halved while its short edge keeps more
+than so many pixels: there hardly anything depends on how finely it was decoded."""
 
 _FRAME_SHARE = 0.95
 """Least share of each of two rings that must be plain for the outer to be a frame."""
@@ -89,20 +89,6 @@ _TRUNCATE = -0.4999
 """OpenCV rounds where it makes bytes; less this, what it rounds is cut off."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Where an item is in a picture, and the plain ground it is on, if it is plain."""
-
-    rows: slice
-    columns: slice
-    ground: "Floats | None"
-
-    @property
-    def side(self) -> int:
-        """The longest edge, in pixels."""
-        return max(int(n.stop - n.start) for n in (self.rows, self.columns))
-
-
 Rgb = NDArray[np.uint8]
 Gray = NDArray[np.uint8]
 Views = NDArray[np.uint8]
@@ -111,17 +97,25 @@ Floats = NDArray[np.floating[Any]]
 Array = NDArray[Any]
 
 
-def item_of(rgb: Rgb) -> Views:
-    """Find the item in an upright (h, w, 3) picture; return its views, 88 pixels long.
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Where an item is in a picture, and the plain ground it is on, if it is plain."""
 
-    On a plain ground the item is trimmed. On a cluttered one (a floor, a bed, a street)
-    it is cut out where its silhouette can be trusted; else the whole picture stays.
-    """
-    return look_at(rgb, find(rgb))
+    rows: slice
+    columns: slice
+    ground: Floats | None
+
+    @property
+    def side(self) -> int:
+        """The longest edge, in pixels."""
+        return max(int(n.stop - n.start) for n in (self.rows, self.columns))
 
 
 def find(rgb: Rgb) -> Found:
-    """Find where in an upright (h, w, 3) picture its item is, however fine it is."""
+    """Find where in an upright (h, w, 3) picture its item is, however fine it is.
+
+    On a plain ground that is what stands off it; on a cluttered one all but a frame.
+    """
     coarse = _halved(rgb)
     inset = _frame(coarse)
     inside = coarse[inset : coarse.shape[0] - inset, inset : coarse.shape[1] - inset]
@@ -135,7 +129,11 @@ def find(rgb: Rgb) -> Found:
 
 
 def look_at(rgb: Rgb, found: Found) -> Views:
-    """Return the views of what was found in a picture, its longest edge at 88."""
+    """Return the views of what was found in a picture, (h, w, 3), at most 88 long.
+
+    What is on a plain ground fills the 88. What is on a cluttered one (a floor, a bed,
+    a street) is cut out where its silhouette can be trusted; else all of it stays.
+    """
     item = _resized(rgb[found.rows, found.columns], CANVAS_ITEM_SIDE)
     if found.ground is not None:
         return _item_on_plain(item, found.ground)
@@ -176,9 +174,9 @@ def _item_on_plain(rgb: Rgb, ground: Floats) -> Views:
 
 
 def _halved(rgb: Rgb) -> Rgb:
-    """Halve a picture while its short edge keeps 112 pixels."""
+    """Halve a picture as far as an item can still be found on it."""
     height, width = rgb.shape[:2]
-    halved = power_of_two(min(height, width) // COARSE_SIDE)
+    halved = coarsest(height, width)
     if halved == 1:
         return rgb
     size = (width // halved, height // halved)
@@ -224,6 +222,15 @@ def _whole_on_clutter(rgb: Rgb) -> Views:
         cv2.multiply(_skin_likeness(rgb), distance, dtype=cv2.CV_32F), 1 / 255
     )
     return _merged(cv2.bitwise_not(_gray(rgb)), distance, skin)
+
+
+def coarsest(height: int, width: int) -> int:
+    """Say how many pixels of an edge may become one before an item is looked for.
+
+    A power of two; the same, less what they already averaged, for decoders that round
+    up what is left of an edge and for those that round down.
+    """
+    return power_of_two((min(height, width) - 1) // _COARSE_SIDE)
 
 
 def power_of_two(number: int) -> int:

@@ -16,7 +16,7 @@ from tagger.adapted import (
     own_bundles,
     rolled_back,
 )
-from tagger.bundle import ModelCard, default_bundle, sha256_of, write_card
+from tagger.bundle import CARD_FILE, ModelCard, default_bundle, sha256_of, write_card
 from tagger.errors import ModelError
 from tagger.records import FASHION_LABELS, PREPARING, Adaptation, Outcome, Policy
 
@@ -62,6 +62,18 @@ def promoted(bundle: str, digest: str) -> Adaptation:
 def test_without_rows_the_users_network_is_in_force(database: Path) -> None:
     assert in_force([]) is None
     assert bundle_in_force(database, []) == default_bundle()
+
+
+def test_an_own_network_of_another_recipe_says_the_way_to_a_new_one(
+    database: Path, make: Make
+) -> None:
+    digest = make("shops-1")
+    card = folder_beside(database) / "shops-1" / CARD_FILE
+    card.write_text(card.read_text().replace(PREPARING, "views28-1"))
+
+    way = r"prepared as views28-1.*'tagger model rollback', then 'tagger model adapt'"
+    with pytest.raises(ModelError, match=way):
+        bundle_in_force(database, [promoted("shops-1", digest)])
 
 
 def test_the_newest_promotion_is_in_force_and_a_refusal_is_not(

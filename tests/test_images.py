@@ -4,6 +4,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -226,14 +227,25 @@ def test_a_large_jpeg_is_prepared_like_its_small_self() -> None:
     np.testing.assert_array_equal(from_large > 0, from_small > 0)
 
 
-def test_a_small_item_in_a_large_jpeg_is_decoded_finely() -> None:
+def test_a_small_item_in_a_large_jpeg_is_decoded_again_and_finer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decode, decoded = cv2.imdecode, []
+
+    def counted(data: NDArray[np.uint8], how: int) -> object:
+        decoded.append(how & ~cv2.IMREAD_IGNORE_ORIENTATION)
+        return decode(data, how)
+
+    monkeypatch.setattr(cv2, "imdecode", counted)
     picture = Image.new("RGB", (2400, 2400), "white")
     checks = np.indices((80, 80)).sum(axis=0) // 20 % 2 * 200
     picture.paste(Image.fromarray(checks.astype(np.uint8)).convert("RGB"), (1000, 900))
 
     pixels = pixels_of(prepare_bytes(encoded(picture, "JPEG"), ending=".jpg"))
 
-    assert pixels.std() > 50
+    assert decoded == [cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_COLOR]
+    whole = pixels_of(prepare_bytes(encoded(picture), ending=".png"))
+    assert np.abs(pixels.astype(int) - whole.astype(int)).mean() < 3
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -267,8 +267,8 @@ def test_answers_from_one_end_of_the_queue_change_nothing(
     scan = ("scan", shop, "--db", database, "--settle", "0s", "--threshold", "1")
     assert tagger(*scan).returncode == 0
     decide(database, pictures((*KNOWN, OTHER), 60, 5, aside=True))
-    with raw(database) as connection:
-        connection.execute("UPDATE waiting SET confidence = 1")  # all surer than these
+    with raw(database) as connection:  # all surer than these
+        connection.execute("UPDATE prediction SET confidence = 1")
         connection.commit()
     done = tagger("model", "adapt", "--db", database)
     nightly = tagger("model", "adapt", "--db", database, "--if-worth-it")

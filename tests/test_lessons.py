@@ -17,6 +17,7 @@ from tagger.lessons import groups_of, material
 from tagger.records import (
     FASHION_LABELS,
     OTHER,
+    PREPARING,
     Answer,
     DecisionKind,
     PreparedImage,
@@ -179,7 +180,7 @@ def test_a_decision_that_was_taken_back_contradicts_nothing(
     assert found.label == "Dress"
 
 
-def test_what_another_recipe_prepared_is_not_learnt_from_and_stays_so_elsewhere(
+def test_which_recipe_prepared_an_array_is_known_wherever_it_goes(
     inventory: Inventory, tmp_path: Path
 ) -> None:
     former = Answer("a" * 64, DecisionKind.CORRECT, "Dress", bytes(2352), "views28-0")
@@ -191,8 +192,24 @@ def test_what_another_recipe_prepared_is_not_learnt_from_and_stays_so_elsewhere(
     other.merge_decisions(read_lines(io.BytesIO(lines.getvalue().encode()), "lines"))
 
     for one in (inventory, other):
-        kept = {r.label: r.prepared is not None for r in one.reviews().reviewed}
-        assert kept == {"Dress": False, "Coat": True}
+        kept = {r.label: r.preparing for r in one.reviews().reviewed}
+        assert kept == {"Dress": "views28-0", "Coat": PREPARING}
+
+
+def test_what_another_recipe_prepared_is_prepared_anew_where_the_file_is_there(
+    photo: Photo,
+) -> None:
+    path = photo()
+    image = prepare(path)
+    assert isinstance(image, PreparedImage)
+    former = bytes([7] * 2352)
+    here = Reviewed(image.digest, "Coat", former, (str(path),), None, (), "views28-0")
+    gone = Reviewed("f" * 64, "Coat", former, ("/gone.png",), None, (), "views28-0")
+    found = material(reviews(*fifty("Dress"), here, gone), FASHION_LABELS)
+
+    assert found.gone == 0
+    np.testing.assert_array_equal(found.answers.images[-2], image.pixels)
+    assert (found.answers.images[-1] == 7).all()
 
 
 def test_a_picture_is_prepared_anew_where_no_array_was_kept(photo: Photo) -> None:

@@ -812,8 +812,19 @@ def test_much_comes_by_lot_and_says_so_until_a_network_has_learnt_the_shop(
     assert not told()
 
 
-def test_where_little_waits_the_least_sure_comes_first(queue: Inventory) -> None:
-    assert queue.best_order() is Order.CONFIDENCE
+@pytest.mark.parametrize("waiting", [49, 50])
+def test_where_little_waits_the_least_sure_comes_first(
+    inventory: Inventory, shop: Path, photo: Photo, waiting: int
+) -> None:
+    first = photo("0.png", 90).read_bytes()
+    for number in range(1, waiting):
+        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+        (shop / f"copy of {number}.png").write_bytes(first + number.to_bytes(4))
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+
+    found = inventory.best_order(Selection())
+    assert found is (Order.RANDOM if waiting == 50 else Order.CONFIDENCE)
+    assert inventory.best_order(Selection(tag="Bag")) is Order.CONFIDENCE
 
 
 def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:

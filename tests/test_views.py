@@ -8,14 +8,20 @@ from numpy.typing import NDArray
 from tagger.views import (
     CANVAS_ITEM_SIDE,
     CANVAS_SIDE,
-    item_of,
+    Views,
+    find,
     lay,
+    look_at,
     network_input,
     views_of_gray,
 )
 
 WHITE = (255, 255, 255)
 SKIN = (224, 172, 140)
+
+
+def item_of(rgb: NDArray[np.uint8]) -> Views:
+    return look_at(rgb, find(rgb))
 
 
 def picture(

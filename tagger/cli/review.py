@@ -104,6 +104,8 @@ def review(
     Every answer is saved at once; u takes it back.
     Example: tagger review --order newest
     """
+    from dataclasses import replace
+
     from tagger.errors import Stopped
     from tagger.inventory import Inventory
     from tagger.records import Selection
@@ -114,13 +116,13 @@ def review(
     name = options.reviewer_name(reviewer)
     with Inventory(options.database(db), create=False) as inventory:
         selection = Selection(
-            order=order or inventory.best_order(),
             tag=_known_tag(inventory, tag),
             root=_known_root(inventory, root),
             since=since and since.astimezone(),
             everything=everything,
             audit_id=_audit_id(inventory, audit, name, least, tag),
         )
+        selection = replace(selection, order=order or inventory.best_order(selection))
         # Before a picture is read ahead: that is done in silence, on standard error.
         if why := "" if plain else _why_not_full_screen():
             typer.echo(f"{why}: asking in lines, as with --plain", err=True)
@@ -131,8 +133,7 @@ def review(
         if code != _HUNG_UP:
             _tell_end(begun)
             _tell_what_is_proven(inventory)
-            own = order is None and audit is None and redo is None
-            if own and selection.order is Order.RANDOM:
+            if selection == Selection(Order.RANDOM) and redo is None:
                 _tell_what_teaches(inventory)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)

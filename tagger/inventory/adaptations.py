@@ -16,6 +16,8 @@ from tagger.inventory.tables import (
     DECISION,
     FINGERPRINT,
     IMAGE,
+    MODEL,
+    PREDICTION,
     ROOT,
     WAITING,
 )
@@ -28,7 +30,7 @@ def reviews(connection: Connection) -> Reviews:
     Of one reviewer's answers the last counts; of several reviewers' who differ, none.
     """
     standing: dict[str, dict[str, Any]] = defaultdict(dict)
-    prepared: dict[str, bytes] = {}
+    prepared: dict[str, tuple[bytes, str]] = {}
     query = (
         select(DECISION)
         .where(DECISION.c.undone_at.is_(None))
@@ -39,8 +41,8 @@ def reviews(connection: Connection) -> Reviews:
         said = standing[row["digest"]]
         said.pop(row["reviewer"], None)  # the last that is put in is in force
         said[row["reviewer"]] = label
-        if row["prepared"] is not None and row["preparing"] == PREPARING:
-            prepared[row["digest"]] = row["prepared"]
+        if row["prepared"] is not None:
+            prepared[row["digest"]] = row["prepared"], row["preparing"]
     agreed = {
         digest: next(reversed(said.values()))
         for digest, said in standing.items()
@@ -48,22 +50,35 @@ def reviews(connection: Connection) -> Reviews:
     }
     paths, items = _places(connection, list(agreed))
     bits = _fingerprints(connection, list(agreed))
+    reviewed = []
+    for digest, label in agreed.items():
+        array, preparing = prepared.get(digest, (None, PREPARING))
+        at, shown = tuple(paths[digest]), tuple(items[digest])
+        reviewed.append(
+            Reviewed(digest, label, array, at, bits.get(digest), shown, preparing)
+        )
     return Reviews(
-        reviewed=tuple(
-            Reviewed(
-                digest,
-                label,
-                prepared.get(digest),
-                tuple(paths[digest]),
-                bits.get(digest),
-                tuple(items[digest]),
-            )
-            for digest, label in agreed.items()
-        ),
+        reviewed=tuple(reviewed),
         contradicted=tuple(standing.keys() - agreed.keys()),
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
-        waiting=tuple(connection.scalars(select(WAITING.c.confidence))),
+        waiting=_waiting(connection),
     )
+
+
+def _waiting(connection: Connection) -> dict[str, tuple[float, ...]]:
+    """Return the confidences of what waits by who said so, prepared as today."""
+    found: dict[str, list[float]] = defaultdict(list)
+    query = (
+        select(MODEL.c.digest, PREDICTION.c.confidence)
+        .select_from(WAITING)
+        .join(IMAGE, IMAGE.c.id == WAITING.c.image_id)
+        .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
+        .where(PREDICTION.c.preparing == PREPARING)
+    )
+    for digest, confidence in connection.execute(query):
+        found[digest].append(confidence)
+    return {digest: tuple(each) for digest, each in found.items()}
 
 
 def newer(connection: Connection, decision_id: int) -> int:

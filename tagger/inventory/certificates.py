@@ -1,9 +1,8 @@
 """What audits testify about a network, and the certificates made of it.
 
-Evidence is what was drawn at random. What reviewers answered in the queue is not: it
-comes least confident first, and may leave out what is hard. It counts where an audit's
-lot fell on it, and only there. Functions of a connection; whoever calls them opens the
-transaction.
+Evidence is what was drawn at random. What reviewers answered in the queue is not: it is
+what was flagged, and may leave out what is hard. It counts where an audit's lot fell on
+it, and only there. Functions of a connection; whoever calls them opens the transaction.
 """
 
 from collections import Counter, defaultdict

@@ -12,14 +12,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory import audits, decisions
 from tagger.inventory.rows import prediction
-from tagger.inventory.tables import (
-    IMAGE,
-    MODEL,
-    PREDICTION,
-    ROOT,
-    SAMPLED,
-    WAITING,
-)
+from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
 from tagger.records import Order, Selection, State, Waiting
 
 _MUCH = 50
@@ -164,13 +157,15 @@ def _looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
     return UnaryExpression(column, operator=custom_op("+"))
 
 
-def best_order(connection: Connection) -> Order:
-    """Return in which order what waits is answered best.
+def best_order(connection: Connection, selection: Selection) -> Order:
+    """Return in which order what is selected is answered best, whatever it says.
 
-    By lot where much waits: such answers teach a network most, and speak for all that
+    By lot where that is much: such answers teach a network most, and speak for all that
     waits. Else the least sure first: there most is wrong.
     """
-    much = connection.scalar(select(WAITING.c.image_id).offset(_MUCH - 1).limit(1))
+    rows = rows_of(selection)
+    some = rows.joined(select(rows.digest).distinct()).where(*rows.where)
+    much = connection.scalar(some.offset(_MUCH - 1).limit(1))
     return Order.CONFIDENCE if much is None else Order.RANDOM
 
 

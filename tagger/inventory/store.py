@@ -195,13 +195,13 @@ class Inventory:
         with self._database.writing() as connection:
             return adaptations.put(connection, adaptation)
 
-    def best_order(self) -> Order:
-        """Return in which order what waits is answered best.
+    def best_order(self, selection: Selection) -> Order:
+        """Return in which order what is selected is answered best.
 
-        By lot, which teaches most; where fewer than 50 wait, the least sure first.
+        By lot, which teaches most; where it is fewer than 50, the least sure first.
         """
         with self._database.reading() as connection:
-            return queue.best_order(connection)
+            return queue.best_order(connection, selection)
 
     @contextmanager
     def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:
