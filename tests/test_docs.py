@@ -57,7 +57,7 @@ def test_the_tree_in_the_readme_is_that_of_the_package() -> None:
     files = {
         str(path.relative_to(TOP))
         for path in (TOP / "tagger").rglob("*")
-        if path.is_file() and path.suffix in {"", ".html", ".py", ".typed"}
+        if path.is_file() and path.suffix in {"", ".html", ".py", ".sql", ".typed"}
     } | {"tagger/py.typed"}
     assert shown == {name for name in files if "__pycache__" not in name}
 

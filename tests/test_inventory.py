@@ -59,6 +59,35 @@ def test_the_tables_are_what_the_revisions_make(inventory: Inventory) -> None:
     assert difference == []
 
 
+def test_a_new_inventory_is_what_the_revisions_make(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    made, created = tmp_path / "made.db", tmp_path / "created.db"
+    database.upgrade(made)
+    if request.config.getoption("--update-golden"):
+        with raw(made) as connection:
+            found = connection.execute(
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+            ).fetchall()
+        script = "".join(f"{sql};\n\n" for (sql,) in found)
+        database.SCHEMA.write_text(script, encoding="utf-8")
+    database.create(created)
+    database.create(created)  # as another process might, a moment later
+
+    def all_of(path: Path) -> list[object]:
+        with raw(path) as connection:
+            pragmas = ("application_id", "journal_mode", "user_version", "page_size")
+            settings = [
+                connection.execute(f"PRAGMA {name}").fetchone() for name in pragmas
+            ]
+            schema = connection.execute(
+                "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+            ).fetchall()
+            return [*settings, *schema, *connection.iterdump()]
+
+    assert sorted(map(str, all_of(created))) == sorted(map(str, all_of(made)))
+
+
 def test_the_list_of_revisions_is_that_of_the_files() -> None:
     folder = Path(database.__file__).parent / "migrations"
     script = ScriptDirectory(str(folder))
@@ -97,7 +126,7 @@ def test_an_older_inventory_is_copied_before_it_is_upgraded(
         record_names(inventory, Path("/shop"), ["a.jpg"])
     # As if a newer tagger, with one more revision, opened this file.
     monkeypatch.setattr(database, "REVISIONS", (*REVISIONS, "9999"))
-    monkeypatch.setattr(database, "_upgrade", lambda _path: None)
+    monkeypatch.setattr(database, "upgrade", lambda _path: None)
 
     Inventory(path).__exit__()
 
