@@ -61,16 +61,11 @@ def bundle_in_force(
     folder = folder_beside(database) / own.bundle
     try:
         return _load(folder, own.digest)
-    except OtherRecipeError as error:
-        raise ModelError(
-            f"{error} (this inventory's own network: 'tagger model rollback', then "
-            "'tagger model adapt')"
-        ) from error
     except ModelError as error:
-        raise ModelError(
-            f"{error} (this inventory's own network: restore {folder}, or go back with "
-            "'tagger model rollback')"
-        ) from error
+        way = f"restore {folder}, or go back with 'tagger model rollback'"
+        if isinstance(error, OtherRecipeError):
+            way = "'tagger model rollback', then 'tagger model adapt'"
+        raise ModelError(f"{error} (this inventory's own network: {way})") from error
 
 
 def in_force(adaptations: Sequence[Adaptation]) -> Adaptation | None:

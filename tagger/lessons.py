@@ -17,6 +17,7 @@ from tagger.errors import DataError
 from tagger.images import prepare
 from tagger.records import (
     IMAGE_SIDE,
+    LEAST_ANSWERS,
     NEAR_DUPLICATE,
     OTHER,
     PREPARING,
@@ -25,9 +26,6 @@ from tagger.records import (
     Reviewed,
     Reviews,
 )
-
-LEAST_ANSWERS: Final = 50
-"""Answers below which nothing is learnt: in a trial 50 were the first that helped."""
 
 LEAST_OF_A_TAG: Final = 20
 """Answers of a tag that the network does not know yet, for it to learn it."""

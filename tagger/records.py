@@ -793,6 +793,9 @@ class Reviews:
     waiting: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
+LEAST_ANSWERS = 50
+"""Answers below which nothing is learnt: in a trial 50 were the first that helped."""
+
 NEAR_DUPLICATE = 6
 """Most bits of 64 in which the perceptual hashes of near-duplicates differ. On three
 sets of photographs (701, 993 and 503) pairs within 6 bits had the same tag in 96, 94

@@ -117,9 +117,9 @@ def find(rgb: Rgb) -> Found:
     On a plain ground that is what stands off it; on a cluttered one all but a frame.
     """
     coarse = _halved(rgb)
-    inset = _frame(coarse)
+    inset, colour, share = _frame(coarse)
     inside = coarse[inset : coarse.shape[0] - inset, inset : coarse.shape[1] - inset]
-    ground = _plain_ground(inside)
+    ground = colour if share >= _PLAIN_SHARE else _paper(inside)
     rows, columns = _whole(inside) if ground is None else _trimmed(inside, ground)
     return Found(
         _in_full(rows, inset, rgb.shape[0] / coarse.shape[0]),
@@ -138,7 +138,7 @@ def look_at(rgb: Rgb, found: Found) -> Views:
     if found.ground is not None:
         return _item_on_plain(item, found.ground)
     whole = _whole_on_clutter(item)
-    cut = _cut_out(lay(whole, CANVAS_SIDE, CANVAS_ITEM_SIDE))
+    cut = _cut_out(_extended(whole, CANVAS_SIDE))
     return whole if cut is None else cut
 
 
@@ -257,35 +257,29 @@ def _extended(small: Views, side: int) -> Views:
     return canvas
 
 
-def _frame(rgb: Rgb) -> int:
-    """Return the width of a thin plain frame around a picture with its own ground.
+def _frame(rgb: Rgb) -> tuple[int, Floats, float]:
+    """Return the width of a thin plain frame, 0 for none, and the ring within it.
 
-    Two plain rings of different colours, the second 4 % further in, make a frame.
+    Of the ring its median colour, and the share of it. Two plain rings of different
+    colours, the second 4 % further in, make a frame.
     """
+    outer = _ring_colour(rgb, 0)
     inset = max(1, round(min(rgb.shape[:2]) * _FRAME_INSET))
-    if min(rgb.shape[:2]) < 4 * inset + 2:
-        return 0
-    outer, share = _ring_colour(rgb, 0)
-    if share < _FRAME_SHARE:
-        return 0
-    inner, share = _ring_colour(rgb, inset)
-    framed = np.abs(outer - inner).max() > _GROUND_TOLERANCE
-    return inset if framed and share >= _FRAME_SHARE else 0
+    if min(rgb.shape[:2]) < 4 * inset + 2 or outer[1] < _FRAME_SHARE:
+        return 0, *outer
+    inner = _ring_colour(rgb, inset)
+    framed = np.abs(outer[0] - inner[0]).max() > _GROUND_TOLERANCE
+    return (inset, *inner) if framed and inner[1] >= _FRAME_SHARE else (0, *outer)
 
 
-def _plain_ground(rgb: Rgb) -> Floats | None:
-    """Return the colour of a plain ground; None where the border is cluttered.
+def _paper(rgb: Rgb) -> Floats | None:
+    """Return the colour of the paper behind a close-up; None where there is none.
 
-    At the edge of a close-up the paper shows only here and there, but it is white.
+    At its edge the paper shows only here and there, but it is white.
     """
-    colour, share = _ring_colour(rgb, 0)
-    if share >= _PLAIN_SHARE:
-        return colour
     ring = _ring(rgb, 0)
     white = ring.min(axis=1) >= _PAPER_WHITE
-    if white.mean() >= _PAPER_WHITE_SHARE:
-        return _median(ring[white])
-    return None
+    return _median(ring[white]) if white.mean() >= _PAPER_WHITE_SHARE else None
 
 
 def _ring(rgb: Rgb, inset: int) -> Rgb:

@@ -98,6 +98,13 @@ def in_lines(
     return console.export_text() + "\n".join(asked)
 
 
+def photo_with_other_bytes(count: int, photo: Photo, shop: Path) -> None:
+    """Write one picture so many times into a shop, each time with other bytes."""
+    first = photo("0.png", 90).read_bytes()
+    for number in range(1, count):
+        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+
+
 def decided(inventory: Inventory) -> dict[str, tuple[str | None, str]]:
     """Return tag and kind of what is decided, by path."""
     found: dict[str, tuple[str | None, str]] = {}
@@ -767,9 +774,7 @@ def test_a_killed_sitting_has_lost_nothing_and_its_lease_runs_out(
 def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
-    first = photo("0.png", 90).read_bytes()
-    for number in range(1, 200):  # other bytes of the same picture
-        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+    photo_with_other_bytes(200, photo, shop)
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
     program = Program(inventory)
     program.killed_at("101 of", "8\n" * 200)
@@ -787,9 +792,7 @@ def test_of_two_hundred_decisions_a_kill_in_the_middle_costs_none(
 def test_much_comes_by_lot_and_says_so_until_a_network_has_learnt_the_shop(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
-    first = photo("0.png", 90).read_bytes()
-    for number in range(1, 60):
-        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+    photo_with_other_bytes(60, photo, shop)
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
     program = Program(inventory)
 
@@ -816,10 +819,9 @@ def test_much_comes_by_lot_and_says_so_until_a_network_has_learnt_the_shop(
 def test_where_little_waits_the_least_sure_comes_first(
     inventory: Inventory, shop: Path, photo: Photo, waiting: int
 ) -> None:
-    first = photo("0.png", 90).read_bytes()
-    for number in range(1, waiting):
-        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
-        (shop / f"copy of {number}.png").write_bytes(first + number.to_bytes(4))
+    photo_with_other_bytes(waiting, photo, shop)
+    for path in list(shop.iterdir()):
+        shutil.copy(path, shop / f"copy of {path.name}")
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
 
     found = inventory.best_order(Selection())

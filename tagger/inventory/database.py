@@ -279,18 +279,12 @@ def create(path: Path) -> None:
     From a file that holds what the revisions make, which a test sees to: Alembic and
     all revisions take a fifth of a second. Who comes second finds it made.
     """
-    with closing(_connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.isolation_level = None
-        connection.execute("BEGIN IMMEDIATE")
-        if not connection.execute("SELECT 1 FROM sqlite_master").fetchall():
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    with _changing_schema(path) as connection:
+        execute = connection.exec_driver_sql
+        if execute("SELECT 1 FROM sqlite_master").first() is None:
             for statement in _statements(SCHEMA.read_text(encoding="utf-8")):
-                connection.execute(statement)
-            connection.execute(
-                "INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],)
-            )
-        connection.execute("COMMIT")
+                execute(statement)
+            execute("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -308,17 +302,24 @@ def upgrade(path: Path) -> None:
     import alembic.command
     from alembic.config import Config  # noqa: PLC0415
 
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with _changing_schema(path) as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head")
+
+
+@contextmanager
+def _changing_schema(path: Path) -> Iterator[Connection]:
+    """Open a transaction on a file that is, or becomes, an inventory."""
     with closing(_connect(path)) as blank:
         blank.execute("PRAGMA journal_mode = WAL")
     engine = _engine(path)
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with engine.connect() as opened:
         connection = opened.execution_options(tagger_writes=True)
         with connection.begin():
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+            yield connection
     engine.dispose()
 
 

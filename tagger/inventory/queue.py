@@ -13,10 +13,7 @@ from sqlalchemy.sql.operators import custom_op
 from tagger.inventory import audits, decisions
 from tagger.inventory.rows import prediction
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
-from tagger.records import Order, Selection, State, Waiting
-
-_MUCH = 50
-"""Pictures that wait, from which on an order matters: so many answers teach at all."""
+from tagger.records import LEAST_ANSWERS, Order, Selection, State, Waiting
 
 
 def rows_of(selection: Selection) -> "Rows":
@@ -160,13 +157,13 @@ def _looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
 def best_order(connection: Connection, selection: Selection) -> Order:
     """Return in which order what is selected is answered best, whatever it says.
 
-    By lot where that is much: such answers teach a network most, and speak for all that
-    waits. Else the least sure first: there most is wrong.
+    By lot where it is enough to teach a network: such answers teach one most, and speak
+    for all that waits. Else the least sure first: there most is wrong.
     """
     rows = rows_of(selection)
     some = rows.joined(select(rows.digest).distinct()).where(*rows.where)
-    much = connection.scalar(some.offset(_MUCH - 1).limit(1))
-    return Order.CONFIDENCE if much is None else Order.RANDOM
+    enough = connection.scalar(some.offset(LEAST_ANSWERS - 1).limit(1))
+    return Order.CONFIDENCE if enough is None else Order.RANDOM
 
 
 def read_waiting(connection: Connection, image_id: int) -> Waiting:
