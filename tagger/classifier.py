@@ -27,12 +27,16 @@ neither a tag nor a confidence can depend on who else is in the batch."""
 
 
 class BundleClassifier:
-    """Classify prepared images with a bundle; the network is loaded at first use."""
+    """Classify prepared images with a bundle; loads its network when it must."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime = Runtime.LITERT) -> None:
         self.identity = bundle.card.identity
         self._bundle = bundle
         self._runtime = runtime
+
+    def load(self) -> None:
+        """Load the network, if it is not. Raises ModelError as `classify` does."""
+        _ = self._forward
 
     def classify(self, batch: "NDArray[np.uint8]") -> "NDArray[np.float32]":
         """Return the probabilities of each label, one row an image.

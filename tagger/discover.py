@@ -9,6 +9,7 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
 
 from tagger.errors import FolderError
@@ -66,7 +67,7 @@ def walk(root: Path, rules: Rules, *, folder: str = "") -> Iterator[Listed]:
         folder = waiting.pop()
         try:
             with os.scandir(root / folder) as entries:
-                children = sorted(entries, key=lambda entry: entry.name)
+                children = sorted(entries, key=attrgetter("name"))
         except FileNotFoundError:
             continue  # it was there a moment ago; what it held has vanished with it
         except OSError as error:
@@ -197,8 +198,8 @@ def _ending(name: str) -> str:
 
     As pathlib has it, in a tenth of its time: a scan asks it of every file there is.
     """
-    stem, dot, ending = name.rpartition(".")
-    return f".{ending.lower()}" if stem and ending and dot else ""
+    dot = name.rfind(".")
+    return name[dot:].lower() if 0 < dot < len(name) - 1 else ""
 
 
 def _unreadable(path: str, error: OSError) -> SkippedFile:

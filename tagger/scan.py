@@ -306,7 +306,7 @@ def _plan_place(
         exclude=options.exclude,
         follow_links=options.follow_links,
     )
-    listing = list(_watched(walk(place.root, rules, folder=place.folder), stop))
+    listing = _listed(walk(place.root, rules, folder=place.folder), stop)
     if any(isinstance(entry, ImageFile) for entry in listing):
         return _plan(place, listing, known, options)
     lost = _pictures(known).keys() - {entry.path for entry in listing}
@@ -314,10 +314,13 @@ def _plan_place(
     return _plan_for_empty(place, listing, known, doubt=doubt)
 
 
-def _watched(listing: Iterable[Listed], stop: Interruption) -> Iterator[Listed]:
-    for entry in listing:
+def _listed(walked: Iterator[Listed], stop: Interruption) -> list[Listed]:
+    """Take in all that was found, in parts, for a signal to be answered in between."""
+    listing: list[Listed] = []
+    while part := list(islice(walked, 1000)):
+        listing += part
         stop.check()
-        yield entry
+    return listing
 
 
 def _plan(
@@ -328,13 +331,17 @@ def _plan(
 ) -> _Plan:
     plan = _Plan(place, known)
     now = time.time()
-    unchanged = ignored = 0
+    unchanged = ignored = met = 0
+    tagged = State.TAGGED  # looked up once: most files are as they were
     for entry in listing:
         row = known.get(entry.path)
+        met += row is not None
         if isinstance(entry, SkippedFile):
             ignored += entry.state is State.IGNORED
             if row is None or (row.state, row.reason) != (entry.state, entry.reason):
                 plan.to_skip.append(entry)
+        elif row and row.current and row.state is tagged and row.stamp == entry.stamp:
+            unchanged += 1
         elif row is None or _must_be_read(entry, row, options):
             if _settled(entry.stamp, now, options.settle):
                 plan.to_read.append(entry)
@@ -345,7 +352,8 @@ def _plan(
             plan.to_change.append(StateChange(row, State.TAGGED, "", "returned"))
         else:
             unchanged += 1
-    _account_for_unlisted(plan, listing)
+    if met < len(known):
+        _account_for_unlisted(plan, listing)
     return replace(plan, unchanged=unchanged, ignored=ignored)
 
 
@@ -582,7 +590,7 @@ class _Run:
         A disk that is half there, or the wrong one, has lost most of what was on it.
         """
         gone = [r for r in plan.vanished.values() if r.state is not State.MISSING]
-        if plan.empty or plan.place.path in self.doubted:
+        if not gone or plan.empty or plan.place.path in self.doubted:
             return []
         there = len(_pictures(plan.known))
         most = self._options.max_missing

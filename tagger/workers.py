@@ -59,10 +59,17 @@ def cores() -> int:
 
 
 class Workers:
-    """Worker processes, at most `count`; leave the context to end them."""
+    """Worker processes, at most `count`; leave the context to end them.
 
-    def __init__(self, count: int | None = None) -> None:
+    `meanwhile` is called once, when the first has been asked and is not there yet: a
+    third of a second in which what will be done with its answers can be made ready.
+    """
+
+    def __init__(
+        self, count: int | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> None:
         self._count = count or cores()
+        self._meanwhile = meanwhile
         self._workers: list[_Worker] = []
         self._answers: SimpleQueue[tuple[_Worker, Prepared | None]] = SimpleQueue()
         self._false_starts = 0
@@ -89,6 +96,9 @@ class Workers:
                 self._hand_out(under_way[-1])
             if not under_way:
                 return
+            if meanwhile := self._meanwhile:
+                self._meanwhile = None
+                meanwhile()
             task = under_way.popleft()
             while task.result is None:
                 self._take_answer()

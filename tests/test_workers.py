@@ -81,6 +81,20 @@ def test_workers_say_what_would_be_said_here_in_the_order_asked() -> None:
         assert type(result) is type(expected)
 
 
+def test_the_first_wait_is_used_once_and_only_where_there_is_one(
+    tmp_path: Path,
+) -> None:
+    used: list[str] = []
+
+    with Workers(1, meanwhile=lambda: used.append("meanwhile")) as crew:
+        assert not list(crew.prepare([]))
+        assert not used
+        for name in ("a.png", "b.png"):
+            list(crew.prepare(copies(tmp_path, name)))
+
+    assert used == ["meanwhile"]
+
+
 @pytest.mark.parametrize("name", ["crash.png", "exit.png"])
 def test_a_decoder_that_crashes_costs_one_picture(
     tmp_path: Path, hostile: Hostile, name: str

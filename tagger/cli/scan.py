@@ -114,7 +114,6 @@ def scan(
             _lock(database, wait_lock, scratch=dry_run) as dead,
             postponed() as interruption,
             _inventory(database, scratch=dry_run) as inventory,
-            Workers() as workers,
         ):
             bundle = bundle_in_force(database, inventory.adaptations(), model)
             policy = bundle.card.policy
@@ -126,25 +125,27 @@ def scan(
             elif certificate and certificate.policy:
                 policy, caution = certificate.policy, scanning.TAKEN_AS_IT_IS
             telling.begin(folders, database, dead)
-            summary = scanning.scan(
-                folders,
-                inventory,
-                BundleClassifier(bundle, runtime),
-                policy,
-                options=scanning.ScanOptions(
-                    batch_size=batch_size,
-                    include=tuple(include or ()),
-                    exclude=tuple(exclude or ()),
-                    retry_errors=retry_errors,
-                    follow_links=follow_links,
-                    settle=settle,
-                    max_missing=max_missing,
-                ),
-                track=telling.track,
-                interruption=interruption,
-                prepare_all=workers.prepare,
-                caution=caution,
-            )
+            classifier = BundleClassifier(bundle, runtime)
+            with Workers(meanwhile=classifier.load) as workers:
+                summary = scanning.scan(
+                    folders,
+                    inventory,
+                    classifier,
+                    policy,
+                    options=scanning.ScanOptions(
+                        batch_size=batch_size,
+                        include=tuple(include or ()),
+                        exclude=tuple(exclude or ()),
+                        retry_errors=retry_errors,
+                        follow_links=follow_links,
+                        settle=settle,
+                        max_missing=max_missing,
+                    ),
+                    track=telling.track,
+                    interruption=interruption,
+                    prepare_all=workers.prepare,
+                    caution=caution,
+                )
     code = scanning.exit_code(summary)
     telling.end(summary, code)
     raise typer.Exit(code)

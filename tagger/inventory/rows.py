@@ -68,8 +68,8 @@ def known_file(  # noqa: PLR0913, PLR0917  the columns, as they are fetched
 ) -> KnownFile:
     """Read the columns of an image that a scan needs, as SQLite gives them."""
     stamp = None if size is None or mtime_ns is None else FileStamp(size, mtime_ns)
-    known = _STATES[state]
-    return KnownFile(id_, stamp, known, os.fsdecode(reason), digest, bool(current))
+    why = os.fsdecode(reason) if reason else ""
+    return KnownFile(id_, stamp, _STATES[state], why, digest, current == 1)
 
 
 _ITEM: Final = tuple(field.name for field in fields(Item))
