@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tagger.errors import ModelError, OtherRecipeError
-from tagger.records import IMAGE_SIDE, OTHER, PREPARING, VIEWS, ModelIdentity, Policy
+from tagger.records import (
+    ALIKE,
+    IMAGE_SIDE,
+    OTHER,
+    PREPARING,
+    VIEWS,
+    ModelIdentity,
+    Policy,
+)
 
 DEFAULT_BUNDLE: Final = "shops"
 """Name of the network that is used where none is named and none was chosen."""
@@ -56,8 +64,8 @@ class ModelCard:
 
     @property
     def identity(self) -> ModelIdentity:
-        """What rows say of the network."""
-        return ModelIdentity(self.name, self.digest, self.labels, self.preparing)
+        """What rows say of the network: asked about pictures prepared as today."""
+        return ModelIdentity(self.name, self.digest, self.labels, PREPARING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +224,7 @@ def _read_card(path: Path) -> ModelCard:
             f"{path}: the network wants {side} pixels a side, "
             f"tagger prepares {IMAGE_SIDE}"
         )
-    if card.preparing != PREPARING:
+    if card.preparing not in ALIKE:
         raise OtherRecipeError(
             f"{path}: the network learnt from pictures prepared as {card.preparing}, "
             f"this tagger prepares them as {PREPARING}: train it again"

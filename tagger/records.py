@@ -29,6 +29,10 @@ name: a network is right only about pictures prepared as those it learnt from.""
 FIRST_PREPARING = "views28-1"
 """The recipe that made what does not say which one did."""
 
+ALIKE = frozenset({PREPARING, FIRST_PREPARING})
+"""Recipes from whose pictures a network may have learnt that is asked about today's:
+of pictures prepared by either it is right on as many (measured, models/README.md)."""
+
 OTHER = "other"
 """Label of what is no catalogue item. A network may know it; it is never a tag."""
 

@@ -18,7 +18,14 @@ from tagger.adapted import (
 )
 from tagger.bundle import CARD_FILE, ModelCard, default_bundle, sha256_of, write_card
 from tagger.errors import ModelError
-from tagger.records import FASHION_LABELS, PREPARING, Adaptation, Outcome, Policy
+from tagger.records import (
+    FASHION_LABELS,
+    FIRST_PREPARING,
+    PREPARING,
+    Adaptation,
+    Outcome,
+    Policy,
+)
 
 Make = Callable[[str], str]
 
@@ -69,11 +76,24 @@ def test_an_own_network_of_another_recipe_says_the_way_to_a_new_one(
 ) -> None:
     digest = make("shops-1")
     card = folder_beside(database) / "shops-1" / CARD_FILE
-    card.write_text(card.read_text().replace(PREPARING, "views28-1"))
+    card.write_text(card.read_text().replace(PREPARING, "views28-0"))
 
-    way = r"prepared as views28-1.*'tagger model rollback', then 'tagger model adapt'"
+    way = r"prepared as views28-0.*'tagger model rollback', then 'tagger model adapt'"
     with pytest.raises(ModelError, match=way):
         bundle_in_force(database, [promoted("shops-1", digest)])
+
+
+def test_an_own_network_of_a_recipe_that_is_alike_goes_on(
+    database: Path, make: Make
+) -> None:
+    digest = make("shops-1")
+    card = folder_beside(database) / "shops-1" / CARD_FILE
+    card.write_text(card.read_text().replace(PREPARING, FIRST_PREPARING))
+
+    found = bundle_in_force(database, [promoted("shops-1", digest)]).card
+
+    assert found.preparing == FIRST_PREPARING  # what it learnt from
+    assert found.identity.preparing == PREPARING  # what it is asked about
 
 
 def test_the_newest_promotion_is_in_force_and_a_refusal_is_not(

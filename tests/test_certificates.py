@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from support import SAMPLES, FakeClassifier
 from test_cli import Tagger
+from test_inventory import raw
 from test_reviewing import ROOT, digest_of, tagged
 
 from tagger.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
@@ -29,6 +30,7 @@ from tagger.policy import decide
 from tagger.proof import as_of_now, prove
 from tagger.records import (
     OTHER,
+    PREPARING,
     Answer,
     AuditResult,
     Certificate,
@@ -313,6 +315,46 @@ def test_a_certificate_is_kept_and_the_newest_is_in_force(shelf: Inventory) -> N
     assert shelf.certificate(NETWORK.digest) == second
     assert shelf.certificates() == [second, first]
     assert shelf.certificate("0" * 64) is None
+
+
+def test_what_was_proven_of_pictures_prepared_otherwise_proves_nothing(
+    inventory: Inventory,
+) -> None:
+    formerly = replace(NETWORK, preparing="views28-0")
+    scan(inventory, stock(300, 0.99), BUNDLED, formerly)
+    assert inventory.draw_audit(50, "anna") is None  # until a scan prepares them anew
+    scan(inventory, stock(300, 0.99), BUNDLED)
+    audit = answer_audit(inventory, inventory.draw_audit(200, "anna"), most=190)
+    made = certificate(inventory)
+    inventory.keep_certificate(made)
+    assert inventory.certificate(NETWORK.digest) == made
+
+    with raw(inventory.path) as connection:  # as it is after an upgrade
+        older = f"SET preparing = 'views28-1' WHERE preparing = '{PREPARING}'"
+        for table in ("prediction", "certificate"):
+            connection.execute(f"UPDATE {table} {older}")
+        connection.commit()
+    scan(inventory, stock(300, 0.99), BUNDLED)
+
+    assert inventory.certificate(NETWORK.digest) is None
+    assert inventory.certificates() == [made]
+    assert not inventory.testimony(NETWORK.digest).answers
+    drawn = inventory.draw_audit(20, "anna")
+    assert drawn is not None
+    assert drawn.id != audit.id  # ten of that one still wait, and would tell nothing
+
+
+def test_an_audit_of_the_network_before_is_not_gone_on_with(shelf: Inventory) -> None:
+    begun = shelf.draw_audit(50, "anna")
+    assert begun is not None
+    assert shelf.draw_audit(50, "berta") == begun
+    newer = replace(NETWORK, digest="1" * 64)
+    scan(shelf, stock(200, 0.99) | stock(100, 0.7, start=200), BUNDLED, newer)
+
+    drawn = shelf.draw_audit(50, "anna")
+
+    assert drawn is not None
+    assert drawn.id != begun.id
 
 
 def test_more_is_accepted_once_it_is_proven(shelf: Inventory) -> None:

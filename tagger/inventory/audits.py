@@ -32,7 +32,7 @@ from tagger.inventory.tables import (
     PREDICTION,
     SAMPLED,
 )
-from tagger.records import AuditResult, Policy, State
+from tagger.records import PREPARING, AuditResult, Policy, State
 
 _AGAIN_ONE_IN: Final = 10
 """Of the pictures drawn that had been decided, one in so many is asked about again,
@@ -54,16 +54,18 @@ def draw(
     what persons left over; it answers itself, but for a few that are asked about again.
     With `least` they are drawn from all that the network in force is at least so
     confident of, flagged or not, with `tag` only from what it tagged so. Where an audit
-    is open, that one is returned. None where there is nothing to ask about.
+    of that network is open, that one is returned; not one of a network before, or of
+    pictures that another recipe had prepared, for its answers would prove nothing. None
+    where there is nothing to ask about.
     """
-    for audit in results(connection):
-        if _open(connection, audit.id):
-            return audit
     model_id, policy = in_force(connection)
-    if least is not None:
-        policy = Policy(least, policy.margin if policy else 0.0)
     if model_id is None:
         return None
+    for audit in results(connection):
+        if _open(connection, audit.id, model_id):
+            return audit
+    if least is not None:
+        policy = Policy(least, policy.margin if policy else 0.0)
     here = _drawn_from(model_id, policy, least, tag)
     items = select(IMAGE.c.digest).join(
         PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id
@@ -202,9 +204,20 @@ def policy_of(connection: Connection, model_id: int) -> Policy | None:
     return None if row is None else Policy(row.threshold, row.margin, row.tags)
 
 
-def _open(connection: Connection, audit_id: int) -> bool:
-    query = select(SAMPLED.c.id).where(unanswered(audit_id)).limit(1)
+def _open(connection: Connection, audit_id: int, model_id: int) -> bool:
+    """Whether an audit waits for answers that would still tell of a network."""
+    query = (
+        select(SAMPLED.c.id)
+        .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
+        .where(unanswered(audit_id), _said_by(model_id))
+        .limit(1)
+    )
     return connection.scalar(query) is not None
+
+
+def _said_by(model_id: int) -> ColumnElement[bool]:
+    """Whether a prediction is a network's, of a picture as it is prepared today."""
+    return (PREDICTION.c.model_id == model_id) & (PREDICTION.c.preparing == PREPARING)
 
 
 def _drawn_from(
@@ -212,7 +225,7 @@ def _drawn_from(
 ) -> ColumnElement[bool]:
     here = (
         (IMAGE.c.state == State.TAGGED)
-        & (PREDICTION.c.model_id == model_id)
+        & _said_by(model_id)
         & ~learnt(IMAGE.c.digest, model_id)
         & (true() if tag is None else PREDICTION.c.tag == tag)
     )

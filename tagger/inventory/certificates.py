@@ -34,6 +34,7 @@ from tagger.inventory.tables import (
     SAMPLED,
 )
 from tagger.records import (
+    PREPARING,
     Agreement,
     Assurance,
     AuditedAnswer,
@@ -62,8 +63,9 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
     Of an audit that is being answered the answers so far count, in the order of the
     draw; what was passed over on the way counts as wrong, as it may have been passed
     over for being hard, and so does what persons contradict each other about. Left out
-    is what a person had answered before the network came here, and audits of an older
-    tagger of which nobody knows what they were drawn from.
+    is what a person had answered before the network came here, audits of an older
+    tagger of which nobody knows what they were drawn from, and what the network said
+    of pictures that another recipe had prepared.
     """
     said = _standing(connection)
     contradicted = list(_contradicted(said))
@@ -155,13 +157,20 @@ def keep(connection: Connection, certificate: Certificate) -> None:
     digest = values.pop("digest")
     del values["network"]
     model_id = connection.scalar(select(MODEL.c.id).where(MODEL.c.digest == digest))
-    connection.execute(insert(CERTIFICATE).values(model_id=model_id, **values))
+    connection.execute(
+        insert(CERTIFICATE).values(model_id=model_id, preparing=PREPARING, **values)
+    )
 
 
 def newest(connection: Connection, model_digest: str) -> Certificate | None:
-    """Return the newest certificate of a network; None where none was ever made."""
+    """Return the newest certificate of a network; None where none was ever made.
+
+    One that speaks for pictures prepared by another recipe is none.
+    """
     rows = connection.execute(
-        _certificates().where(MODEL.c.digest == model_digest).limit(1)
+        _certificates()
+        .where(MODEL.c.digest == model_digest, CERTIFICATE.c.preparing == PREPARING)
+        .limit(1)
     )
     row = rows.mappings().first()
     return None if row is None else _certificate(row)
@@ -275,6 +284,7 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             MODEL.c.id == model_id,
             AUDIT.c.model_id == model_id,
             AUDIT.c.drawn_by.is_not(None),
+            PREDICTION.c.preparing == PREPARING,
             ~audits.learnt(SAMPLED.c.digest, model_id),
         )
         .order_by(SAMPLED.c.id)

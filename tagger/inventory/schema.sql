@@ -331,7 +331,7 @@ CREATE TABLE certificate (
 	claims JSON NOT NULL, 
 	pictures INTEGER NOT NULL, 
 	accepts FLOAT NOT NULL, 
-	accepted_before FLOAT NOT NULL, 
+	accepted_before FLOAT NOT NULL, preparing TEXT DEFAULT 'views28-1' NOT NULL, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(model_id) REFERENCES model (id)
 );

@@ -371,7 +371,8 @@ class _Certificate(TypedColumns):
     """What audits proved of a network here; the newest of a network is in force.
 
     `policy` is absent where nothing could be certified. `claims` are those of
-    `records.Certificate`; `accepts` and `accepted_before` are shares of `pictures`.
+    `records.Certificate`; `accepts` and `accepted_before` are shares of `pictures`. It
+    speaks for pictures prepared by the recipe `preparing`, and for no others.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -384,6 +385,7 @@ class _Certificate(TypedColumns):
     pictures: Named[int]
     accepts: Named[float] = Column(Float)
     accepted_before: Named[float] = Column(Float)
+    preparing: Named[str] = Column(Text, server_default=FIRST_PREPARING)
 
 
 CERTIFICATE = Table(
