@@ -16,6 +16,7 @@ from typing import Final
 
 from benchmarks import corpus
 from benchmarks.timing import Cost, in_turns, run
+from tagger.bundle import DEFAULT_BUNDLE, find_bundle
 
 _IMPORTS: Final = "import typer, sqlalchemy, rich"
 _FEW: Final = 1000
@@ -110,12 +111,19 @@ def one_image(bench: Bench) -> Rows:
     """How soon one new picture is in the inventory."""
     found = bench.turns(
         tagger=bench.scan(corpus.pictures(bench.top, "1.3", 1)),
+        limit=bench.python("-m", "benchmarks.limits", "load", _network()),
         tensorflow=bench.python("-c", "import tensorflow"),
     )
-    yield (
-        "scan of one new image / `import tensorflow`",
-        _ratio(found["tagger"], found["tensorflow"]),
-    )
+    names = {"tagger": "scan of one new image", "limit": "its libraries alone"}
+    for name, said in names.items():
+        yield (
+            f"{said} / `import tensorflow`",
+            _ratio(found[name], found["tensorflow"]),
+        )
+
+
+def _network() -> Path:
+    return find_bundle(DEFAULT_BUNDLE).litert_file
 
 
 def scanning(bench: Bench) -> Rows:
