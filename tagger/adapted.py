@@ -116,10 +116,14 @@ def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation
     )
 
 
-def next_name(database: Path, base: str) -> str:
-    """Return the name of the next bundle that is adapted from one of that name."""
-    taken = [_age(path)[0] for path in folder_beside(database).glob(f"{base}-*")]
-    return f"{base}-{max(taken, default=0) + 1}"
+def next_name(database: Path, adaptations: Sequence[Adaptation], base: str) -> str:
+    """Return the name of the next bundle that is adapted from one of that name.
+
+    One that no folder has and no row: an inventory may have come without its bundles.
+    """
+    names = {path.name for path in folder_beside(database).glob(f"{base}-*")}
+    names |= {row.bundle for row in adaptations if row.bundle.startswith(f"{base}-")}
+    return f"{base}-{max((_age(name)[0] for name in names), default=0) + 1}"
 
 
 def own_bundles(
@@ -133,7 +137,9 @@ def own_bundles(
         if row.outcome is not Outcome.ROLLED_BACK
     }
     found = []
-    for folder in sorted(folder_beside(database).glob("*/"), key=_age):
+    for folder in sorted(
+        folder_beside(database).glob("*/"), key=lambda folder: _age(folder.name)
+    ):
         if not (folder / CARD_FILE).is_file():
             continue
         bundle, problem = None, ""
@@ -157,9 +163,13 @@ def own_bundles(
 def forget_refused(
     database: Path, adaptations: Sequence[Adaptation], *, keep: int
 ) -> None:
-    """Remove refused bundles but the newest: each night may add one."""
+    """Remove refused bundles but the newest: each night may add one.
+
+    None whose name was promoted, before or since.
+    """
     refused = [row.bundle for row in adaptations if row.outcome is Outcome.REFUSED]
-    old = set(refused[: max(0, len(refused) - keep)])
+    promoted = {row.bundle for row in adaptations if row.outcome is Outcome.PROMOTED}
+    old = set(refused[: max(0, len(refused) - keep)]) - promoted
     for folder in folder_beside(database).glob("*/"):
         if folder.name in old:
             shutil.rmtree(folder, ignore_errors=True)
@@ -190,6 +200,6 @@ def _line(adaptations: Sequence[Adaptation]) -> list[Adaptation]:
     return line
 
 
-def _age(folder: Path) -> tuple[int, str]:
-    found = _NUMBERED.fullmatch(folder.name)
-    return int(found[1]) if found else 0, folder.name
+def _age(name: str) -> tuple[int, str]:
+    found = _NUMBERED.fullmatch(name)
+    return int(found[1]) if found else 0, name

@@ -1,14 +1,11 @@
 """A careful start: ask for more where pictures are not like those of the training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tagger.records import Policy
-
-if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
-    import numpy as np
-    from numpy.typing import NDArray
+from tagger.records import LEAST_PICTURES, Policy
 
 LIMIT: Final = 1.1
 """Shift (see `familiarity`) from which on pictures are unfamiliar. Measured by leaving
@@ -24,31 +21,38 @@ which kept 0.97 of what was accepted right in each of the four sets that were le
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Tightens a network's policy until something is certified.
+    """Tightens a network's policy for what is not certified.
 
     `familiar` is the file that says what the network knows; None where it has none, and
-    then its policy stays as it is.
+    then its policy stays as it is. `certified` are the thresholds of tags that are
+    certified alone, which hold whatever the pictures are like. With `measures_only` the
+    policy stays as it is, and the shift is known to whoever asks later.
     """
 
     familiar: Path | None
+    certified: Mapping[str, float] = field(default_factory=dict)
+    measures_only: bool = False
 
     def policy(self, bundled: Policy, shift: float | None) -> Policy:
         """Return the policy for pictures of that shift; None where it is not known."""
-        if self.familiar is None or shift is None or shift <= LIMIT:
-            return bundled
-        return tightened(bundled)
+        holds = self.familiar is not None and not self.measures_only
+        unlike = holds and shift is not None and shift > LIMIT
+        policy = tightened(bundled) if unlike else bundled
+        return replace(policy, tags={**policy.tags, **self.certified})
 
-    def shift(self, rows: "NDArray[np.float32]") -> float | None:
+    def shift(self, rows: Sequence[Sequence[float]]) -> float | None:
         """Return the shift of pictures with these probabilities, (n, labels).
 
         None where the network does not say what it knows, and of few pictures. Raises
         ModelError where its file is not what it should be.
         """
-        if self.familiar is None:
+        if self.familiar is None or len(rows) < LEAST_PICTURES:
             return None
+        import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
+
         from tagger.familiarity import read_familiar, shift_of  # noqa: PLC0415
 
-        return shift_of(rows, read_familiar(self.familiar))
+        return shift_of(np.array(rows, np.float32), read_familiar(self.familiar))
 
 
 def tightened(policy: Policy) -> Policy:

@@ -92,6 +92,7 @@ class Population:
     def accepted(self, policy: Policy, tags: Sequence[str]) -> NDArray[np.bool_]:
         """Which of the pictures a policy accepts; its margin is not looked at."""
         least = np.array([policy.least(tag) for tag in tags])
+        least[least == 1] = np.inf
         return self.confidence >= least[self.tag]
 
 

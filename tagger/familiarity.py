@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import ModelError
-
-LEAST: Final = 50
-"""Pictures from which on a shift is told; of fewer, it would be that of their mix."""
+from tagger.records import LEAST_PICTURES
 
 FAR: Final = 99.0
 """The largest shift, and that of what cannot be compared."""
@@ -72,9 +70,9 @@ def shift_of(rows: Rows, known: Familiar) -> float | None:
     In units of the spread within a label: the root of the mean square over the pictures
     of the Mahalanobis distance of their label's centre to that of the set, less what
     chance makes of so few. So a scan of shoes alone is compared with shoes. `FAR` where
-    no set has most of the labels; None for fewer than `LEAST` pictures.
+    no set has most of the labels; None for fewer than `LEAST_PICTURES`.
     """
-    if len(rows) < LEAST:
+    if len(rows) < LEAST_PICTURES:
         return None
     found = _by_label(rows, known.labels, _LEAST_OF_LABEL)
     shifts = [

@@ -191,9 +191,10 @@ def learn(
     found = material(reviews, start.card.labels)
     said, learnt = _said_before(active, found.answers)
     waiting = reviews.waiting.get(active.card.digest, ())
-    check_heard(_confidences(said), np.array(waiting, float))
+    queued = ~np.isin(found.answers.names, list(reviews.audited))
+    check_heard(_confidences(said)[queued], np.array(waiting, float))
     own = folder_beside(database)
-    name = next_name(database, start.card.name)
+    name = next_name(database, adaptations, start.card.name)
     state = own / f".training-{_key(start, found)}"
     try:
         _make_room(own, state)

@@ -49,9 +49,8 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
     least = policy.least(prediction.tag)
-    return Verdict(
-        flagged=True, reason=f"unsure: {_candidates(prediction)} (needs {least:.2f})"
-    )
+    needs = f"needs {least:.2f}" if least < 1 else "always asked about"
+    return Verdict(flagged=True, reason=f"unsure: {_candidates(prediction)} ({needs})")
 
 
 def _candidates(prediction: Prediction) -> str:

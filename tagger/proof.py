@@ -87,10 +87,13 @@ def _share(population: Population, policy: Policy, tags: list[str]) -> float:
     return float(population.accepted(policy, tags).mean())
 
 
-def as_of_now(inventory: Inventory, known: Assurance, card: ModelCard) -> Assurance:
+def as_of_now(
+    inventory: Inventory, known: Assurance, card: ModelCard, careful: Policy
+) -> Assurance:
     """Return what is known with what could be certified now; nothing is written.
 
-    As it was known where the card is another network's.
+    `careful` is the policy for what is not certified. As it was known where the card is
+    another network's.
     """
     if card.digest != known.digest:
         return known
@@ -99,7 +102,7 @@ def as_of_now(inventory: Inventory, known: Assurance, card: ModelCard) -> Assura
         inventory,
         card.identity,
         bundled=card.policy,
-        careful=card.policy,
+        careful=careful,
         precision=before.precision if before else TARGET_PRECISION,
         certainty=before.certainty if before else CERTAINTY,
     )

@@ -204,7 +204,8 @@ class Verdict:
 class Policy:
     """The least confidence and margin accepted without a person, all in [0, 1].
 
-    `tags` gives single tags a threshold of their own.
+    `tags` gives single tags a threshold of their own. A threshold of 1 accepts nothing,
+    not even the certainty that some networks have of anything.
     """
 
     threshold: float
@@ -217,8 +218,10 @@ class Policy:
 
     def accepts(self, said: Prediction) -> bool:
         """Whether a prediction needs no person; `policy.decide` says why it does."""
+        least = self.least(said.tag)
         return (
-            said.confidence >= self.least(said.tag)
+            least < 1
+            and said.confidence >= least
             and said.margin >= self.margin
             and said.other <= said.confidence
         )
@@ -677,6 +680,15 @@ class Certificate:
             self.claims[0].threshold == self.policy.threshold
         )
 
+    @property
+    def alone(self) -> dict[str, float]:
+        """The thresholds of the tags that are certified alone."""
+        return {
+            claim.tag: claim.threshold
+            for claim in self.claims
+            if claim.tag is not None and claim.threshold is not None
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Formerly:
@@ -789,13 +801,18 @@ class Reviews:
     the tag in force, but nobody should learn from it. `newest_decision_id` is that of
     the newest decision there is, 0 where there is none. `waiting` are the confidences
     that what still waits for an answer was flagged with, by the network's digest.
+    About the `audited` bytes persons were asked in audits alone.
     """
 
     reviewed: tuple[Reviewed, ...]
     contradicted: tuple[str, ...]
     newest_decision_id: int
     waiting: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    audited: frozenset[str] = frozenset()
 
+
+LEAST_PICTURES = 50
+"""Pictures from which on a shift is told; of fewer, it would be that of their mix."""
 
 LEAST_ANSWERS = 50
 """Answers below which nothing is learnt: in a trial 50 were the first that helped."""

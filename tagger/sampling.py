@@ -29,7 +29,8 @@ def check_heard(answered: Confidences, waiting: Confidences) -> None:
     """Refuse answers that are of one end of the queue.
 
     `answered` are the confidences, in [0, 1], of the network in force in the pictures
-    that were answered, (n,); `waiting` those in the pictures that wait, (m,). Raises
+    of the queue that were answered, (n,), without those of audits, which are mostly of
+    what it accepts; `waiting` those in the pictures that wait, (m,). Raises
     DataError where more than 0.3 of both lie in parts with fewer than three answers.
     """
     unheard = share_unheard(answered, waiting)

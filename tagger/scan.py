@@ -169,8 +169,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
                 "damage it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
-        if pipeline.classified and caution.familiar is not None:
-            shift = _shift(recording, caution)
+        known = caution.familiar is not None
+        if known and (pipeline.classified or shift is None):
+            shift = caution.shift(recording.some_said(_SOME))
             recording.note_shift(shift)
             in_force = caution.policy(policy, shift)
             recording.enforce(in_force, _decide)
@@ -195,17 +196,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     return summary
 
 
-def _shift(recording: Recording, caution: Caution) -> float | None:
-    """Measure how far the pictures are from those that the network knows."""
-    import numpy as np  # noqa: PLC0415  nothing was classified, nothing is measured
-
-    rows = np.array(recording.some_said(_SOME), np.float32)
-    return caution.shift(rows)
-
-
 def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
     """Say that more is asked of unfamiliar pictures, where it is."""
-    if in_force == policy or shift is None:
+    if in_force.threshold == policy.threshold or shift is None:
         return ""
     return (
         f"these pictures are unlike those the network knows (shift {shift:.1f}, limit "

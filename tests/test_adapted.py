@@ -166,12 +166,28 @@ def test_a_network_that_is_gone_stops_everything(
 
 
 def test_names_count_up_whatever_became_of_them(database: Path, make: Make) -> None:
-    assert next_name(database, "shops") == "shops-1"
+    assert next_name(database, [], "shops") == "shops-1"
     make("shops-1")
     make("shops-10")
     make("others-30")
 
-    assert next_name(database, "shops") == "shops-11"
+    assert next_name(database, [], "shops") == "shops-11"
+    rows = [promoted("shops-20", "0" * 64)]  # whose folder is lost
+    assert next_name(database, rows, "shops") == "shops-21"
+
+
+def test_a_name_that_was_refused_and_promoted_is_kept(
+    database: Path, make: Make
+) -> None:
+    rows = [
+        promoted("shops-1", make("shops-1")),
+        row(Outcome.REFUSED, "shops-1", "0" * 64),
+        row(Outcome.REFUSED, "shops-2", make("shops-2")),
+    ]
+
+    forget_refused(database, rows, keep=1)
+
+    assert [one.name for one in own_bundles(database, rows)] == ["shops-1", "shops-2"]
 
 
 def test_of_refused_networks_the_newest_is_kept(database: Path, make: Make) -> None:

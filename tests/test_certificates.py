@@ -18,6 +18,7 @@ from test_reviewing import ROOT, digest_of, tagged
 
 from tagger.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
 from tagger.calibration import CERTAINTY, TARGET_PRECISION
+from tagger.caution import tightened
 from tagger.certificate_display import (
     FIRST_CERTIFICATE,
     assurance,
@@ -31,6 +32,7 @@ from tagger.proof import as_of_now, prove
 from tagger.records import (
     OTHER,
     PREPARING,
+    Adaptation,
     Answer,
     AuditResult,
     Certificate,
@@ -41,6 +43,7 @@ from tagger.records import (
     Formerly,
     ImageFile,
     ModelIdentity,
+    Outcome,
     Policy,
     Prediction,
     Selection,
@@ -259,6 +262,48 @@ def test_what_was_decided_before_a_network_came_proves_nothing_about_it(
     assert shelf.draw_audit(9, "anna", least=0.1) is None
 
 
+def test_what_was_decided_when_a_network_learnt_proves_nothing_whatever_the_clock(
+    shelf: Inventory,
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    with shelf._database.writing() as connection:  # noqa: SLF001  a clock a day fast
+        for number in range(300):
+            answer = say(digest_of(number), "T-shirt/top")
+            decisions.merge(
+                connection, [Decision(0, answer, "anna", tomorrow, "review", None)]
+            )
+    learnt = Adaptation(
+        id=0,
+        at=datetime.now(UTC),
+        outcome=Outcome.PROMOTED,
+        bundle="shops-1",
+        beside=True,
+        digest=NETWORK.digest,
+        parent_digest="0" * 64,
+        decisions=300,
+        newest_decision_id=300,
+        figures={},
+        reason="",
+    )
+    shelf.record_adaptation(learnt)
+
+    assert shelf.draw_audit(9, "anna", least=0.1) is None
+
+
+def test_what_another_inventory_took_back_is_asked_again_in_its_audit(
+    shelf: Inventory,
+) -> None:
+    audit = answer_audit(shelf, shelf.draw_audit(20, "anna"))
+    (first, *_) = [one for one, _ in shelf.decisions() if isinstance(one, Decision)]
+    shelf.merge_decisions([replace(first, undone_at=datetime.now(UTC))])
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert (len(heard.answers), heard.waiting + heard.skipped) == (20, 1)
+    answer_audit(shelf, audit)
+    assert all(one.right for one in shelf.testimony(NETWORK.digest).answers)
+
+
 def test_the_same_bytes_count_once(inventory: Inventory) -> None:
     twins = {f"{path}.jpg": tagged(1, 0.99) for path in "abc"}
     scan(inventory, twins, BUNDLED)
@@ -342,6 +387,17 @@ def test_what_was_proven_of_pictures_prepared_otherwise_proves_nothing(
     drawn = inventory.draw_audit(20, "anna")
     assert drawn is not None
     assert drawn.id != audit.id  # ten of that one still wait, and would tell nothing
+
+
+def test_who_was_asked_in_audits_alone_is_told_apart(shelf: Inventory) -> None:
+    shelf.decide_all([(say(digest_of(250), "Bag"), "")], reviewer="a", source="x")
+    answer_audit(shelf, shelf.draw_audit(10, "anna"))
+
+    found = shelf.reviews()
+
+    assert len(found.reviewed) == 11
+    assert len(found.audited) == 10
+    assert digest_of(250) not in found.audited
 
 
 def test_an_audit_of_the_network_before_is_not_gone_on_with(shelf: Inventory) -> None:
@@ -436,7 +492,8 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     assert "The certificate of before is withdrawn" in withdrawn.stdout
     assert "contradicting decisions: none counts as right" in withdrawn.stdout
     with Inventory(tagger.db) as inventory:
-        assert inventory.policies()[card.name] == card.policy
+        # All are one tag at one confidence, which no set that is known has.
+        assert inventory.policies()[card.name] == tightened(card.policy)
 
 
 def with_other(said: Prediction) -> Prediction:
@@ -489,8 +546,8 @@ def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
         files={**card.files, KERAS_FILE: NETWORK.digest},
     )
 
-    assert as_of_now(shelf, known, card) == known
-    now = as_of_now(shelf, known, ours)
+    assert as_of_now(shelf, known, card, BUNDLED) == known
+    now = as_of_now(shelf, known, ours, BUNDLED)
 
     assert known.audited_since == 200
     assert now.waits
@@ -499,7 +556,7 @@ def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
     shelf.keep_certificate(now.certificate)
     after = shelf.assurance()
     assert after is not None
-    assert not as_of_now(shelf, after, ours).waits
+    assert not as_of_now(shelf, after, ours, BUNDLED).waits
     assert lines(shelf)[1].startswith("Certified on ")
 
 

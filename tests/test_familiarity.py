@@ -15,7 +15,6 @@ from tagger.caution import LIMIT, Caution, tightened
 from tagger.errors import ModelError
 from tagger.familiarity import (
     FAR,
-    LEAST,
     Familiar,
     familiar,
     packed,
@@ -23,7 +22,7 @@ from tagger.familiarity import (
     shift_of,
 )
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, Policy
+from tagger.records import FASHION_LABELS, LEAST_PICTURES, Policy
 from tagger.scan import scan
 
 LABELS = ("Shirt", "Coat", "Bag", "other")
@@ -70,9 +69,9 @@ def test_pictures_of_no_known_set_are_not(known: Familiar) -> None:
 def test_what_cannot_be_compared_is_far_and_few_pictures_tell_nothing() -> None:
     coats = familiar({"coats": pictures(200, 3, tags=(1,))}, LABELS)
 
-    assert shift_of(pictures(LEAST, 4, tags=(0,)), coats) == FAR
-    assert shift_of(pictures(LEAST - 1, 4), coats) is None
-    assert shift_of(pictures(LEAST, 4), familiar({}, LABELS)) == FAR
+    assert shift_of(pictures(LEAST_PICTURES, 4, tags=(0,)), coats) == FAR
+    assert shift_of(pictures(LEAST_PICTURES - 1, 4), coats) is None
+    assert shift_of(pictures(LEAST_PICTURES, 4), familiar({}, LABELS)) == FAR
 
 
 def test_what_a_network_knows_survives_its_file(
@@ -129,7 +128,16 @@ def test_caution_waits_for_a_measure_and_for_a_network_that_has_one() -> None:
     assert ours.policy(policy, LIMIT) == policy
     assert ours.policy(policy, LIMIT + 0.1) == Policy(0.99)
     assert Caution(None).policy(policy, FAR) == policy
-    assert Caution(None).shift(pictures(99, 1)) is None
+    assert Caution(None).shift(pictures(99, 1).tolist()) is None
+
+
+def test_what_is_certified_alone_holds_and_who_only_measures_tightens_nothing() -> None:
+    policy, path = Policy(0.96, tags={"Coat": 0.98}), Path("familiar.json")
+    some = Caution(path, certified={"Bag": 0.8, "Coat": 0.9})
+
+    assert some.policy(policy, FAR) == Policy(0.99, tags={"Bag": 0.8, "Coat": 0.9})
+    assert some.policy(policy, None) == Policy(0.96, tags={"Bag": 0.8, "Coat": 0.9})
+    assert Caution(path, measures_only=True).policy(policy, FAR) == policy
 
 
 def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
@@ -139,7 +147,7 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     classifier: FakeClassifier,
     tmp_path: Path,
 ) -> None:
-    for number in range(LEAST):
+    for number in range(LEAST_PICTURES):
         photo(f"{number}.png", shade=number)
     path = tmp_path / "familiar.json"
     elsewhere = np.full((200, len(FASHION_LABELS)), 0.01, np.float32)
@@ -148,7 +156,7 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     policy = Policy(0.5)
 
     plain = scan([shop], inventory, classifier, policy)
-    photo("one-more.png", shade=99)
+    # Nothing is left to classify, as after a scan that was killed before it measured.
     first = scan([shop], inventory, classifier, policy, caution=Caution(path))
     second = scan([shop], inventory, classifier, policy, caution=Caution(path))
 

@@ -30,9 +30,17 @@ def test_what_is_accepted_meets_the_policy(
 ) -> None:
     verdict = decide(prediction(confidence, margin), Policy(threshold, least_margin))
 
-    meets = confidence >= threshold and margin >= least_margin
+    meets = threshold < 1 and confidence >= threshold and margin >= least_margin
     assert verdict.flagged != meets
     assert bool(verdict.reason) == verdict.flagged
+
+
+def test_a_threshold_of_one_accepts_nothing_however_sure_a_network_is() -> None:
+    policy = Policy(0.5, tags={"Shirt": 1.0})
+
+    verdict = decide(prediction(1.0, 1.0), policy)
+
+    assert verdict.reason == "unsure: Shirt 1.00, Coat 0.00 (always asked about)"
 
 
 @given(
@@ -62,9 +70,9 @@ def test_the_reason_names_both_candidates() -> None:
 
 
 def test_what_falls_short_is_never_shown_as_if_it_did_not() -> None:
-    verdict = decide(prediction(0.9999, 0.9), Policy(1.0))
+    verdict = decide(prediction(0.9899, 0.9), Policy(0.99))
 
-    assert verdict.reason == "unsure: Shirt 0.99, Coat 0.09 (needs 1.00)"
+    assert verdict.reason == "unsure: Shirt 0.98, Coat 0.08 (needs 0.99)"
 
 
 @given(st.lists(st.lists(shares, min_size=10, max_size=10), max_size=5))

@@ -1,9 +1,11 @@
 """The review queue in the inventory: order, leases, conflicts, undo, audits."""
 
 import hashlib
+import os
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -126,6 +128,18 @@ def test_every_order_hands_out_everything_once(
         assert len(found) == opened.left() == (18 if wanted.everything else 12)
     assert found == sorted(found, key=key)
     assert len({item.digest for item in found}) == len(found)
+
+
+@pytest.mark.parametrize("selection", [Selection(), EVERYTHING])
+def test_names_that_are_no_text_are_handed_out_in_the_order_of_paths(
+    inventory: Inventory, selection: Selection
+) -> None:
+    names = [os.fsdecode(b"caf\xe9-%d.jpg" % n) for n in range(6)]
+    record(inventory, {name: tagged(n, 0.3) for n, name in enumerate(names)})
+    wanted = replace(selection, order=Order.PATH)
+
+    with inventory.reviewing("anna", wanted) as opened:
+        assert [item.path for item in everything(opened, 2)] == names
 
 
 def test_the_end_is_told_and_the_next_call_begins_anew(shelf: Inventory) -> None:

@@ -258,6 +258,23 @@ def test_a_file_that_moved_out_of_an_emptied_root_has_moved(
     }
 
 
+def test_a_root_that_all_has_moved_out_of_is_a_doubt_and_no_slip_of_the_pen(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    photo("here/a.png")
+    photo("disk/b.png", shade=90)
+    run(shop / "here", shop / "disk")
+    (shop / "disk" / "b.png").rename(shop / "here" / "b.png")
+    (shop / "disk").rmdir()
+    assert run(shop / "here", shop / "disk").moved == 1
+    photo("here/c.png", shade=200)
+
+    summary = run(shop / "here", shop / "disk")
+
+    assert summary.new == 1
+    assert summary.doubted == (str(shop / "disk"),)
+
+
 def test_a_missing_folder_stops_the_scan_before_it_begins(
     run: Scan, photo: Photo, shop: Path, inventory: Inventory
 ) -> None:
@@ -328,6 +345,41 @@ def test_what_is_left_out_is_ignored_and_comes_back(
     run()
     assert lasting(inventory) == before
     assert run(exclude=("thumbs",)).ignored == 1
+
+
+def test_a_picture_that_is_replaced_while_it_is_left_out_is_read_when_it_is_back(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png", shade=90)
+    photo("b.png")
+    run()
+    photo("b.png", shade=200)
+    replaced = by_path(inventory)["b.png"]
+
+    run(exclude=("b.png",))
+    run(include=("a*",))
+
+    assert run().changed == 1
+    assert by_path(inventory)["b.png"].digest != replaced.digest
+
+
+def test_a_picture_that_is_replaced_and_then_away_for_a_night_is_read(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("a.png", shade=90)
+    path = photo("b.png")
+    run()
+    former = by_path(inventory)["b.png"]
+    photo("b.png", shade=200)
+    os.utime(path)  # a moment ago: not settled
+    assert run(settle=600.0).unsettled == 1
+    path.rename(shop.parent / "away.png")
+    assert run(settle=0.0).missing == 1
+    (shop.parent / "away.png").rename(path)
+
+    run()
+
+    assert by_path(inventory)["b.png"].digest != former.digest
 
 
 def test_a_note_about_what_is_not_read_goes_with_it(

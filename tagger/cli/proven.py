@@ -20,9 +20,14 @@ def assured(inventory: "Inventory") -> "Assurance | None":
     known = inventory.assurance()
     if known is None or not known.audited_since:
         return known
+    from tagger.caution import Caution
     from tagger.proof import as_of_now
 
     with suppress(ModelError):  # the network is gone: what was certified is told
         network = bundle_in_force(inventory.path, inventory.adaptations())
-        return as_of_now(inventory, known, network.card)
+        card = network.card
+        careful = Caution(network.familiar_file).policy(
+            card.policy, inventory.shift(card.digest)
+        )
+        return as_of_now(inventory, known, card, careful)
     return known

@@ -121,9 +121,12 @@ def scan(
             caution = Caution(bundle.familiar_file)
             if threshold is not None:
                 policy = replace(policy, threshold=threshold, tags={})
-                caution = scanning.TAKEN_AS_IT_IS
+                caution = replace(caution, measures_only=True)
+            elif certificate and certificate.joint:
+                policy = certificate.policy or policy
+                caution = replace(caution, measures_only=True)
             elif certificate and certificate.policy:
-                policy, caution = certificate.policy, scanning.TAKEN_AS_IT_IS
+                caution = replace(caution, certified=certificate.alone)
             telling.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:

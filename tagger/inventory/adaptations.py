@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from tagger.inventory import audits
 from tagger.inventory.rows import in_parts, insert_one, now
 from tagger.inventory.tables import (
     ADAPTATION,
@@ -31,6 +32,7 @@ def reviews(connection: Connection) -> Reviews:
     """
     standing: dict[str, dict[str, Any]] = defaultdict(dict)
     prepared: dict[str, tuple[bytes, str]] = {}
+    asked: set[str] = set()
     query = (
         select(DECISION)
         .where(DECISION.c.undone_at.is_(None))
@@ -41,6 +43,8 @@ def reviews(connection: Connection) -> Reviews:
         said = standing[row["digest"]]
         said.pop(row["reviewer"], None)  # the last that is put in is in force
         said[row["reviewer"]] = label
+        if row["source"] != audits.SOURCE:
+            asked.add(row["digest"])
         if row["prepared"] is not None:
             prepared[row["digest"]] = row["prepared"], row["preparing"]
     agreed = {
@@ -62,6 +66,7 @@ def reviews(connection: Connection) -> Reviews:
         contradicted=tuple(standing.keys() - agreed.keys()),
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
         waiting=_waiting(connection),
+        audited=frozenset(agreed.keys() - asked),
     )
 
 

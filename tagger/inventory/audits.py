@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from tagger.inventory.rows import insert_one, now
 from tagger.inventory.tables import (
+    ADAPTATION,
     AUDIT,
     DECISION,
     IMAGE,
@@ -33,6 +34,9 @@ from tagger.inventory.tables import (
     SAMPLED,
 )
 from tagger.records import PREPARING, AuditResult, Policy, State
+
+SOURCE: Final = "audit"
+"""Source of decisions that were given blind."""
 
 _AGAIN_ONE_IN: Final = 10
 """Of the pictures drawn that had been decided, one in so many is asked about again,
@@ -165,15 +169,19 @@ def there(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
 def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a person had said something of these bytes before a network came here.
 
-    Then it may have learnt them, and its being right about them proves nothing.
+    Then it may have learnt them, and its being right about them proves nothing. A clock
+    may have been wrong: what was there when it learnt was there, whatever its date.
     """
     former = DECISION.alias()
+    came = select(func.min(POLICY.c.since)).where(POLICY.c.model_id == model_id)
+    itself = select(MODEL.c.digest).where(MODEL.c.id == model_id)
+    newest = select(func.max(ADAPTATION.c.newest_decision_id)).where(
+        ADAPTATION.c.digest == itself.scalar_subquery()
+    )
     return exists().where(
         former.c.digest == digest,
-        former.c.decided_at
-        < select(func.min(POLICY.c.since))
-        .where(POLICY.c.model_id == model_id)
-        .scalar_subquery(),
+        (former.c.decided_at < came.scalar_subquery())
+        | (former.c.id <= func.coalesce(newest.scalar_subquery(), 0)),
     )
 
 

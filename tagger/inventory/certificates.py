@@ -48,9 +48,6 @@ from tagger.records import (
     Testimony,
 )
 
-_AUDIT = "audit"
-"""Source of decisions that were given blind."""
-
 _MOST_CONFUSED = 5
 
 _COIN = 0.5
@@ -215,7 +212,7 @@ def _measures(one: AuditedAnswer, policy: Policy) -> bool:
 
 def _audited_since(connection: Connection, certificate: Certificate | None) -> int:
     query = select(func.count()).where(
-        DECISION.c.source == _AUDIT, DECISION.c.undone_at.is_(None)
+        DECISION.c.source == audits.SOURCE, DECISION.c.undone_at.is_(None)
     )
     if certificate is not None:
         query = query.where(DECISION.c.decided_at > certificate.made_at)
@@ -315,7 +312,7 @@ class _Drawn:
                 continue
             if found is None and not row["there"]:
                 continue
-            if found is not None and found.source != _AUDIT:
+            if found is not None and found.source != audits.SOURCE:
                 self.from_queue.add(row["digest"])
             self.answers.append(self._read(row, found))
 
@@ -327,7 +324,8 @@ class _Drawn:
         asked = [
             n
             for n, row in enumerate(sample)
-            if (found := self._answer(row)) is not None and found.source == _AUDIT
+            if (found := self._answer(row)) is not None
+            and found.source == audits.SOURCE
         ]
         return asked[-1] + 1 if asked else 0
 
@@ -392,7 +390,7 @@ def _contradicted(said: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
         )
         if any(
             earlier.answer.tag != later.answer.tag
-            and (earlier.reviewer != later.reviewer or later.source == _AUDIT)
+            and (earlier.reviewer != later.reviewer or later.source == audits.SOURCE)
             for earlier, later in pairs
         ):
             yield digest
@@ -418,7 +416,7 @@ def _agreements(said: Mapping[str, Sequence[Decision]]) -> list[Agreement]:
     for decisions in said.values():
         former: dict[str, str | None] = {}
         for one in decisions:
-            if one.reviewer in former and one.source == _AUDIT:
+            if one.reviewer in former and one.source == audits.SOURCE:
                 again[one.reviewer] += 1
                 same[one.reviewer] += former[one.reviewer] == one.answer.tag
             former[one.reviewer] = one.answer.tag

@@ -58,13 +58,15 @@ def put_note(connection: Connection, note: Note) -> None:
     )
 
 
-def undo(connection: Connection, ids: Sequence[int]) -> None:
-    """Take decisions back; what was in force before them is in force again.
+def undo(
+    connection: Connection, ids: Sequence[int], at: datetime | None = None
+) -> None:
+    """Take decisions back, now or `at`; what was in force before them is again.
 
     An audit's sample forgets that it was answered by them.
     """
     standing = DECISION.c.id.in_(ids) & DECISION.c.undone_at.is_(None)
-    connection.execute(update(DECISION).where(standing).values(undone_at=now()))
+    connection.execute(update(DECISION).where(standing).values(undone_at=at or now()))
     connection.execute(
         update(SAMPLED).where(SAMPLED.c.decision_id.in_(ids)).values(decision_id=None)
     )
@@ -181,8 +183,7 @@ def merge(connection: Connection, records: Iterable[Decision | Note]) -> Merged:
                 older, newer = sorted((before, record), key=lambda d: d.decided_at)
                 conflicts.append((newer, older))
         elif record.undone_at and not twin.undone_at:
-            taken_back = update(DECISION).where(DECISION.c.id == twin.id)
-            connection.execute(taken_back.values(undone_at=record.undone_at))
+            undo(connection, [twin.id], record.undone_at)
             tally["taken_back"] += 1
         else:
             tally["known"] += 1

@@ -6,7 +6,16 @@ connection; whoever calls them opens the transaction.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, distinct, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    distinct,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
@@ -58,7 +67,11 @@ class Rows:
         if len(self.key) == 1:
             (key,) = self.key
             return and_(key < after[0] if self.falling else key > after[0])
-        return tuple_(*self.key) > tuple_(*after)
+        # By the columns' own types: a path may have bytes that are no text.
+        last = (
+            literal(value, key.type) for key, value in zip(self.key, after, strict=True)
+        )
+        return tuple_(*self.key) > tuple_(*last)
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
         raise NotImplementedError

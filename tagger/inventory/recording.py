@@ -288,21 +288,28 @@ class Recording:
         skipped: Sequence[SkippedFile],
         known: Mapping[str, KnownFile],
     ) -> None:
-        """Write paths that are not read, with the state and reason of each."""
+        """Write paths that are not read, with the state and reason of each.
+
+        Where the bytes were once read, their size and time stay: they are what says,
+        when the path is looked at again, whether these are still the bytes.
+        """
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
-            rows = [
-                {
+            read, unread = [], []
+            for entry in skipped:
+                row = {
                     "root_id": root_id,
                     "path": entry.path,
                     "state": entry.state,
                     "reason": entry.reason,
-                    "size": entry.stamp and entry.stamp.size,
-                    "mtime_ns": entry.stamp and entry.stamp.mtime_ns,
                 }
-                for entry in skipped
-            ]
-            self._put_images(connection, rows)
+                if entry.path in known and known[entry.path].digest is not None:
+                    read.append(row)
+                else:
+                    unread.append(row | _stamped(entry.stamp))
+            for rows in (read, unread):
+                if rows:
+                    self._put_images(connection, rows)
             self._tell(
                 connection,
                 [
@@ -639,6 +646,11 @@ def _columns(
         "height": result.image.height,
         "format": result.image.format,
     }
+
+
+def _stamped(stamp: FileStamp | None) -> dict[str, Any]:
+    size, mtime_ns = stamp or (None, None)
+    return {"size": size, "mtime_ns": mtime_ns}
 
 
 def _what_changed(

@@ -439,10 +439,14 @@ class Inventory:
         return network_file_system(self.path)
 
     def knows(self, root: Path, folder: str = "") -> bool:
-        """Whether anything is known of a root, or of a folder in it."""
+        """Whether a root was ever scanned, or anything is known of a folder in it."""
         query = select(IMAGE.c.id).join(ROOT).where(ROOT.c.path == str(root))
+        if not folder:  # what lay there may all have moved
+            query = select(ROOT.c.id).where(ROOT.c.path == str(root))
         with self._database.reading() as connection:
-            return connection.scalar(query.where(within(folder)).limit(1)) is not None
+            if folder:
+                query = query.where(within(folder))
+            return connection.scalar(query.limit(1)) is not None
 
     def move_root(self, old: Path, new: Path) -> int:
         """Say that a root is at another place now; return how many items it has.
