@@ -256,7 +256,8 @@ def folds_of(groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int6
     if len(sizes) < folds:
         raise DataError(
             f"{len(sizes)} groups of pictures cannot be split {folds} ways: "
-            "more answers are needed"
+            "more answers are needed, about other products (what names a product is in "
+            "'tagger roots list')"
         )
     full = np.zeros(folds, np.int64)
     fold = np.empty(len(sizes), np.int64)

@@ -113,6 +113,11 @@ def find_bundle(name_or_folder: str) -> Bundle:
     folder = Path(name_or_folder)
     if folder.name == name_or_folder and not (folder / CARD_FILE).is_file():
         folder = named_folder(name_or_folder)
+    if not folder.is_dir():
+        raise ModelError(
+            f"there is no network {name_or_folder}: 'tagger model list' shows which "
+            "there are; a folder works, too"
+        )
     return load_bundle(folder)
 
 

@@ -127,10 +127,11 @@ def _check_shape(bundle: Bundle, shape: Sequence[int]) -> None:
 
 def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-    import numpy as np  # noqa: PLC0415
+    with native_errors_silenced():  # TensorFlow tells how it was built
+        import keras
+        import numpy as np  # noqa: PLC0415
 
-    network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
+        network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
     _check_shape(bundle, network.input_shape)
 
     def forward(chunk: "NDArray[np.float32]") -> "NDArray[np.float32]":

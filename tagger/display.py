@@ -134,6 +134,9 @@ def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> Rendera
             Text(f"{root.items:,} items"),
             Text(seen, style="dim"),
             Text("" if there[root.path] else "not there", style="red"),
+            Text(
+                f"items by {printable(root.item_pattern)}" if root.item_pattern else ""
+            ),
         )
     return table if roots else Text("No scan yet", style="dim")
 

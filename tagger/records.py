@@ -416,11 +416,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class RootRecord:
-    """A scanned folder: its items, and when a scan last saw it whole (UTC)."""
+    """A scanned folder: its items, and when a scan last saw it whole (UTC).
+
+    `item_pattern` is the one by which its paths name their products, if any.
+    """
 
     path: str
     items: int
     scanned_at: datetime | None
+    item_pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,6 +523,11 @@ class Selection:
     since: datetime | None = None
     everything: bool = False
     audit_id: int | None = None
+
+    @property
+    def whole_queue(self) -> bool:
+        """Whether it is all that waits for a person, in whichever order."""
+        return self == Selection(order=self.order)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,12 @@ def test_a_product_is_one_row_and_its_pattern_is_kept(tagger: Tagger) -> None:
     assert again.stdout == first.stdout
     chosen = tagger("export", "--by-item", "--where", "photographs > 1", "-f", "jsonl")
     assert json.loads(chosen.stdout)["item"] == "p"
+    listed = json.loads(tagger("roots", "list", "--json").stdout)
+    assert listed["item_pattern"] == pattern
+    assert "items by (?P<item>" in tagger("roots", "list").stdout
+    forgotten = refused(tagger, "export", "--by-item", "--item-pattern", "", status=2)
+    assert "say how a path names its item" in forgotten
+    assert json.loads(tagger("roots", "list", "--json").stdout)["item_pattern"] is None
 
 
 def edit(tagger: Tagger, **tags: str) -> Path:

@@ -150,6 +150,7 @@ def test_an_audit_tells_how_often_what_is_accepted_is_right(
         r"\(95 % interval 40.9 % to 92.9 %, Wilson\)",
         told,
     )
+    assert "in reviews" not in told  # for nobody chose what was looked at
 
 
 def test_what_the_last_run_read_is_compared_with_the_month_before(

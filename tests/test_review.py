@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from textual.pilot import Pilot
 from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
 from tagger.records import (
+    OTHER,
     Adaptation,
+    Answer,
     Decision,
     DecisionKind,
     Note,
@@ -38,11 +41,12 @@ from tagger.records import (
     Selection,
 )
 from tagger.review.app import ReviewApp, ReviewScreen
+from tagger.review.ending import ending
 from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
 from tagger.review.plain import PlainReview
 from tagger.review.screens import ContactSheet, EndScreen
 from tagger.review.sitting import Sitting, sitting
-from tagger.review.tally import remaining
+from tagger.review.tally import Tally, remaining
 from tagger.scan import scan
 
 EVERY_FLAGGED = Selection()
@@ -367,6 +371,43 @@ def test_a_photograph_made_smaller_keeps_its_fingerprint(photo: Photo) -> None:
 def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) -> None:
     found = wilson(right, of)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"left": 9}, "9 still wait for a person."),
+        ({"left": 9, "whole": False}, "9 of these are left."),
+        ({"left": 0, "whole": False}, "Nothing is left to review."),
+        ({"left": None}, ""),
+    ],
+)
+def test_the_end_tells_what_is_left_of_what_was_gone_through(
+    told: dict[str, Any], said: str
+) -> None:
+    summary = Tally(0.0).summary(skipped=0, now=1.0)
+    console = Console(file=io.StringIO(), width=80)
+
+    console.print(ending(summary, **told))
+
+    assert console.file.getvalue().splitlines()[2:] == [said]  # type: ignore[attr-defined]
+
+
+def test_who_shares_the_machines_doubt_agrees_with_it(queue: Inventory) -> None:
+    with queue.reviewing("anna", Selection()) as opened:
+        (item,) = opened.take(1, without=())
+    doubted = replace(item, confidence=0.1, probabilities={OTHER: 0.8, item.tag: 0.1})
+    nothing = Answer(item.digest, DecisionKind.NOT_CATALOGUE, None)
+    tally = Tally(0.0)
+
+    tally.add(doubted, nothing, 1.0)
+    tally.add(replace(doubted, probabilities={item.tag: 0.1}), nothing, 2.0)
+    found = tally.summary(skipped=0, now=3.0)
+
+    assert (found.decided, found.right) == (2, 1)
+    assert found.confusions == {(item.tag, "not a catalogue item"): 1}
+    tally.take_away(doubted, nothing)
+    assert tally.right == 0
 
 
 def test_the_time_left_in_words() -> None:

@@ -307,9 +307,14 @@ def test_undo_brings_back_what_was_before(shelf: Inventory) -> None:
         def tag() -> str | None:
             return next(o.tag for o in shelf.items() if o.digest == item.digest)
 
+        def changed() -> datetime:
+            return next(o.updated_at for o in shelf.items() if o.digest == item.digest)
+
         assert tag() == "Bag"
+        decided = changed()
         anna.undo(second)
         assert tag() == "Coat"
+        assert changed() > decided  # or nobody who asks for what changed would see it
         assert anna.left() == 11
         anna.undo(first)
         assert tag() == item.tag

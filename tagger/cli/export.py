@@ -106,7 +106,7 @@ def export(
             "--item-pattern",
             metavar="REGEX",
             help=r"How a path names its item: '(?P<item>[^_/]+)_\d+\.jpg'. Kept for "
-            "the scanned folders, or those of --root.",
+            "the scanned folders, or those of --root; '' forgets it.",
             show_default="the one kept",
             rich_help_panel=_BY_ITEM,
         ),
@@ -124,7 +124,7 @@ def export(
 
     if by_item and (changed or since):
         raise RequestError("--by-item joins whole items: leave --changed and --since")
-    if item_pattern and not by_item:
+    if item_pattern is not None and not by_item:
         raise RequestError("--item-pattern goes with --by-item")
     chosen_format = format_of(output, as_format)
     every = PRODUCT_COLUMNS if by_item else COLUMNS
@@ -176,8 +176,9 @@ def _products(
     from tagger.errors import RequestError
 
     if pattern is not None:
-        products.item_pattern(pattern)
-        inventory.set_item_pattern(roots or inventory.roots(), pattern)
+        if pattern:
+            products.item_pattern(pattern)
+        inventory.set_item_pattern(roots or inventory.roots(), pattern or None)
     kept = inventory.item_patterns()
     if not kept:
         raise RequestError(

@@ -158,6 +158,10 @@ class Lines(Journal):
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
+        if summary.unsettled:
+            self._say(
+                "unsettled", "what is unsettled was just changed: scan again later"
+            )
         waiting = f"{summary.flagged:,} waiting for review"
         stand = (
             f"{summary.tagged:,} tagged, {waiting}, {summary.unreadable:,} unreadable"

@@ -250,7 +250,9 @@ def _tell_end(begun: "Sitting") -> None:
     """Print how the sitting went, where a person will find it after the screen."""
     from tagger.review.ending import ending
 
-    told = ending(begun.summary(), left=begun.waiting, audit=begun.audit())
+    told = ending(
+        begun.summary(), left=begun.waiting, whole=begun.whole, audit=begun.audit()
+    )
     options.console().print()
     options.console().print(told)
 

@@ -63,9 +63,14 @@ def undo(
 ) -> None:
     """Take decisions back, now or `at`; what was in force before them is again.
 
-    An audit's sample forgets that it was answered by them.
+    An audit's sample forgets that it was answered by them. The rows of their pictures
+    have changed: who asks for what changed of late must see it.
     """
     standing = DECISION.c.id.in_(ids) & DECISION.c.undone_at.is_(None)
+    about = select(DECISION.c.digest).where(standing)
+    connection.execute(
+        update(IMAGE).where(IMAGE.c.digest.in_(about)).values(updated_at=now())
+    )
     connection.execute(update(DECISION).where(standing).values(undone_at=at or now()))
     connection.execute(
         update(SAMPLED).where(SAMPLED.c.decision_id.in_(ids)).values(decision_id=None)

@@ -60,6 +60,8 @@ def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
     try:
         lock.acquire(timeout=max(wait, _PATIENCE), poll_interval=_POLL)
     except Timeout as error:
+        if not _path(database).exists():  # no lock can be made there, so none is held
+            raise _unlockable(database, error) from error
         holder = _read(database)
         raise LockedError(
             f"another scan is writing to {database} ({holder or 'holder unknown'}): "
@@ -140,7 +142,8 @@ def _parse(note: bytes) -> Holder | None:
 
 
 def _unlockable(database: Path, error: OSError) -> InventoryError:
+    why = error.strerror or "no lock can be made there"
     return InventoryError(
-        f"cannot lock {database} ({error.strerror}): its folder must be writable and "
+        f"cannot lock {database} ({why}): its folder must be writable and "
         "on a local disk; check its permissions"
     )

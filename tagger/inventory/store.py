@@ -366,8 +366,8 @@ class Inventory:
         with self._database.reading() as connection:
             return {row.path: row.item_pattern for row in connection.execute(query)}
 
-    def set_item_pattern(self, roots: Sequence[str], pattern: str) -> None:
-        """Keep the pattern by which the paths of roots name their items."""
+    def set_item_pattern(self, roots: Sequence[str], pattern: str | None) -> None:
+        """Keep the pattern by which the paths of roots name their items, or none."""
         with self._database.writing() as connection:
             connection.execute(
                 update(ROOT).where(ROOT.c.path.in_(roots)).values(item_pattern=pattern)
@@ -492,6 +492,7 @@ class Inventory:
                 ROOT.c.path,
                 func.coalesce(func.sum(COUNTED.c.number), 0),
                 ROOT.c.scanned_at,
+                ROOT.c.item_pattern,
             )
             .outerjoin(COUNTED, COUNTED.c.root_id == ROOT.c.id)
             .group_by(ROOT.c.id)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, case, cast, func, select
+from sqlalchemy import Connection, Integer, case, cast, exists, func, select
 
 from tagger.inventory import adaptations, audits
 from tagger.inventory.rows import item, run_record, tallies_by_root
-from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN, VIEW
+from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN, SAMPLED, VIEW
 from tagger.records import (
     Adaptation,
     AuditResult,
@@ -39,13 +39,15 @@ class Judgement:
     """How often a person said `person` where the machine had said `machine`.
 
     `person` is None for "no catalogue item"; `accepted` whether the policy in force
-    accepts what the machine said. Bytes are counted once, however many paths they have.
+    accepts what the machine said, `audited` whether an audit asked. Bytes are counted
+    once, however many paths they have.
     """
 
     machine: str
     person: str | None
     accepted: bool
     count: int
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,22 +157,21 @@ def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
 
 
 def _judgements(connection: Connection) -> tuple[Judgement, ...]:
+    audited = exists().where(
+        SAMPLED.c.digest == IMAGE.c.digest, SAMPLED.c.decision_id.is_not(None)
+    )
+    kinds = (VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged, audited)
     rows = connection.execute(
-        select(
-            VIEW.c.machine_tag,
-            VIEW.c.tag,
-            IMAGE.c.flagged,
-            func.count(VIEW.c.digest.distinct()),
-        )
+        select(*kinds, func.count(VIEW.c.digest.distinct()))
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .where(VIEW.c.decided_by == DecidedBy.PERSON, VIEW.c.machine_tag.is_not(None))
-        .group_by(VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged)
-        .order_by(VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged)
+        .group_by(*kinds)
+        .order_by(*kinds)
     )
     return tuple(
-        Judgement(machine, person, not flagged, number)
-        for machine, person, flagged, number in rows
+        Judgement(machine, person, not flagged, number, bool(asked))
+        for machine, person, flagged, asked, number in rows
     )
 
 

@@ -275,7 +275,7 @@ def _precisions(found: Overview) -> list[Precision]:
         for audit in found.audits
         if audit.answered and audit.of_accepted
     ]
-    accepted = [one for one in found.judgements if one.accepted]
+    accepted = [one for one in found.judgements if one.accepted and not one.audited]
     right = sum(one.count for one in accepted if one.person == one.machine)
     of = sum(one.count for one in accepted)
     seen = [Precision("reviews", wilson(right, of), by_chance=False)] if of else []

@@ -13,9 +13,16 @@ _MOST_PAIRS = 8
 
 
 def ending(
-    summary: Summary, *, left: int | None, audit: AuditResult | None = None
+    summary: Summary,
+    *,
+    left: int | None,
+    whole: bool = True,
+    audit: AuditResult | None = None,
 ) -> RenderableType:
-    """Tell what was decided, how often the machine was right, and what it mistook."""
+    """Tell what was decided, how often the machine was right, and what it mistook.
+
+    `left` is how many are left of what was gone through: the `whole` queue, or some.
+    """
     parts: list[RenderableType] = [Text(_decided(summary), style="bold")]
     if audit is not None:
         parts.append(Text(_audited(audit)))
@@ -23,7 +30,7 @@ def ending(
         parts.append(Text(_machine(summary)))
     if summary.confusions:
         parts += [Text(), _pairs(summary)]
-    parts += [Text(), Text(_rest(summary, left, "answer" if audit else "review"))]
+    parts += [Text(), Text(_rest(summary, left, whole=whole, audit=audit))]
     return Group(*parts)
 
 
@@ -73,14 +80,19 @@ def _pairs(summary: Summary) -> Table:
     return table
 
 
-def _rest(summary: Summary, left: int | None, work: str) -> str:
+def _rest(
+    summary: Summary, left: int | None, *, whole: bool, audit: AuditResult | None
+) -> str:
     parts = []
     if summary.skipped:
         parts.append(f"{summary.skipped:,} skipped")
     if summary.undone:
         parts.append(f"{summary.undone:,} taken back")
     if left:
-        parts.append(f"{left:,} still wait for a person")
+        still = "still wait for a person" if whole else "of these are left"
+        parts.append(
+            f"{left:,} of the audit are left" if audit else f"{left:,} {still}"
+        )
     elif left == 0:
-        parts.append(f"nothing is left to {work}")
+        parts.append(f"nothing is left to {'answer' if audit else 'review'}")
     return "; ".join(parts).capitalize() + "." if parts else ""

@@ -411,7 +411,12 @@ class EndScreen(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """Lay the box out."""
         sitting = self._sitting
-        told = ending(sitting.summary(), left=sitting.waiting, audit=sitting.audit())
+        told = ending(
+            sitting.summary(),
+            left=sitting.waiting,
+            whole=sitting.whole,
+            audit=sitting.audit(),
+        )
         keys = ["q leave"]
         if sitting.can_undo:
             keys.insert(0, "u take the last one back")

@@ -63,6 +63,7 @@ class Sitting:
     ) -> None:
         self.reviewer = reviewing.reviewer
         self.blind = reviewing.selection.audit_id is not None
+        self.whole = redo is None and reviewing.selection.whole_queue
         self.current: Shown | None = None
         self._reviewing = reviewing
         self._own_tags = reviewing.own_tags()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from tagger.records import Answer, Waiting
+from tagger.records import OTHER, Answer, Waiting
 
 NOT_CATALOGUE: Final = "not a catalogue item"
 """What is written where a tag would stand."""
@@ -50,7 +50,7 @@ class Tally:
     def add(self, item: Waiting, answer: Answer, moment: float) -> None:
         """Count a decision."""
         self.decided += 1
-        if answer.tag == item.tag:
+        if _agree(item, answer):
             self.right += 1
         else:
             self.confusions[item.tag, answer.tag or NOT_CATALOGUE] += 1
@@ -60,7 +60,7 @@ class Tally:
         """Take a decision out of the count."""
         self.decided -= 1
         self.undone += 1
-        if answer.tag == item.tag:
+        if _agree(item, answer):
             self.right -= 1
         else:
             self.confusions[item.tag, answer.tag or NOT_CATALOGUE] -= 1
@@ -87,6 +87,13 @@ class Tally:
                 pair: count for pair, count in self.confusions.most_common() if count
             },
         )
+
+
+def _agree(item: Waiting, answer: Answer) -> bool:
+    """Whether a person said what the machine had, its doubt of any tag included."""
+    if answer.tag is None:
+        return item.probabilities.get(OTHER, 0.0) > item.confidence
+    return answer.tag == item.tag
 
 
 def remaining(left: int, per_minute: float) -> str:
