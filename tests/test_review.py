@@ -298,7 +298,9 @@ def test_an_audit_is_blind(inventory: Inventory, shop: Path, photo: Photo) -> No
 
 def test_groups_share_an_answer(queue: Inventory) -> None:
     with sit(queue, pattern=item_pattern(r"(\d)\.png")) as begun:
+        assert "is found yet" in begun.none_alike()  # not "there is none"
         wait_for(begun._groups.finished)  # noqa: SLF001
+        assert begun.none_alike().startswith("no other picture")
         begun.advance()
         members = begun.group()
 

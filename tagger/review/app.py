@@ -234,7 +234,7 @@ class ReviewScreen(Screen[None]):
         if not self._ready() or not self._was_seen():
             return
         if not self._sitting.alike():
-            self._tell("no other picture that waits is known to look like this one")
+            self._tell(self._sitting.none_alike())
             return
         self._tell("gathering what looks alike…")
         self._work(self._sitting.group, then=self._show_group, repaint=False)

@@ -193,7 +193,7 @@ class PlainReview:
     def _group(self) -> None:
         members = self._patiently(self._sitting.group)
         if len(members) < 2:  # noqa: PLR2004  the current one alone
-            self._say("no other picture that waits looks like this one")
+            self._say(self._sitting.none_alike())
             return
         for member in members:
             machine = f"{member.item.tag} {share(member.item.confidence)}"

@@ -246,6 +246,12 @@ class Sitting:
         digests = self._groups.alike(self.current.item.digest)[: GROUP_AT_MOST - 1]
         return [self._groups.path(digest) for digest in digests]
 
+    def none_alike(self) -> str:
+        """Say that no other is known to belong to this item, and if that is all."""
+        if self._groups.finished():
+            return "no other picture that waits looks like this one"
+        return "none that looks like this one is found yet: ask again in a moment"
+
     def group(self) -> list[Shown]:
         """Return the current item and those that belong with it and are free.
 
