@@ -23,18 +23,26 @@ def encodable(text: str) -> str:
     return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
+def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:
+    """Return the nearest of the known names, in any case; empty where none is near.
+
+    Near is at least so `alike`, as `difflib` measures it, from 0 to 1.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  only for who mistyped
+
+    by_case = {known_name.casefold(): known_name for known_name in known}
+    near = get_close_matches(name.casefold(), by_case, n=1, cutoff=alike)
+    return by_case[near[0]] if near else ""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return ": did you mean X?" for the nearest of the known names.
 
     Where none is near they are all named, if there are not too many to read.
     """
-    from difflib import get_close_matches  # noqa: PLC0415  only for who mistyped
-
     names = list(known)
-    by_case = {known_name.casefold(): known_name for known_name in names}
-    near = get_close_matches(name.casefold(), by_case, n=1)
-    if near:
-        return f": did you mean {by_case[near[0]]!r}?"
+    if near := nearest(name, names):
+        return f": did you mean {near!r}?"
     return f": there are {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
 
 

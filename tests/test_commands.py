@@ -452,6 +452,23 @@ def test_every_shell_is_offered_tags(outside: Tagger, shell: str) -> None:
     assert "Bag" not in offered
 
 
+def test_a_variable_that_is_nearly_ours_is_warned_of(tagger: Tagger) -> None:
+    tagger.environment |= {"TAGGER_STATUS_AS_JSON": "1", "TAGGER_HOME": "/"}
+
+    quiet = tagger("status")
+    warned = tagger("status", TAGGER_BD="x", TAGGER_SCAN_TRESHOLD="0.1")
+
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert (warned.returncode, warned.stdout) == (0, quiet.stdout)
+    assert warned.stderr.splitlines() == [
+        "warning: no option reads TAGGER_BD: did you mean TAGGER_DB?",
+        (
+            "warning: no option reads TAGGER_SCAN_TRESHOLD: "
+            "did you mean TAGGER_SCAN_THRESHOLD?"
+        ),
+    ]
+
+
 def test_a_shell_is_offered_columns_roots_runs_and_moments(outside: Tagger) -> None:
     assert "path,tag" in completed(outside, "bash", "tagger export --columns path,ta")
     assert "pictures" in completed(outside, "bash", "tagger export --root /")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tagger import __version__
-from tagger.cli import settings
+from tagger.cli import options, settings
 from tagger.cli.backup import backup
 from tagger.cli.calibrate import calibrate
 from tagger.cli.check import check
@@ -84,6 +84,8 @@ def _globals(
 ) -> None:
     del version
     ctx.default_map = settings.defaults(ctx)
+    for line in settings.misspelt(ctx):
+        options.warn(line)
     if debug:
         os.environ["TAGGER_DEBUG"] = "1"
 

@@ -18,6 +18,12 @@ FILE: Final = "tagger.toml"
 VARIABLE: Final = "TAGGER_CONFIG"
 """Names a file to read instead; where it is empty, none is read."""
 
+_PREFIX: Final = "TAGGER_"
+
+_MISSPELT: Final = 0.85
+"""How alike two names are, 0..1, of which one is meant for the other: TAGGER_BD is 0.89
+like TAGGER_DB, TAGGER_HOME 0.78 like any."""
+
 _NO_SETTINGS: Final = {"help", "version", "install_completion", "show_completion"}
 
 Command = "TyperCommand | TyperGroup"
@@ -42,6 +48,36 @@ def defaults(ctx: "Context") -> dict[str, Any]:
         return {}
     group = ctx.find_root().command
     return _for_group(_read(path), group, _Place(path))
+
+
+def misspelt(ctx: "Context") -> list[str]:
+    """Say of each variable that no option reads which one it nearly names.
+
+    Other programs may have variables that begin as ours do: they are left alone.
+    """
+    ours = sorted(name for name in os.environ if name.startswith(_PREFIX))
+    if not ours:
+        return []
+    from tagger.text import nearest
+
+    known = {VARIABLE, *_variables(ctx.find_root().command, _PREFIX[:-1])}
+    strange = [name for name in ours if name not in known]
+    near = {name: nearest(name, known, alike=_MISSPELT) for name in strange}
+    return [
+        f"no option reads {name}: did you mean {meant}?"
+        for name, meant in near.items()
+        if meant
+    ]
+
+
+def _variables(command: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
+    """Yield the variables that a command and those below it read."""
+    for param in command.params:
+        named = param.envvar or f"{prefix}_{param.name.upper()}"
+        yield from [named] if isinstance(named, str) else named
+    for word, child in getattr(command, "commands", {}).items():
+        below = word.upper().replace("-", "_")
+        yield from _variables(child, f"{prefix}_{below}")
 
 
 class _Place:
