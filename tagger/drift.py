@@ -176,6 +176,8 @@ def _describe(measure: Measure) -> str:
     is_percent = measure.name != "mean confidence"
     shown = "{:.0%}" if is_percent else "{:.2f}"
     value, was = shown.format(measure.value), shown.format(measure.was)
-    verdict = "moved" if measure.moved else "as before"
+    verdict = "as before" if value == was else "not clearly moved"
+    if measure.moved:
+        verdict = "moved"
     of = f"{measure.of} " if measure.of else ""
     return f"{measure.name} {verdict} ({of}{value}, was {was})"
