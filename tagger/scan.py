@@ -389,7 +389,8 @@ def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool
         return True
     if row.state is State.UNREADABLE:
         # Where not even the bytes could be had, a permission was in the way: a change
-        # of that leaves the file's own time as it was.
+        # of that leaves the file's own time as it was. Bytes that were had have a
+        # digest, even those that crashed their decoder.
         return options.retry_errors or row.digest is None
     return not row.current
 

@@ -8,9 +8,11 @@ started when there is work for it, and ends when this process does, however that
 because what it reads from ends then. What it answers is data and is never unpickled.
 """
 
+import hashlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections import deque
@@ -122,14 +124,16 @@ class Workers:
     def _replace(self, ended: "_Worker") -> None:
         """Blame the picture that a worker ended with; give others its other tasks.
 
-        No picture is to blame for one that had not begun.
+        No picture is to blame for one that had not begun. One that is to blame is known
+        by its bytes, or each night would decode it again.
         """
         self._workers.remove(ended)
         reason = ended.end()
         if not ended.tasks:
             return
         if ended.began:
-            ended.tasks.popleft().result = UnreadableImage(reason)
+            task = ended.tasks.popleft()
+            task.result = UnreadableImage(reason, _digest(task.path))
         else:
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
@@ -139,6 +143,20 @@ class Workers:
                 )
         for task in ended.tasks:
             self._hand_out(task)
+
+
+def _digest(path: Path) -> str | None:
+    """Return the digest of a file's bytes, never all of them in memory.
+
+    None where they cannot be had: it was their reading that ended the worker.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 class _Task:

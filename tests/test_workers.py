@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import SAMPLES
+from support import SAMPLES, FakeClassifier
 
 from tagger import workers
 from tagger.errors import WorkerError
-from tagger.images import prepare
-from tagger.records import PreparedImage, UnreadableImage
-from tagger.workers import Workers, _Task, answer
+from tagger.images import digest_of, prepare
+from tagger.inventory import Inventory
+from tagger.records import Policy, PreparedImage, RunSummary, UnreadableImage
+from tagger.scan import ScanOptions, scan
+from tagger.workers import Prepared, Workers, _Task, answer
 
 Hostile = Callable[[str], None]
 
@@ -105,13 +107,56 @@ def test_a_decoder_that_crashes_costs_one_picture(
     with Workers(1) as crew:
         found = list(crew.prepare(paths))
 
-    assert found[1] == UnreadableImage("the decoder crashed")
+    digest = digest_of(paths[1].read_bytes())
+    assert found[1] == UnreadableImage("the decoder crashed", digest)
     assert [isinstance(one, PreparedImage) for one in found] == [
         True,
         False,
         True,
         True,
     ]
+
+
+def test_a_picture_that_ended_its_worker_is_not_decoded_again_every_night(
+    shop: Path,
+    inventory: Inventory,
+    classifier: FakeClassifier,
+    hostile: Hostile,
+) -> None:
+    hostile(HOSTILE)
+    copies(shop, "a.png", "crash.png")
+    asked: list[str] = []
+
+    def night(*, retry_errors: bool = False) -> RunSummary:
+        def prepare_all(paths: Iterable[Path]) -> Iterator[Prepared]:
+            wanted = list(paths)
+            asked.extend(path.name for path in wanted)
+            return crew.prepare(wanted)
+
+        options = ScanOptions(retry_errors=retry_errors)
+        with Workers(1) as crew:
+            return scan(
+                [shop],
+                inventory,
+                classifier,
+                Policy(0.9),
+                options=options,
+                prepare_all=prepare_all,
+            )
+
+    first, second = night(), night()
+    assert (first.unreadable, second.unreadable, second.unchanged) == (1, 1, 2)
+    assert asked == ["a.png", "crash.png"]
+
+    night(retry_errors=True)
+    os.utime(shop / "crash.png", ns=(1, 1))
+    night()
+    assert asked[2:] == ["crash.png", "crash.png"]
+
+
+def test_what_cannot_be_read_here_either_has_no_digest(tmp_path: Path) -> None:
+    assert workers._digest(tmp_path / "gone.png") is None  # noqa: SLF001
+    assert workers._digest(tmp_path) is None  # noqa: SLF001
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer there")
@@ -126,6 +171,7 @@ def test_a_decoder_that_never_ends_costs_one_picture_and_its_time(
 
     assert isinstance(found[0], UnreadableImage)
     assert "takes longer than" in found[0].reason
+    assert found[0].digest == digest_of(paths[0].read_bytes())
     assert isinstance(found[1], PreparedImage)
 
 
