@@ -233,6 +233,28 @@ def test_a_lease_runs_out_and_a_sign_of_life_renews_it(
         assert len(everything(ben)) == 12
 
 
+def test_a_lease_does_not_outlive_a_clock_that_is_set_back(
+    shelf: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    with (
+        shelf.reviewing("anna", Selection()) as anna,
+        shelf.reviewing("ben", Selection()) as ben,
+    ):
+        monkeypatch.setattr(reviewing, "now", lambda: now + timedelta(days=1))
+        hers = anna.take(12, without=())
+        assert len(hers) == 12
+        assert everything(ben) == []
+        monkeypatch.setattr(reviewing, "now", lambda: now)
+        assert len(ben.find(hers[0].path, 1)) == 1
+        anna.renew()
+        assert everything(ben) == []
+
+        monkeypatch.setattr(reviewing, "now", lambda: now - timedelta(days=1))
+        assert len(ben.take_these(item.digest for item in hers)) == 12
+        assert everything(anna) == []
+
+
 def test_leases_are_given_back_at_the_end_of_a_sitting(shelf: Inventory) -> None:
     with shelf.reviewing("anna", Selection()) as anna:
         everything(anna)

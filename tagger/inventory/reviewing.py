@@ -43,6 +43,8 @@ LEASE_MINUTES: Final = 10
 """How long an item stays its reviewer's without a sign of life; a sitting renews its
 leases every minute, so that this runs only after a crash or a dropped line."""
 
+_LEASE = timedelta(minutes=LEASE_MINUTES)
+
 _AT_ONCE = 200
 """Rows fetched at a time while free ones are looked for."""
 
@@ -175,25 +177,25 @@ class Reviewing:
         """Return items of the selection whose path holds `text`, in order of path."""
         rows = rows_of(self.selection)
         held = func.instr(IMAGE.c.path, text) > 0
-        query = (
-            rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
-            .where(*rows.where, held, self._free(IMAGE.c.digest))
-            .order_by(IMAGE.c.root_id, IMAGE.c.path)
-            .limit(most)
-        )
         with self._database.reading() as connection:
+            query = (
+                rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
+                .where(*rows.where, held, self._free(IMAGE.c.digest))
+                .order_by(IMAGE.c.root_id, IMAGE.c.path)
+                .limit(most)
+            )
             found = connection.execute(query).all()
             return [read_waiting(connection, row.id) for row in found]
 
     def take_these(self, digests: Iterable[str]) -> list[Waiting]:
         """Lease and return the items of these bytes that wait and that nobody has."""
         rows = rows_of(self.selection)
-        query = (
-            rows.joined(select(IMAGE.c.id))
-            .where(*rows.where, self._free(rows.digest))
-            .limit(1)
-        )
         with self._database.writing() as connection:
+            query = (
+                rows.joined(select(IMAGE.c.id))
+                .where(*rows.where, self._free(rows.digest))
+                .limit(1)
+            )
             found: dict[str, int] = {}
             for digest in digests:
                 one = query.where(rows.digest == digest)
@@ -208,7 +210,7 @@ class Reviewing:
             connection.execute(
                 update(LEASE)
                 .where(LEASE.c.sitting == self._sitting)
-                .values(until=now() + timedelta(minutes=LEASE_MINUTES))
+                .values(until=now() + _LEASE)
             )
 
     def release(self, digests: Collection[str] | None = None) -> None:
@@ -286,7 +288,7 @@ class Reviewing:
         mine = {
             "sitting": self._sitting,
             "reviewer": self.reviewer,
-            "until": now() + timedelta(minutes=LEASE_MINUTES),
+            "until": now() + _LEASE,
         }
         connection.execute(
             statement.on_conflict_do_update(
@@ -302,8 +304,16 @@ class Reviewing:
             connection.execute(delete(LEASE).where(mine))
 
     def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+        """Return the condition that nobody else has a lease of some bytes.
+
+        One that ends later than any made at this moment was made by a clock that has
+        been set back since: its reviewer renews it, or has fallen silent. So ask within
+        the transaction: what is leased while one waits for it ends later, too.
+        """
+        moment = now()
         return ~exists().where(
             LEASE.c.digest == digest,
             LEASE.c.sitting != self._sitting,
-            LEASE.c.until > now(),
+            LEASE.c.until > moment,
+            LEASE.c.until <= moment + _LEASE,
         )
