@@ -40,9 +40,10 @@ def prove(  # noqa: PLR0913  a promise is made of these
     """Certify what can be certified of a network today; nothing is written.
 
     `bundled` is the network's own policy, `careful` the one that holds for what is not
-    certified. Raises ReviewError where the network never classified here.
+    certified. Raises ReviewError where the network never classified here, ModelError
+    where it did under other labels.
     """
-    if not inventory.classified_by(network.digest):
+    if not inventory.classified_by(network):
         raise ReviewError(
             f"the network {network.name} never classified here: scan with it first"
         )

@@ -140,8 +140,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     The policy is made more careful by `caution` where the pictures are unfamiliar.
     What prepares the pictures comes in as `prepare_all`; without, it is done here, and
     a picture that crashes its decoder takes everything with it (see `workers`).
-    Raises FolderError before anything is written when a folder that holds nothing known
-    cannot be listed, Stopped between two batches when a signal has asked for it, and
+    Raises before anything is written FolderError when a folder that holds nothing known
+    cannot be listed, and ModelError when the network classified here under other
+    labels. Raises Stopped between two batches when a signal has asked for it, and
     InventoryError when the inventory cannot be written; what was recorded until then
     stays.
     """

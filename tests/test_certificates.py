@@ -26,6 +26,7 @@ from tagger.certificate_display import (
     warnings,
 )
 from tagger.certifying import JOINT, STARTS, answers_needed
+from tagger.errors import ModelError
 from tagger.inventory import Inventory, Tagged, decisions
 from tagger.policy import decide
 from tagger.proof import as_of_now, prove
@@ -438,6 +439,20 @@ def test_a_network_that_never_classified_here_cannot_be_certified(
     assert "scan with it first" in tagger.fails("calibrate")
     assert "no inventory" in tagger.fails("calibrate", "--db", tagger.folder / "x.db")
     assert "--audit" in tagger.fails("review", "--from", "0.5", status=2)
+
+
+def test_a_network_under_other_labels_cannot_be_certified(shelf: Inventory) -> None:
+    german = replace(NETWORK, labels=("T-Shirt", *NETWORK.labels[1:]))
+
+    with pytest.raises(ModelError, match="put the former labels back"):
+        prove(
+            shelf,
+            german,
+            bundled=BUNDLED,
+            careful=BUNDLED,
+            precision=TARGET_PRECISION,
+            certainty=CERTAINTY,
+        )
 
 
 def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import SAMPLES, FakeClassifier, Photo, expected_by_file
 
-from tagger.errors import FolderError
+from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
 from tagger.scan import ScanOptions, exit_code, scan
@@ -439,6 +439,29 @@ def test_another_network_classifies_everything_again(
     assert (summary.classified, summary.unchanged) == (1, 1)
     assert (item.model, item.tag) == ("other", "Shorts")
     assert run(classifier=other).classified == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (("Shirt", "Hose", "Coat"), "says Hose where its weights said Trouser"),
+        (("Shirt", "Coat", "Trouser"), "says Coat where its weights said Trouser"),
+    ],
+)
+def test_the_same_weights_under_other_labels_are_refused(
+    run: Scan, photo: Photo, inventory: Inventory, labels: tuple[str, ...], told: str
+) -> None:
+    photo("a.png")
+    ours = FakeClassifier(labels=("Shirt", "Trouser", "Coat"))
+    run(classifier=ours)
+    inventory.add_tag("Cap", "anna")  # a tag of the shop's own is none of the network's
+    run(classifier=ours)
+    before, runs = list(inventory.items()), inventory.runs()
+
+    with pytest.raises(ModelError, match=told):
+        run(classifier=FakeClassifier(labels=labels))
+
+    assert (list(inventory.items()), inventory.runs()) == (before, runs)
 
 
 @pytest.mark.parametrize(

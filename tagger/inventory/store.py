@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from tagger.columns import Column, Condition
-from tagger.errors import InventoryError, Stopped
+from tagger.errors import InventoryError, ModelError, Stopped
 from tagger.inventory import (
     adaptations,
     audits,
@@ -121,7 +122,8 @@ class Inventory:
         """Begin a run with a network; its row stays open.
 
         The row is ended by `Recording.finish`, or with the exit status of what went
-        wrong; a run that was killed has no end.
+        wrong; a run that was killed has no end. Raises ModelError, and begins none,
+        where the network classified here under other labels.
         """
         with self._database.writing() as connection:
             started = now()
@@ -276,11 +278,10 @@ class Inventory:
                 select(MODEL.c.shift).where(MODEL.c.digest == model_digest)
             )
 
-    def classified_by(self, model_digest: str) -> bool:
-        """Whether a network ever classified here."""
-        query = select(MODEL.c.id).where(MODEL.c.digest == model_digest)
+    def classified_by(self, model: ModelIdentity) -> bool:
+        """Whether a network ever classified here; ModelError under other labels."""
         with self._database.reading() as connection:
-            return connection.scalar(query) is not None
+            return _known_model_id(connection, model) is not None
 
     def decisions(self) -> Iterator[tuple[Decision | Note, list[str]]]:
         """Yield all decisions and notes with the paths of their bytes."""
@@ -548,8 +549,28 @@ class Inventory:
             return list(connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)))
 
 
+def _known_model_id(connection: Connection, model: ModelIdentity) -> int | None:
+    """Return the row of a network that classified here; None where none did.
+
+    What it said is kept by the order of its labels, and its tags in words. Raises
+    ModelError where the same weights come with other labels, or in another order.
+    """
+    query = select(MODEL.c.id, MODEL.c.labels)
+    found = connection.execute(query.where(MODEL.c.digest == model.digest)).first()
+    if found is None:
+        return None
+    for label, here in zip_longest(model.labels, found.labels):
+        if label != here:
+            raise ModelError(
+                f"the network {model.name} says {label} where its weights said {here} "
+                "in this inventory: put the former labels back into its card, or scan "
+                "into another inventory with --db"
+            )
+    return int(found.id)
+
+
 def _model_id(connection: Connection, model: ModelIdentity) -> int:
-    found = connection.scalar(select(MODEL.c.id).where(MODEL.c.digest == model.digest))
+    found = _known_model_id(connection, model)
     if found is not None:
         return found
     return insert_one(
