@@ -972,6 +972,39 @@ def test_a_root_that_drifts_is_named_with_what_moved(
     assert "unreadable moved (50%, was 0%)" in warning
 
 
+def test_what_another_network_said_is_no_drift(
+    shop: Path, photo: Photo, inventory: Inventory
+) -> None:
+    for shade in range(0, 240, 4):
+        photo(f"{shade}.png", shade=shade)
+
+    def night(network: FakeClassifier) -> RunSummary:
+        return scan([shop], inventory, network, Policy(0.9))
+
+    def new_pictures(start: int) -> None:
+        for shade in range(start, 240, 4):
+            photo(f"new/{shade}.png", shade=shade)
+
+    shops = FakeClassifier("shops")
+    learnt = FakeClassifier("shops-1", shops.identity.labels[::-1])
+    prepared_anew = FakeClassifier("shops-1", learnt.identity.labels)
+    prepared_anew.identity = replace(learnt.identity, preparing="views28-3")
+    night(shops)
+
+    for promoted in (learnt, prepared_anew):
+        summary = night(promoted)
+        assert summary.classified == 60
+        assert (summary.drift, summary.warnings) == ((), ())
+    new_pictures(1)
+    (drift,) = night(prepared_anew).drift
+    assert (drift.images, drift.before, drift.moved) == (60, 60, False)
+
+    with raw(inventory.path) as connection, connection:  # runs of an older tagger
+        connection.execute("UPDATE run SET counts = json_remove(counts, '$.said_by')")
+    new_pictures(2)
+    assert night(prepared_anew).drift == ()
+
+
 counts = st.lists(st.integers(0, 1000), min_size=2, max_size=10)
 
 

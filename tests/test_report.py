@@ -174,6 +174,17 @@ def test_what_the_last_run_read_is_compared_with_the_month_before(
     assert "What each run had to read" in told
 
 
+def test_what_another_network_said_is_not_compared(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    for number in range(40):
+        photo(f"{number}.png", shade=number)
+    for network in ("shops", "shops-1"):
+        scan([shop], inventory, FakeClassifier(network), Policy(0.6))
+
+    assert "beside what the runs of the month before" not in words(page_of(inventory))
+
+
 def test_an_inventory_with_nothing_in_it_makes_a_report(inventory: Inventory) -> None:
     told = words(page_of(inventory))
 

@@ -33,12 +33,14 @@ from tagger.inventory.database import Database
 from tagger.inventory.ordering import in_order
 from tagger.inventory.rows import (
     BY_ROOT,
+    SAID_BY,
     in_parts,
     insert_one,
     known_file,
     now,
     pack,
     prediction,
+    said_by,
     tallies_by_root,
     within,
 )
@@ -120,6 +122,7 @@ class Recording:
         self._started = started
         self._model_id = model_id
         self._model = model
+        self._said_by = {"digest": model.digest, "preparing": model.preparing}
 
     def enforce(
         self, policy: Policy, decide: Callable[[Prediction, Policy], Verdict]
@@ -365,7 +368,10 @@ class Recording:
             )
 
     def tallies_of_late(self, days: int) -> dict[Path, dict[str, Any]]:
-        """Add up what the runs of the last days before this one read, root by root."""
+        """Add up what the runs of the last days before this one read, root by root.
+
+        Of runs with this model: what another said is no measure of the pictures.
+        """
         query = select(RUN.c.counts).where(
             RUN.c.id < self.run_id,
             RUN.c.started_at >= self._started - timedelta(days=days),
@@ -377,6 +383,8 @@ class Recording:
                 r.id: r.path for r in connection.execute(select(ROOT.c.id, ROOT.c.path))
             }
             for counts in connection.scalars(query):
+                if said_by(counts) != self._said_by:
+                    continue
                 for root_id, tally in tallies_by_root(counts).items():
                     found[int(root_id)] = _added(found.get(int(root_id), {}), tally)
         return {Path(roots[key]): sums for key, sums in found.items() if key in roots}
@@ -406,7 +414,7 @@ class Recording:
             }
             connection.execute(
                 ended(self.run_id, exit_code).values(
-                    counts=dict(counts) | {BY_ROOT: by_root}
+                    counts=dict(counts) | {BY_ROOT: by_root, SAID_BY: self._said_by}
                 )
             )
         self._database.optimize()

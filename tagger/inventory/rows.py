@@ -29,6 +29,8 @@ _Value = TypeVar("_Value")
 BY_ROOT: Final = "by_root"
 """Where a run's counts hold what it read, by the root's id: roots can be moved."""
 
+SAID_BY: Final = "said_by"
+"""Where a run's counts hold which network said it, and how pictures were prepared."""
 
 _VARIABLES: Final = 500
 """Values in one IN list, well under the 999 that every SQLite takes."""
@@ -115,6 +117,12 @@ def run_record(row: RowMapping) -> RunRecord:
 def tallies_by_root(counts: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return what a run read by the id of the root; nothing where it did not end."""
     found: Mapping[str, Any] = (counts or {}).get(BY_ROOT, {})
+    return found
+
+
+def said_by(counts: Mapping[str, Any] | None) -> Mapping[str, str]:
+    """Return which network said what a run read; empty where the run does not tell."""
+    found: Mapping[str, str] = (counts or {}).get(SAID_BY, {})
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Integer, case, cast, exists, func, select
 
 from tagger.inventory import adaptations, audits
-from tagger.inventory.rows import item, run_record, tallies_by_root
+from tagger.inventory.rows import item, run_record, said_by, tallies_by_root
 from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN, SAMPLED, VIEW
 from tagger.records import (
     Adaptation,
@@ -52,11 +52,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class ReadInRun:
-    """What a run read under one root, in the fields of `drift.Tally`."""
+    """What a run read under one root, in the fields of `drift.Tally`.
+
+    `said_by` tells networks apart, and recipes; empty where the run does not tell.
+    """
 
     run: RunRecord
     root: str
     tally: Mapping[str, Any]
+    said_by: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ def _read(connection: Connection, runs: tuple[RunRecord, ...]) -> tuple[ReadInRu
         for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
     }
     return tuple(
-        ReadInRun(run, roots[number], tally)
+        ReadInRun(run, roots[number], tally, said_by(run.counts))
         for run in runs
         for number, tally in tallies_by_root(run.counts).items()
         if number in roots and tally["images"]

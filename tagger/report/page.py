@@ -283,15 +283,19 @@ def _precisions(found: Overview) -> list[Precision]:
 
 
 def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
-    """Compare what the newest run read with the month before it, root by root."""
-    if not read:
+    """Compare what the newest run read with the month before it, root by root.
+
+    As far as the same network said it, of pictures prepared alike.
+    """
+    if not read or not read[0].said_by:
         return []
-    newest = read[0].run
+    newest, said_by = read[0].run, read[0].said_by
     begins = newest.started_at - timedelta(days=DAYS)
     now = {one.root: Tally(**one.tally) for one in read if one.run.id == newest.id}
     before: dict[str, Tally] = {}
     for one in read:
-        if one.run.id != newest.id and one.run.started_at >= begins:
+        of_late = one.run.id != newest.id and one.run.started_at >= begins
+        if of_late and one.said_by == said_by:
             sums = before.get(one.root, Tally())
             before[one.root] = sums + Tally(**one.tally)
     return [
