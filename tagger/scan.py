@@ -275,16 +275,10 @@ def _told(
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in (
-        "run_id",
-        "unreadable_images",
-        "warnings",
-        "doubted",
-        "drift",
-        "careful",
-    ):
+    for name in ("run_id", "unreadable_images", "warnings", "drift", "careful"):
         del counts[name]
-    return counts
+    # As the run's options name them: the dead man's switch looks for these there.
+    return counts | {"doubted": [encodable(path) for path in summary.doubted]}
 
 
 def _plan_place(

@@ -752,6 +752,48 @@ def test_the_switch_is_thrown_when_a_disk_stays_away(
     )
 
 
+def test_the_switch_is_thrown_when_a_part_of_a_root_stays_away(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    def overdue() -> str:
+        return inventory.overdue(timedelta(hours=26))
+
+    def two_days_later() -> None:
+        with raw(inventory.path) as connection, connection:
+            long_ago = "2026-01-01T00:00:00.0Z"
+            connection.execute("UPDATE root SET scanned_at = ?", (long_ago,))
+            connection.execute("UPDATE run SET started_at = ?", (long_ago,))
+
+    disk = shop / "disk \udcff"  # any name that a folder may have
+    photo("b.png", shade=90)
+    many(photo)
+    disk.mkdir()
+    photo("a.png").rename(disk / "a.png")
+    run(disk)
+    run()  # from now on the disk is a folder in a root
+    two_days_later()
+    run(disk)
+    assert overdue() == ""  # nobody scans the rest any more, which is no fault
+
+    unplugged = disk.rename(shop.parent / "unplugged")
+    assert exit_code(run(disk)) == 3
+    assert overdue() == ""  # it was there a moment ago
+    two_days_later()
+    run(disk)
+    assert "disk \\xff has not been seen whole since 2026-01-01" in overdue()
+
+    unplugged.rename(disk)
+    run(disk)
+    assert overdue() == ""
+    two_days_later()
+    unplugged = disk.rename(shop.parent / "unplugged")
+    run(disk)
+    assert "not been seen whole since" in overdue()
+    run(max_missing=1.0)  # who scans all of it, and believes it, has seen this, too
+    run(disk)
+    assert overdue() == ""
+
+
 # Sound, and copied
 
 

@@ -1,6 +1,8 @@
 """The dead man's switch: whether scans still do their work."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import PurePath
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, select
@@ -43,10 +45,37 @@ def _since(connection: Connection, run_id: int) -> str:
 
 
 def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
-    """Name a root of a run that has not been seen whole for too long."""
-    named = set(run["options"].get("roots", ()))
-    for path, seen in connection.execute(select(ROOT.c.path, ROOT.c.scanned_at)):
-        if encodable(path) in named and (seen is None or seen < since):
+    """Name a folder of a run that has not been seen whole for too long."""
+    rows = connection.execute(select(ROOT.c.path, ROOT.c.scanned_at))
+    roots = {encodable(path): seen for path, seen in rows}
+    for folder in _named(run):
+        if folder in roots:
+            seen = roots[folder]
+        elif any(PurePath(folder).is_relative_to(root) for root in roots):
+            seen = _believed(connection, folder)
+        else:
+            continue  # nothing was ever there, or it has been moved since
+        if seen is None or seen < since:
             when = f"since {seen.astimezone():%F %T}" if seen else "ever"
-            return f"{path} has not been seen whole {when}: is the disk plugged in?"
+            return f"{folder} has not been seen whole {when}: is the disk plugged in?"
     return ""
+
+
+def _believed(connection: Connection, folder: str) -> datetime | None:
+    """Return when the last run began that believed what it saw of a root's folder."""
+    runs = select(RUN).where(RUN.c.exit_code.in_(_DONE)).order_by(RUN.c.id.desc())
+    for run in connection.execute(runs).mappings():
+        doubted = (run["counts"] or {}).get("doubted", ())
+        if any(
+            PurePath(folder).is_relative_to(named) and named not in doubted
+            for named in _named(run)
+        ):
+            began: datetime = run["started_at"]
+            return began
+    return None
+
+
+def _named(run: RowMapping) -> Sequence[str]:
+    """Return the folders that a run was to scan."""
+    found: Sequence[str] = run["options"].get("roots", ())
+    return found
