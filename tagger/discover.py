@@ -20,11 +20,13 @@ from tagger.records import FileStamp, ImageFile, Listed, SkippedFile, State
 class Rules:
     """Which paths are read: those with a picture's ending that no pattern leaves out.
 
-    `endings` are lower-case with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is
-    matched in any case against the name, and against the path under the root when it
-    holds a slash; `*` crosses folders. A path is read when it matches any of `include`
-    (or there are none) and none of `exclude`; an excluded folder is not entered.
-    Links out of the root are entered only where `follow_links` says so.
+    Of all under the root, or of what lies in one `folder` of it. `endings` are
+    lower-case with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is matched in any
+    case against the name; when it holds a slash, against the path under the folder and
+    that under the root, for a scanned folder may become a part of another. `*` crosses
+    folders. A path is read when it matches any of `include` (or there are none) and
+    none of `exclude`; an excluded folder is not entered. Links out of the root are
+    entered only where `follow_links` says so.
     """
 
     endings: Collection[str]
@@ -32,6 +34,16 @@ class Rules:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     follow_links: bool = False
+    folder: str = ""
+
+    def matches(self, path: str, name: str, pattern: str) -> bool:
+        """Whether a pattern is about a path under the root that ends in that name."""
+        # Cameras write .JPG where people write .jpg.
+        pattern = pattern.rstrip("/").casefold()
+        subjects = [name]
+        if "/" in pattern:
+            subjects = [path.removeprefix(f"{self.folder}/"), path]
+        return any(fnmatchcase(subject.casefold(), pattern) for subject in subjects)
 
 
 def absolute(folder: Path) -> Path:
@@ -53,16 +65,16 @@ def check_root(folder: Path) -> Path:
         raise FolderError(f"cannot read {root}: {error.strerror}") from error
 
 
-def walk(root: Path, rules: Rules, *, folder: str = "") -> Iterator[Listed]:
+def walk(root: Path, rules: Rules) -> Iterator[Listed]:
     """Yield everything under `root`, in the order of names, folder by folder.
 
-    Or what lies in one `folder` of it; paths are relative to the root all the same.
+    Or what lies in the rules' folder; paths are relative to the root all the same.
     Folders are yielded only where they are not entered. Links are followed to files
     inside the root, and by `follow_links` out of it; no folder outside is entered
     twice, so a walk always ends.
     """
     links = _Links(Path(os.path.realpath(root)), follow=rules.follow_links)
-    waiting = [folder]
+    waiting = [rules.folder]
     while waiting:
         folder = waiting.pop()
         try:
@@ -170,13 +182,13 @@ def _left_out(path: str, name: str, rules: Rules) -> str:
     if name[0] == ".":
         return "hidden: its name starts with a dot"
     for pattern in rules.exclude:
-        if _matches(path, name, pattern):
+        if rules.matches(path, name, pattern):
             return f"excluded by {pattern}"
     return ""
 
 
 def _not_a_picture(path: str, name: str, rules: Rules) -> str:
-    if rules.include and not any(_matches(path, name, p) for p in rules.include):
+    if rules.include and not any(rules.matches(path, name, p) for p in rules.include):
         return f"not included by {' '.join(rules.include)}"
     ending = _ending(name)
     if ending in rules.endings:
@@ -184,13 +196,6 @@ def _not_a_picture(path: str, name: str, rules: Rules) -> str:
     if ending in rules.foreign:
         return f"{ending} pictures are not read: save it as JPEG or PNG"
     return f"its name ends in {ending}" if ending else "its name has no ending"
-
-
-def _matches(path: str, name: str, pattern: str) -> bool:
-    # Cameras write .JPG where people write .jpg.
-    pattern = pattern.rstrip("/").casefold()
-    subject = path if "/" in pattern else name
-    return fnmatchcase(subject.casefold(), pattern)
 
 
 def _ending(name: str) -> str:

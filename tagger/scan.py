@@ -293,8 +293,9 @@ def _plan_place(
         include=options.include,
         exclude=options.exclude,
         follow_links=options.follow_links,
+        folder=place.folder,
     )
-    listing = _listed(walk(place.root, rules, folder=place.folder), stop)
+    listing = _listed(walk(place.root, rules), stop)
     if any(isinstance(entry, ImageFile) for entry in listing):
         return _plan(place, listing, known, options)
     lost = _pictures(known).keys() - {entry.path for entry in listing}

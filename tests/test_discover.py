@@ -1,5 +1,6 @@
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,27 @@ def test_patterns_choose_and_leave_out(tmp_path: Path) -> None:
         "Thumbs": "excluded by thumbs",
         "new/a.jpg": "read",
         "new/old/a.jpg": "excluded by new/old/*",
+    }
+
+
+def test_patterns_match_under_the_folder_that_is_walked_and_under_the_root(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path, *(f"photos/{name}/a.jpg" for name in ("new", "old", "raw")))
+    touch(tmp_path, "old/b.jpg")
+    rules = replace(RULES, exclude=("old/*", "photos/raw/*"))
+    chosen = replace(RULES, include=("new/*.jpg",))
+
+    assert listing(tmp_path, replace(rules, folder="photos")) == {
+        "photos/new/a.jpg": "read",
+        "photos/old/a.jpg": "excluded by old/*",
+        "photos/raw/a.jpg": "excluded by photos/raw/*",
+    }
+    assert listing(tmp_path, rules)["photos/old/a.jpg"] == "read"
+    assert listing(tmp_path, replace(chosen, folder="photos")) == {
+        "photos/new/a.jpg": "read",
+        "photos/old/a.jpg": "not included by new/*.jpg",
+        "photos/raw/a.jpg": "not included by new/*.jpg",
     }
 
 

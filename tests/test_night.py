@@ -515,6 +515,21 @@ def test_a_root_inside_another_is_taken_into_it_with_its_story(
     assert [event.what for event in story.events] == ["first seen", "changed"]
 
 
+def test_a_folder_that_was_taken_in_keeps_to_its_patterns(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/new/a.png")
+    photo("shoes/old/b.png", shade=90)
+    run(shop / "shoes", exclude=("old/*",))
+    run(max_missing=1.0)
+
+    assert run(shop / "shoes", exclude=("old/*",)).ignored == 1
+    assert states(inventory) == {
+        "shoes/new/a.png": State.TAGGED,
+        "shoes/old/b.png": State.IGNORED,
+    }
+
+
 def test_where_both_roots_knew_a_file_one_row_goes_on(
     run: Scan, photo: Photo, shop: Path, inventory: Inventory
 ) -> None:

@@ -39,7 +39,10 @@ def scan(
     ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="Leave out what matches (e.g. 'thumbs'); may be repeated."),
+        typer.Option(
+            help="Leave out what matches (e.g. 'thumbs', or 'old/*' under the folder); "
+            "may be repeated."
+        ),
     ] = None,
     retry_errors: Annotated[
         bool,
