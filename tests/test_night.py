@@ -515,6 +515,35 @@ def test_a_root_inside_another_is_taken_into_it_with_its_story(
     assert [event.what for event in story.events] == ["first seen", "changed"]
 
 
+def test_a_root_that_is_taken_in_brings_its_pattern_of_items(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/1_1.png")
+    photo("bags/b.png", shade=90)
+    run(shop / "shoes", shop / "bags")
+    inventory.set_item_pattern([f"{shop}/shoes"], "(?P<item>[0-9]+)_")
+
+    run()
+    assert inventory.item_patterns() == {str(shop): "(?P<item>[0-9]+)_"}
+
+
+def test_a_root_that_has_a_pattern_of_items_keeps_it(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/1_1.png")
+    run()
+    inventory.set_item_pattern([str(shop)], "(?P<item>[0-9]+)_")
+    with inventory._database.writing() as connection:  # noqa: SLF001
+        connection.exec_driver_sql(
+            "INSERT INTO root (path, item_pattern) VALUES (?, '(?P<item>x)')",
+            (str(shop / "shoes"),),
+        )
+
+    run()
+
+    assert inventory.item_patterns() == {str(shop): "(?P<item>[0-9]+)_"}
+
+
 def test_a_folder_that_was_taken_in_keeps_to_its_patterns(
     run: Scan, photo: Photo, shop: Path, inventory: Inventory
 ) -> None:

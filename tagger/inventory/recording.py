@@ -187,7 +187,7 @@ class Recording:
         """Take the roots that lie inside `root` into it, with rows and stories.
 
         Where both have a row of the same file, the one of `root` goes on with the
-        story of the other.
+        story of the other. A pattern of items is taken along where `root` has none.
         """
         with self._database.writing() as connection:
             inner = [
@@ -620,6 +620,13 @@ def _merge_root(connection: Connection, inner: int, outer: int, folder: str) -> 
         update(IMAGE)
         .where(IMAGE.c.root_id == inner)
         .values(root_id=outer, path=prefix.op("||")(IMAGE.c.path))
+    )
+    taken_in = ROOT.alias()
+    pattern = select(taken_in.c.item_pattern).where(taken_in.c.id == inner)
+    connection.execute(
+        update(ROOT)
+        .where(ROOT.c.id == outer, ROOT.c.item_pattern.is_(None))
+        .values(item_pattern=pattern.scalar_subquery())
     )
     connection.execute(delete(ROOT).where(ROOT.c.id == inner))
 
