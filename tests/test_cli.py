@@ -486,7 +486,7 @@ def test_a_bundle_that_is_not_its_cards_is_refused(
         stream.write(b"\0\1\2\3")
 
     assert "refused" in tagger.fails("scan", pictures, "--model", bundle)
-    assert "no bundle at" in tagger.fails("scan", pictures, "--model", "absent")
+    assert "model list" in tagger.fails("scan", pictures, "--model", "absent")
     assert not tagger.db.exists()
 
 
