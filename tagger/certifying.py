@@ -38,7 +38,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import AuditedAnswer, Claim, Policy
+from tagger.records import AuditedAnswer, Claim, Policy, certified_alone
 
 STARTS: Final = (0.99, 0.95, 0.8)
 """Thresholds that a test starts from: for networks that are too sure of themselves,
@@ -174,12 +174,7 @@ def certified_policy(
         own = {tag: least for tag, least in bundled.tags.items() if least > joint}
         policy = Policy(joint, bundled.margin, own)
         found.append((int(population.accepted(policy, tags).sum()), policy))
-    alone = {
-        claim.tag: claim.threshold
-        for claim in claims
-        if claim.tag is not None and claim.threshold is not None
-    }
-    if alone:
+    if alone := certified_alone(claims):
         policy = Policy(careful.threshold, bundled.margin, {**careful.tags, **alone})
         proven = np.array([tag in alone for tag in tags])
         accepted = population.accepted(policy, tags) & proven[population.tag]

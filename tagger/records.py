@@ -5,7 +5,7 @@ between its parts; bytes that are no UTF-8 stand in it as lone surrogates, the w
 `os.fsdecode` leaves them, so that every name survives the round trip.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -689,14 +689,14 @@ class Certificate:
             self.claims[0].threshold == self.policy.threshold
         )
 
-    @property
-    def alone(self) -> dict[str, float]:
-        """The thresholds of the tags that are certified alone."""
-        return {
-            claim.tag: claim.threshold
-            for claim in self.claims
-            if claim.tag is not None and claim.threshold is not None
-        }
+
+def certified_alone(claims: Iterable[Claim]) -> dict[str, float]:
+    """Return the thresholds of the tags that are certified by themselves."""
+    return {
+        claim.tag: claim.threshold
+        for claim in claims
+        if claim.tag is not None and claim.threshold is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def calibrate(
     from dataclasses import asdict
 
     from tagger.adapted import bundle_in_force
-    from tagger.caution import Caution
+    from tagger.cli.proven import careful_policy
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
     from tagger.proof import prove, says_the_same
@@ -48,13 +48,12 @@ def calibrate(
     with Inventory(database, create=False) as inventory:
         bundle = bundle_in_force(database, inventory.adaptations(), model)
         card = bundle.card
-        caution = Caution(bundle.familiar_file)
         before = inventory.certificate(card.digest)
         proof = prove(
             inventory,
             card.identity,
             bundled=card.policy,
-            careful=caution.policy(card.policy, inventory.shift(card.digest)),
+            careful=careful_policy(inventory, bundle),
             precision=precision,
             certainty=certainty,
         )

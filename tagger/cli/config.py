@@ -63,7 +63,7 @@ def _of(
         source = ctx.get_parameter_source(option.name)
         where = _WORDS.get(source.name, "") if source else ""
         if where == "environment":
-            where = _variable(option, ctx)
+            where = settings.variables_of(option, ctx.auto_envvar_prefix)[0]
         if isinstance(value, (list, tuple)):
             value = ", ".join(map(str, value))
         if value is None and isinstance(option.show_default, str):
@@ -72,9 +72,3 @@ def _of(
     for word, child in getattr(command, "commands", {}).items():
         below = child.make_context(word, [], parent=ctx, resilient_parsing=True)
         yield from _of(child, below, (*words, word))
-
-
-def _variable(option: Any, ctx: Any) -> str:  # noqa: ANN401
-    if option.envvar:
-        return option.envvar if isinstance(option.envvar, str) else option.envvar[0]
-    return f"{ctx.auto_envvar_prefix}_{option.name.upper()}"

@@ -4,8 +4,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tagger.bundle import Bundle
     from tagger.inventory import Inventory
-    from tagger.records import Assurance
+    from tagger.records import Assurance, Policy
 
 
 def assured(inventory: "Inventory") -> "Assurance | None":
@@ -20,14 +21,19 @@ def assured(inventory: "Inventory") -> "Assurance | None":
     known = inventory.assurance()
     if known is None or not known.audited_since:
         return known
-    from tagger.caution import Caution
     from tagger.proof import as_of_now
 
     with suppress(ModelError):  # the network is gone: what was certified is told
         network = bundle_in_force(inventory.path, inventory.adaptations())
-        card = network.card
-        careful = Caution(network.familiar_file).policy(
-            card.policy, inventory.shift(card.digest)
-        )
-        return as_of_now(inventory, known, card, careful)
+        careful = careful_policy(inventory, network)
+        return as_of_now(inventory, known, network.card, careful)
     return known
+
+
+def careful_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
+    """Return the policy of a network here for what is not certified."""
+    from tagger.caution import Caution
+
+    card = network.card
+    caution = Caution(network.familiar_file)
+    return caution.policy(card.policy, inventory.shift(card.digest))

@@ -104,6 +104,7 @@ def scan(
     from tagger.caution import Caution
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
+    from tagger.records import certified_alone
     from tagger.workers import Workers
 
     telling = journal(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
@@ -125,11 +126,12 @@ def scan(
             if threshold is not None:
                 policy = replace(policy, threshold=threshold, tags={})
                 caution = replace(caution, measures_only=True)
-            elif certificate and certificate.joint:
-                policy = certificate.policy or policy
+            elif certificate and certificate.policy and certificate.joint:
+                policy = certificate.policy
                 caution = replace(caution, measures_only=True)
             elif certificate and certificate.policy:
-                caution = replace(caution, certified=certificate.alone)
+                alone = certified_alone(certificate.claims)
+                caution = replace(caution, certified=alone)
             telling.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:

@@ -73,11 +73,19 @@ def misspelt(ctx: "Context") -> list[str]:
 def _variables(command: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
     """Yield the variables that a command and those below it read."""
     for param in command.params:
-        named = param.envvar or f"{prefix}_{param.name.upper()}"
-        yield from [named] if isinstance(named, str) else named
+        yield from variables_of(param, prefix)
     for word, child in getattr(command, "commands", {}).items():
         below = word.upper().replace("-", "_")
         yield from _variables(child, f"{prefix}_{below}")
+
+
+def variables_of(param: Any, prefix: str) -> list[str]:  # noqa: ANN401
+    """Return the variables that are read for a parameter, the first that is set wins.
+
+    `prefix` is Click's `auto_envvar_prefix` of its command.
+    """
+    named = param.envvar or f"{prefix}_{param.name.upper()}"
+    return [named] if isinstance(named, str) else list(named)
 
 
 class _Place:

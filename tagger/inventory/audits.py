@@ -217,13 +217,13 @@ def _open(connection: Connection, audit_id: int, model_id: int) -> bool:
     query = (
         select(SAMPLED.c.id)
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
-        .where(unanswered(audit_id), _said_by(model_id))
+        .where(unanswered(audit_id), said_today(model_id))
         .limit(1)
     )
     return connection.scalar(query) is not None
 
 
-def _said_by(model_id: int) -> ColumnElement[bool]:
+def said_today(model_id: int) -> ColumnElement[bool]:
     """Whether a prediction is a network's, of a picture as it is prepared today."""
     return (PREDICTION.c.model_id == model_id) & (PREDICTION.c.preparing == PREPARING)
 
@@ -233,7 +233,7 @@ def _drawn_from(
 ) -> ColumnElement[bool]:
     here = (
         (IMAGE.c.state == State.TAGGED)
-        & _said_by(model_id)
+        & said_today(model_id)
         & ~learnt(IMAGE.c.digest, model_id)
         & (true() if tag is None else PREDICTION.c.tag == tag)
     )

@@ -278,10 +278,9 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
         .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
         .where(
-            MODEL.c.id == model_id,
+            audits.said_today(model_id),
             AUDIT.c.model_id == model_id,
             AUDIT.c.drawn_by.is_not(None),
-            PREDICTION.c.preparing == PREPARING,
             ~audits.learnt(SAMPLED.c.digest, model_id),
         )
         .order_by(SAMPLED.c.id)

@@ -267,7 +267,7 @@ class Recording:
                 connection,
                 [
                     {"root_id": root_id, "path": file.path}
-                    | {"size": file.stamp.size, "mtime_ns": file.stamp.mtime_ns}
+                    | _stamped(file.stamp)
                     | _columns(result, ids)
                     for file, result in outcomes
                 ],
@@ -335,11 +335,7 @@ class Recording:
         with self._database.writing() as connection:
             _update_images(
                 connection,
-                [
-                    {"image_id": known.id}
-                    | {"size": stamp.size, "mtime_ns": stamp.mtime_ns}
-                    for known, stamp in stamps
-                ],
+                [{"image_id": known.id} | _stamped(stamp) for known, stamp in stamps],
             )
 
     def change_states(self, changes: Sequence[StateChange]) -> None:

@@ -441,12 +441,10 @@ class Inventory:
 
     def knows(self, root: Path, folder: str = "") -> bool:
         """Whether a root was ever scanned, or anything is known of a folder in it."""
-        query = select(IMAGE.c.id).join(ROOT).where(ROOT.c.path == str(root))
-        if not folder:  # what lay there may all have moved
-            query = select(ROOT.c.id).where(ROOT.c.path == str(root))
+        query = select(ROOT.c.id).where(ROOT.c.path == str(root))
+        if folder:  # of a root all that lay there may have moved
+            query = query.join(IMAGE).where(within(folder))
         with self._database.reading() as connection:
-            if folder:
-                query = query.where(within(folder))
             return connection.scalar(query.limit(1)) is not None
 
     def move_root(self, old: Path, new: Path) -> int:
