@@ -18,7 +18,6 @@ from tagger.inventory import Inventory, Tagged
 from tagger.records import (
     FASHION_LABELS,
     PREPARING,
-    FileStamp,
     ImageFile,
     ModelIdentity,
     Prediction,
@@ -136,8 +135,8 @@ def _row(number: int) -> tuple[ImageFile, Tagged]:
     )
     prediction = Prediction(tag, confidence, runner_up, confidence / 2, (0.1,) * 10)
     reason = f"unsure: {tag}, {runner_up}" if flagged else ""
-    stamp = FileStamp(number, int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()))
-    file = ImageFile(f"{number // 1000:05d}/{number:08d}.jpg", stamp)
+    changed = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    file = ImageFile(f"{number // 1000:05d}/{number:08d}.jpg", number, changed)
     return file, Tagged(image, prediction, Verdict(flagged, reason))
 
 

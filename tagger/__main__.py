@@ -1,22 +1,18 @@
 """The program: `tagger`, or `python -m tagger`."""
 
-import gc
 import os
 import sys
-from typing import Final, Never
+from typing import Never
 
 from tagger.errors import Stopped, TaggerError
+from tagger.garbage import put_off_search, search_no_more
 from tagger.interrupt import stop_at_once
 from tagger.text import printable
-
-_NEW_VALUES: Final = 100_000
-"""Values made between two searches for garbage. What imports make stays, and Python's
-own 700 have it searched through until a tenth of a short command is spent on it."""
 
 
 def main() -> Never:
     """Run the command line; a failure is one line on standard error and a status."""
-    gc.set_threshold(_NEW_VALUES)
+    put_off_search()
     stop_at_once()
     _make_streams_safe()
     try:
@@ -82,6 +78,7 @@ def _exit(status: int) -> Never:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    search_no_more()
     sys.exit(status)
 
 

@@ -118,20 +118,26 @@ class ModelIdentity:
 
 
 class FileStamp(NamedTuple):
-    """Size in bytes and time of the last change in nanoseconds since 1970.
-
-    A tuple, as what holds it: a scan makes one for every file there is.
-    """
+    """Size in bytes and time of the last change in nanoseconds since 1970."""
 
     size: int
     mtime_ns: int
 
 
 class ImageFile(NamedTuple):
-    """A picture file found under a root."""
+    """A picture file found under a root.
+
+    A tuple without another in it: a scan makes one for every file there is.
+    """
 
     path: str
-    stamp: FileStamp
+    size: int
+    mtime_ns: int
+
+    @property
+    def stamp(self) -> FileStamp:
+        """What changes when the file does."""
+        return FileStamp(self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +237,27 @@ class KnownFile(NamedTuple):
     """What the inventory holds of a path before a scan.
 
     `current` says that the network and the preparing of this scan have already
-    classified its bytes.
+    classified its bytes. A tuple without another in it, as `ImageFile`.
     """
 
     id: int
-    stamp: FileStamp | None
+    size: int | None
+    mtime_ns: int | None
     state: State
     reason: str
     digest: str | None
     current: bool
+
+    @property
+    def stamp(self) -> FileStamp | None:
+        """Size and time of the bytes that were read; None where none were."""
+        if self.size is None or self.mtime_ns is None:
+            return None
+        return FileStamp(self.size, self.mtime_ns)
+
+    def is_of(self, file: ImageFile) -> bool:
+        """Whether a file looks as these bytes did."""
+        return self.mtime_ns == file.mtime_ns and self.size == file.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,9 @@ An image belongs to one root, the outermost: a folder inside a scanned root is a
 of it, and a root that turns out to lie inside another is taken into it.
 """
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
@@ -24,6 +22,7 @@ from tagger.discover import Rules, absolute, check_root, walk
 from tagger.drift import DAYS, Tally, compare, describe
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.formats import FOREIGN_PICTURES, FORMATS
+from tagger.garbage import keep_what_is
 from tagger.interrupt import Interruption
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
 from tagger.pipeline import (
@@ -48,6 +47,7 @@ from tagger.records import (
     Verdict,
 )
 from tagger.text import encodable
+from tagger.waiting import Waiting
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
@@ -105,7 +105,7 @@ class _Plan:
 
     place: _Place
     known: Mapping[str, KnownFile]
-    to_read: list[ImageFile] = field(default_factory=list)
+    to_read: Waiting = field(default_factory=Waiting)
     to_skip: list[SkippedFile] = field(default_factory=list)
     to_change: list[StateChange] = field(default_factory=list)
     to_forget: list[KnownFile] = field(default_factory=list)
@@ -154,8 +154,8 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     ) as recording:
         for place in places:
             recording.take_in(place.root)
-        with _much_kept():
-            plans = [_plan_place(place, recording, options, stop) for place in places]
+        plans = [_plan_place(place, recording, options, stop) for place in places]
+        keep_what_is()
         shift = recording.shift()
         in_force = caution.policy(policy, shift)
         if not all(plan.empty for plan in plans):
@@ -206,20 +206,6 @@ def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
         f"{LIMIT:g}): accepted from {in_force.threshold:.2f} on in place of "
         f"{policy.threshold:.2f}, until 'tagger calibrate' certifies"
     )
-
-
-@contextmanager
-def _much_kept() -> Iterator[None]:
-    """Spare the collector of garbage a search through a million values that all stay.
-
-    It would begin again whenever their number has grown by a quarter.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _decide(prediction: Prediction, policy: Policy) -> Verdict:
@@ -288,7 +274,7 @@ def _plan_place(
     if place.absent:
         return _plan_for_empty(place, (), known, doubt=place.absent)
     rules = Rules(
-        endings=FORMATS,
+        endings=tuple(FORMATS),
         foreign=FOREIGN_PICTURES,
         include=options.include,
         exclude=options.exclude,
@@ -329,11 +315,11 @@ def _plan(
             ignored += entry.state is State.IGNORED
             if row is None or (row.state, row.reason) != (entry.state, entry.reason):
                 plan.to_skip.append(entry)
-        elif row and row.current and row.state is tagged and row.stamp == entry.stamp:
+        elif row and row.current and row.state is tagged and row.is_of(entry):
             unchanged += 1
         elif row is None or _must_be_read(entry, row, options):
-            if _settled(entry.stamp, now, options.settle):
-                plan.to_read.append(entry)
+            if _settled(entry, now, options.settle):
+                plan.to_read.add(entry)
             else:
                 reason = f"changed less than {options.settle:g} s before the scan"
                 plan.to_skip.append(_unsettled(entry, reason))
@@ -346,12 +332,12 @@ def _plan(
     return replace(plan, unchanged=unchanged, ignored=ignored)
 
 
-def _settled(stamp: FileStamp, now: float, settle: float) -> bool:
+def _settled(file: ImageFile, now: float, settle: float) -> bool:
     """Whether a file was not changed of late.
 
     A time far in the future is no news: a clock has jumped, or a camera's is wrong.
     """
-    return abs(now - stamp.mtime_ns / 1e9) >= settle
+    return abs(now - file.mtime_ns / 1e9) >= settle
 
 
 def _unsettled(file: ImageFile, reason: str) -> SkippedFile:
@@ -381,7 +367,7 @@ def _plan_for_empty(
 
 
 def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:
-    if file.stamp != row.stamp or row.state is State.UNSETTLED:
+    if not row.is_of(file) or row.state is State.UNSETTLED:
         return True
     if row.state is State.UNREADABLE:
         # Where not even the bytes could be had, a permission was in the way: a change
@@ -460,11 +446,12 @@ class _Run:
                 path = plan.place.path
                 self.warnings.append(f"no pictures in {path}: nothing was changed")
         formers = _formers(plans)
-        files = [file for plan in plans for file in plan.to_read]
+        numbers = [len(plan.to_read) for plan in plans]
+        files = (file for plan in plans for file in plan.to_read.taken())
         wanted = takewhile(lambda _file: not self._stop.asked, files)
-        shown = iter(track(wanted, len(files)))
-        for plan in plans:
-            reading = islice(shown, len(plan.to_read))
+        shown = iter(track(wanted, sum(numbers)))
+        for plan, number in zip(plans, numbers, strict=True):
+            reading = islice(shown, number)
             for outcomes in self._pipeline.outcomes(plan.root, reading):
                 self._record(plan, outcomes, formers)
         self._stop.check()
@@ -545,7 +532,7 @@ class _Run:
             if stamp == file.stamp:
                 yield file, result
             else:
-                changed = ImageFile(file.path, stamp)
+                changed = ImageFile(file.path, *stamp)
                 plan.to_skip.append(_unsettled(changed, "changed while it was read"))
 
     def _root_went_away(self, plan: _Plan) -> bool:

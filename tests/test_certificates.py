@@ -40,7 +40,6 @@ from tagger.records import (
     Claim,
     Decision,
     DecisionKind,
-    FileStamp,
     Formerly,
     ImageFile,
     ModelIdentity,
@@ -69,7 +68,7 @@ def scan(
         recording.enforce(policy, decide)
         judged = [
             (
-                ImageFile(path, FileStamp(1, 2)),
+                ImageFile(path, 1, 2),
                 replace(one, verdict=decide(one.prediction, policy)),
             )
             for path, one in items.items()
@@ -339,7 +338,7 @@ def test_what_no_threshold_can_accept_is_not_counted(inventory: Inventory) -> No
             said = replace(
                 one.prediction, probabilities=probabilities, margin=top - rest
             )
-            file = ImageFile(f"{name}.jpg", FileStamp(1, 2))
+            file = ImageFile(f"{name}.jpg", 1, 2)
             outcomes.append((file, replace(one, prediction=said)))
         recording.record(ROOT, outcomes, {}, {})
 
@@ -667,7 +666,7 @@ def test_how_far_a_certificate_moved_what_is_accepted_is_told(
         recording.enforce(Policy(0.5), decide)  # not known yet: they are unfamiliar
         judged = [
             (
-                ImageFile(path, FileStamp(1, 2)),
+                ImageFile(path, 1, 2),
                 replace(one, verdict=decide(one.prediction, BUNDLED)),
             )
             for path, one in items.items()

@@ -24,7 +24,6 @@ from tagger.errors import RequestError
 from tagger.inventory import Inventory, Tagged
 from tagger.records import (
     DecisionKind,
-    FileStamp,
     ImageFile,
     Item,
     Prediction,
@@ -47,7 +46,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
             for root in ("/shop", "/other"):
                 outcomes: list[tuple[ImageFile, Tagged | UnreadableImage]] = [
                     (
-                        ImageFile(name, FileStamp(1, 2)),
+                        ImageFile(name, 1, 2),
                         Tagged(
                             PreparedImage(str(n) * 64, pixels, 9, 9, "PNG"),
                             Prediction("Bag", n / 8, "Coat", n / 16, (0.1,) * 10),
@@ -56,7 +55,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
                     )
                     for n, name in enumerate(NAMES)
                 ]
-                broken = ImageFile("broken", FileStamp(1, 2))
+                broken = ImageFile("broken", 1, 2)
                 outcomes.append((broken, UnreadableImage("no picture")))
                 recording.record(Path(root), outcomes, {}, {})
         inventory.decide("1" * 64, DecisionKind.CORRECT, tag="Dress", reviewer="anna")

@@ -17,7 +17,6 @@ from tagger.export import Style, Table, write_table
 from tagger.inventory import Inventory
 from tagger.records import (
     DecisionKind,
-    FileStamp,
     Format,
     ImageFile,
     Policy,
@@ -139,7 +138,7 @@ def test_a_picture_that_changed_since_is_not_decided(
 
 def test_bad_rows_are_told_with_their_lines(stocked: Inventory) -> None:
     with stocked.recording(FakeClassifier().identity, options={}) as recording:
-        never = [(ImageFile("x.jpg", FileStamp(1, 2)), UnreadableImage("denied"))]
+        never = [(ImageFile("x.jpg", 1, 2), UnreadableImage("denied"))]
         recording.record(Path(stocked.roots()[0]), never, {}, {})
     rows = sheet_of(stocked)
     by_path = {row["path"]: row for row in rows}
@@ -261,7 +260,7 @@ def test_every_name_finds_its_item_again(
             recording.record(
                 Path("/shop"),
                 [
-                    (ImageFile(name, FileStamp(1, 2)), UnreadableImage("x", f"{n:064}"))
+                    (ImageFile(name, 1, 2), UnreadableImage("x", f"{n:064}"))
                     for n, name in enumerate(names)
                 ],
                 {},

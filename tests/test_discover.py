@@ -9,7 +9,7 @@ from tagger.discover import Rules, check_root, walk
 from tagger.errors import FolderError
 from tagger.records import ImageFile
 
-RULES = Rules(endings={".jpg", ".png"}, foreign={".heic"})
+RULES = Rules(endings=(".jpg", ".png"), foreign={".heic"})
 
 
 def listing(root: Path, rules: Rules = RULES) -> dict[str, str]:
@@ -50,7 +50,7 @@ def test_a_picture_of_a_foreign_format_says_what_to_do(tmp_path: Path) -> None:
 
 def test_patterns_choose_and_leave_out(tmp_path: Path) -> None:
     touch(tmp_path, "A.JPG", "a.png", "Thumbs/a.jpg", "new/old/a.jpg", "new/a.jpg")
-    rules = Rules({".jpg", ".png"}, (), ("*.jpg",), ("thumbs", "new/old/*"))
+    rules = Rules((".jpg", ".png"), (), ("*.jpg",), ("thumbs", "new/old/*"))
 
     assert listing(tmp_path, rules) == {
         "A.JPG": "read",

@@ -25,7 +25,6 @@ from tagger.inventory.tables import METADATA
 from tagger.records import (
     DecidedBy,
     DecisionKind,
-    FileStamp,
     ImageFile,
     Policy,
     SkippedFile,
@@ -43,7 +42,7 @@ def raw(path: Path) -> "closing[sqlite3.Connection]":
 def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
     """Put paths into the inventory without there being files."""
     with inventory.recording(FakeClassifier().identity, options={}) as recording:
-        files = [ImageFile(name, FileStamp(1, 2)) for name in names]
+        files = [ImageFile(name, 1, 2) for name in names]
         outcomes = [(file, UnreadableImage("broken", "d" * 64)) for file in files]
         recording.record(root, outcomes, {}, {})
         recording.finish([root], exit_code=3, counts={})

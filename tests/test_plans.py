@@ -13,7 +13,7 @@ from support import FakeClassifier
 
 from tagger.inventory import Inventory, Tagged
 from tagger.policy import predict
-from tagger.records import DecisionKind, FileStamp, ImageFile, PreparedImage, Verdict
+from tagger.records import DecisionKind, ImageFile, PreparedImage, Verdict
 
 ROOT = Path("/srv/shop")
 NETWORK = FakeClassifier()
@@ -25,7 +25,7 @@ def some_items(inventory: Inventory) -> None:
     (said,) = predict(NETWORK.classify(pixels[None]), NETWORK.identity.labels)
     outcomes = [
         (
-            ImageFile(f"{number}.jpg", FileStamp(1, 1)),
+            ImageFile(f"{number}.jpg", 1, 1),
             Tagged(
                 PreparedImage(f"{number:064x}", pixels, 1, 1, "JPEG"),
                 said,

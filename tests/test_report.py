@@ -23,7 +23,6 @@ from tagger.inventory import Inventory, Tagged
 from tagger.records import (
     Answer,
     DecisionKind,
-    FileStamp,
     ImageFile,
     Policy,
     Prediction,
@@ -224,7 +223,7 @@ def test_ten_thousand_items_make_a_page_that_can_be_mailed(tmp_path: Path) -> No
         with inventory.recording(FakeClassifier().identity, options={}) as recording:
             outcomes = [
                 (
-                    ImageFile(f"{'folder/' * 9}{n}.jpg", FileStamp(1, 2)),
+                    ImageFile(f"{'folder/' * 9}{n}.jpg", 1, 2),
                     Tagged(
                         PreparedImage(f"{n:064}", pixels, 9, 9, "PNG"),
                         Prediction("Bag", n / 1e4, "Coat", n / 1e4, (0.1,) * 10),

@@ -36,7 +36,6 @@ from tagger.records import (
     Answer,
     Decision,
     DecisionKind,
-    FileStamp,
     ImageFile,
     Note,
     Order,
@@ -72,9 +71,7 @@ def record(inventory: Inventory, items: dict[str, Tagged], root: Path = ROOT) ->
     """Put items into the inventory without there being files."""
     with inventory.recording(FakeClassifier().identity, options={}) as recording:
         known = recording.known(root)
-        outcomes = [
-            (ImageFile(path, FileStamp(1, 2)), item) for path, item in items.items()
-        ]
+        outcomes = [(ImageFile(path, 1, 2), item) for path, item in items.items()]
         recording.record(root, outcomes, known, {})
         recording.finish([root], exit_code=0, counts={})
 

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Insert,
     Integer,
     LargeBinary,
     Text,
@@ -34,9 +36,9 @@ from tagger.inventory.ordering import in_order
 from tagger.inventory.rows import (
     BY_ROOT,
     SAID_BY,
+    STATES,
     in_parts,
     insert_one,
-    known_file,
     now,
     pack,
     prediction,
@@ -223,9 +225,17 @@ class Recording:
             # A hundred thousand rows: as they come, without a type's say on each.
             rows = connection.execute(query).partitions(5000)
             return {
-                os.fsdecode(row[0]): known_file(*row[1:])
+                os.fsdecode(path): KnownFile(
+                    id_,
+                    size,
+                    mtime_ns,
+                    STATES[state],
+                    os.fsdecode(reason) if reason else "",
+                    digest,
+                    current == 1,
+                )
                 for part in rows
-                for row in part
+                for path, id_, size, mtime_ns, state, reason, digest, current in part
             }
 
     def predictions(self, digests: Iterable[str]) -> dict[str, Prediction]:
@@ -512,13 +522,8 @@ class Recording:
 
         All rows must name the same columns.
         """
-        statement = upsert(IMAGE)
-        columns = [*rows[0], "updated_at"]
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[IMAGE.c.root_id, IMAGE.c.path],
-                set_={name: statement.excluded[name] for name in columns},
-            ),
+            _put((*rows[0], "updated_at")),
             [
                 row | {"updated_at": self._started, "first_seen": self._started}
                 for row in rows
@@ -552,6 +557,20 @@ def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         else sums.get(name, 0) + value
         for name, value in more.items()
     } | {name: value for name, value in sums.items() if name not in more}
+
+
+@cache
+def _put(columns: tuple[str, ...]) -> Insert:
+    """Return the statement that inserts images, or changes these columns of them.
+
+    Made once: to say what is put, SQLAlchemy makes a copy of the whole table, which
+    only a search for garbage finds.
+    """
+    statement = upsert(IMAGE)
+    return statement.on_conflict_do_update(
+        index_elements=[IMAGE.c.root_id, IMAGE.c.path],
+        set_={name: statement.excluded[name] for name in columns},
+    )
 
 
 def _update_images(

@@ -1,6 +1,5 @@
 """Between rows of the tables and the values of `records`."""
 
-import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -15,9 +14,7 @@ from tagger.records import (
     OTHER,
     DecidedBy,
     DecisionKind,
-    FileStamp,
     Item,
-    KnownFile,
     Prediction,
     RunRecord,
     Standing,
@@ -59,23 +56,9 @@ def insert_one(connection: Connection, statement: Insert) -> int:
     return int(key[0]) if key else 0
 
 
-def known_file(  # noqa: PLR0913, PLR0917  the columns, as they are fetched
-    id_: int,
-    size: int | None,
-    mtime_ns: int | None,
-    state: str,
-    reason: bytes,
-    digest: str | None,
-    current: int,
-) -> KnownFile:
-    """Read the columns of an image that a scan needs, as SQLite gives them."""
-    stamp = None if size is None or mtime_ns is None else FileStamp(size, mtime_ns)
-    why = os.fsdecode(reason) if reason else ""
-    return KnownFile(id_, stamp, _STATES[state], why, digest, current == 1)
-
-
 _ITEM: Final = tuple(field.name for field in fields(Item))
-_STATES: Final = {state.value: state for state in State}
+STATES: Final = {state.value: state for state in State}
+"""States by what they are in a row."""
 
 
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
@@ -95,7 +78,7 @@ def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
 def item(row: RowMapping) -> Item:
     """Read a row of the view, perhaps with more columns."""
     values = {name: row[name] for name in _ITEM}
-    values["state"] = _STATES[values["state"]]
+    values["state"] = STATES[values["state"]]
     values["decided_by"] = values["decided_by"] and DecidedBy(values["decided_by"])
     return Item(**values)
 
