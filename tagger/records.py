@@ -702,9 +702,14 @@ class Certificate:
 
     @property
     def joint(self) -> bool:
-        """Whether the policy in force rests on the claim about all tags together."""
-        return self.policy is not None and (
-            self.claims[0].threshold == self.policy.threshold
+        """Whether the policy in force rests on the claim about all tags together.
+
+        Not where a tag's threshold is lower: that one is proven by itself alone.
+        """
+        return (
+            self.policy is not None
+            and self.claims[0].threshold == self.policy.threshold
+            and min(self.policy.tags.values(), default=1) >= self.policy.threshold
         )
 
 

@@ -152,8 +152,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     with inventory.recording(
         classifier.identity, options=_told(places, policy, options)
     ) as recording:
-        for place in places:
-            recording.take_in(place.root)
+        patternless = [
+            root for place in places for root in recording.take_in(place.root)
+        ]
         plans = [_plan_place(place, recording, options, stop) for place in places]
         keep_what_is()
         shift = recording.shift()
@@ -164,6 +165,12 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             prepare_all, classifier, in_force, recording.predictions, options.batch_size
         )
         run = _Run(recording, pipeline, options, stop)
+        run.warnings += [
+            f"the pattern of items of {root} matches less in the folder that it is a "
+            "part of now: give that one a pattern with 'tagger export --by-item "
+            "--item-pattern …'"
+            for root in patternless
+        ]
         if kind := inventory.network_file_system():
             run.warnings.append(
                 f"the inventory lies on a network file system ({kind}), which can "
@@ -571,7 +578,7 @@ class _Run:
             return []
         there = len(_pictures(plan.known))
         most = self._options.max_missing
-        if len(gone) <= most * there:
+        if len(gone) <= round(most * there, 6):  # 0.29 of 100 is less than 29
             return gone
         path = plan.place.path
         self.doubted[path] = "too much is gone"

@@ -31,6 +31,8 @@ from tagger.records import IMAGE_SIDE, VIEWS, PreparedImage, UnreadableImage
 SECONDS: Final = 60
 """How long one picture may take. The largest takes four on an idle machine."""
 
+_TOO_SLOW: Final = f"takes longer than {SECONDS} seconds to decode"
+
 MEMORY_BYTES: Final = 2 * 1024**3
 """How much memory one picture may take; 100 megapixels with transparency need most."""
 
@@ -124,16 +126,20 @@ class Workers:
     def _replace(self, ended: "_Worker") -> None:
         """Blame the picture that a worker ended with; give others its other tasks.
 
-        No picture is to blame for one that had not begun. One that is to blame is known
-        by its bytes, or each night would decode it again.
+        No picture is to blame for one that had not begun, nor for the first: that may
+        have been killed for memory, or from outside. One that is to blame is known by
+        its bytes, or each night would decode it again.
         """
         self._workers.remove(ended)
         reason = ended.end()
         if not ended.tasks:
             return
         if ended.began:
-            task = ended.tasks.popleft()
-            task.result = UnreadableImage(reason, _digest(task.path))
+            task = ended.tasks[0]
+            if task.suspect or reason == _TOO_SLOW:
+                ended.tasks.popleft()
+                task.result = UnreadableImage(reason, _digest(task.path))
+            task.suspect = True
         else:
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
@@ -160,10 +166,11 @@ def _digest(path: Path) -> str | None:
 
 
 class _Task:
-    __slots__ = ("path", "result")
+    __slots__ = ("path", "result", "suspect")
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.suspect = False
         self.result: Prepared | None = None
 
 
@@ -196,7 +203,7 @@ class _Worker:
             with suppress(OSError):
                 _pipe(stream).close()
         if status == -getattr(signal, "SIGALRM", 0):
-            return f"takes longer than {SECONDS} seconds to decode"
+            return _TOO_SLOW
         return "the decoder crashed"
 
     def _hear(self) -> None:

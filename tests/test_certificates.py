@@ -178,6 +178,53 @@ def test_of_an_audit_under_way_the_answers_so_far_count_and_what_was_passed_over
     assert (heard.skipped, heard.waiting) == (2, 30)
 
 
+def test_an_audit_that_is_only_drawn_takes_nothing_back(shelf: Inventory) -> None:
+    """What an audit before it had answered is no sign of how far it was asked."""
+    answer_audit(shelf, shelf.draw_audit(100, "anna"))
+    before = certificate(shelf)
+
+    shelf.draw_audit(100, "anna", least=0.5)
+
+    heard = shelf.testimony(NETWORK.digest)
+    assert heard.skipped == 0
+    assert heard.waiting > 0
+    assert all(one.right for one in heard.answers)
+    assert certificate(shelf).policy == before.policy
+
+
+def test_answers_that_come_from_another_inventory_pass_nothing_over(
+    shelf: Inventory,
+) -> None:
+    audit = shelf.draw_audit(50, "anna")
+    assert audit is not None
+    with shelf.reviewing("anna", Selection(audit_id=audit.id)) as opened:
+        last = opened.take(50, without=())[-1]
+    theirs = Decision(
+        0, say(last.digest, last.tag), "ben", datetime.now(UTC), "audit", None
+    )
+    shelf.merge_decisions([theirs])
+
+    heard = shelf.testimony(NETWORK.digest)
+
+    assert (heard.skipped, heard.waiting) == (0, 49)
+
+
+def test_a_policy_with_a_tag_below_the_joint_threshold_rests_on_that_tag(
+    shelf: Inventory,
+) -> None:
+    """However the joint threshold came out: the mixture of both was never tested."""
+    found = replace(
+        certificate(shelf),
+        claims=(
+            Claim(None, 300, 300, 0.8, 0, 0.8),
+            Claim("Bag", 300, 300, 0.5, 0, 0.5),
+        ),
+    )
+
+    assert replace(found, policy=Policy(0.8, 0.0, {"Coat": 0.9})).joint
+    assert not replace(found, policy=Policy(0.8, 0.0, {"Bag": 0.5})).joint
+
+
 def test_what_is_no_catalogue_item_is_wrong(shelf: Inventory) -> None:
     audit = shelf.draw_audit(3, "anna")
     assert audit is not None

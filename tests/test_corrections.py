@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from tagger.errors import ImportingError
 from tagger.export import Style, Table, write_table
 from tagger.inventory import Inventory
 from tagger.records import (
+    Answer,
+    Decision,
     DecisionKind,
     Format,
     ImageFile,
     Policy,
+    Selection,
     UnreadableImage,
 )
 from tagger.scan import scan
@@ -112,6 +116,38 @@ def test_a_row_decided_since_the_export_is_stale(stocked: Inventory) -> None:
 
     assert found.corrections == ()
     assert found.bad == (BadRow(4, "bag.png: decided since the export: Dress by bob"),)
+
+
+def test_what_was_taken_back_can_be_corrected_in_a_sheet_of_after_that(
+    stocked: Inventory,
+) -> None:
+    (digest,) = [i.digest for i in stocked.items() if i.path == "bag.png"]
+    assert digest
+    taken_back = stocked.decide(
+        digest, DecisionKind.CORRECT, tag="Dress", reviewer="bob"
+    )
+    with stocked.reviewing("bob", Selection()) as opened:
+        opened.undo([taken_back])
+
+    found = compare(edited(stocked, bag="Sandal"), stocked)
+
+    assert found.bad == ()
+    assert [one.tag for one in found.corrections] == ["Sandal"]
+
+
+def test_an_older_decision_that_came_later_is_not_the_one_in_force(
+    stocked: Inventory,
+) -> None:
+    (digest,) = [i.digest for i in stocked.items() if i.path == "bag.png"]
+    assert digest
+    stocked.decide(digest, DecisionKind.CORRECT, tag="Bag", reviewer="anna")
+    older = datetime.now(UTC) - timedelta(days=1)
+    answer = Answer(digest, DecisionKind.NOT_CATALOGUE, None)
+    stocked.merge_decisions([Decision(0, answer, "ben", older, "review", None)])
+
+    found = compare(edited(stocked, bag="not a catalogue item"), stocked)
+
+    assert [one.kind for one in found.corrections] == [DecisionKind.NOT_CATALOGUE]
 
 
 def test_what_only_the_network_changed_is_no_edit(stocked: Inventory) -> None:

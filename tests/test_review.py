@@ -222,6 +222,32 @@ def test_a_picture_that_is_gone_or_changed_can_only_be_skipped(
     assert not {first, second} & decided(queue).keys()
 
 
+@pytest.mark.parametrize("after", ["u", "n half an upload"])
+def test_a_picture_that_a_scan_finds_unreadable_meanwhile_can_only_be_skipped(
+    queue: Inventory, shop: Path, after: str
+) -> None:
+    first, *_ = order_of(queue)
+    with sit(queue) as begun:
+        begun.advance()
+        begun.answer("Bag")
+        if after == "u":
+            (shop / first).write_bytes(b"half an upload")
+            scan([shop], queue, FakeClassifier(), Policy(1.0))
+            assert begun.undo()
+        else:
+            assert begun.current is not None
+            path = shop / begun.current.item.path
+            path.write_bytes(b"half an upload")
+            scan([shop], queue, FakeClassifier(), Policy(1.0))
+            begun.write_note(after)
+
+        assert begun.current is not None
+        assert begun.current.trouble == "the file has changed since it was scanned"
+        begun.skip()
+        assert begun.current is not None
+        assert not begun.current.trouble
+
+
 def test_a_picture_that_is_gone_is_shown_where_its_bytes_still_lie(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:

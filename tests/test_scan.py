@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import SAMPLES, FakeClassifier, Photo, expected_by_file
 
+from tagger import discover
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
@@ -361,6 +362,55 @@ def test_a_picture_that_is_replaced_while_it_is_left_out_is_read_when_it_is_back
 
     assert run().changed == 1
     assert by_path(inventory)["b.png"].digest != replaced.digest
+
+
+def test_a_folder_that_could_not_be_entered_for_a_night_is_read_when_it_can(
+    run: Scan, photo: Photo, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's word for one file, which root here is never denied."""
+    photo("a.png")
+    photo("locked/b.png", shade=90)
+    run()
+    before = lasting(inventory)
+    look = discover._look  # noqa: SLF001
+
+    def denied(entry: os.DirEntry[str], *rest: object) -> object:
+        if entry.name == "b.png":
+            raise PermissionError(13, "Permission denied", entry.path)
+        return look(entry, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discover, "_look", denied)
+        assert run().unreadable == 1
+
+    assert run().unreadable == 0
+    assert lasting(inventory) == before
+
+
+def test_a_pattern_of_items_that_is_about_a_folder_alone_is_warned_of(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("bags/A1_1.png")
+    photo("bags/A1_2.png", shade=90)
+    run(shop / "bags")
+    pattern = r"^(?P<item>[^_/]+)_\d+"
+    inventory.set_item_pattern([str(shop / "bags")], pattern)
+
+    (warning,) = run().warnings
+    assert f"the pattern of items of {shop / 'bags'} matches less" in warning
+    assert run().warnings == ()
+
+
+def test_the_share_that_may_be_missing_is_that_share(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    for number in range(100):
+        photo(f"{number}.png", shade=number)
+    run()
+    for number in range(29):
+        (shop / f"{number}.png").unlink()
+
+    assert run(max_missing=0.29).missing == 29
 
 
 def test_a_picture_that_is_replaced_and_then_away_for_a_night_is_read(

@@ -23,6 +23,7 @@ from tagger.cli.man import man
 from tagger.cli.model import model
 from tagger.cli.predict import predict
 from tagger.cli.report import report
+from tagger.cli.restore import restore
 from tagger.cli.review import review
 from tagger.cli.roots import roots
 from tagger.cli.runs import runs
@@ -53,6 +54,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(check)
 app.command()(backup)
+app.command()(restore)
 app.add_typer(roots)
 app.command()(man)
 app.add_typer(decisions)

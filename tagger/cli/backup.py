@@ -14,8 +14,8 @@ def backup(
 ) -> None:
     """Copy the inventory to a file, as of one moment, whole or not at all.
 
-    A scan may go on meanwhile. A former backup of that name is replaced. To restore
-    one, put it in the inventory's place while nothing uses that.
+    A scan may go on meanwhile. A former backup of that name is replaced. 'tagger
+    restore' puts one in the inventory's place.
     Example: tagger backup /backup/inventory.db
     """
     from tagger.inventory import back_up

@@ -87,6 +87,8 @@ def duration(text: str) -> float:
 def share(text: str) -> float:
     """Read a share, "20%", "20" or "0.2", as a number from 0 to 1."""
     number = text.strip().removesuffix("%")
+    if number in {"1", "1.0"} and number == text.strip():
+        raise typer.BadParameter(f"{text!r} may mean two things: say 1% or 100%")
     try:
         value = float(number)
     except ValueError:

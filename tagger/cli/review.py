@@ -228,6 +228,13 @@ def _audit_id(
         raise ReviewError("the machine has accepted nothing yet that could be audited")
     if audit is None:
         raise ReviewError(f"nothing is left to audit with a confidence from {least:g}")
+    if (audit.least, audit.of_tag) != (least, tag):
+        drawn = "" if audit.least is None else f", from {audit.least:g} on"
+        typer.echo(
+            f"audit {audit.id}, of {audit.of_tag or 'all tags'}{drawn}, is still open: "
+            "it goes on; what you asked for can be drawn when it is answered",
+            err=True,
+        )
     if audit.answered:
         said = f"{audit.answered} of {audit.sampled} are answered already"
         typer.echo(f"audit {audit.id}: {said}", err=True)

@@ -3,7 +3,7 @@
 The only package that knows SQL. Programs other than tagger read its view `inventory`.
 """
 
-from tagger.inventory.database import back_up
+from tagger.inventory.database import back_up, restore
 from tagger.inventory.exports import Photograph
 from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
 from tagger.inventory.recording import Former, Recording, StateChange, Tagged
@@ -27,6 +27,7 @@ __all__ = [
     "Tagged",
     "Tally",
     "back_up",
+    "restore",
     "scan_in_progress",
     "scan_lock",
 ]

@@ -144,7 +144,8 @@ def _places(
         )
         for row in connection.execute(query):
             paths[row.digest].append(f"{row.root}/{row.path}")
-            if row.item_pattern and (found := re.search(row.item_pattern, row.path)):
+            found = row.item_pattern and re.search(row.item_pattern, row.path)
+            if found and found["item"]:
                 items[row.digest].append(f"{row.root}/{found['item']}")
     return paths, items
 

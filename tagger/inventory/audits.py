@@ -155,6 +155,15 @@ def unanswered(audit_id: int) -> ColumnElement[bool]:
     )
 
 
+def asked() -> ColumnElement[bool]:
+    """Whether a row was answered when its audit asked, not by what stood before it."""
+    return exists().where(
+        DECISION.c.id == SAMPLED.c.decision_id,
+        DECISION.c.source == SOURCE,
+        DECISION.c.decided_at >= AUDIT.c.drawn_at,
+    )
+
+
 def decided(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a decision about the bytes of that column is in force."""
     return exists().where(DECISION.c.digest == digest, DECISION.c.undone_at.is_(None))

@@ -270,6 +270,7 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             SAMPLED.c.decision_id,
             AUDIT.c.drawn_by,
             AUDIT.c.tag.label("of_tag"),
+            audits.asked().label("asked"),
             audits.there(SAMPLED.c.digest).label("there"),
             PREDICTION,
             MODEL.c.labels,
@@ -316,16 +317,13 @@ class _Drawn:
             self.answers.append(self._read(row, found))
 
     def _reached(self, sample: Sequence[Mapping[str, Any]]) -> int:
-        """Return how far a sample was gone through: what was asked last ends it."""
-        open_ = [n for n, row in enumerate(sample) if self._waits(row)]
-        if not open_:
+        """Return how far a sample was gone through: what was asked last ends it.
+
+        What an audit before, or another's inventory, had answered was not asked here.
+        """
+        if not any(map(self._waits, sample)):
             return len(sample)
-        asked = [
-            n
-            for n, row in enumerate(sample)
-            if (found := self._answer(row)) is not None
-            and found.source == audits.SOURCE
-        ]
+        asked = [n for n, row in enumerate(sample) if row["asked"]]
         return asked[-1] + 1 if asked else 0
 
     def _waits(self, row: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -108,20 +109,31 @@ def copy_database(source: Path, target: Path) -> None:
     """
     with _in_plain_words(source):
         _revision(source)
+    with _copied(source, target) as part:
+        part.replace(target)
+
+
+@contextmanager
+def _copied(source: Path, target: Path) -> Iterator[Path]:
+    """Make a checked copy, to be renamed to `target`; away at the end if it was not."""
     # Beside the target, so that it is renamed and not copied again.
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         _copy(source, part)
-        part.replace(target)
+        yield part
     except OSError as error:
         raise InventoryError(f"cannot write {target}: {error.strerror}") from error
     finally:
-        for left in (part, *(part.with_name(part.name + end) for end in _NOTES)):
+        for left in (part, *_notes(part)):
             left.unlink(missing_ok=True)
 
 
 _NOTES: Final = ("-journal", "-wal", "-shm")
 """Endings of the files that SQLite keeps beside one that is open."""
+
+
+def _notes(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in _NOTES]
 
 
 def _copy(source: Path, part: Path) -> None:
@@ -154,6 +166,55 @@ def back_up(database: Path, target: Path) -> int:
         raise InventoryError(f"{target} is the inventory itself: name another file")
     copy_database(database, target)
     return target.stat().st_size
+
+
+def restore(copy: Path, database: Path) -> Path | None:
+    """Put a copy in an inventory's place; return where what was there is kept.
+
+    None where nothing was. SQLite's notes beside the former file go with it: they would
+    write into the copy what it was restored to be rid of. Raises InventoryError where
+    `copy` is no inventory, a newer tagger's, or damaged, and where something uses the
+    inventory; then that is what it was.
+    """
+    if _is_blank(copy):
+        raise InventoryError(f"no backup at {copy}")
+    with _in_plain_words(copy):
+        _revision(copy)
+    if database.exists() and copy.samefile(database):
+        raise InventoryError(f"{copy} is the inventory itself: name the backup")
+    with _copied(copy, database) as part:
+        kept = _set_aside(database)
+        part.replace(database)
+    return kept
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Rename a file that nobody uses, with SQLite's notes; return its name now."""
+    if not _is_blank(database):
+        _take_in_notes(database)
+    there = [path for path in (database, *_notes(database)) if path.exists()]
+    kept = database.with_name(
+        f"{database.name}.replaced-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    )
+    for path in there:
+        path.rename(kept.with_name(kept.name + path.name.removeprefix(database.name)))
+    return kept if there else None
+
+
+def _take_in_notes(database: Path) -> None:
+    """Have SQLite write its notes into the file, where they can be read."""
+    try:
+        with _in_plain_words(database), closing(_connect(database)) as connection:
+            connection.execute("PRAGMA busy_timeout = 1000")
+            # Only who is alone with a file may end its keeping of notes.
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except InventoryBusyError as error:
+        raise InventoryError(
+            f"{database} is in use: end the reviews and all else that reads it, "
+            "then restore"
+        ) from error
+    except InventoryError:
+        return  # damaged: it is kept as it is, with its notes
 
 
 def _absent(path: Path) -> InventoryError:

@@ -8,7 +8,15 @@ whoever calls them opens the transaction.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    insert,
+    select,
+    update,
+)
 
 from tagger.inventory.rows import insert_one, now
 from tagger.inventory.tables import DECISION, IMAGE, NOTE, PREDICTION, ROOT, SAMPLED
@@ -66,15 +74,20 @@ def undo(
     An audit's sample forgets that it was answered by them. The rows of their pictures
     have changed: who asks for what changed of late must see it.
     """
+    moment = now()
     standing = DECISION.c.id.in_(ids) & DECISION.c.undone_at.is_(None)
     about = select(DECISION.c.digest).where(standing)
-    connection.execute(
-        update(IMAGE).where(IMAGE.c.digest.in_(about)).values(updated_at=now())
-    )
-    connection.execute(update(DECISION).where(standing).values(undone_at=at or now()))
+    # No earlier than the undoing: a sheet exported after it is not of before it.
+    changed = max(moment, at or moment)
+    _touch(connection, IMAGE.c.digest.in_(about), changed)
+    connection.execute(update(DECISION).where(standing).values(undone_at=at or moment))
     connection.execute(
         update(SAMPLED).where(SAMPLED.c.decision_id.in_(ids)).values(decision_id=None)
     )
+
+
+def _touch(connection: Connection, which: ColumnElement[bool], at: datetime) -> None:
+    connection.execute(update(IMAGE).where(which).values(updated_at=at))
 
 
 def in_force(connection: Connection, digest: str) -> Decision | None:
@@ -223,6 +236,8 @@ def _insert(connection: Connection, record: Decision) -> None:
             undone_at=record.undone_at,
         )
     )
+    # It may be of long ago; that it holds here is news to who asks what changed.
+    _touch(connection, IMAGE.c.digest == record.answer.digest, now())
 
 
 def _merge_note(connection: Connection, note: Note) -> int:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.columns import Column, Condition
@@ -73,7 +73,13 @@ class ChangedRows:
 
     def keep(self) -> None:
         """Remember the rows as exported."""
-        statement = upsert(EXPORTED)
+        # A scan may have forgotten some meanwhile: what is gone is not selected.
+        there: Select[*tuple[Any, ...]] = select(
+            bindparam("mark"), IMAGE.c.id, bindparam("fingerprint")
+        ).where(IMAGE.c.id == bindparam("image_id"))
+        statement = upsert(EXPORTED).from_select(
+            ["mark", "image_id", "fingerprint"], there
+        )
         statement = statement.on_conflict_do_update(
             index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
             set_={"fingerprint": statement.excluded.fingerprint},

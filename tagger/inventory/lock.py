@@ -40,7 +40,9 @@ class Holder:
 
 
 @contextmanager
-def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
+def scan_lock(
+    database: Path, *, wait: float = 0.0, even_if_damaged: bool = False
+) -> Iterator[Holder | None]:
     """Hold an inventory's lock, waiting up to `wait` seconds for another to end.
 
     Yields who left the lock behind by dying, None where the last holder ended well.
@@ -49,7 +51,8 @@ def scan_lock(database: Path, *, wait: float = 0.0) -> Iterator[Holder | None]:
     """
     from filelock import Timeout  # noqa: PLC0415  only a scan needs it
 
-    check_usable(database)
+    if not even_if_damaged:
+        check_usable(database)
     dead: list[Holder | None] = []
 
     def take(descriptor: int) -> None:

@@ -4,6 +4,7 @@ The queue proper is the table `waiting`, whose indexes are the orders. Functions
 connection; whoever calls them opens the transaction.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -179,8 +180,16 @@ def best_order(connection: Connection, selection: Selection) -> Order:
     return Order.CONFIDENCE if enough is None else Order.RANDOM
 
 
-def read_waiting(connection: Connection, image_id: int) -> Waiting:
-    """Read all that a reviewer is shown of an image."""
+def read_waiting(connection: Connection, image_ids: Iterable[int]) -> list[Waiting]:
+    """Read all that a reviewer is shown of images.
+
+    Without those that a scan has found to be gone, or unreadable, in the meantime.
+    """
+    found = (_read_waiting(connection, image_id) for image_id in image_ids)
+    return [one for one in found if one is not None]
+
+
+def _read_waiting(connection: Connection, image_id: int) -> Waiting | None:
     query = (
         select(
             PREDICTION,
@@ -194,7 +203,9 @@ def read_waiting(connection: Connection, image_id: int) -> Waiting:
         .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
         .where(IMAGE.c.id == image_id)
     )
-    row = connection.execute(query).mappings().one()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
     said = prediction(row, row["labels"])
     own = f"{row['root']}/{row['image_path']}"
     digest = row["digest"]

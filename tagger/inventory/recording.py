@@ -1,6 +1,7 @@
 """What a scan writes into an inventory."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -185,11 +186,12 @@ class Recording:
             rows = connection.execute(query).mappings()
             return [prediction(row, self._model.labels).probabilities for row in rows]
 
-    def take_in(self, root: Path) -> None:
+    def take_in(self, root: Path) -> list[Path]:
         """Take the roots that lie inside `root` into it, with rows and stories.
 
         Where both have a row of the same file, the one of `root` goes on with the
-        story of the other. A pattern of items is taken along where `root` has none.
+        story of the other. A pattern of items is taken along where `root` has none;
+        returned are the roots whose pattern matches less of them there than before.
         """
         with self._database.writing() as connection:
             inner = [
@@ -197,9 +199,14 @@ class Recording:
                 for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
                 if row.path != str(root) and Path(row.path).is_relative_to(root)
             ]
+            lost = []
             for row in inner:
                 folder = Path(row.path).relative_to(root).as_posix()
-                _merge_root(connection, row.id, _root_id(connection, root), folder)
+                outer = _root_id(connection, root)
+                if _loses_items(connection, row.id, outer, folder):
+                    lost.append(Path(row.path))
+                _merge_root(connection, row.id, outer, folder, self._started)
+            return lost
 
     def known(self, root: Path, folder: str = "") -> dict[str, KnownFile]:
         """Return what the inventory holds of a root, or a folder in it, by path."""
@@ -304,7 +311,8 @@ class Recording:
         """Write paths that are not read, with the state and reason of each.
 
         Where the bytes were once read, their size and time stay: they are what says,
-        when the path is looked at again, whether these are still the bytes.
+        when the path is looked at again, whether these are still the bytes. Not where
+        it cannot be looked at: once it can, it has to be read.
         """
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
@@ -316,7 +324,9 @@ class Recording:
                     "state": entry.state,
                     "reason": entry.reason,
                 }
-                if entry.path in known and known[entry.path].digest is not None:
+                former = known.get(entry.path)
+                here = entry.state is not State.UNREADABLE
+                if here and former is not None and former.digest is not None:
                     read.append(row)
                 else:
                     unread.append(row | _stamped(entry.stamp))
@@ -614,7 +624,22 @@ def _root_id(connection: Connection, root: Path) -> int:
     return insert_one(connection, insert(ROOT).values(path=str(root)))
 
 
-def _merge_root(connection: Connection, inner: int, outer: int, folder: str) -> None:
+def _loses_items(connection: Connection, inner: int, outer: int, folder: str) -> bool:
+    """Whether a root's pattern of items is about paths as they are without `folder`."""
+    patterns = select(ROOT.c.item_pattern).where(ROOT.c.id.in_([inner, outer]))
+    ours = connection.scalar(patterns.where(ROOT.c.id == inner))
+    if ours is None or connection.scalar(patterns.where(ROOT.c.id == outer)):
+        return False
+    paths = connection.scalars(select(IMAGE.c.path).where(IMAGE.c.root_id == inner))
+    return any(
+        re.search(ours, path) and not re.search(ours, f"{folder}/{path}")
+        for path in paths
+    )
+
+
+def _merge_root(
+    connection: Connection, inner: int, outer: int, folder: str, moment: datetime
+) -> None:
     """Give the rows of one root to another, in which they lie under `folder`."""
     ours, theirs = IMAGE.alias(), IMAGE.alias()
     path = bindparam("folder", f"{folder}/", PathText).op("||")(theirs.c.path)
@@ -634,7 +659,7 @@ def _merge_root(connection: Connection, inner: int, outer: int, folder: str) -> 
     connection.execute(
         update(IMAGE)
         .where(IMAGE.c.root_id == inner)
-        .values(root_id=outer, path=prefix.op("||")(IMAGE.c.path))
+        .values(root_id=outer, path=prefix.op("||")(IMAGE.c.path), updated_at=moment)
     )
     taken_in = ROOT.alias()
     pattern = select(taken_in.c.item_pattern).where(taken_in.c.id == inner)

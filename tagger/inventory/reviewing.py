@@ -85,7 +85,7 @@ class Reviewing:
         with self._database.writing() as connection:
             found = self._next(connection, most, set(without))
             self._lease(connection, found)
-            return [read_waiting(connection, image_id) for image_id in found.values()]
+            return read_waiting(connection, found.values())
 
     def left(self) -> int:
         """Count the bytes that wait, those leased by anyone too."""
@@ -147,12 +147,13 @@ class Reviewing:
             note = Note(digest, text, self.reviewer, now())
             decisions.put_note(connection, note)
 
-    def reread(self, image_id: int) -> Waiting:
-        """Read an item again, as it is now, and lease it."""
+    def reread(self, image_id: int) -> Waiting | None:
+        """Read an item again, as it is now, and lease it; None where it is no more."""
         with self._database.writing() as connection:
-            item = read_waiting(connection, image_id)
-            self._lease(connection, {item.digest: image_id})
-            return item
+            for item in read_waiting(connection, [image_id]):
+                self._lease(connection, {item.digest: image_id})
+                return item
+        return None
 
     def at(self, path: Path) -> Waiting | None:
         """Return the tagged item at an absolute path, decided or not."""
@@ -170,7 +171,8 @@ class Reviewing:
                     )
                 )
                 if image_id is not None:
-                    return read_waiting(connection, image_id)
+                    (item,) = read_waiting(connection, [image_id])
+                    return item
         return None
 
     def find(self, text: str, most: int) -> list[Waiting]:
@@ -185,7 +187,7 @@ class Reviewing:
                 .limit(most)
             )
             found = connection.execute(query).all()
-            return [read_waiting(connection, row.id) for row in found]
+            return read_waiting(connection, [row.id for row in found])
 
     def take_these(self, digests: Iterable[str]) -> list[Waiting]:
         """Lease and return the items of these bytes that wait and that nobody has."""
@@ -202,7 +204,7 @@ class Reviewing:
                 if (image_id := connection.scalar(one)) is not None:
                     found[digest] = image_id
             self._lease(connection, found)
-            return [read_waiting(connection, image_id) for image_id in found.values()]
+            return read_waiting(connection, found.values())
 
     def renew(self) -> None:
         """Show a sign of life: every lease of this sitting begins anew."""

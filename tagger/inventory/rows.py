@@ -124,7 +124,7 @@ def last_decisions(
             DECISION.c.undone_at,
         )
         .where(DECISION.c.digest.in_([digest for digest in digests if digest]))
-        .order_by(DECISION.c.id)
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     found: dict[str, tuple[datetime, bool]] = {}
     for digest, kind, decided_at, undone_at in rows:

@@ -481,6 +481,12 @@ class Inventory:
             connection.execute(
                 update(ROOT).where(ROOT.c.path == str(old)).values(path=str(new))
             )
+            here = select(ROOT.c.id).where(ROOT.c.path == str(new))
+            connection.execute(
+                update(IMAGE)
+                .where(IMAGE.c.root_id == here.scalar_subquery())
+                .values(updated_at=now())
+            )
             in_root = select(func.count()).where(VIEW.c.root == str(new))
             return connection.scalar(in_root) or 0
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, case, cast, exists, func, select
 
@@ -68,11 +69,11 @@ class Overview:
     """An inventory as one moment of it, for a report.
 
     `confidences` counts, by bin, the items that the machine decided: accepted, and
-    waiting. `audits` and `runs` are newest first, `read` tells what each of the runs
-    had to read. `flagged` are least confident first, `close_calls` of the smallest
-    margin that no person has decided, accepted or not. `events` befell paths in the
-    last run; `arrived` counts by tag what it saw for the first time. `adaptations` are
-    what became of networks that learnt here, the newest first.
+    waiting. `audits` and `runs` are newest first, `read` tells what each run of the
+    last two months had to read. `flagged` are least confident first, `close_calls` of
+    the smallest margin that no person has decided, accepted or not. `events` befell
+    paths in the last run; `arrived` counts by tag what it saw for the first time.
+    `adaptations` are what became of networks that learnt here, the newest first.
     """
 
     tallies: tuple[Tally, ...]
@@ -109,7 +110,7 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
         unreadable=_items(connection, _UNREADABLE, VIEW.c.root, lines),
         unreadable_count=_count(connection, _UNREADABLE),
         runs=runs,
-        read=_read(connection, runs),
+        read=_read(connection, last),
         events=_events(connection, last, lines),
         events_count=_events_count(connection, last),
         arrived=_arrived(connection, last),
@@ -117,6 +118,7 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
     )
 
 
+_OF_LATE: Final = timedelta(days=60)
 _TAGGED = VIEW.c.state == State.TAGGED
 _UNREADABLE = VIEW.c.state == State.UNREADABLE
 _BY_MACHINE = VIEW.c.decided_by == DecidedBy.MACHINE
@@ -201,14 +203,18 @@ def _runs(connection: Connection) -> tuple[RunRecord, ...]:
     return tuple(map(run_record, rows.mappings()))
 
 
-def _read(connection: Connection, runs: tuple[RunRecord, ...]) -> tuple[ReadInRun, ...]:
+def _read(connection: Connection, last: RunRecord | None) -> tuple[ReadInRun, ...]:
+    if last is None:
+        return ()
+    of_late = RUN.c.started_at >= last.started_at - _OF_LATE
+    runs = connection.execute(select(RUN).where(of_late).order_by(RUN.c.id.desc()))
     roots = {
         str(row.id): row.path
         for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
     }
     return tuple(
         ReadInRun(run, roots[number], tally, said_by(run.counts))
-        for run in runs
+        for run in map(run_record, runs.mappings())
         for number, tally in tallies_by_root(run.counts).items()
         if number in roots and tally["images"]
     )

@@ -312,7 +312,8 @@ class Sitting:
         return None
 
     def _read(self, item: Waiting) -> Shown:
-        return look_at(self._reviewing.reread(item.image_id))
+        # What is no more is looked at as it was, and can only be skipped.
+        return look_at(self._reviewing.reread(item.image_id) or item)
 
     def _refreshed(self, shown: Shown) -> Shown | None:
         """Read what was put off; None where another has it or has decided it."""
