@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.bundle import CARD_FILE
 from tagger.records import OTHER
 from tagger.text import printable
 
@@ -244,7 +245,9 @@ def _flat(training: "Mapping[str, Any]") -> dict[str, object]:
     """Name what is nested by its path."""
     flat: dict[str, object] = {}
     for name, value in training.items():
-        if isinstance(value, dict):
+        if isinstance(value, list):  # what each pass measured: the card has it
+            flat[name] = f"of {len(value)} passes, in {CARD_FILE}"
+        elif isinstance(value, dict):
             flat |= {f"{name} {inner}": one for inner, one in value.items()}
         else:
             flat[name] = value

@@ -17,11 +17,14 @@ from tagger.columns import parse_moment
 from tagger.errors import ImportingError
 from tagger.export.cells import restored
 from tagger.inventory import Inventory
-from tagger.records import Correction, DecidedBy, DecisionKind, Standing
+from tagger.records import (
+    NOT_CATALOGUE,
+    Correction,
+    DecidedBy,
+    DecisionKind,
+    Standing,
+)
 from tagger.text import suggestion
-
-NOT_CATALOGUE: Final = "not a catalogue item"
-"""What is written as the tag of a picture that shows none."""
 
 _NEEDED: Final = ("path", "tag", "updated_at")
 _LONGEST_LINE: Final = 1 << 20
@@ -182,11 +185,6 @@ class _Comparing:
 
     def _why_not(self, tag: str, row: Row, now: Standing) -> str | None:
         """Say why an edited row cannot be taken in; None where it can."""
-        if not tag:
-            return f"the tag was emptied: write a tag, or {NOT_CATALOGUE!r}"
-        if self._spelt(tag) is None and tag.casefold() != NOT_CATALOGUE:
-            near = suggestion(tag, [*self._tags, NOT_CATALOGUE])
-            return f"no tag {tag!r}{near}"
         if now.digest is None:
             return f"it is {now.state.value} and was never read: nothing to decide on"
         if self._text(row.cells.get("digest") or now.digest) != now.digest:
@@ -195,7 +193,15 @@ class _Comparing:
             exported = parse_moment(self._text(row.cells["updated_at"]))
         except ValueError:
             return f"updated_at {row.cells['updated_at']!r} is no moment"
-        return _why_stale(now, exported)
+        return _why_stale(now, exported) or self._why_no_tag(tag)
+
+    def _why_no_tag(self, tag: str) -> str | None:
+        if not tag:
+            return f"the tag was emptied: write a tag, or {NOT_CATALOGUE!r}"
+        if self._spelt(tag) is None and tag.casefold() != NOT_CATALOGUE:
+            near = suggestion(tag, [*self._tags, NOT_CATALOGUE])
+            return f"no tag {tag!r}{near}"
+        return None
 
     def _correct(self, row: Row, root: str, now: Standing, tag: str | None) -> None:
         kind = DecisionKind.ACCEPT if tag == now.machine_tag else DecisionKind.CORRECT

@@ -8,6 +8,7 @@ import gzip
 import math
 import os
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -238,7 +239,7 @@ def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
             content = gzip.decompress(content)
         found, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
         values = np.frombuffer(content, np.uint8, offset=4 + 4 * (magic & 0xFF))
-    except (OSError, EOFError, ValueError, struct.error) as error:
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
     if found != magic or len(values) != math.prod(shape):
         raise DataError(
@@ -262,9 +263,16 @@ def _load_keras(source: str, part: Part) -> LabelledImages:
 
 
 def _load_csv(path: Path) -> LabelledImages:
-    """Read the CSV form of Fashion-MNIST: a header, then lines of label and pixels."""
+    """Read the CSV form of Fashion-MNIST: lines of label and pixels, maybe a header."""
     try:
-        table = np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)
+        with path.open("rb") as stream:
+            header = not stream.readline().split(b",")[0].strip().isdigit()
+            if not header:
+                stream.seek(0)
+            lines = [line for line in stream if line.strip()]
+        if not lines:
+            raise DataError(f"{path}: no images")
+        table = np.loadtxt(lines, np.int64, delimiter=",", ndmin=2)
         images = table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no CSV of Fashion-MNIST: {error}") from error
@@ -277,6 +285,8 @@ def _numbered(
     name: str, images: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> LabelledImages:
     """Name the labels that Fashion-MNIST numbers; each image is a group of its own."""
+    if not len(images):
+        raise DataError(f"{name}: no images")
     if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
         raise DataError(f"{name}: images and labels do not belong together")
     wrong = int(((labels < 0) | (labels >= len(FASHION_LABELS))).sum())
@@ -303,6 +313,9 @@ def _load_labelled_folder(
     _refuse(absent, f"{folder}: labels.csv names files that are absent")
     unknown = [row["label"] for row in rows if named(row["label"]) is None]
     _refuse(unknown, f"{folder}: labels.csv has labels that are no tags")
+    times = Counter(row["file"] for row in rows)
+    twice = [file for file, count in times.items() if count > 1]
+    _refuse(twice, f"{folder}: labels.csv names files more than once")
     return _all_read(
         str(folder),
         [pictures / row["file"] for row in rows],

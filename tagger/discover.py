@@ -13,7 +13,16 @@ from operator import attrgetter
 from pathlib import Path
 
 from tagger.errors import FolderError
-from tagger.records import FileStamp, ImageFile, Listed, SkippedFile, State
+from tagger.records import (
+    FARTHEST_NS,
+    Below,
+    FileStamp,
+    ImageFile,
+    Listed,
+    SkippedFile,
+    State,
+    kept_time,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +146,7 @@ def _look(
     if entry.is_symlink():
         return _look_behind_link(entry, path, rules, links)
     if reason := _left_out(path, entry.name, rules):
-        return SkippedFile(path, State.IGNORED, reason)
+        return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
     if entry.is_dir(follow_symlinks=False):
         return None
     return _file(path, entry.name, entry.stat(follow_symlinks=False), rules)
@@ -152,11 +161,11 @@ def _look_behind_link(
     except (OSError, RuntimeError):  # RuntimeError: a link loop, before Python 3.13
         return SkippedFile(path, State.IGNORED, "a link that leads nowhere")
     if reason := _left_out(path, entry.name, rules):
-        return SkippedFile(path, State.IGNORED, reason)
+        return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
     is_folder = stat.S_ISDIR(status.st_mode)
     refusal = links.refusal_of_folder if is_folder else links.refusal_of_file
     if reason := refusal(target):
-        return SkippedFile(path, State.IGNORED, reason)
+        return SkippedFile(path, State.IGNORED, reason, below=Below.LINKED)
     return None if is_folder else _file(path, entry.name, status, rules)
 
 
@@ -164,11 +173,12 @@ def _file(path: str, name: str, status: os.stat_result, rules: Rules) -> Listed:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return SkippedFile(path, State.IGNORED, f"{kind} is not read")
-    size, mtime_ns = status.st_size, status.st_mtime_ns
     if reason := _not_a_picture(path, name, rules):
-        stamp = FileStamp(size, mtime_ns)
-        return SkippedFile(path, State.IGNORED, reason, stamp)
-    return ImageFile(path, size, mtime_ns)
+        return SkippedFile(path, State.IGNORED, reason, FileStamp.of(status))
+    mtime_ns = status.st_mtime_ns
+    if abs(mtime_ns) > FARTHEST_NS:  # as nearly never: a call for each would be felt
+        mtime_ns = kept_time(mtime_ns)
+    return ImageFile(path, status.st_size, mtime_ns)
 
 
 _KINDS = {
@@ -209,4 +219,5 @@ def _ending(name: str) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> SkippedFile:
-    return SkippedFile(path, State.UNREADABLE, error.strerror or type(error).__name__)
+    why = error.strerror or type(error).__name__
+    return SkippedFile(path, State.UNREADABLE, why, below=Below.UNSEEN)

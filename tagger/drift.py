@@ -32,6 +32,9 @@ _ENOUGH: Final = 30
 distributed, which both tests here lean on."""
 
 
+_TOO_FEW: Final = "too few to tell"
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What was read under one root, added up.
@@ -97,10 +100,19 @@ def compare(root: str, now: Tally, before: Tally) -> Drift:
 def describe(drift: Drift) -> str:
     """Tell a drift in one line."""
     told = ", ".join(map(_describe, drift.measures))
-    if min(drift.images, drift.before) < _ENOUGH:
-        told = "too few to tell"
+    if _few(drift):
+        told = _TOO_FEW
     compared = f"{drift.images:,} images against {drift.before:,}"
     return f"drift in {drift.root}: {told}; {compared} of the month before"
+
+
+def verdict(drift: Drift, measure: Measure) -> str:
+    """Say in a few words whether a measure of a drift moved."""
+    return _TOO_FEW if _few(drift) else _verdict(measure)
+
+
+def _few(drift: Drift) -> bool:
+    return min(drift.images, drift.before) < _ENOUGH
 
 
 def stability_index(now: Sequence[int], before: Sequence[int]) -> float:
@@ -173,11 +185,19 @@ def _share(name: str, now: tuple[int, int], before: tuple[int, int]) -> Measure:
 
 
 def _describe(measure: Measure) -> str:
+    value, was = _shown(measure)
+    of = f"{measure.of} " if measure.of else ""
+    return f"{measure.name} {_verdict(measure)} ({of}{value}, was {was})"
+
+
+def _verdict(measure: Measure) -> str:
+    if measure.moved:
+        return "moved"
+    value, was = _shown(measure)
+    return "as before" if value == was else "not clearly moved"
+
+
+def _shown(measure: Measure) -> tuple[str, str]:
     is_percent = measure.name != "mean confidence"
     shown = "{:.0%}" if is_percent else "{:.2f}"
-    value, was = shown.format(measure.value), shown.format(measure.was)
-    verdict = "as before" if value == was else "not clearly moved"
-    if measure.moved:
-        verdict = "moved"
-    of = f"{measure.of} " if measure.of else ""
-    return f"{measure.name} {verdict} ({of}{value}, was {was})"
+    return shown.format(measure.value), shown.format(measure.was)

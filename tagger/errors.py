@@ -85,6 +85,10 @@ class ExportError(TaggerError):
     """An export cannot be written; what was there before is still there."""
 
 
+class OutputError(TaggerError):
+    """What was done is done, but could not be told of."""
+
+
 class ImportingError(TaggerError):
     """A file of corrections cannot be read, or not all of it can be taken in."""
 

@@ -71,6 +71,7 @@ def fit(
     done = int(note.get("step", 0))
     if network is None:
         network = _new_network(keras, recipe)
+        kept.save(network, 0, {"step": 0})
     curves = _Curves(folder / "curves.csv", materials.held_back, done)
     recent: list[float] = []
     kept_at = time.monotonic()

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tagger.gate import Said, outcomes
 from tagger.policy import decide, predict
-from tagger.records import OTHER, Outcome, Policy
+from tagger.records import NOT_CATALOGUE, OTHER, Outcome, Policy
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from tagger.evaluation.comparing import Difference
     from tagger.learning import Learnt
-
-NOT_CATALOGUE = "not a catalogue item"
 
 
 def learnt_view(learnt: "Learnt", *, dry_run: bool) -> RenderableType:

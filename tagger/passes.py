@@ -60,6 +60,7 @@ def fit_passes(
     curves: Curves = note.get("curves", [])
     if network is None:
         network = _compiled(build(), lesson.schedule)
+        kept.save(network, 0, {"curves": curves})
     best = kept.folder / "best.weights.h5"
     for number in range(len(curves), lesson.schedule.epochs):
         waited = _passes_without_gain(curves)
@@ -70,8 +71,8 @@ def fit_passes(
         measures = _fit_one_pass(network, lesson, number)
         if not np.isfinite(measures["loss"]):
             raise TrainingError(
-                f"the loss is {measures['loss']} in pass {number + 1}: lower the "
-                f"rate; the state before it is kept in {kept.folder}"
+                f"the loss is {measures['loss']} in pass {number + 1}: try a lower "
+                f"--rate; the state before it is kept in {kept.folder}"
             )
         curves = [*curves, measures]
         if not _passes_without_gain(curves):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import OTHER, Policy, Prediction, Verdict
+from tagger.records import NO_ITEM, OTHER, Policy, Prediction, Verdict
 
 
 def predict(
@@ -44,7 +44,7 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
     if policy.accepts(prediction):
         return Verdict(flagged=False)
     if prediction.other > prediction.confidence:
-        reason = f"no catalogue item? {_rounded_down(prediction.other)}, else "
+        reason = f"{NO_ITEM} {_rounded_down(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")

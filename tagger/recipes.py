@@ -5,11 +5,12 @@ training with a mixture of domains). Reads files and builds domains; trains noth
 """
 
 import hashlib
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,13 @@ from tagger.domains import Domain, domain_of, worn
 from tagger.errors import DataError
 from tagger.images import prepare
 from tagger.networks import ARCHITECTURES
-from tagger.records import AMBIGUOUS, OTHER, Policy, UnreadableImage
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    OTHER,
+    Policy,
+    UnreadableImage,
+)
 
 _HELD_BACK_SEED: Final = 5
 """Which groups are held back never changes with the seed of a training."""
@@ -253,36 +260,79 @@ def _parse(table: Mapping[str, Any], path: Path, digest: str) -> Recipe:
 
 
 def _check(recipe: Recipe, path: Path) -> None:
-    if recipe.architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise DataError(f"{path}: architecture must be one of {known}")
+    _check_kinds(recipe, str(path))
+    mixed = {name for name, one in ARCHITECTURES.items() if one.schedule is None}
+    if recipe.architecture not in mixed:
+        known = ", ".join(mixed)
+        raise DataError(f"{path}: architecture must be {known}: others mix no sets")
     if not recipe.stages or recipe.batch_size < 1:
         raise DataError(f"{path}: at least one stage, of batches of at least 1")
+    if recipe.policy is not None:
+        _check_policy(recipe.policy, path)
     before: set[str] = set()
     for name, source in recipe.domains.items():
-        kinds = [source.arrays, source.photographs, source.things, source.figures]
-        if sum(map(bool, kinds)) != 1:
-            raise DataError(
-                f"{path}: domain {name} needs exactly one of arrays, photographs, "
-                "things, figures"
-            )
-        if source.figures and source.figures not in before:
-            raise DataError(f"{path}: domain {name}: no {source.figures} before it")
-        if not 0 <= source.held_back < 1:
-            raise DataError(f"{path}: domain {name}: held-back must be in 0..1")
+        _check_source(source, before, f"{path}: domain {name}")
         before.add(name)
     for stage in recipe.stages:
-        strange = stage.mixture.keys() - before
-        if strange or not stage.mixture:
-            named = ", ".join(sorted(strange)) or "nothing"
-            raise DataError(f"{path}: a stage mixes {named}, which is no domain")
-        if stage.pictures < recipe.batch_size or stage.rate <= 0:
-            raise DataError(f"{path}: a stage needs pictures for a batch, and a rate")
+        _check_stage(stage, before, recipe.batch_size, path)
+
+
+def _check_source(source: Source, before: Collection[str], where: str) -> None:
+    _check_kinds(source, where)
+    kinds = [source.arrays, source.photographs, source.things, source.figures]
+    if sum(map(bool, kinds)) != 1:
+        raise DataError(
+            f"{where} needs exactly one of arrays, photographs, things, figures"
+        )
+    if source.figures and source.figures not in before:
+        raise DataError(f"{where}: no {source.figures} before it")
+    if not 0 <= source.held_back < 1:
+        raise DataError(f"{where}: held-back must be in 0..1")
+
+
+def _check_stage(stage: Stage, before: Collection[str], batch: int, path: Path) -> None:
+    _check_kinds(stage, f"{path}: a stage")
+    strange = stage.mixture.keys() - set(before)
+    if strange or not stage.mixture:
+        named = ", ".join(sorted(strange)) or "nothing"
+        raise DataError(f"{path}: a stage mixes {named}, which is no domain")
+    if min(stage.mixture.values()) <= 0:
+        raise DataError(f"{path}: a stage's mixture gives domains positive shares")
+    if stage.pictures < batch or stage.rate <= 0:
+        raise DataError(f"{path}: a stage needs pictures for a batch, and a rate")
+
+
+def _check_policy(policy: Policy, path: Path) -> None:
+    _check_kinds(policy, f"{path}: policy")
+    if strange := ", ".join(sorted(policy.tags.keys() - set(FASHION_LABELS))):
+        raise DataError(f"{path}: policy names {strange}, which is no tag")
+    values = [policy.threshold, policy.margin, *policy.tags.values()]
+    if not 0 <= min(values) <= max(values) <= 1:
+        raise DataError(f"{path}: what a policy asks for must lie between 0 and 1")
+
+
+def _check_kinds(one: Source | Stage | Recipe | Policy, where: str) -> None:
+    """Raise DataError where a value is of another kind than its field."""
+    for name, kind in get_type_hints(type(one)).items():
+        if not _is_kind(getattr(one, name), kind):
+            named, value = name.replace("_", "-"), getattr(one, name)
+            raise DataError(f"{where}: {named} must not be {value!r}")
+
+
+def _is_kind(value: object, kind: object) -> bool:
+    """Whether a TOML value is of a field's kind, as far as that is a plain one."""
+    if kind == Mapping[str, float]:
+        return isinstance(value, Mapping) and all(
+            _is_kind(share, float) for share in value.values()
+        )
+    if kind in {int, float}:
+        number = isinstance(value, int | float if kind is float else int)
+        return number and not isinstance(value, bool)
+    plain = isinstance(kind, type) and get_origin(kind) is None
+    return not plain or isinstance(value, kind)  # type: ignore[arg-type]
 
 
 def _plain(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]}"
-    return (
-        str(error).removeprefix("Source.__init__() ").removeprefix("Recipe.__init__() ")
-    )
+    return re.sub(r"^(Source|Stage|Policy|Recipe)\.__init__\(\) ", r"a \1 ", str(error))

@@ -8,11 +8,13 @@ between its parts; bytes that are no UTF-8 stand in it as lone surrogates, the w
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
+    import os
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -38,6 +40,12 @@ OTHER = "other"
 
 AMBIGUOUS = "ambiguous"
 """Label of what the tags do not decide: neither right nor wrong. It is never a tag."""
+
+NO_ITEM: Final = "no catalogue item?"
+"""How a flag's reason begins where the network doubts that there is an item."""
+
+NOT_CATALOGUE: Final = "not a catalogue item"
+"""What is written where a tag would stand, for what has none."""
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -117,11 +125,29 @@ class ModelIdentity:
     preparing: str
 
 
+FARTHEST_NS: Final = 2**63 - 1
+"""The farthest time that an inventory can hold: in the year 2262, or 1677. A camera's
+clock, or an archive's, may be set to any."""
+
+
 class FileStamp(NamedTuple):
-    """Size in bytes and time of the last change in nanoseconds since 1970."""
+    """Size in bytes and time of the last change in nanoseconds since 1970.
+
+    The time is no farther than `FARTHEST_NS` from then.
+    """
 
     size: int
     mtime_ns: int
+
+    @classmethod
+    def of(cls, status: "os.stat_result") -> Self:
+        """Read what the system says of a file."""
+        return cls(status.st_size, kept_time(status.st_mtime_ns))
+
+
+def kept_time(nanoseconds: int) -> int:
+    """Return a time as an inventory holds it."""
+    return min(max(nanoseconds, -FARTHEST_NS), FARTHEST_NS)
 
 
 class ImageFile(NamedTuple):
@@ -140,14 +166,31 @@ class ImageFile(NamedTuple):
         return FileStamp(self.size, self.mtime_ns)
 
 
+class Below(Enum):
+    """What is to be thought of what was known below a path that is not read."""
+
+    GONE = auto()
+    """It is not there: the path is a file, or a link that leads nowhere."""
+    LEFT_OUT = auto()
+    """It is left out for the same reason."""
+    LINKED = auto()
+    """It may be where the link leads; where it is not found there, it is left out."""
+    UNSEEN = auto()
+    """Nobody can know: the path could not be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A path that is not read, with its state (not tagged or missing) and why."""
+    """A path that is not read, with its state (not tagged or missing) and why.
+
+    `below` tells what of former paths below it, as if it were a folder.
+    """
 
     path: str
     state: State
     reason: str
     stamp: FileStamp | None = None
+    below: Below = Below.GONE
 
 
 Listed = ImageFile | SkippedFile

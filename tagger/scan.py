@@ -34,6 +34,7 @@ from tagger.pipeline import (
     prepare_here,
 )
 from tagger.records import (
+    Below,
     Drift,
     FileStamp,
     ImageFile,
@@ -82,11 +83,13 @@ _SOME = 5000
 class _Place:
     """What is scanned: a root, or of a root what lies in one `folder` of it.
 
-    `absent` says why it cannot be listed, where it cannot.
+    `seen` says that something was known of it before, `absent` why it cannot be listed,
+    where it cannot.
     """
 
     root: Path
     folder: str = ""
+    seen: bool = False
     absent: str = ""
 
     @property
@@ -99,8 +102,9 @@ class _Plan:
     """What is to be done in one place, from what lies there and what is known.
 
     `vanished` are the known paths that are not there now; a file found elsewhere with
-    the same bytes takes its row out of them. `doubt` says why that which is not there
-    is not believed to be gone; then nothing goes missing.
+    the same bytes takes its row out of them. `linked` are those of them that may be
+    where a link leads, with why that is not followed. `empty` says that no picture is
+    there.
     """
 
     place: _Place
@@ -112,8 +116,8 @@ class _Plan:
     vanished: dict[str, KnownFile] = field(default_factory=dict)
     unchanged: int = 0
     ignored: int = 0
+    linked: dict[str, str] = field(default_factory=dict)
     empty: bool = False
-    doubt: str = ""
 
     @property
     def root(self) -> Path:
@@ -244,14 +248,15 @@ def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> _Place:
     owners = [root for root in known if path.is_relative_to(root)]
     root = min(owners, key=lambda owner: len(owner.parts), default=path)
     folder = "" if root == path else path.relative_to(root).as_posix()
+    seen = inventory.knows(root, folder)
     try:
         check_root(path)
     except FolderError as error:
         # What has never been seen is a slip of the pen, what has is a disk unplugged.
-        if not inventory.knows(root, folder):
+        if not seen:
             raise
-        return _Place(root, folder, absent=str(error))
-    return _Place(root, folder)
+        return _Place(root, folder, seen, str(error))
+    return _Place(root, folder, seen)
 
 
 def _inside(path: Path, others: Iterable[Path]) -> bool:
@@ -279,7 +284,9 @@ def _plan_place(
 ) -> _Plan:
     known = recording.known(place.root, place.folder)
     if place.absent:
-        return _plan_for_empty(place, (), known, doubt=place.absent)
+        # Nothing goes missing; but what is found elsewhere now has moved there.
+        vanished = {path: row for path, row in known.items() if row.digest}
+        return _Plan(place, known, vanished=vanished, empty=True)
     rules = Rules(
         endings=tuple(FORMATS),
         foreign=FOREIGN_PICTURES,
@@ -288,12 +295,7 @@ def _plan_place(
         follow_links=options.follow_links,
         folder=place.folder,
     )
-    listing = _listed(walk(place.root, rules), stop)
-    if any(isinstance(entry, ImageFile) for entry in listing):
-        return _plan(place, listing, known, options)
-    lost = _pictures(known).keys() - {entry.path for entry in listing}
-    doubt = f"no pictures in {place.path}, where {len(lost):,} were" if lost else ""
-    return _plan_for_empty(place, listing, known, doubt=doubt)
+    return _plan(place, _listed(walk(place.root, rules), stop), known, options)
 
 
 def _listed(walked: Iterator[Listed], stop: Interruption) -> list[Listed]:
@@ -336,7 +338,8 @@ def _plan(
             unchanged += 1
     if met < len(known):
         _account_for_unlisted(plan, listing)
-    return replace(plan, unchanged=unchanged, ignored=ignored)
+    empty = not any(isinstance(entry, ImageFile) for entry in listing)
+    return replace(plan, unchanged=unchanged, ignored=ignored, empty=empty)
 
 
 def _settled(file: ImageFile, now: float, settle: float) -> bool:
@@ -349,28 +352,6 @@ def _settled(file: ImageFile, now: float, settle: float) -> bool:
 
 def _unsettled(file: ImageFile, reason: str) -> SkippedFile:
     return SkippedFile(file.path, State.UNSETTLED, reason, file.stamp)
-
-
-def _plan_for_empty(
-    place: _Place,
-    listing: Sequence[Listed],
-    known: Mapping[str, KnownFile],
-    *,
-    doubt: str,
-) -> _Plan:
-    """Plan for a place without pictures, which may be a disk that is not plugged in.
-
-    Nothing goes missing. But what could not be read is told, and a file that is found
-    elsewhere in this scan has moved there.
-    """
-    plan = _Plan(place, known, empty=True, doubt=doubt)
-    for entry in listing:
-        if isinstance(entry, SkippedFile) and entry.state is State.UNREADABLE:
-            row = known.get(entry.path)
-            if row is None or (row.state, row.reason) != (entry.state, entry.reason):
-                plan.to_skip.append(entry)
-    plan.vanished.update({p: row for p, row in known.items() if row.digest})
-    return plan
 
 
 def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:
@@ -390,7 +371,8 @@ def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
     A note about what was not read (a folder left out, a pipe, a text file) goes with
     its reason; only what was once a picture can be missing. What lies in a folder that
     could not be listed keeps its state: nobody has looked. What lies in a folder that
-    is left out is ignored for the folder's reason. The rest has vanished.
+    is left out is ignored for the folder's reason. The rest has vanished; what a link
+    stands for today may have moved to where it leads.
     """
     listed = {entry.path for entry in listing}
     closed = {e.path: e for e in listing if isinstance(e, SkippedFile)}
@@ -398,14 +380,21 @@ def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
         row = plan.known[path]
         parents = (str(parent) for parent in PurePosixPath(path).parents)
         above = next((closed[p] for p in parents if p in closed), None)
-        if above is None:
+        below = above.below if above else Below.GONE
+        if above and below is Below.LEFT_OUT:
+            if row.reason != above.reason:
+                plan.to_change.append(_ignored(row, above.reason))
+        elif below is not Below.UNSEEN:
             if _never_a_picture(row):
                 plan.to_forget.append(row)
-            else:
-                plan.vanished[path] = row
-        elif above.state is State.IGNORED and row.reason != above.reason:
-            change = StateChange(row, State.IGNORED, above.reason, "ignored")
-            plan.to_change.append(change)
+                continue
+            plan.vanished[path] = row
+            if above and below is Below.LINKED:
+                plan.linked[path] = above.reason
+
+
+def _ignored(row: KnownFile, reason: str) -> StateChange:
+    return StateChange(row, State.IGNORED, reason, "ignored")
 
 
 def _never_a_picture(row: KnownFile) -> bool:
@@ -447,9 +436,9 @@ class _Run:
         A signal ends the reading; what has been begun is finished and written first.
         """
         for plan in plans:
-            if plan.doubt:
-                self._doubt(plan, plan.doubt)
-            elif plan.empty:
+            if plan.place.absent:
+                self._doubt(plan, plan.place.absent)
+            elif plan.empty and not plan.place.seen:
                 path = plan.place.path
                 self.warnings.append(f"no pictures in {path}: nothing was changed")
         formers = _formers(plans)
@@ -471,9 +460,7 @@ class _Run:
         return [
             plan.root
             for plan in plans
-            if not plan.empty
-            and not plan.place.folder
-            and plan.place.path not in self.doubted
+            if not plan.place.folder and plan.place.path not in self.doubted
         ]
 
     def drift(self, of_late: Mapping[Path, Mapping[str, Any]]) -> tuple[Drift, ...]:
@@ -535,7 +522,7 @@ class _Run:
                 if not self._root_went_away(plan) and not gone:
                     yield file, result
                 continue
-            stamp = FileStamp(status.st_size, status.st_mtime_ns)
+            stamp = FileStamp.of(status)
             if stamp == file.stamp:
                 yield file, result
             else:
@@ -565,22 +552,35 @@ class _Run:
             self._recording.forget(plan.to_forget)
         if plan.to_skip:
             self._recording.skip(plan.root, plan.to_skip, plan.known)
-        if changes := plan.to_change + missing:
+        behind_links = [
+            _ignored(row, plan.linked[path])
+            for path, row in plan.vanished.items()
+            if plan.linked.get(path, row.reason) != row.reason
+        ]
+        if changes := plan.to_change + behind_links + missing:
             self._recording.change_states(changes)
 
     def _believed_gone(self, plan: _Plan) -> list[KnownFile]:
         """Return the rows to mark missing: all that vanished, or none where too many.
 
-        A disk that is half there, or the wrong one, has lost most of what was on it.
+        A disk that is half there, or the wrong one, has lost most of what was on it;
+        one that is not plugged in leaves an empty folder.
         """
-        gone = [r for r in plan.vanished.values() if r.state is not State.MISSING]
-        if not gone or plan.empty or plan.place.path in self.doubted:
+        gone = [
+            row
+            for path, row in plan.vanished.items()
+            if row.state is not State.MISSING and path not in plan.linked
+        ]
+        if not gone or plan.place.path in self.doubted:
             return []
         there = len(_pictures(plan.known))
         most = self._options.max_missing
+        path = plan.place.path
+        if plan.empty:
+            self._doubt(plan, f"no pictures in {path}, where {len(gone):,} were")
+            return []
         if len(gone) <= round(most * there, 6):  # 0.29 of 100 is less than 29
             return gone
-        path = plan.place.path
         self.doubted[path] = "too much is gone"
         self.warnings.append(
             f"{len(gone):,} of {there:,} pictures in {path} are gone, more than "

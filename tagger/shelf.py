@@ -80,11 +80,12 @@ class Added:
 
 
 def use(name_or_folder: str) -> Bundle:
-    """Make a bundle the one that is used where none is named; it is verified first.
+    """Make a bundle the one that is used where none is named; it is run once first.
 
     Raises ModelError where it cannot be used, or the choice cannot be written.
     """
     bundle = find_bundle(name_or_folder)
+    _try(bundle)
     folder = bundle.folder.resolve()
     shelves = models_folder().resolve(), added_folder().resolve()
     choice = folder.name if folder.parent in shelves else str(folder)

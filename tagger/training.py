@@ -5,13 +5,14 @@ says; `train_by_recipe` the residual network to a mixture of domains. TensorFlow
 imported by the functions that need it.
 """
 
+import hashlib
 import io
 import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -36,11 +37,9 @@ from tagger.bundle import (
     write_card,
 )
 from tagger.calibration import (
-    TARGET_PRECISION,
     accuracy,
     choose_policy,
     choose_temperature,
-    choose_threshold,
 )
 from tagger.data import LabelledImages, load, load_test_part, numbered, split
 from tagger.domains import LABELS
@@ -76,6 +75,7 @@ class Settings:
     architecture: str = DEFAULT_ARCHITECTURE
     epochs: int | None = None
     batch_size: int | None = None
+    rate: float | None = None
     variation: Variation | None = None
     patient: bool | None = None
     weights: Path | None = None
@@ -109,7 +109,10 @@ def train_bundle(
     fitting, held_back = split(data, schedule.held_back, settings.seed)
     if not len(fitting):
         raise DataError(f"{data.name}: one group cannot be split; more are needed")
-    kept = Kept(training_folder(folder), repr((data.name, len(data), settings)))
+    learnt = hashlib.sha256(np.ascontiguousarray(data.images).data)
+    learnt.update("\0".join(data.labels).encode())
+    told = (data.name, learnt.hexdigest(), labels, settings)
+    kept = Kept(training_folder(folder), repr(told))
     lesson = Lesson(fitting, held_back, labels, schedule, settings.seed)
     architecture = ARCHITECTURES[settings.architecture]
     network, curves = fit_passes(
@@ -127,15 +130,16 @@ def train_bundle(
         network,
         folder,
         labels=labels,
-        policy=Policy(choose_threshold(on_held_back, truth, TARGET_PRECISION)),
+        policy=choose_policy(on_held_back, truth, labels),
         metrics=metrics,
         training={
             "data": f"{data.name}: {len(data):,} images",
             "arch": network.name,
             "parameters": network.count_params(),
             "epochs": len(curves),
-            "batch_size": schedule.batch_size,
+            "schedule": asdict(schedule),
             "seed": settings.seed,
+            "own_tags": own_tags,
             "curves": curves,
         },
     )
@@ -273,6 +277,7 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
             training=training | _circumstances(),
         )
         write_card(draft, card)
+        load_bundle(draft)  # or what is there would give way to what nobody can use
         if folder.exists():
             folder.rename(Path(scratch) / "former")
         draft.rename(folder)
@@ -305,8 +310,10 @@ def _schedule(settings: Settings) -> Schedule:
         )
     changes = {
         name: getattr(settings, name)
-        for name in ("epochs", "batch_size", "variation", "patient")
+        for name in ("epochs", "batch_size", "rate", "variation", "patient")
     }
+    if settings.variation is not None:  # from the first pass on
+        changes["plain"] = 0
     return replace(
         schedule,
         **{name: value for name, value in changes.items() if value is not None},

@@ -78,6 +78,11 @@ def test_unpacked_idx_files_are_read_too(idx: Path) -> None:
             "30 labels are not those of Fashion-MNIST",
         ),
         (
+            "train-images-idx3-ubyte.gz",
+            packed(b"\0\0\x08\x03" + b"\0" * 8)[:-12] + b"damaged bytes",
+            "no IDX file of Fashion-MNIST",
+        ),
+        (
             "train-labels-idx1-ubyte.gz",
             packed(b"\0\0\x08\x01\0\0\0\x1e" + b"\x01" * 30),
             "two tags are needed, found: Trouser",
@@ -107,6 +112,8 @@ def test_the_csv_form_is_read(tmp_path: Path) -> None:
     assert data.labels.tolist() == ["Dress", "T-shirt/top"]
     assert data.images[0, 5, 5, 0] == 3
     assert load_test_part(str(path)) is None
+    path.write_text("\n".join(lines))  # without a header nothing is lost
+    assert load(str(path)).labels.tolist() == ["Dress", "T-shirt/top"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,8 @@ def test_the_csv_form_is_read(tmp_path: Path) -> None:
     [
         ("label,a\n1,2\n", "no CSV of Fashion-MNIST"),
         ("a\nx\n", "no CSV of Fashion-MNIST"),
+        ("label,a\n", "no images"),
+        ("", "no images"),
         (",".join(["1"] * 785) + "\n" + ",".join(["999"] * 785), "between 0 and 255"),
         (",".join(["1"] * 785) + "\n" + ",".join(["99"] * 785), "1 labels are not"),
     ],
@@ -193,6 +202,10 @@ def test_a_folder_with_labels_is_read(labelled: Path) -> None:
         ("file,label\nplain.bmp,Hat\n", r"no tags: 1 \(Hat\)"),
         ("name,label\nplain.bmp,Bag\n", "needs the columns"),
         ("file,label\n", "no labelled images"),
+        (
+            "file,label\nplain.bmp,Bag\nplain.bmp,Coat\n",
+            r"more than once: 1 \(plain\.bmp\)",
+        ),
         ("file,label\nplain.bmp\n", r"no tags: 1 \(\)"),
         ("file,label\nplain.bmp,Bag\n", "found: Bag"),
         ("file,label\nplain.bmp,other\n", "found: none"),

@@ -189,6 +189,34 @@ def test_the_page_needs_nothing_but_itself_and_obeys_no_file_name(
     assert not [path for path in target.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_page_shows_how_the_network_was_trained(
+    labelled: Path, tmp_path: Path, *, whole: bool
+) -> None:
+    mine = shutil.copytree(find_bundle("three-block").folder, tmp_path / "mine")
+    card = json.loads((mine / "card.json").read_text())
+    card["training"]["curves"] = [
+        {"loss": 1 / n, "accuracy": 0.5, "val_loss": abs(n - 3.5), "val_accuracy": 0.4}
+        for n in range(1, 6)
+    ]
+    if not whole:  # a stranger's card may hold anything
+        card["training"]["curves"][2]["loss"] = "<b>low</b>"
+    (mine / "card.json").write_text(json.dumps(card))
+    target = tmp_path / "evaluation"
+
+    told = CliRunner().invoke(
+        app,
+        ["model", "evaluate", str(mine), str(labelled), "-o", str(target)],
+        catch_exceptions=False,
+    )
+
+    assert told.exit_code == 0
+    page = Page((target / "index.html").read_text(encoding="utf-8"))
+    assert ("How it was trained" in page.text) is whole
+    assert (target / "training-loss.png").is_file() is whole
+    assert (target / "training-accuracy.png").is_file() is whole
+
+
 def test_metrics_hold_what_they_promise(labelled: Path, tmp_path: Path) -> None:
     told = CliRunner().invoke(
         app,

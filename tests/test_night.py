@@ -138,7 +138,9 @@ def test_two_scans_at_once_are_one_scan_and_exit_status_11(
     shown = tagger("status")
 
     assert second.count("\n") == 1
-    assert second.startswith(f"error: another scan is writing to {tagger.db} (pid")
+    assert second.startswith(
+        f"error: another scan, or 'tagger model adapt', is writing to {tagger.db} (pid"
+    )
     assert str(first.pid) in second
     assert told.returncode == EXIT_LOCKED
     assert told.stderr == ""
@@ -1147,6 +1149,33 @@ def test_what_was_never_read_has_not_drifted() -> None:
     assert not nothing.moved
     assert "too few to tell" in describe(nothing)
     assert Tally().mean_confidence == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_log_on_a_full_disk_ends_no_scan(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    onto = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
+
+    done = tagger("scan", shop, prefix=onto)
+
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: the scan is done, and could not be told of")
+    assert "No space left" in line
+    assert len(tagger.rows()) == 1
+
+
+def test_a_working_folder_that_is_gone_is_no_hindrance(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    inside = 'mkdir gone && cd gone && rmdir "$PWD" && exec "$@"'
+
+    done = tagger("scan", shop, prefix=("sh", "-c", inside, "sh"))
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def decided(tagger: Tagger) -> set[str]:

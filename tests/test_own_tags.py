@@ -13,7 +13,7 @@ from test_review import decided, in_lines, on_screen, press, sit, text_of, wait_
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, Policy
+from tagger.records import FASHION_LABELS, Note, Policy
 from tagger.review.screens import ContactSheet, TagScreen
 from tagger.scan import scan
 
@@ -47,6 +47,7 @@ def test_a_tag_is_added_once(inventory: Inventory) -> None:
         ("S" * 65, "at most 64"),
         ("Other", "keeps for itself"),
         ("ambiguous", "keeps for itself"),
+        ("Not a catalogue item", "keeps for itself"),
         ("7", "keys of the review"),
         ("x", "keys of the review"),
         ("dress", "there is a tag Dress"),
@@ -83,6 +84,17 @@ def test_lines_take_a_tag_by_number_and_by_name(queue: Inventory) -> None:
     assert sorted(map(str, tags)) == ["Dress", "Skirt", "Skirt"]
     (own,) = queue.own_tags()
     assert own.examples == 2
+
+
+def test_a_tag_that_begins_with_the_letter_of_notes_is_a_tag(queue: Inventory) -> None:
+    queue.add_tag("Nightwear", "anna")
+
+    told = in_lines(queue, "nightwear", "none", "n a note")
+
+    assert "'none' is no answer" in told
+    assert [tag for tag, _ in decided(queue).values()] == ["Nightwear"]
+    notes = [one.text for one, _ in queue.decisions() if isinstance(one, Note)]
+    assert notes == ["a note"]
 
 
 def test_the_screen_takes_a_tag_by_name(queue: Inventory) -> None:

@@ -100,7 +100,19 @@ def test_nothing_of_a_held_back_group_is_trained_on(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("residual", "lenet"), "architecture must be one of residual"),
+        (("residual", "lenet"), "architecture must be residual"),
+        (("residual", "three-block"), "architecture must be residual"),
+        (("pictures = 160", 'pictures = "160"'), "pictures must not be '160'"),
+        (("rate = 2e-3", 'rate = "2e-3"'), "a stage: rate must not be '2e-3'"),
+        (("arrays = 0.7, ", 'arrays = "x", '), "mixture must not be"),
+        (("arrays = 0.7, ", "arrays = 0, "), "gives domains positive shares"),
+        (("held-back = 0.5", 'held-back = "a"'), "domain shop: held-back must not be"),
+        (("[[stages]]", "[policy]\nthreshold = 97\n[[stages]]"), "between 0 and 1"),
+        (("[[stages]]", "[policy]\nthreshold = 'x'\n[[stages]]"), "threshold must not"),
+        (
+            ("[[stages]]", "[policy]\nthreshold = 1\ntags = {Hat = 1}\n[[stages]]"),
+            "policy names Hat, which is no tag",
+        ),
         (("architecture", "arch"), "architecture|arch"),
         (("arrays = 0.7", "cats = 0.7"), "a stage mixes cats, which is no domain"),
         (('photographs = "shop"', ""), "domain shop needs exactly one of"),
@@ -115,7 +127,7 @@ def test_nothing_of_a_held_back_group_is_trained_on(recipe: Path) -> None:
 def test_what_is_no_recipe_is_refused_by_its_key(
     recipe: Path, change: tuple[str, str], message: str
 ) -> None:
-    recipe.write_text(RECIPE.replace(*change))
+    recipe.write_text(RECIPE.replace(*change, 1))
 
     with pytest.raises(DataError, match=message):
         read_recipe(recipe)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from support import SAMPLES, FakeClassifier, Photo
+from test_inventory import raw
 
 from tagger.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.classifier import BundleClassifier
@@ -124,6 +125,30 @@ def test_accepted_precision_is_counted_with_its_interval(
     # Wilson, 3 of 4.
     assert "looked at 4 in reviews and found 3 right: 75.0 %" in told
     assert "(95 % interval 30.1 % to 95.4 %, Wilson)" in told
+
+
+def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    for number in range(4):
+        photo(f"{number}.png", shade=30 * number)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    digests = [item.digest for item in inventory.items() if item.digest]
+    for digest in digests[:2]:
+        wrong = Answer(digest, DecisionKind.CORRECT, "Bag")
+        inventory.decide_all([(wrong, "")], reviewer="anna", source="fixed.csv")
+    with raw(inventory.path) as connection, connection:
+        connection.execute(
+            "UPDATE image SET flagged = 1, flag_reason = 'no catalogue item? 0.99' "
+            "WHERE digest = ?",
+            [digests[2]],
+        )
+    inventory.decide(digests[2], DecisionKind.NOT_CATALOGUE, tag=None, reviewer="anna")
+
+    told = words(page_of(inventory))
+
+    assert "in reviews" not in told
+    assert "persons agreed with the network in 1 of 3" in told
 
 
 def test_an_audit_tells_how_often_what_is_accepted_is_right(

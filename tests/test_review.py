@@ -43,6 +43,7 @@ from tagger.records import (
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.ending import ending
 from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
+from tagger.review.pictures import look_at
 from tagger.review.plain import PlainReview
 from tagger.review.screens import ContactSheet, EndScreen
 from tagger.review.sitting import Sitting, sitting
@@ -205,6 +206,34 @@ def test_a_limit_ends_the_sitting(queue: Inventory) -> None:
     in_lines(queue, *[""] * 9, limit=2)
 
     assert len(decided(queue)) == 2
+
+
+def test_a_group_counts_towards_the_limit_and_is_one_moment(queue: Inventory) -> None:
+    with sit(queue, limit=4) as begun:
+        first = begun.advance()
+        assert first is not None
+        others = [look_at(item) for item in begun.find(".png", 9)][:3]
+        group = [first, *(o for o in others if o.item.digest != first.item.digest)]
+        begun.answer_all("Bag", group[:3])
+        assert begun.current is not None
+        assert begun.summary().per_minute == 0.0
+        begun.answer("Bag")
+        assert begun.current is None
+        assert begun.summary().decided == 4
+        begun.undo()
+        begun.undo()
+        assert begun.summary().per_minute == 0.0
+        assert begun.summary().decided == 0
+
+
+def test_what_is_left_is_counted_at_the_end(queue: Inventory) -> None:
+    with sit(queue) as begun:
+        begun.advance()
+        wait_for(lambda: begun.waiting == 5)
+        (digest, *_) = [item.digest for item in queue.items() if item.digest][4:]
+        queue.decide(digest, DecisionKind.CORRECT, tag="Bag", reviewer="ben")
+
+    assert begun.waiting == 4
 
 
 def test_a_picture_that_is_gone_or_changed_can_only_be_skipped(
@@ -406,7 +435,8 @@ def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) ->
     [
         ({"left": 9}, "9 still wait for a person."),
         ({"left": 9, "whole": False}, "9 of these are left."),
-        ({"left": 0, "whole": False}, "Nothing is left to review."),
+        ({"left": 0, "whole": False}, "Nothing of these is left."),
+        ({"left": 0}, "Nothing is left to review."),
         ({"left": None}, ""),
     ],
 )

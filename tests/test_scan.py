@@ -387,6 +387,125 @@ def test_a_folder_that_could_not_be_entered_for_a_night_is_read_when_it_can(
     assert lasting(inventory) == before
 
 
+@pytest.mark.parametrize("seconds", [13_569_465_600, -15_000_000_000])
+def test_a_time_that_no_clock_tells_is_kept_as_far_as_it_goes(
+    run: Scan, photo: Photo, shop: Path, seconds: int
+) -> None:
+    path = photo("a.png")
+    (shop / "notes.txt").touch()
+    for odd in (path, shop / "notes.txt"):
+        os.utime(odd, (seconds, seconds))
+
+    assert run().new == 1
+    assert run().unchanged == 1
+
+
+def test_a_disk_behind_a_link_that_is_unplugged_is_a_doubt(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("here.png")
+    disk = shop.parent / "disk"
+    disk.mkdir()
+    for number in range(9):
+        photo(f"{number}.png", shade=number).rename(disk / f"{number}.png")
+    (shop / "2024").symlink_to(disk)
+    assert run(follow_links=True).new == 10
+    disk.rename(shop.parent / "unplugged")
+
+    summary = run(follow_links=True, max_missing=0.2)
+
+    assert exit_code(summary) == 3
+    assert "9 of 10 pictures" in summary.warnings[0]
+    states = {
+        item.state for path, item in by_path(inventory).items() if "2024/" in path
+    }
+    assert states == {State.TAGGED}
+
+
+def test_a_folder_that_gave_way_to_a_file_is_gone(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("a.png")
+    photo("old/b.png", shade=90)
+    run()
+    shutil.rmtree(shop / "old")
+    (shop / "old").touch()
+
+    assert run().missing == 1
+    assert by_path(inventory)["old/b.png"].state is State.MISSING
+
+
+def test_a_folder_that_moved_and_left_a_link_has_moved(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("2025/a.png")
+    photo("stays.png", shade=90)
+    run()
+    (shop / "arch").mkdir()
+    (shop / "2025").rename(shop / "arch" / "2025")
+    (shop / "2025").symlink_to("arch/2025")
+
+    summary = run()
+
+    assert (summary.moved, summary.new, summary.missing) == (1, 0, 0)
+    (shop / "2025").unlink()
+    assert run().missing == 0
+    assert by_path(inventory)["arch/2025/a.png"].state is State.TAGGED
+
+
+def test_what_a_link_stands_for_and_is_not_found_is_left_out(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("2025/a.png")
+    photo("stays.png", shade=90)
+    run()
+    (shop / "2025").rename(shop.parent / "elsewhere")
+    (shop / "2025").symlink_to(shop.parent / "elsewhere")
+
+    assert (run().missing, run().missing) == (0, 0)
+
+    item = by_path(inventory)["2025/a.png"]
+    assert (item.state, item.reason) == (
+        State.IGNORED,
+        "a link to a folder is not followed",
+    )
+    story = inventory.story(shop / "2025" / "a.png")
+    assert story is not None
+    assert [event.what for event in story.events] == ["first seen", "ignored"]
+
+
+def test_an_inbox_that_is_emptied_into_the_archive_is_seen_whole(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("inbox/a.png")
+    photo("archive/b.png", shade=90)
+    folders = shop / "inbox", shop / "archive"
+    run(*folders)
+    (shop / "inbox" / "a.png").rename(shop / "archive" / "a.png")
+
+    nights = [run(*folders), run(*folders)]
+
+    assert [night.moved for night in nights] == [1, 0]
+    assert [(exit_code(night), night.warnings) for night in nights] == [(0, ())] * 2
+    seen = {root.scanned_at for root in inventory.root_records()}
+    assert len(seen) == 1
+
+
+def test_a_folder_that_was_empty_and_is_gone_costs_the_others_nothing(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    photo("full/a.png")
+    (shop / "empty").mkdir()
+    run(shop / "full", shop / "empty")
+    (shop / "empty").rmdir()
+    photo("full/b.png", shade=90)
+
+    summary = run(shop / "full", shop / "empty")
+
+    assert summary.new == 1
+    assert summary.doubted == (str(shop / "empty"),)
+
+
 def test_a_pattern_of_items_that_is_about_a_folder_alone_is_warned_of(
     run: Scan, photo: Photo, shop: Path, inventory: Inventory
 ) -> None:

@@ -21,6 +21,7 @@ from tagger.bundle import (
     Bundle,
     added_folder,
     choice_file,
+    chosen,
     default_bundle,
     find_bundle,
     load_bundle,
@@ -389,6 +390,15 @@ def test_a_network_of_another_shape_is_refused_wherever_it_is_used(boots: Path) 
 
     with pytest.raises(ModelError, match="takes 28x28x1, its card says 28x28x3"):
         BundleClassifier(load_bundle(boots)).classify(batch)
+
+
+def test_a_network_of_another_shape_is_not_chosen_for_every_scan(
+    boots: Path, tagger: Tagger
+) -> None:
+    edit_card(boots, lambda card: card.update(views=3))
+
+    assert "takes 28x28x1" in tagger.fails("model", "use", boots)
+    assert chosen() is None
 
 
 @pytest.mark.model

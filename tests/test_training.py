@@ -1,3 +1,4 @@
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,6 +141,31 @@ def test_another_training_is_not_gone_on_with(data: Path, tmp_path: Path) -> Non
 
     with pytest.raises(TrainingError, match="keeps another training"):
         train_bundle(str(data), tmp_path / "bars", Settings(epochs=1))
+
+
+@pytest.mark.model
+def test_a_training_is_not_gone_on_with_on_other_labels(
+    data: Path, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_bundle(str(data), tmp_path / "bars", Settings(epochs=2), interrupt)
+    labels = data / "train-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress(labels.read_bytes()))
+    content[8:] = bytes((one + 3) % 10 for one in content[8:])
+    labels.write_bytes(gzip.compress(bytes(content)))
+
+    with pytest.raises(TrainingError, match="keeps another training"):
+        train_bundle(str(data), tmp_path / "bars", Settings(epochs=2))
+
+
+def test_what_is_asked_for_is_varied_from_the_first_pass_on() -> None:
+    asked = training._schedule(Settings("one-conv", variation="mirror"))  # noqa: SLF001
+
+    assert (asked.variation, asked.plain) == ("mirror", 0)
+    assert training._schedule(Settings("one-conv")).plain > 0  # noqa: SLF001
 
 
 @pytest.mark.model

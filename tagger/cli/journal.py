@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tagger.cli import options
+from tagger.errors import OutputError
 from tagger.records import ImageFile, RunSummary
 from tagger.text import printable
 
@@ -112,11 +113,16 @@ class OneObject(Journal):
 
 
 class Lines(Journal):
-    """One dated line an event. A quiet journal keeps them until there is trouble."""
+    """One dated line an event. A quiet journal keeps them until there is trouble.
+
+    A line that cannot be written, to a full disk or to nobody, ends no scan: what is
+    done is told of at the end, as the failure that it is.
+    """
 
     def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
         super().__init__(quiet=quiet, dry_run=dry_run)
         self._kept: list[str] | None = [] if quiet else None
+        self._unheard: OSError | None = None
 
     def begin(
         self, folders: Sequence[Path], database: Path, dead: "Holder | None"
@@ -155,6 +161,11 @@ class Lines(Journal):
             if not drift.moved:  # what moved is a warning
                 self._say("drift", describe(drift))
         self._sum_up(summary, exit_code)
+        if self._unheard is not None:
+            raise OutputError(
+                "the scan is done, and could not be told of: standard output "
+                f"({self._unheard.strerror}); 'tagger status' says how things stand"
+            ) from self._unheard
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
@@ -184,8 +195,12 @@ class Lines(Journal):
             self._kept.append(line)
 
     def _print(self, line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        if self._unheard is None:
+            try:
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
+            except OSError as error:
+                self._unheard = error
 
     def _warn(self, text: str) -> None:
         options.warn(text)

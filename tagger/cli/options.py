@@ -1,5 +1,6 @@
 """Options that several commands take, and the values they stand for."""
 
+import math
 import os
 import re
 import sys
@@ -74,14 +75,16 @@ def folder(text: str) -> Path:
 
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 100 * 365 * 86400
 
 
 def duration(text: str) -> float:
     """Read a duration, "90", "90s", "10m", "26h" or "2d", as seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
-    if match is None:
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else math.inf
+    if seconds > _LONGEST:
         raise typer.BadParameter(f"{text!r} is no duration such as 90s, 10m or 26h")
-    return float(match[1]) * _SECONDS[match[2]]
+    return seconds
 
 
 def share(text: str) -> float:
@@ -103,6 +106,8 @@ def share(text: str) -> float:
 def database(path: Path | None) -> Path:
     """Return the inventory's file; by default one a user, whatever the folder."""
     if path is not None:
+        if "\0" in str(path):
+            raise typer.BadParameter(f"no file can have the name {str(path)!r}")
         return path
     from platformdirs import user_data_path
 

@@ -34,8 +34,20 @@ def find() -> Path | None:
     if VARIABLE in os.environ:
         named = os.environ[VARIABLE]
         return Path(named).absolute() if named else None
-    here = Path.cwd()
-    return next((p for f in (here, *here.parents) if (p := f / FILE).is_file()), None)
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder that we were started in is gone
+        return None
+    files = (folder / FILE for folder in (here, *here.parents))
+    return next((file for file in files if _is_there(file)), None)
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is a file; where nobody may look, there is none for us."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def defaults(ctx: "Context") -> dict[str, Any]:

@@ -5,7 +5,7 @@ Matplotlib's figures are used without its `pyplot`, which keeps a list of all of
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -164,6 +164,32 @@ def coverage_chart(curve: Curve, point: tuple[float, float] | None) -> Drawing:
         axes.set(xlim=(0, 1), ylim=(bottom, 1.005))
         axes.set(xlabel="coverage: items accepted", ylabel="of the accepted, right")
         _legend(axes, theme, "lower left")
+
+    return drawing
+
+
+def learning_chart(curves: Sequence[Mapping[str, float]], measure: str) -> Drawing:
+    """Draw how a measure went, pass by pass, and the pass whose weights were kept.
+
+    `curves` has for each pass the measure of what was fitted, and with `val_` before
+    its name of what was held back; the pass of the lowest `val_loss` is kept.
+    """
+    passes = range(1, len(curves) + 1)
+    kept = 1 + min(range(len(curves)), key=lambda n: curves[n]["val_loss"])
+
+    def drawing(axes: "Axes", theme: Theme) -> None:
+        axes.grid(color=theme.faint, linewidth=0.6)
+        for name, colour, label in (
+            (measure, theme.first, "fitted"),
+            (f"val_{measure}", theme.second, "held back"),
+        ):
+            values = [one[name] for one in curves]
+            axes.plot(passes, values, color=colour, linewidth=2, label=label)
+        mark: dict[str, Any] = {"linestyle": ":", "label": f"kept: pass {kept}"}
+        axes.axvline(kept, color=theme.ink, **mark)
+        axes.set(xlabel="pass", ylabel=measure)
+        handles, _ = axes.get_legend_handles_labels()
+        axes.legend(handles=handles, frameon=False, labelcolor=theme.ink, fontsize=9)
 
     return drawing
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from tagger.evaluation.charts import (
     confusion_map,
     coverage_chart,
     draw,
+    learning_chart,
     reliability_diagram,
 )
 from tagger.evaluation.folder import check_folder, put_files
@@ -87,6 +88,14 @@ class _SectionPage:
     examples: tuple[_Card, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _LearningPage:
+    """How the network was trained, pass by pass."""
+
+    charts: dict[str, _Chart]
+    curves: Sequence[Mapping[str, float]]
+
+
 def check_target(folder: Path) -> None:
     """Refuse, before any work, a folder that an evaluation must not be written to.
 
@@ -110,17 +119,25 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
             evaluation.sections, _slugs(evaluation.sections), strict=True
         )
     ]
+    learning = _learning_page(evaluation.bundle.card.training.get("curves"))
     written: dict[str, bytes] = {}
     for page in pages:
         for kind, chart in page.charts.items():
             written[f"{page.slug}-{kind}.png"] = chart.light
+    for kind, chart in learning.charts.items() if learning else ():
+        written[f"training-{kind}.png"] = chart.light
     metrics = json.dumps(as_json(evaluation), indent=2)
     written[METRICS_FILE] = f"{metrics}\n".encode()
-    written[PAGE_FILE] = _page(evaluation, pages).encode(errors="backslashreplace")
+    text = _page(evaluation, pages, learning)
+    written[PAGE_FILE] = text.encode(errors="backslashreplace")
     put_files(folder, written)
 
 
-def _page(evaluation: Evaluation, pages: Sequence[_SectionPage]) -> str:
+def _page(
+    evaluation: Evaluation,
+    pages: Sequence[_SectionPage],
+    learning: _LearningPage | None,
+) -> str:
     card = evaluation.bundle.card
     return (
         _environment()
@@ -129,6 +146,7 @@ def _page(evaluation: Evaluation, pages: Sequence[_SectionPage]) -> str:
             card=card,
             evaluation=evaluation,
             pages=pages,
+            learning=learning,
             averaged=AVERAGED,
             bins=CALIBRATION_BINS,
             version=__version__,
@@ -189,6 +207,29 @@ def _section_page(section: Section, slug: str, evaluation: Evaluation) -> _Secti
         },
         mistakes=tuple(_cards(answers, worst_mistakes(answers, WORST_TOLD), views)),
         examples=tuple(_cards(answers, examples(answers, _EXAMPLES_EACH), views)),
+    )
+
+
+def _learning_page(curves: object) -> _LearningPage | None:
+    """Draw what a card tells of each pass; None where it does not, or not so."""
+    if not isinstance(curves, list) or not curves or not all(map(_measured, curves)):
+        return None
+    charts = {
+        measure: _chart(
+            f"{measure.capitalize()}, pass by pass",
+            learning_chart(curves, measure),
+            (6.2, 4.2),
+        )
+        for measure in ("loss", "accuracy")
+    }
+    return _LearningPage(charts, curves)
+
+
+def _measured(one: object) -> bool:
+    """Whether that is what a pass measured; a stranger's card may hold anything."""
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    return isinstance(one, dict) and all(
+        isinstance(one.get(name), float) and np.isfinite(one[name]) for name in names
     )
 
 

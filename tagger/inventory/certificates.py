@@ -16,14 +16,16 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     case,
+    exists,
     func,
     insert,
     select,
+    tuple_,
 )
 
 from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
-from tagger.inventory.rows import prediction
+from tagger.inventory.rows import doubts_item, prediction
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -222,13 +224,29 @@ def _audited_since(connection: Connection, certificate: Certificate | None) -> i
 def _confused(
     connection: Connection, when: ColumnElement[bool]
 ) -> tuple[tuple[str, str | None, int], ...]:
+    """Count what persons corrected, as it stands: the last that was said of the bytes.
+
+    Who finds no item where the network doubts that there is one corrects nothing.
+    """
     times = func.count()
+    later = DECISION.alias()
+    moments = [tuple_(one.c.decided_at, one.c.id) for one in (later, DECISION)]
+    replaced = exists().where(
+        later.c.digest == DECISION.c.digest,
+        later.c.undone_at.is_(None),
+        moments[0] > moments[1],
+    )
+    shared = DECISION.c.tag.is_(None) & exists().where(
+        IMAGE.c.digest == DECISION.c.digest, doubts_item(IMAGE.c.flag_reason)
+    )
     rows = connection.execute(
         select(DECISION.c.machine_tag, DECISION.c.tag, times)
         .where(
             DECISION.c.undone_at.is_(None),
             DECISION.c.machine_tag.is_not(None),
             DECISION.c.machine_tag.is_distinct_from(DECISION.c.tag),
+            ~replaced,
+            ~shared,
             when,
         )
         .group_by(DECISION.c.machine_tag, DECISION.c.tag)

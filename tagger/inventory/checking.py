@@ -73,7 +73,7 @@ def differs(file: ScannedFile) -> bool:
     """
     try:
         status = file.path.stat()
-        if FileStamp(status.st_size, status.st_mtime_ns) != file.stamp:
+        if FileStamp.of(status) != file.stamp:
             return False
         with file.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() != file.digest

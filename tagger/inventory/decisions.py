@@ -7,6 +7,7 @@ whoever calls them opens the transaction.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,6 +22,9 @@ from sqlalchemy import (
 from tagger.inventory.rows import insert_one, now
 from tagger.inventory.tables import DECISION, IMAGE, NOTE, PREDICTION, ROOT, SAMPLED
 from tagger.records import Answer, Decision, Merged, Note
+
+REVIEW: Final = "review"
+"""Source of decisions that were given in a review."""
 
 _TICK = timedelta(microseconds=1)
 

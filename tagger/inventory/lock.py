@@ -4,6 +4,7 @@ The lock is the operating system's, so it ends with its holder however that ends
 note in the file is for people. Reading, reviewing and exporting need no lock.
 """
 
+import errno
 import json
 import os
 import socket
@@ -67,7 +68,8 @@ def scan_lock(
             raise _unlockable(database, error) from error
         holder = _read(database)
         raise LockedError(
-            f"another scan is writing to {database} ({holder or 'holder unknown'}): "
+            f"another scan, or 'tagger model adapt', is writing to {database} "
+            f"({holder or 'holder unknown'}): "
             "let it end, or wait for it with --wait-lock 10m"
         ) from error
     except OSError as error:
@@ -146,6 +148,10 @@ def _parse(note: bytes) -> Holder | None:
 
 def _unlockable(database: Path, error: OSError) -> InventoryError:
     why = error.strerror or "no lock can be made there"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InventoryError(
+            f"cannot lock {database} ({why}): make room, then run again"
+        )
     return InventoryError(
         f"cannot lock {database} ({why}): its folder must be writable and "
         "on a local disk; check its permissions"

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 from tagger.errors import ReviewError
 from tagger.inventory.rows import now
 from tagger.inventory.tables import DECISION, MODEL, OWN_TAG
-from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, OwnTag
+from tagger.records import AMBIGUOUS, FASHION_LABELS, NOT_CATALOGUE, OTHER, OwnTag
 
 LONGEST = 64
 """Characters of a tag: it must fit a column of the screen."""
@@ -83,7 +83,7 @@ def _check(tag: str) -> None:
         raise ReviewError("a tag is a word or a few, without spaces around them")
     if len(tag) > LONGEST:
         raise ReviewError(f"a tag has at most {LONGEST} characters")
-    if tag.casefold() in {OTHER, AMBIGUOUS}:
+    if tag.casefold() in {OTHER, AMBIGUOUS, NOT_CATALOGUE}:
         raise ReviewError(f"{tag} is a word that tagger keeps for itself")
     if tag.isdecimal() or len(tag) == 1:
         raise ReviewError("digits and single letters are keys of the review")

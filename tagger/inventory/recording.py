@@ -187,13 +187,14 @@ class Recording:
             return [prediction(row, self._model.labels).probabilities for row in rows]
 
     def take_in(self, root: Path) -> list[Path]:
-        """Take the roots that lie inside `root` into it, with rows and stories.
+        """Know `root`, and take the roots inside it into it, with rows and stories.
 
         Where both have a row of the same file, the one of `root` goes on with the
         story of the other. A pattern of items is taken along where `root` has none;
         returned are the roots whose pattern matches less of them there than before.
         """
         with self._database.writing() as connection:
+            outer = _root_id(connection, root)
             inner = [
                 row
                 for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
@@ -202,7 +203,6 @@ class Recording:
             lost = []
             for row in inner:
                 folder = Path(row.path).relative_to(root).as_posix()
-                outer = _root_id(connection, root)
                 if _loses_items(connection, row.id, outer, folder):
                     lost.append(Path(row.path))
                 _merge_root(connection, row.id, outer, folder, self._started)

@@ -107,7 +107,7 @@ class Reviewing:
         ids: list[int] = []
         conflicts: list[Decision] = []
         audit_id = self.selection.audit_id
-        source = "review" if audit_id is None else audits.SOURCE
+        source = decisions.REVIEW if audit_id is None else audits.SOURCE
         with self._database.writing() as connection:
             for answer in answers:
                 standing = decisions.in_force(connection, answer.digest)

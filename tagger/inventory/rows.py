@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, tr
 
 from tagger.inventory.tables import DECISION, IMAGE
 from tagger.records import (
+    NO_ITEM,
     OTHER,
     DecidedBy,
     DecisionKind,
@@ -59,6 +60,11 @@ def insert_one(connection: Connection, statement: Insert) -> int:
 _ITEM: Final = tuple(field.name for field in fields(Item))
 STATES: Final = {state.value: state for state in State}
 """States by what they are in a row."""
+
+
+def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that the network doubted of any tag: "x" agrees with it."""
+    return flag_reason.startswith(NO_ITEM, autoescape=True)
 
 
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:

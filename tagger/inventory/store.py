@@ -149,7 +149,7 @@ class Inventory:
         *,
         tag: str | None,
         reviewer: str,
-        source: str = "review",
+        source: str = decisions.REVIEW,
         note: str = "",
         prepared: bytes | None = None,
     ) -> int:

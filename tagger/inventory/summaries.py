@@ -7,9 +7,23 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, case, cast, exists, func, select
 
-from tagger.inventory import adaptations, audits
-from tagger.inventory.rows import item, run_record, said_by, tallies_by_root
-from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN, SAMPLED, VIEW
+from tagger.inventory import adaptations, audits, decisions
+from tagger.inventory.rows import (
+    doubts_item,
+    item,
+    run_record,
+    said_by,
+    tallies_by_root,
+)
+from tagger.inventory.tables import (
+    DECISION,
+    EVENT,
+    IMAGE,
+    ROOT,
+    RUN,
+    SAMPLED,
+    VIEW,
+)
 from tagger.records import (
     Adaptation,
     AuditResult,
@@ -40,15 +54,18 @@ class Judgement:
     """How often a person said `person` where the machine had said `machine`.
 
     `person` is None for "no catalogue item"; `accepted` whether the policy in force
-    accepts what the machine said, `audited` whether an audit asked. Bytes are counted
-    once, however many paths they have.
+    accepts what the machine said, `reviewed` whether a review came upon it: no audit,
+    nor a sheet, from which only what differs is taken. They `agreed` where the person
+    says the machine's tag, or shares its doubt of any. Bytes are counted once, however
+    many paths they have.
     """
 
     machine: str
     person: str | None
     accepted: bool
     count: int
-    audited: bool = False
+    reviewed: bool
+    agreed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +183,21 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
     audited = exists().where(
         SAMPLED.c.digest == IMAGE.c.digest, SAMPLED.c.decision_id.is_not(None)
     )
-    kinds = (VIEW.c.machine_tag, VIEW.c.tag, IMAGE.c.flagged, audited)
+    reviewed = ~audited & exists().where(
+        DECISION.c.digest == IMAGE.c.digest,
+        DECISION.c.undone_at.is_(None),
+        DECISION.c.source == decisions.REVIEW,
+    )
+    agreed = (VIEW.c.tag == VIEW.c.machine_tag) | (
+        VIEW.c.tag.is_(None) & doubts_item(IMAGE.c.flag_reason)
+    )
+    kinds = (
+        VIEW.c.machine_tag,
+        VIEW.c.tag,
+        IMAGE.c.flagged,
+        reviewed.label("reviewed"),
+        func.coalesce(agreed, False).label("agreed"),
+    )
     rows = connection.execute(
         select(*kinds, func.count(VIEW.c.digest.distinct()))
         .join(ROOT, ROOT.c.path == VIEW.c.root)
@@ -176,8 +207,8 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
         .order_by(*kinds)
     )
     return tuple(
-        Judgement(machine, person, not flagged, number, bool(asked))
-        for machine, person, flagged, asked, number in rows
+        Judgement(machine, person, not flagged, number, bool(met), bool(same))
+        for machine, person, flagged, met, same, number in rows
     )
 
 

@@ -7,7 +7,8 @@ five packages to write the same few lines of specification.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _WIDTH: Final = 400
@@ -63,6 +64,17 @@ _TEN_COLOURS: Final = (
     "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#8f8783",
 )  # fmt: skip
 """Tableau 10, made to be told apart."""
+
+
+_REST: Final = "other tags"
+
+
+def _by_name(
+    counts: Mapping[str, int], names: Sequence[str]
+) -> Iterator[tuple[str, int]]:
+    rest = sum(count for tag, count in counts.items() if tag not in names)
+    for name in names:
+        yield name, counts.get(name, 0) + (rest if name == _REST else 0)
 
 
 def by_tag(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
@@ -146,14 +158,18 @@ def shares(rows: Sequence[tuple[int, Mapping[str, float]]], title: str) -> str:
 
 
 def mix(rows: Sequence[tuple[int, Mapping[str, int]]], title: str) -> str:
-    """Draw the shares of the tags in each run."""
-    tags = sorted({tag for _, counts in rows for tag in counts})
-    repeats = -(-len(tags) // len(_TEN_COLOURS))
-    colours = dict(zip(tags, _TEN_COLOURS * max(1, repeats), strict=False))
+    """Draw the shares of the tags in each run; the rarest of more than ten as one."""
+    shown = rows[-_MOST_RUNS:]
+    together = sum((Counter(counts) for _, counts in shown), Counter())
+    ranked = [tag for tag, _ in together.most_common()]
+    many = len(ranked) > len(_TEN_COLOURS)
+    tags = sorted(ranked[: len(_TEN_COLOURS) - 1] if many else ranked)
+    names = [*tags, _REST] if many else tags
+    colours = dict(zip(names, _TEN_COLOURS, strict=False))
     values = [
-        {"run": run, "tag": tag, "items": counts.get(tag, 0)}
-        for run, counts in rows[-_MOST_RUNS:]
-        for tag in tags
+        {"run": run, "tag": tag, "items": items}
+        for run, counts in shown
+        for tag, items in _by_name(counts, names)
     ]
     return _drawn(
         title,

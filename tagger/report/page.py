@@ -12,11 +12,19 @@ from typing import Final
 
 from tagger import __version__
 from tagger.certificate_display import certified_lines
-from tagger.drift import DAYS, Tally, compare
+from tagger.drift import DAYS, Tally, compare, verdict
 from tagger.intervals import Share, wilson
 from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.summaries import BINS
-from tagger.records import Assurance, Drift, InventoryStatus, Item, RunRecord, State
+from tagger.records import (
+    NOT_CATALOGUE,
+    Assurance,
+    Drift,
+    InventoryStatus,
+    Item,
+    RunRecord,
+    State,
+)
 from tagger.report import charts
 from tagger.text import printable
 
@@ -28,8 +36,6 @@ _QUALITY: Final = 60
 
 _AUDITS: Final = 5
 """Audits that are told: the newest say how it is today."""
-
-NOT_CATALOGUE: Final = "not a catalogue item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,9 @@ def render(
         roots=_roots(found),
         flagged=list(_pictures(found.flagged)),
         close_calls=list(_pictures(found.close_calls)),
-        precisions=_precisions(found),
+        precisions=_precisions(found, sure),
         drifts=_drifts(found.read),
+        verdict=verdict,
         confusion=_Confusion(found.judgements),
         not_catalogue=NOT_CATALOGUE,
         certified=[] if sure is None else certified_lines(sure),
@@ -264,18 +271,28 @@ def _picture(item: Item) -> Picture:
     return Picture(item, f"data:image/webp;base64,{encoded}", small.width, small.height)
 
 
-def _precisions(found: Overview) -> list[Precision]:
-    """Tell what audits measured, the newest first, and what reviews happened to see."""
-    measured = [
-        Precision(
-            f"the audit of {audit.drawn_at.astimezone():%Y-%m-%d}",
-            wilson(audit.right, audit.answered),
-            by_chance=True,
-        )
-        for audit in found.audits
-        if audit.answered and audit.of_accepted
-    ]
-    accepted = [one for one in found.judgements if one.accepted and not one.audited]
+def _precisions(found: Overview, sure: Assurance | None) -> list[Precision]:
+    """Tell what audits measured, the newest first, and what reviews happened to see.
+
+    Where it is known what all audits together tell of what is accepted today, that.
+    """
+    together = sure and Precision(
+        "all audits together", wilson(sure.right, sure.audited), by_chance=True
+    )
+    measured = (
+        [together]
+        if together and together.share.of
+        else [
+            Precision(
+                f"the audit of {audit.drawn_at.astimezone():%Y-%m-%d}",
+                wilson(audit.right, audit.answered),
+                by_chance=True,
+            )
+            for audit in found.audits
+            if audit.answered and audit.of_accepted
+        ]
+    )
+    accepted = [one for one in found.judgements if one.accepted and one.reviewed]
     right = sum(one.count for one in accepted if one.person == one.machine)
     of = sum(one.count for one in accepted)
     seen = [Precision("reviews", wilson(right, of), by_chance=False)] if of else []
@@ -318,7 +335,7 @@ class _Confusion:
         if NOT_CATALOGUE in said:
             self.persons.append(NOT_CATALOGUE)
         self.total = self._counts.total()
-        self.right = sum(self._counts[tag, tag] for tag in self.machine)
+        self.right = sum(one.count for one in judgements if one.agreed)
 
     def count(self, machine: str, person: str) -> int:
         """Return how often it was so."""

@@ -186,7 +186,7 @@ class ReviewScreen(Screen[None]):
         """Show the first item, and keep telling what is found out meanwhile."""
         self._sitting.when_read(self._draw_ahead)
         self._tell("looking for what waits…")
-        self._work(self._sitting.advance)
+        self._work(self._sitting.advance, then=lambda _: self._tell(""))
         self.set_interval(1.0, self._refresh_news)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -282,7 +282,7 @@ class ReviewScreen(Screen[None]):
             if conflict is not None:
                 self.app.push_screen(ConflictScreen(conflict), self._settle(conflict))
             else:
-                self._tell(drawing.answered(shown, tag, len(group)))
+                self._tell(drawing.answered(group[0], tag, len(group)))
 
         self._work(lambda: self._sitting.answer_all(tag, group), then=told)
 
@@ -292,10 +292,17 @@ class ReviewScreen(Screen[None]):
 
     def _settle(self, conflict: Conflict) -> Callable[[bool | None], None]:
         def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's way
+            first, answer = conflict.items[0], conflict.answers[0]
+            yours = drawing.answered(first, answer.tag, len(conflict.items))
             if insist:
-                self._work(lambda: self._sitting.insist(conflict))
+                insisted = self._sitting.insist
+                self._work(lambda: insisted(conflict), then=lambda _: self._tell(yours))
             else:
-                self._work(lambda: self._sitting.yield_to_other(conflict))
+                yielded = self._sitting.yield_to_other
+                self._work(
+                    lambda: yielded(conflict),
+                    then=lambda _: self._tell("what the other said stays"),
+                )
 
         return settle
 

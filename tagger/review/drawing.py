@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Final
 from rich.style import Style
 from rich.text import Text
 
-from tagger.records import OTHER, Waiting
+from tagger.records import NOT_CATALOGUE, OTHER, Waiting
 from tagger.review.plain import said, share
-from tagger.review.tally import NOT_CATALOGUE, remaining
+from tagger.review.tally import remaining
 from tagger.text import printable
 
 if TYPE_CHECKING:

@@ -94,5 +94,6 @@ def _rest(
             f"{left:,} of the audit are left" if audit else f"{left:,} {still}"
         )
     elif left == 0:
-        parts.append(f"nothing is left to {'answer' if audit else 'review'}")
+        some = "nothing is left to review" if whole else "nothing of these is left"
+        parts.append("nothing is left to answer" if audit else some)
     return "; ".join(parts).capitalize() + "." if parts else ""

@@ -12,10 +12,10 @@ from typing import TypeVar
 from rich.console import Console
 
 from tagger.errors import InventoryBusyError
-from tagger.records import OTHER, Decision, Waiting
+from tagger.records import NOT_CATALOGUE, OTHER, Decision, Waiting
 from tagger.review.pictures import Shown
 from tagger.review.sitting import Conflict, Sitting
-from tagger.review.tally import NOT_CATALOGUE, remaining
+from tagger.review.tally import remaining
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -118,9 +118,10 @@ class PlainReview:
         return f"{printable(shown.item.tag)}? (Enter, 0-9, x, s, u, q or ?): "
 
     def _handle(self, shown: Shown, line: str) -> None:
-        word, text = line[:1], line[1:].strip()
-        if word in {"n", "/"}:
-            self._note(text) if word == "n" else self._jump(text)
+        if line == "n" or line.startswith("n "):  # and no tag that begins with it
+            self._note(line[1:].strip())
+        elif line.startswith("/"):
+            self._jump(line[1:].strip())
         elif line == "q":
             raise _LeaveError
         elif line == "?":

@@ -17,13 +17,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tagger.records import Waiting
+from tagger.records import NOT_CATALOGUE, Waiting
 from tagger.review import drawing
 from tagger.review.ending import ending
 from tagger.review.pictures import Shown
 from tagger.review.plain import said, share
 from tagger.review.sitting import Conflict, Sitting
-from tagger.review.tally import NOT_CATALOGUE
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -200,6 +199,8 @@ class FindScreen(ModalScreen[T]):
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options([Option(Text(printable(name))) for name, _ in self._found])
+        if part.strip() and not self._found:
+            options.add_option(Option("nothing has that in its name", disabled=True))
         options.highlighted = 0 if self._found else None
 
 
@@ -423,7 +424,8 @@ class EndScreen(ModalScreen[str]):
         if sitting.skipped:
             keys.insert(0, f"Enter the {sitting.skipped} skipped once more")
         with Vertical(classes="box"):
-            title = "The queue is empty" if not sitting.skipped else "The end"
+            empty = sitting.whole and not sitting.skipped
+            title = "The queue is empty" if empty else "The end"
             yield Static(title, classes="title")
             yield Static(told)
             yield Static("   ".join(keys), classes="hint")

@@ -210,6 +210,7 @@ class Sitting:
             self._offered -= 1
         for shown in reversed(step.items[1:]):
             self._lookahead.put_back(shown)
+            self._offered -= 1
         first = step.items[0]
         self._skipped.pop(first.item.digest, None)
         self._lookahead.leave_out(first.item.digest)
@@ -279,12 +280,15 @@ class Sitting:
         return self.advance()
 
     def close(self) -> None:
-        """End the threads. The inventory gives back the leases."""
+        """End the threads, and count what is left. The inventory gives back leases."""
         self._closed = True
         self._stir.set()
         self._groups.close()
         self._lookahead.close()
         self._keeping.join()
+        if not self._one_only:
+            with suppress(InventoryError):  # busy: what was counted last is told
+                self._count()
 
     def _next(self) -> Shown | None:
         if self._redo is not None:
@@ -338,8 +342,11 @@ class Sitting:
         if kept:
             items, answers = zip(*kept, strict=True)
             self._steps.append(_Step(items, recorded.ids, answers))
+        moment = monotonic()
         for shown, answer in kept:
-            self._tally.add(shown.item, answer, monotonic())
+            self._tally.add(shown.item, answer, moment)
+        # The current item was counted when it was offered, the rest of a group was not.
+        self._offered += sum(shown is not self.current for shown, _ in kept)
         self._forget([answer.digest for _, answer in kept])
         self._count_now_and_then()
         if held:
@@ -368,16 +375,19 @@ class Sitting:
         if self._tally.decided % _COUNT_EVERY == 0:
             self._stir.set()
 
+    def _count(self) -> None:
+        decided = self._tally.decided
+        self._counted = self._reviewing.left()
+        self._decided_when_counted = decided
+
     def _keep(self) -> None:
         """Keep the leases, and the count of what is left, from growing old."""
         while not self._closed:
             with suppress(InventoryError):  # busy: again in a minute
                 self._reviewing.renew()
                 self._own_tags = self._reviewing.own_tags()
-                decided = self._tally.decided
                 if not self._one_only:
-                    self._counted = self._reviewing.left()
-                    self._decided_when_counted = decided
+                    self._count()
             self._stir.wait(_RENEW_SECONDS)
             self._stir.clear()
 

@@ -4,12 +4,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
 
-from tagger.records import OTHER, Answer, Waiting
-
-NOT_CATALOGUE: Final = "not a catalogue item"
-"""What is written where a tag would stand."""
+from tagger.records import NOT_CATALOGUE, OTHER, Answer, Waiting
 
 _RECENT = 30
 """Decisions that the rate is told from: what is behind a pause soon does not count."""
@@ -48,7 +44,7 @@ class Tally:
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
     def add(self, item: Waiting, answer: Answer, moment: float) -> None:
-        """Count a decision."""
+        """Count a decision; those that one key made have one moment."""
         self.decided += 1
         if _agree(item, answer):
             self.right += 1
@@ -60,6 +56,8 @@ class Tally:
         """Take a decision out of the count."""
         self.decided -= 1
         self.undone += 1
+        if self._recent:
+            self._recent.pop()
         if _agree(item, answer):
             self.right -= 1
         else:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
     from tagger.bundle import Bundle
     from tagger.fitting import Progress
     from tagger.training import Settings
+
+
+_LATE_PASSES: Final = 6
+"""Ends of passes that the time left is told from."""
+
+_LINE_SECONDS: Final = 60
+"""Seconds between two lines of a training that nobody watches."""
 
 
 class Vary(StrEnum):
@@ -47,7 +55,11 @@ def train(
         ),
     ] = None,
     arch: Annotated[
-        str, typer.Option(help="Network, trained as its article says.")
+        str,
+        typer.Option(
+            help="Network, trained as its article says: three-block, two-conv, "
+            "two-conv-sigmoid, strided, one-conv, three-conv, four-conv or vgg19."
+        ),
     ] = "three-block",
     epochs: Annotated[
         int | None,
@@ -55,6 +67,10 @@ def train(
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step.  [default: the article's]")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-9, help="Adam's rate.  [default: the article's]"),
     ] = None,
     vary: Annotated[
         Vary | None,
@@ -99,15 +115,24 @@ def train(
     if arch not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise typer.BadParameter(f"{arch} is none of {known}", param_hint="--arch")
+    if weights is not None and not weights.is_file():
+        raise typer.BadParameter(f"no file {weights}", param_hint="--weights")
     settings = Settings(
         architecture=arch,
         epochs=epochs,
         batch_size=batch_size,
+        rate=rate,
         variation=None if vary is None else vary.value,
         patient=patient,
         weights=weights,
         seed=seed,
     )
+    if recipe is not None and (own_tags or settings != Settings()):
+        raise typer.BadParameter(
+            "a recipe says all of how to train: change the file, and leave the other "
+            "options away",
+            param_hint="--recipe",
+        )
     if recipe is not None:
         bundle = _by_recipe(recipe, output)
     else:
@@ -123,11 +148,21 @@ def _by_article(
 ) -> "Bundle":
     from tagger.training import train_bundle
 
+    ended: list[float] = [monotonic()]
+
     def show(epoch: int, epochs: int, measures: Mapping[str, float]) -> None:
+        ended.append(monotonic())
+        # Not by the first pass, which has loaded and compiled what the others have.
+        since = ended[-_LATE_PASSES:] if len(ended) > 2 else ended  # noqa: PLR2004
+        left = (epochs - epoch) * (since[-1] - since[0]) / (len(since) - 1)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
-        typer.echo(f"epoch {epoch}/{epochs}  {shown}")
+        typer.echo(f"epoch {epoch}/{epochs}  {shown}{_left(left)}")
 
     return train_bundle(data, output, settings, show, own_tags=own_tags)
+
+
+def _left(seconds: float) -> str:
+    return f"  {seconds / 60:.0f} min left" if seconds >= 30 else ""  # noqa: PLR2004
 
 
 def _by_recipe(path: Path, output: Path) -> "Bundle":
@@ -139,8 +174,17 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
     recipe = read_recipe(path)
     steps = sum(stage.pictures // recipe.batch_size for stage in recipe.stages)
     bar = tqdm(total=steps, unit="step", disable=None)
+    began = last = monotonic()
+    first = 0
 
     def move(progress: "Progress") -> None:
+        nonlocal last, first
+        first = first or progress.step
+        if bar.disable and monotonic() - last >= _LINE_SECONDS:  # into a log
+            pace = (monotonic() - began) / max(1, progress.step - first)
+            left = _left(pace * (steps - progress.step))
+            typer.echo(f"step {progress.step}/{steps}  loss {progress.loss:.3f}{left}")
+            last = monotonic()
         if not bar.n:  # a training that goes on has not just done the former steps
             bar.n = bar.initial = progress.step - 1
         bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
