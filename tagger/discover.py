@@ -159,7 +159,8 @@ def _look_behind_link(
         target = Path(entry.path).resolve(strict=True)
         status = target.stat()
     except (OSError, RuntimeError):  # RuntimeError: a link loop, before Python 3.13
-        return SkippedFile(path, State.IGNORED, "a link that leads nowhere")
+        reason = "a link that leads nowhere"
+        return SkippedFile(path, State.IGNORED, reason, below=Below.NOWHERE)
     if reason := _left_out(path, entry.name, rules):
         return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
     is_folder = stat.S_ISDIR(status.st_mode)

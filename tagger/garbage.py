@@ -9,7 +9,7 @@ import gc
 from typing import Final
 
 _IMPORTED: Final = 400_000
-"""More values than a command makes that trains no network and scans nothing."""
+"""More values than a command makes that loads no TensorFlow and scans nothing."""
 
 _AFTERWARDS: Final = 10_000
 """As many new values, not the 700 of Python: statements and rows are many and small."""

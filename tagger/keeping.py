@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tagger.errors import TrainingError
+from tagger.garbage import keep_what_is
 from tagger.silence import native_errors_silenced
 
 _NOTE: Final = "state.json"
@@ -22,6 +23,7 @@ def begin(seed: int) -> Any:  # noqa: ANN401  Keras has no types
     # It warns of slowness where several networks are run in turn, as they must be.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
+    keep_what_is()  # a training lasts for hours, and its arrays are large
     return keras
 
 

@@ -170,7 +170,9 @@ class Below(Enum):
     """What is to be thought of what was known below a path that is not read."""
 
     GONE = auto()
-    """It is not there: the path is a file, or a link that leads nowhere."""
+    """It is not there: the path is a file."""
+    NOWHERE = auto()
+    """Nor is what was known of the path: it is a link that leads nowhere now."""
     LEFT_OUT = auto()
     """It is left out for the same reason."""
     LINKED = auto()

@@ -321,6 +321,9 @@ def _plan(
         row = known.get(entry.path)
         met += row is not None
         if isinstance(entry, SkippedFile):
+            if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
+                plan.vanished[entry.path] = row  # a disk behind links is unplugged
+                continue
             ignored += entry.state is State.IGNORED
             if row is None or (row.state, row.reason) != (entry.state, entry.reason):
                 plan.to_skip.append(entry)

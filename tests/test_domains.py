@@ -33,8 +33,9 @@ def arrays(*labels: int, weight: float = 1.0) -> Domain:
 def shops(photo: Photo) -> Path:
     rows = [("red.png", "Dress"), ("blue.png", OTHER), ("both.png", AMBIGUOUS)]
     paths = [photo(name, 40 + 60 * n) for n, (name, _) in enumerate(rows)]
+    photo("bag.png", 40)
     lines = [f"{name},{label}" for name, label in rows]
-    table = "\n".join(["file,label", "red.png,Bag", *lines])
+    table = "\n".join(["file,label", "bag.png,Bag", *lines])
     (paths[0].parent / "labels.csv").write_text(table, encoding="utf-8")
     return paths[0].parent
 

@@ -912,6 +912,12 @@ def test_a_backup_is_the_inventory_of_one_moment(
     assert (done.returncode, again.returncode) == (0, 0), done.stderr
     left = {path.name for path in tagger.folder.iterdir() if "copies" in path.name}
     assert left == {"copies.db"}
+    killed = tagger.folder / ".copies.db.4711.part-journal"
+    for age, stays in ((3600, True), (2 * 86400, False)):
+        killed.touch()
+        os.utime(killed, (time.time() - age,) * 2)
+        tagger("backup", "copies.db")
+        assert killed.exists() is stays
     assert tagger("check", "--db", "copies.db").returncode == 0
     with raw(tagger.folder / "copies.db") as connection:
         assert connection.execute("SELECT count(*) FROM image").fetchone() > (0,)

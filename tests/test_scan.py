@@ -422,6 +422,27 @@ def test_a_disk_behind_a_link_that_is_unplugged_is_a_doubt(
     assert states == {State.TAGGED}
 
 
+def test_pictures_behind_links_that_lead_nowhere_are_missing_and_come_back(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("stays.png", shade=90)
+    (disk := shop.parent / "disk").mkdir()
+    photo("a.png").rename(disk / "a.png")
+    (shop / "a.png").symlink_to(disk / "a.png")
+    run(follow_links=True)
+    before = lasting(inventory)
+    disk.rename(shop.parent / "unplugged")
+
+    doubted = run(follow_links=True, max_missing=0.2)
+    assert (exit_code(doubted), lasting(inventory)) == (3, before)
+    assert run(follow_links=True).missing == 1
+    assert by_path(inventory)["a.png"].state is State.MISSING
+
+    (shop.parent / "unplugged").rename(disk)
+    run(follow_links=True)
+    assert lasting(inventory) == before
+
+
 def test_a_folder_that_gave_way_to_a_file_is_gone(
     run: Scan, photo: Photo, shop: Path, inventory: Inventory
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.garbage import keep_what_is
 from tagger.records import Order
 
 if TYPE_CHECKING:
@@ -162,9 +164,24 @@ def _show(begun: "Sitting", *, plain: bool) -> int:
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
         PlainReview(begun, options.console(), _line).run()
         return 0
+    _forget_keys()
     from tagger.review.app import ReviewApp
 
+    _forget_keys()
+    keep_what_is()  # a sitting lasts for hours
     return ReviewApp.hold(begun)
+
+
+def _forget_keys() -> None:
+    """Drop what was typed before there was anything to see.
+
+    It would stand before what the terminal answers when it is asked which pictures it
+    can show, and that would then be taken for keys.
+    """
+    with suppress(ImportError, OSError):  # not on Windows
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _why_not_full_screen() -> str:

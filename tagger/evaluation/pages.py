@@ -113,12 +113,13 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     The files of an earlier evaluation of the same sources are replaced, the page last.
     Raises EvaluationError where that cannot be done.
     """
-    pages = [
-        _section_page(section, slug, evaluation)
-        for section, slug in zip(
-            evaluation.sections, _slugs(evaluation.sections), strict=True
-        )
-    ]
+    named = zip(
+        evaluation.sections,
+        _slugs(evaluation.sections),
+        _titles(evaluation.sections),
+        strict=True,
+    )
+    pages = [_section_page(*one, evaluation) for one in named]
     learning = _learning_page(evaluation.bundle.card.training.get("curves"))
     written: dict[str, bytes] = {}
     for page in pages:
@@ -180,7 +181,9 @@ def _shown_share(value: float | None) -> str:
     return "-" if value is None else f"{value * 100:.1f} %"
 
 
-def _section_page(section: Section, slug: str, evaluation: Evaluation) -> _SectionPage:
+def _section_page(
+    section: Section, slug: str, title: str, evaluation: Evaluation
+) -> _SectionPage:
     answers, figures = section.answers, section.figures
     accepted, right = figures.coverage.share, figures.accepted_precision.share
     point = None if accepted is None or right is None else (accepted, right)
@@ -188,7 +191,7 @@ def _section_page(section: Section, slug: str, evaluation: Evaluation) -> _Secti
     views = evaluation.bundle.card.views
     return _SectionPage(
         slug=slug,
-        title=_title(figures.source),
+        title=title,
         section=section,
         charts={
             "coverage": _chart(
@@ -279,6 +282,15 @@ def _uri(content: bytes, kind: str) -> str:
 def _title(source: str) -> str:
     """Return the last part of a source's path, with the part that was taken of it."""
     return printable(re.split(r"[/\\](?=[^/\\]+$)", source.rstrip("/\\"))[-1])
+
+
+def _titles(sections: Sequence[Section]) -> list[str]:
+    """Name each section as short as tells them apart."""
+    sources = [section.figures.source for section in sections]
+    short = [_title(source) for source in sources]
+    if len(set(short)) == len(short):
+        return short
+    return [printable(source) for source in sources]
 
 
 def _slugs(sections: Sequence[Section]) -> list[str]:

@@ -4,8 +4,10 @@ Knows nothing of what the tables mean.
 """
 
 import errno
+import glob
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -119,6 +121,7 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
     # Beside the target, so that it is renamed and not copied again.
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
+        _forget_killed(target)
         _copy(source, part)
         yield part
     except OSError as error:
@@ -128,6 +131,15 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
             left.unlink(missing_ok=True)
 
 
+def _forget_killed(target: Path) -> None:
+    """Remove what copies left that were killed more than a day ago."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.part*"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _DAY:
+                left.unlink()
+
+
+_DAY: Final = 86400
 _NOTES: Final = ("-journal", "-wal", "-shm")
 """Endings of the files that SQLite keeps beside one that is open."""
 

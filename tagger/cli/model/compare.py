@@ -33,6 +33,7 @@ def compare(
 
     from tagger import bundle_display
     from tagger.evaluation import results
+    from tagger.text import printable
 
     bundles = options.bundle(first), options.bundle(second)
     method = results.Method(precision, resamples, seed)
@@ -40,6 +41,8 @@ def compare(
         bundles, data, part=part.value, method=method, reading=choices.told
     )
     names = bundles[0].card.name, bundles[1].card.name
+    if names[0] == names[1]:  # as they were named, to be told apart
+        names = printable(first), printable(second)
     if as_json:
         compared = [asdict(one) for one in told]
         options.print_json(
