@@ -66,19 +66,6 @@ def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:
     return wilson(right, of, 2 * certainty - 1).low
 
 
-def choose_threshold(
-    found: Rows, labels: Numbers, precision: float, certainty: float | None = None
-) -> float:
-    """Return the least confidence from which on `precision` of the tags are right.
-
-    In hundredths; 1.0 where no confidence reaches it. With a `certainty` the share's
-    lower bound must reach it.
-    """
-    # In double precision, as `policy.decide` compares.
-    confidence = found.max(axis=1).astype(np.float64)
-    return _least(confidence, found.argmax(axis=1) == labels, precision, certainty)
-
-
 def choose_policy(
     found: Rows,
     labels: Numbers,
@@ -96,6 +83,7 @@ def choose_policy(
     """
     tags = np.array([n for n, name in enumerate(names) if name != OTHER])
     tag = tags[found[:, tags].argmax(axis=1)]
+    # In double precision, as `policy.decide` compares.
     confidence = found[np.arange(len(found)), tag].astype(np.float64)
     right = tag == labels
     may = np.ones(len(found), bool)

@@ -5,10 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tagger.calibration import (
-    accuracy,
     choose_policy,
     choose_temperature,
-    choose_threshold,
     least_share,
 )
 from tagger.evaluation.measures import calibration_error, reliability
@@ -18,22 +16,6 @@ from tagger.records import OTHER
 LABELS = ("Coat", "Bag", OTHER)
 Rows = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
-
-
-@given(
-    arrays(np.float32, (30, 4), elements=st.floats(0.125, 1, width=32)),
-    arrays(np.int64, 30, elements=st.integers(0, 3)),
-    st.floats(0.05, 1),
-)
-def test_what_the_threshold_accepts_is_as_precise_as_asked(
-    found: Rows, labels: Numbers, precision: float
-) -> None:
-    threshold = choose_threshold(found, labels, precision)
-
-    accepted = found.max(axis=1).astype(np.float64) >= threshold
-    assert 0 <= threshold <= 1
-    if threshold < 1 and accepted.any():
-        assert accuracy(found[accepted], labels[accepted]) >= precision
 
 
 @given(
