@@ -67,11 +67,8 @@ def fit(
     """
     keras = begin(recipe.seed)
     kept = Kept(folder, recipe.digest)
-    network, note = kept.load()
+    network, note = kept.gone_on_with(lambda: _new_network(keras, recipe))
     done = int(note.get("step", 0))
-    if network is None:
-        network = _new_network(keras, recipe)
-        kept.save(network, 0, {"step": 0})
     curves = _Curves(folder / "curves.csv", materials.held_back, done)
     recent: list[float] = []
     kept_at = time.monotonic()

@@ -24,7 +24,6 @@ def keep_what_is() -> None:
     """Take all that is here for what stays, and search among what comes after it."""
     gc.freeze()
     gc.set_threshold(_AFTERWARDS)
-    gc.enable()
 
 
 def search_no_more() -> None:

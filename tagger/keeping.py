@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +73,18 @@ class Kept:
                 f"{self.folder} keeps a training that cannot be gone on with: remove "
                 f"it to begin anew ({error})"
             ) from error
+
+    def gone_on_with(self, build: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+        """Return what is kept; where nothing is, what `build` returns, which then is.
+
+        So that a training that fails at once leaves something to begin again from.
+        Raises as `load`.
+        """
+        network, note = self.load()
+        if network is None:
+            network = build()
+            self.save(network, 0, note)
+        return network, note
 
     def save(self, network: Any, number: int, note: Mapping[str, Any]) -> None:  # noqa: ANN401
         """Keep the network after step or pass `number`, and the note.

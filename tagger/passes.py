@@ -56,11 +56,8 @@ def fit_passes(
     TrainingError where the loss is no number any more.
     """
     begin(lesson.seed)
-    network, note = kept.load()
+    network, note = kept.gone_on_with(lambda: _compiled(build(), lesson.schedule))
     curves: Curves = note.get("curves", [])
-    if network is None:
-        network = _compiled(build(), lesson.schedule)
-        kept.save(network, 0, {"curves": curves})
     best = kept.folder / "best.weights.h5"
     for number in range(len(curves), lesson.schedule.epochs):
         waited = _passes_without_gain(curves)

@@ -17,16 +17,14 @@ class Waiting:
     def __init__(self) -> None:
         self._packed: deque[str] = deque()
         self._last: list[ImageFile] = []
-        self._number = 0
 
     def __len__(self) -> int:
-        """How many wait."""
-        return self._number
+        """How many wait; of those being taken, without the rest of a text."""
+        return len(self._packed) * _PACKED + len(self._last)
 
     def add(self, file: ImageFile) -> None:
         """Have a file wait, after those that do."""
         self._last.append(file)
-        self._number += 1
         if len(self._last) == _PACKED:
             # Names that are no text stand in it as they do here, by escapes.
             self._packed.append(json.dumps(self._last))
@@ -36,9 +34,6 @@ class Waiting:
         """Yield those that wait, and let go of each."""
         while self._packed:
             for file in json.loads(self._packed.popleft()):
-                self._number -= 1
                 yield ImageFile(*file)
-        for file in self._last:
-            self._number -= 1
-            yield file
-        self._last.clear()
+        last, self._last = self._last, []
+        yield from last

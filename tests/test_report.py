@@ -109,12 +109,17 @@ def test_the_report_tells_what_is_there(stocked: Inventory) -> None:
     assert "the file cannot be read any more" not in told
 
 
+def all_accepted(inventory: Inventory, shop: Path, photo: Photo, count: int) -> None:
+    """Have so many pictures scanned, of which none waits for a person."""
+    for number in range(count):
+        photo(f"{number}.png", shade=30 * number)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+
+
 def test_accepted_precision_is_counted_with_its_interval(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
-    for number in range(8):
-        photo(f"{number}.png", shade=30 * number)
-    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    all_accepted(inventory, shop, photo, 8)
     said = {item.path: item.machine_tag for item in inventory.items()}
     for number in range(3):
         decide(inventory, f"{number}.png", said[f"{number}.png"])
@@ -130,9 +135,7 @@ def test_accepted_precision_is_counted_with_its_interval(
 def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
-    for number in range(4):
-        photo(f"{number}.png", shade=30 * number)
-    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    all_accepted(inventory, shop, photo, 4)
     digests = [item.digest for item in inventory.items() if item.digest]
     for digest in digests[:2]:
         wrong = Answer(digest, DecisionKind.CORRECT, "Bag")
@@ -154,9 +157,7 @@ def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
 def test_an_audit_tells_how_often_what_is_accepted_is_right(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:
-    for number in range(8):
-        photo(f"{number}.png", shade=30 * number)
-    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+    all_accepted(inventory, shop, photo, 8)
     audit = inventory.draw_audit(8, "anna")
     assert audit is not None
     selection = Selection(audit_id=audit.id)

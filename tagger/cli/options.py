@@ -90,13 +90,14 @@ def duration(text: str) -> float:
 def share(text: str) -> float:
     """Read a share, "20%", "20" or "0.2", as a number from 0 to 1."""
     number = text.strip().removesuffix("%")
-    if number in {"1", "1.0"} and number == text.strip():
+    in_percent = number != text.strip()
+    if number in {"1", "1.0"} and not in_percent:
         raise typer.BadParameter(f"{text!r} may mean two things: say 1% or 100%")
     try:
         value = float(number)
     except ValueError:
         value = -1.0
-    if number != text.strip() or value > 1:
+    if in_percent or value > 1:
         value /= 100
     if not 0 <= value <= 1:
         raise typer.BadParameter(f"{text!r} is no share such as 20% or 0.2")

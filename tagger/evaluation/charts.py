@@ -188,8 +188,7 @@ def learning_chart(curves: Sequence[Mapping[str, float]], measure: str) -> Drawi
         mark: dict[str, Any] = {"linestyle": ":", "label": f"kept: pass {kept}"}
         axes.axvline(kept, color=theme.ink, **mark)
         axes.set(xlabel="pass", ylabel=measure)
-        handles, _ = axes.get_legend_handles_labels()
-        axes.legend(handles=handles, frameon=False, labelcolor=theme.ink, fontsize=9)
+        _legend(axes, theme, "best")
 
     return drawing
 
@@ -242,7 +241,7 @@ def _number(
 
 
 def _legend(
-    axes: "Axes", theme: Theme, place: Literal["upper left", "lower left"]
+    axes: "Axes", theme: Theme, place: Literal["best", "upper left", "lower left"]
 ) -> None:
     handles, _ = axes.get_legend_handles_labels()
     axes.legend(

@@ -230,11 +230,11 @@ def _confused(
     """
     times = func.count()
     later = DECISION.alias()
-    moments = [tuple_(one.c.decided_at, one.c.id) for one in (later, DECISION)]
+    moment = tuple_(DECISION.c.decided_at, DECISION.c.id)
     replaced = exists().where(
         later.c.digest == DECISION.c.digest,
         later.c.undone_at.is_(None),
-        moments[0] > moments[1],
+        tuple_(later.c.decided_at, later.c.id) > moment,
     )
     shared = DECISION.c.tag.is_(None) & exists().where(
         IMAGE.c.digest == DECISION.c.digest, doubts_item(IMAGE.c.flag_reason)

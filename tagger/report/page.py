@@ -276,22 +276,18 @@ def _precisions(found: Overview, sure: Assurance | None) -> list[Precision]:
 
     Where it is known what all audits together tell of what is accepted today, that.
     """
-    together = sure and Precision(
-        "all audits together", wilson(sure.right, sure.audited), by_chance=True
-    )
-    measured = (
-        [together]
-        if together and together.share.of
-        else [
-            Precision(
-                f"the audit of {audit.drawn_at.astimezone():%Y-%m-%d}",
-                wilson(audit.right, audit.answered),
-                by_chance=True,
-            )
-            for audit in found.audits
-            if audit.answered and audit.of_accepted
-        ]
-    )
+    measured = [
+        Precision(
+            f"the audit of {audit.drawn_at.astimezone():%Y-%m-%d}",
+            wilson(audit.right, audit.answered),
+            by_chance=True,
+        )
+        for audit in found.audits
+        if audit.answered and audit.of_accepted
+    ]
+    if sure and sure.audited:
+        share = wilson(sure.right, sure.audited)
+        measured = [Precision("all audits together", share, by_chance=True)]
     accepted = [one for one in found.judgements if one.accepted and one.reviewed]
     right = sum(one.count for one in accepted if one.person == one.machine)
     of = sum(one.count for one in accepted)

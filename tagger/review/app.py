@@ -294,15 +294,10 @@ class ReviewScreen(Screen[None]):
         def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's way
             first, answer = conflict.items[0], conflict.answers[0]
             yours = drawing.answered(first, answer.tag, len(conflict.items))
-            if insist:
-                insisted = self._sitting.insist
-                self._work(lambda: insisted(conflict), then=lambda _: self._tell(yours))
-            else:
-                yielded = self._sitting.yield_to_other
-                self._work(
-                    lambda: yielded(conflict),
-                    then=lambda _: self._tell("what the other said stays"),
-                )
+            theirs = Text("what the other said stays")
+            work = self._sitting.insist if insist else self._sitting.yield_to_other
+            told = yours if insist else theirs
+            self._work(lambda: work(conflict), then=lambda _: self._tell(told))
 
         return settle
 

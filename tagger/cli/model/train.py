@@ -1,5 +1,6 @@
 """`tagger model train`: fit a network and write it as a bundle."""
 
+from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,10 @@ _LATE_PASSES: Final = 6
 
 _LINE_SECONDS: Final = 60
 """Seconds between two lines of a training that nobody watches."""
+
+
+_Mark = tuple[float, int]
+"""A moment in seconds, and how many passes or steps were done then."""
 
 
 class Vary(StrEnum):
@@ -148,20 +153,23 @@ def _by_article(
 ) -> "Bundle":
     from tagger.training import train_bundle
 
-    ended: list[float] = [monotonic()]
+    began = monotonic()
+    ended: deque[_Mark] = deque(maxlen=_LATE_PASSES)
 
     def show(epoch: int, epochs: int, measures: Mapping[str, float]) -> None:
-        ended.append(monotonic())
-        # Not by the first pass, which has loaded and compiled what the others have.
-        since = ended[-_LATE_PASSES:] if len(ended) > 2 else ended  # noqa: PLR2004
-        left = (epochs - epoch) * (since[-1] - since[0]) / (len(since) - 1)
+        # By the first pass, which also loads and compiles, only until there is another.
+        since = ended[0] if ended else (began, epoch - 1)
+        ended.append((monotonic(), epoch))
         shown = "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
-        typer.echo(f"epoch {epoch}/{epochs}  {shown}{_left(left)}")
+        left = _left(since, ended[-1], epochs)
+        typer.echo(f"epoch {epoch}/{epochs}  {shown}{left}")
 
     return train_bundle(data, output, settings, show, own_tags=own_tags)
 
 
-def _left(seconds: float) -> str:
+def _left(first: _Mark, last: _Mark, of: int) -> str:
+    """Tell how long the rest takes at the pace between two marks; "" where not long."""
+    seconds = (of - last[1]) * (last[0] - first[0]) / max(1, last[1] - first[1])
     return f"  {seconds / 60:.0f} min left" if seconds >= 30 else ""  # noqa: PLR2004
 
 
@@ -174,17 +182,17 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
     recipe = read_recipe(path)
     steps = sum(stage.pictures // recipe.batch_size for stage in recipe.stages)
     bar = tqdm(total=steps, unit="step", disable=None)
-    began = last = monotonic()
-    first = 0
+    first: _Mark | None = None
+    told = monotonic()
 
     def move(progress: "Progress") -> None:
-        nonlocal last, first
-        first = first or progress.step
-        if bar.disable and monotonic() - last >= _LINE_SECONDS:  # into a log
-            pace = (monotonic() - began) / max(1, progress.step - first)
-            left = _left(pace * (steps - progress.step))
+        nonlocal first, told
+        mark = monotonic(), progress.step
+        first = first or mark
+        if bar.disable and mark[0] - told >= _LINE_SECONDS:  # into a log
+            left = _left(first, mark, steps)
             typer.echo(f"step {progress.step}/{steps}  loss {progress.loss:.3f}{left}")
-            last = monotonic()
+            told = mark[0]
         if not bar.n:  # a training that goes on has not just done the former steps
             bar.n = bar.initial = progress.step - 1
         bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
