@@ -68,8 +68,8 @@ USUAL: Final = Schedule()
 class Rehearsal:
     """What the network knew before, and must know after.
 
-    `arrays` are of Fashion-MNIST, of which only the gray is taken; `photographs` are
-    prepared like any; `test` are arrays that are never trained on.
+    `arrays` are those of which only the gray is taken, as of Fashion-MNIST;
+    `photographs` are prepared like any; `test` are arrays that are never trained on.
     """
 
     arrays: LabelledImages

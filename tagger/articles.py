@@ -26,9 +26,7 @@ def two_conv(labels: int) -> Any:  # noqa: ANN401  Keras has no types
     Its output is a softmax: the tags exclude one another, and their probabilities must
     sum to one for a threshold to mean anything.
     """
-    import keras
-
-    return _stacked("two-conv", _two_conv_body(), labels, keras.layers.Softmax())
+    return _stacked("two-conv", _two_conv_body(), labels)
 
 
 def two_conv_sigmoid(labels: int) -> Any:  # noqa: ANN401
@@ -65,7 +63,7 @@ def strided(labels: int) -> Any:  # noqa: ANN401
         layers.Dense(512, activation="relu"),
         layers.Dropout(0.2),
     ]
-    return _stacked("strided", body, labels, layers.Softmax())
+    return _stacked("strided", body, labels)
 
 
 def one_conv(labels: int) -> Any:  # noqa: ANN401
@@ -94,7 +92,7 @@ def four_conv(labels: int) -> Any:  # noqa: ANN401
     body.append(layers.Flatten())
     for units in (512, 128):
         body += [layers.Dense(units, activation="relu"), layers.Dropout(0.2)]
-    return _stacked("four-conv", body, labels, layers.Softmax())
+    return _stacked("four-conv", body, labels)
 
 
 def three_block(labels: int) -> Any:  # noqa: ANN401
@@ -114,7 +112,7 @@ def three_block(labels: int) -> Any:  # noqa: ANN401
         layers.Dense(128, activation="relu"),
         layers.Dropout(0.3),
     ]
-    return _stacked("three-block", body, labels, layers.Softmax())
+    return _stacked("three-block", body, labels)
 
 
 def vgg19(labels: int, weights: Path | None = None) -> Any:  # noqa: ANN401
@@ -173,7 +171,7 @@ def _deepening(name: str, filters: Sequence[int], labels: int) -> Any:  # noqa: 
     for count in filters:
         body += [_convolution(count), layers.MaxPooling2D(), layers.Dropout(0.2)]
     body += [layers.Flatten(), layers.Dense(128, activation="relu")]
-    return _stacked(name, body, labels, layers.Softmax())
+    return _stacked(name, body, labels)
 
 
 def _convolution(filters: int, strides: int = 1) -> Any:  # noqa: ANN401
@@ -184,13 +182,13 @@ def _convolution(filters: int, strides: int = 1) -> Any:  # noqa: ANN401
     )
 
 
-def _stacked(name: str, body: Sequence[Any], labels: int, output: Any) -> Any:  # noqa: ANN401
-    """Stack the layers between the scaled picture and an output for each label."""
+def _stacked(name: str, body: Sequence[Any], labels: int) -> Any:  # noqa: ANN401
+    """Stack the layers between the scaled picture and a softmax over the labels."""
     import keras
 
     layers = keras.layers
     picture = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1))
-    head = [layers.Dense(labels), output]
+    head = layers.Dense(labels, activation="softmax")
     return keras.Sequential(
-        [picture, layers.Rescaling(1 / 255), *body, *head], name=name
+        [picture, layers.Rescaling(1 / 255), *body, head], name=name
     )

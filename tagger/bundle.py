@@ -32,6 +32,11 @@ FAMILIAR_FILE: Final = "familiar.json"
 REHEARSAL_FILE: Final = "rehearsal.npz"
 HELD_BACK_FILE: Final = "held-back.npz"
 
+TEST_FIGURE: Final = "fashion_mnist_test_accuracy"
+KNOWN_FIGURE: Final = "known_accuracy"
+"""Metrics that lists show: accuracy on Fashion-MNIST's test part, and, of a network
+that learnt a shop, on what it knew before."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:

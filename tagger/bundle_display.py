@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.bundle import CARD_FILE
+from tagger.bundle import CARD_FILE, KNOWN_FIGURE, TEST_FIGURE
 from tagger.records import OTHER
 from tagger.text import printable
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tagger.shelf import Added, Shelved
 
 _WORST_PAIRS = 5
-_KNOWN_FIGURE = "fashion_mnist_test_accuracy"
 _VIEWS = ("gray", "distance from the ground", "likeness to skin")
 
 
@@ -105,7 +104,7 @@ def shelf_view(found: "Sequence[Shelved]") -> RenderableType:
             cells += [
                 printable(_trained_on(card)),
                 f"{len(card.tags)}",
-                _share(card.metrics.get(_KNOWN_FIGURE)),
+                _share(card.metrics.get(TEST_FIGURE)),
                 f"{card.policy.threshold:.2f}",
                 _megabytes(sum(_sizes(one.bundle).values())),
             ]
@@ -132,7 +131,7 @@ def shelf_as_json(found: "Sequence[Shelved]") -> dict[str, Any]:
 def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
     """List the bundles that learnt from an inventory; a star marks the one in force."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("", "learnt here", "", "from", "Fashion-MNIST test"):
+    for name in ("", "learnt here", "", "from", "right on what it knew"):
         table.add_column(name, overflow="fold")
     for one in own:
         cells = ["*" if one.in_force else "", printable(one.name), one.fate]
@@ -142,7 +141,7 @@ def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
             card = one.bundle.card
             cells += [
                 printable(_trained_on(card)),
-                _share(card.metrics.get(_KNOWN_FIGURE)),
+                _share(card.metrics.get(KNOWN_FIGURE, card.metrics.get(TEST_FIGURE))),
             ]
         table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
     return Group(Text(), table, Text("* beats the star above here", style="dim"))

@@ -19,7 +19,7 @@ from tagger.evaluation.measures import NEVER, Outcomes
 from tagger.records import OTHER
 
 MOST_FORGOTTEN: Final = 0.005
-"""Most of the accuracy on Fashion-MNIST's arrays that may be lost: half a point."""
+"""Most of the accuracy on what was known before that may be lost: half a point."""
 
 _ROUNDING: Final = 1e-9
 
@@ -81,7 +81,7 @@ def judge(  # noqa: PLR0913  two networks, and what they are asked
             better.append(f"{name} rose {_told(difference)}")
     if lost > MOST_FORGOTTEN + _ROUNDING:
         worse.append(
-            f"{100 * lost:.1f} points of Fashion-MNIST were forgotten "
+            f"{100 * lost:.1f} points of what was known were forgotten "
             f"({known[0]:.3f} to {known[1]:.3f}; at most {100 * MOST_FORGOTTEN:g})"
         )
     if worse:

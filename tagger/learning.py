@@ -29,7 +29,13 @@ from tagger.adapting import (
     calibrated,
     right_about,
 )
-from tagger.bundle import HELD_BACK_FILE, REHEARSAL_FILE, Bundle, default_bundle
+from tagger.bundle import (
+    HELD_BACK_FILE,
+    KNOWN_FIGURE,
+    REHEARSAL_FILE,
+    Bundle,
+    default_bundle,
+)
 from tagger.calibration import (
     TARGET_PRECISION,
     at_temperature,
@@ -307,7 +313,7 @@ def _write(
         labels=made.labels,
         policy=made.policy,
         metrics={
-            "fashion_mnist_test_accuracy": made.judgement.known[1],
+            KNOWN_FIGURE: made.judgement.known[1],
             "held_back_answers_accuracy": made.judgement.comparison.accuracy.second,
         },
         training={

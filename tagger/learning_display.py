@@ -61,7 +61,7 @@ def _compared(
     for name, found in rows:
         interval = f"{found.low:+.3f} to {found.high:+.3f}"
         table.add_row(name, f"{found.first:.3f}", f"{found.second:.3f}", interval)
-    table.add_row("Fashion-MNIST, test arrays", *(f"{one:.3f}" for one in known), "")
+    table.add_row("what it knew before", *(f"{one:.3f}" for one in known), "")
     return table
 
 

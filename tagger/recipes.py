@@ -179,24 +179,25 @@ def rehearsed(
         if source.arrays:
             place = _place(source.arrays, recipe.folder)
             arrays.append(
-                _drawn(
+                drawn(
                     split(load(place), source.held_back, _HELD_BACK_SEED)[0],
                     source.rehearsal,
                 )
             )
             if (test := load_test_part(place)) is not None:
-                tests.append(_drawn(test, source.rehearsal))
+                tests.append(drawn(test, source.rehearsal))
         elif source.photographs:
             data = load(str(recipe.folder / source.photographs))
             rest = split(data, source.held_back, _HELD_BACK_SEED)[0]
             rest = rest.take(rest.labels != AMBIGUOUS)
-            photographs.append(_drawn(rest, source.rehearsal))
+            photographs.append(drawn(rest, source.rehearsal))
         else:
             photographs.append(_prepared_things(source, recipe.folder))
     return arrays, photographs, tests
 
 
-def _drawn(data: LabelledImages, count: int) -> LabelledImages:
+def drawn(data: LabelledImages, count: int) -> LabelledImages:
+    """Return so many of the images, or all, by a lot that is always the same."""
     chance = np.random.default_rng(_HELD_BACK_SEED)
     return data.take(np.sort(chance.permutation(len(data))[:count]))
 

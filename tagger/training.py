@@ -30,6 +30,7 @@ from tagger.bundle import (
     KERAS_FILE,
     LITERT_FILE,
     REHEARSAL_FILE,
+    TEST_FIGURE,
     Bundle,
     ModelCard,
     load_bundle,
@@ -57,11 +58,15 @@ from tagger.networks import (
     probabilities,
 )
 from tagger.passes import Epoch, Lesson, fit_passes
-from tagger.recipes import Materials, Recipe, gather, test_parts
+from tagger.recipes import Materials, Recipe, drawn, gather, test_parts
 from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
 DEFAULT_ARCHITECTURE: Final = "three-block"
+
+_REHEARSED: Final = 1300
+"""Arrays that go with an article's network for it to rehearse, and as many to measure
+what it forgets: as many as `shops` brings of Fashion-MNIST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,7 @@ def train_bundle(
     metrics = {"held_back_accuracy": accuracy(on_held_back, truth)}
     if test_part is not None:
         on_test = probabilities(network, test_part.images)
-        metrics["fashion_mnist_test_accuracy"] = accuracy(
-            on_test, numbered(test_part, labels)
-        )
+        metrics[TEST_FIGURE] = accuracy(on_test, numbered(test_part, labels))
     bundle = write_bundle(
         network,
         folder,
@@ -142,9 +145,31 @@ def train_bundle(
             "own_tags": own_tags,
             "curves": curves,
         },
+        more=_files(_to_rehearse(network, fitting, test_part or held_back)),
     )
     shutil.rmtree(kept.folder)
     return bundle
+
+
+def _to_rehearse(
+    network: Any,  # noqa: ANN401
+    fitting: LabelledImages,
+    test: LabelledImages,
+) -> Rehearsal | None:
+    """Choose what a network must not forget when it learns a shop.
+
+    None for one that cannot learn further: its outputs are no softmax over what it
+    sees, or most of its layers are another's and do not learn.
+    """
+    head = network.layers[-1]
+    softmax = getattr(getattr(head, "activation", None), "__name__", "") == "softmax"
+    if not softmax or not all(layer.trainable for layer in network.layers):
+        return None
+    return Rehearsal(
+        drawn(fitting, _REHEARSED),
+        fitting.take(np.empty(0, np.int64)),
+        drawn(test, _REHEARSED),
+    )
 
 
 def train_by_recipe(

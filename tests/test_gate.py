@@ -60,7 +60,7 @@ def test_a_network_that_forgot_more_than_half_a_point_is_refused() -> None:
 
     assert just.promoted
     assert not more.promoted
-    assert "0.6 points of Fashion-MNIST were forgotten" in more.reason
+    assert "0.6 points of what was known were forgotten" in more.reason
 
 
 def test_more_accuracy_does_not_pay_for_less_coverage() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_commands import Inside
 from test_inventory import raw
 
@@ -32,7 +33,7 @@ from tagger.inventory import Inventory
 from tagger.learning import unknown_to_both
 from tagger.records import FASHION_LABELS, OTHER, DecisionKind, Policy
 from tagger.rehearsal import packed, read
-from tagger.training import write_bundle
+from tagger.training import Settings, train_bundle, write_bundle
 from tagger.views import views_of_gray
 
 pytestmark = pytest.mark.model
@@ -194,8 +195,6 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
 def test_a_scan_uses_what_was_learnt_and_leaves_what_a_person_decided(
     tagger: Inside, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     database, shop = tmp_path / "inventory.db", tmp_path / "shop"
     shop.mkdir()
     for number in range(3):
@@ -258,8 +257,6 @@ def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
 def test_answers_from_one_end_of_the_queue_change_nothing(
     tagger: Inside, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     database, shop = tmp_path / "inventory.db", tmp_path / "shop"
     shop.mkdir()
     for number in range(130):
@@ -373,6 +370,41 @@ def test_a_network_that_brings_nothing_to_rehearse_is_told(
 
     assert done.returncode == 1
     assert "brings no rehearsal.npz" in done.stderr
+
+
+def test_a_network_of_a_shops_own_tags_learns_further(
+    tagger: Inside, tmp_path: Path
+) -> None:
+    own = {"Trouser": "Kurta", "Coat": "Sari", "Bag": "Dupatta"}
+    sides = {"Kurta": (20, 80), "Sari": (60, 60), "Dupatta": (80, 20)}
+    database, data = tmp_path / "inventory.db", tmp_path / "kurtas"
+    chance = np.random.default_rng(1)
+    for tag, (width, height) in sides.items():
+        (data / tag).mkdir(parents=True)
+        for number in range(60):
+            ground = np.full((100, 100), 255, np.uint8)
+            more = int(chance.integers(-5, 6))
+            ground[10 : 10 + height + more, 10 : 10 + width - more] = 60
+            Image.fromarray(ground).save(data / tag / f"{number}.png")
+    bundle = train_bundle(
+        str(data), tmp_path / "mine", Settings("one-conv", epochs=3), own_tags=True
+    )
+    choice_file().write_text(json.dumps({"bundle": str(bundle.folder)}))
+    shops = pictures(KNOWN, 120, 5, aside=True)
+    labels = np.array([own[label] for label in shops.labels])
+    decide(database, replace(shops, labels=labels))
+
+    done = tagger("model", "adapt", "--db", database, "--json")
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    told = json.loads(done.stdout)
+    assert told["figures"]["labels"] == ["Dupatta", "Kurta", "Sari"]
+    assert told["figures"]["accuracy"]["second"] > told["figures"]["accuracy"]["first"]
+    learnt = load_bundle(folder_beside(database) / told["bundle"])
+    assert learnt.card.labels == ("Dupatta", "Kurta", "Sari")
+    assert 0 < len(read(learnt).test) <= 48
+    listed = tagger("model", "list", "--db", database)
+    assert f"{told['figures']['known'][1]:.3f}" in listed.stdout
 
 
 @pytest.mark.usefixtures("tagger")
