@@ -320,7 +320,7 @@ def _number(value: object) -> str:
 
 def run_again(run: RunRecord) -> RenderableType:
     """Show one run as its scan showed it, with its options."""
-    options_ = {name: str(value) for name, value in run.options.items()}
+    options_ = {n.replace("_", "-"): _told(value) for n, value in run.options.items()}
     parts: list[RenderableType] = [
         _last_run(run, "", what="Run"),
         _pairs(options_),
@@ -333,6 +333,19 @@ def run_again(run: RunRecord) -> RenderableType:
     else:
         parts.append(Text("It left no counts: it failed, or was stopped", style="dim"))
     return Group(*parts)
+
+
+def _told(value: object) -> str:
+    """Return an option's value as a person writes it, not as Python does."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return (
+            ", ".join(f"{name} {_told(one)}" for name, one in value.items()) or "none"
+        )
+    if isinstance(value, list):
+        return ", ".join(map(_told, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _story_facts(story: Story) -> dict[str, str]:

@@ -330,7 +330,8 @@ def test_runs_are_listed_and_shown_again(tagger: Tagger, stocked: Path) -> None:
         json.loads(line)["id"] for line in tagger("runs", "--json").stdout.splitlines()
     ] == [2, 1]
     assert "Run 2" in shown.stdout
-    assert "*.bmp" in shown.stdout
+    options = {" ".join(line.split()) for line in shown.stdout.splitlines()}
+    assert {"exclude *.bmp", "include none", "retry-errors no", "settle 0"} <= options
     assert str(stocked / "pictures") in shown.stdout
     assert (told["id"], told["counts"]["new"]) == (1, 4)
     assert "there is no run 7" in refused(tagger, "runs", "show", 7)
