@@ -158,7 +158,8 @@ def _certified(found: Assurance) -> Iterator[str]:
         yield (
             f"{made} for {what}: {certificate.precision:.0%} right, "
             f"certainty {certificate.certainty:.0%}; accepted alone "
-            f"{certificate.accepts:.0%}, before {certificate.accepted_before:.0%}."
+            f"{certificate.accepts:.0%} of what it takes for items, before "
+            f"{certificate.accepted_before:.0%}."
         )
     yield from next_steps(certificate)
     if found.audited_since:
@@ -219,8 +220,8 @@ def _outcome(found: Certificate, *, withdrawn: bool) -> str:
         )
     told = (
         f"Certified: the next scan accepts {found.accepts:.0%} of the "
-        f"{found.pictures:,} undecided pictures alone, where it was "
-        f"{found.accepted_before:.0%}."
+        f"{found.pictures:,} undecided pictures of items alone, where it was "
+        f"{found.accepted_before:.0%}; what it takes for none comes to the review."
     )
     if found.joint:
         return f"{told} The share is that of all tags: one alone may fall short of it."

@@ -23,6 +23,7 @@ from tagger.records import (
     DecidedBy,
     DecisionKind,
     Standing,
+    State,
 )
 from tagger.text import suggestion
 
@@ -185,8 +186,12 @@ class _Comparing:
 
     def _why_not(self, tag: str, row: Row, now: Standing) -> str | None:
         """Say why an edited row cannot be taken in; None where it can."""
-        if now.digest is None:
-            return f"it is {now.state.value} and was never read: nothing to decide on"
+        if now.digest is None or now.state is State.UNREADABLE:
+            # The bytes of an empty file are those of every empty file there will be.
+            state = now.state.value
+            return (
+                f"it is {state} and was never read as a picture: nothing to decide on"
+            )
         if self._text(row.cells.get("digest") or now.digest) != now.digest:
             return "the picture has changed since the export"
         try:

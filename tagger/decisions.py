@@ -79,7 +79,8 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Decision | Note]:
             if line.strip():
                 yield _record(_loaded(line))
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise DecisionsError(f"{name}, line {number}: no JSON") from error
+            told = "no JSON (an edited export is for 'tagger import')"
+            raise DecisionsError(f"{name}, line {number}: {told}") from error
         except _RefusedError as error:
             raise DecisionsError(f"{name}, line {number}: {error}") from error
 

@@ -536,8 +536,9 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     assert (done.returncode, again.returncode, told.returncode) == (0, 0, 0)
     assert dry["policy"]["threshold"] == 0.5
     assert dry["testimony"]["answers"] == 200
-    assert "accepts 100% of the 100 undecided pictures alone, where it was 0%" in (
-        " ".join(done.stdout.split())
+    assert (
+        "accepts 100% of the 100 undecided pictures of items alone, where it was 0%"
+        in (" ".join(done.stdout.split()))
     )
     with Inventory(tagger.db) as inventory:
         assert len(inventory.certificates()) == 2  # nothing was new the last time
@@ -681,6 +682,33 @@ def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
     assert lines(inventory)[-1] == (
         "Most often corrected since shops-1 came: T-shirt/top is Bag (1)."
     )
+
+
+def test_a_doubt_that_was_shared_is_no_correction_whatever_is_said_later(
+    inventory: Inventory,
+) -> None:
+    doubting = FakeClassifier("doubting", (*NETWORK.labels, OTHER)).identity
+    items = {f"{n}.jpg": tagged(n, 0.06) for n in range(3)} | {"3.jpg": tagged(3, 0.9)}
+    shares = {0.06: (0.06, *[0.01] * 9, 0.85), 0.9: (0.9, *[0.01] * 9, 0.01)}
+    said = {}
+    for path, one in items.items():
+        rows = shares[one.prediction.confidence]
+        told = replace(one.prediction, probabilities=rows, other=rows[-1])
+        said[path] = replace(one, prediction=told)
+    scan(inventory, said, BUNDLED, doubting)
+    for number in range(3):
+        nothing = (digest_of(number), DecisionKind.NOT_CATALOGUE)
+        inventory.decide(*nothing, tag=None, reviewer="anna")
+    assert "corrected" not in lines(inventory)[-1]
+
+    ten(inventory, LEARNT, ())  # sure of all of them; and 2.jpg is replaced, too
+    scan(inventory, {"2.jpg": tagged(99, 0.99)}, BUNDLED, LEARNT)
+
+    assert "corrected" not in lines(inventory)[-1]
+    inventory.decide(
+        digest_of(3), DecisionKind.NOT_CATALOGUE, tag=None, reviewer="anna"
+    )
+    assert lines(inventory)[-1].endswith(": T-shirt/top is no catalogue item (1).")
 
 
 def test_after_going_back_what_was_gone_back_from_is_what_was_before(

@@ -90,6 +90,7 @@ def refused(tagger: Tagger, *arguments: object, status: int = 2, **env: str) -> 
     [
         (("--columns", "path,tags"), "no column 'tags': did you mean 'tag'?"),
         (("--tag", "sneeker"), "no tag 'sneeker': did you mean 'Sneaker'?"),
+        (("--tag", "Not a catalogue item"), "'reason ~ \"not a catalogue item\"'"),
         (("--root", "/srv"), "/srv is no scanned folder"),
         (("--where", "konfidence < 1"), "did you mean 'confidence'?"),
         (("--where", "confidence"), "cannot read the filter"),
@@ -125,6 +126,36 @@ def test_an_export_is_of_what_was_asked_for(tagger: Tagger, stocked: Path) -> No
     assert paths("--since", "2999-01-01") == []
     every_tag = [word for tag in FASHION_LABELS for word in ("--tag", tag.lower())]
     assert len(paths(*every_tag)) == 4
+
+
+def test_what_is_no_catalogue_item_is_exported_as_the_message_says(
+    tagger: Tagger,
+) -> None:
+    with Inventory(tagger.folder / "inventory.db") as inventory:
+        first, *_ = inventory.items()
+        inventory.decide(
+            first.digest or "",
+            DecisionKind.NOT_CATALOGUE,
+            tag=None,
+            reviewer="anna",
+        )
+
+    found = tagger(
+        "export", "--where", 'reason ~ "not a catalogue item"', "-f", "jsonl"
+    )
+
+    assert [json.loads(line)["path"] for line in found.stdout.splitlines()] == [
+        first.path
+    ]
+
+
+def test_a_dash_is_the_output(outside: Tagger) -> None:
+    sheet, dashed = outside("export"), outside("export", "-o", "-")
+    page = outside("report", "-o", "-")
+
+    assert dashed.stdout == sheet.stdout
+    assert page.stdout.startswith("<!doctype html>")
+    assert not (outside.folder / "-").exists()
 
 
 def test_the_ending_chooses_the_format(tagger: Tagger) -> None:

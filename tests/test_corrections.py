@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import FakeClassifier, Photo
+from test_reviewing import tagged
 
 from tagger.columns import COLUMNS
 from tagger.corrections import BadRow, Comparison, compare
@@ -174,7 +175,10 @@ def test_a_picture_that_changed_since_is_not_decided(
 
 def test_bad_rows_are_told_with_their_lines(stocked: Inventory) -> None:
     with stocked.recording(FakeClassifier().identity, options={}) as recording:
-        never = [(ImageFile("x.jpg", 1, 2), UnreadableImage("denied"))]
+        never = [
+            (ImageFile("x.jpg", 1, 2), UnreadableImage("denied")),
+            (ImageFile("y.jpg", 0, 2), UnreadableImage("empty", digest="0" * 64)),
+        ]
         recording.record(Path(stocked.roots()[0]), never, {}, {})
     rows = sheet_of(stocked)
     by_path = {row["path"]: row for row in rows}
@@ -182,15 +186,16 @@ def test_bad_rows_are_told_with_their_lines(stocked: Inventory) -> None:
     by_path["coat.png"]["tag"] = ""
     by_path["00123.png"]["path"] = "absent.png"
     by_path["'=cmd.png"] |= {"tag": "Dress", "updated_at": "soon"}
-    by_path["x.jpg"]["tag"] = "Dress"
+    by_path["x.jpg"]["tag"] = by_path["y.jpg"]["tag"] = "Dress"
     data = (
         saved([*rows, rows[0] | {"root": "/else"}]).getvalue() + b'a,"b" c\r\nx,y\r\n'
     )
 
     bad = compare(io.BytesIO(data), stocked).bad
 
-    assert [row.line for row in bad] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert [row.line for row in bad] == [2, 3, 4, 5, 6, 7, 8, 9, 10]
     told = " | ".join(row.reason for row in bad)
+    assert told.count("it is unreadable and was never read as a picture") == 2
     for reason in (
         "no tag 'Sandel': did you mean 'Sandal'?",
         "the tag was emptied",
@@ -296,7 +301,7 @@ def test_every_name_finds_its_item_again(
             recording.record(
                 Path("/shop"),
                 [
-                    (ImageFile(name, 1, 2), UnreadableImage("x", f"{n:064}"))
+                    (ImageFile(name, 1, 2), tagged(n, 0.9))
                     for n, name in enumerate(names)
                 ],
                 {},

@@ -154,6 +154,27 @@ def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
     assert "persons agreed with the network in 1 of 3" in told
 
 
+def test_what_is_taken_for_nothing_is_no_close_call(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    all_accepted(inventory, shop, photo, 3)
+    with raw(inventory.path) as connection, connection:
+        connection.execute("UPDATE prediction SET margin = 0.2")
+        connection.execute(
+            "UPDATE image SET flagged = 1, flag_reason = 'no catalogue item? 0.99' "
+            "WHERE path = '1.png'",
+        )
+        connection.execute(
+            "UPDATE prediction SET margin = 0.01 WHERE id = "
+            "(SELECT prediction_id FROM image WHERE path = '1.png')"
+        )
+
+    found = inventory.overview(pictures=40, lines=9)
+
+    assert [item.path for item in found.close_calls] == ["0.png", "2.png"]
+    assert [item.path for item in found.flagged] == ["1.png"]
+
+
 def test_an_audit_tells_how_often_what_is_accepted_is_right(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:

@@ -26,6 +26,7 @@ from rich.console import Console
 from support import FakeClassifier, Photo
 from textual.pilot import Pilot
 
+from tagger.errors import ReviewError
 from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
 from tagger.records import (
@@ -961,6 +962,33 @@ def test_a_line_that_drops_costs_no_decision(
 
     assert process.wait(timeout=60) == 129
     assert decided(queue) == {"0.png": ("Bag", "correct")}
+
+
+@pytest.mark.parametrize("no", ["1", ""])
+def test_who_wants_no_colour_is_asked_in_lines(
+    program: Program, queue: Inventory, no: str
+) -> None:
+    program.environment["NO_COLOR"] = no
+    process, ours = program.in_terminal(program.command("review", "--order", "path"))
+
+    os.write(ours, b"8\nq\n")
+
+    assert process.wait(timeout=60) == 0
+    os.close(ours)
+    assert decided(queue) == {"0.png": ("Bag", "correct")}
+
+
+def test_a_screen_that_fails_is_told(
+    queue: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReviewApp, "run", lambda _: None)  # as Textual, after a fault
+
+    with (
+        pytest.raises(ReviewError, match="'tagger review --plain' asks in lines"),
+        queue.reviewing("anna", Selection()) as reviewing,
+        sitting(reviewing) as begun,
+    ):
+        ReviewApp.hold(begun)
 
 
 def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:

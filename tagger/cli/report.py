@@ -1,5 +1,6 @@
 """`tagger report`: one page of HTML for people to look at."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,8 @@ def report(
             "--output",
             "-o",
             readable=False,
-            help="Write this file, whole or not at all.",
+            allow_dash=True,
+            help="Write this file, whole or not at all; - for the output.",
         ),
     ],
     db: options.Db = None,
@@ -45,5 +47,10 @@ def report(
         found = inventory.overview(pictures=pictures, lines=lines)
         sure = assured(inventory)
     page = render(status, found, made_at=datetime.now(UTC), sure=sure)
+    content = page.encode("utf-8", "backslashreplace")
+    if str(output) == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
     with writing(output) as stream:
-        stream.write(page.encode("utf-8", "backslashreplace"))
+        stream.write(content)

@@ -191,7 +191,7 @@ def _why_not_full_screen() -> str:
     if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         return "a terminal that cannot move its cursor"
     console = options.console()
-    if console.color_system is None:
+    if console.color_system is None or "NO_COLOR" in os.environ:
         return "a terminal without colour"
     if console.width < _LEAST_COLUMNS or console.height < _LEAST_LINES:
         return (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import completion
-from tagger.records import State
+from tagger.records import NOT_CATALOGUE, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,10 @@ def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
     spelt = {tag.casefold(): tag for tag in inventory.known_tags()}
     for tag in tags:
         if tag.casefold() not in spelt:
-            raise RequestError(f"no tag {tag!r}{suggestion(tag, spelt.values())}")
+            near = suggestion(tag, spelt.values())
+            if tag.casefold() == NOT_CATALOGUE:
+                near = f": --where 'reason ~ \"{NOT_CATALOGUE}\"' finds these"
+            raise RequestError(f"no tag {tag!r}{near}")
     return [spelt[tag.casefold()] for tag in tags]
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
-from tagger.inventory.rows import doubts_item, prediction
+from tagger.inventory.rows import prediction
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -51,6 +51,9 @@ from tagger.records import (
 )
 
 _MOST_CONFUSED = 5
+
+_SAID = ("tag", "confidence", "runner_up", "margin", "probabilities")
+"""The columns of a prediction that `rows.prediction` reads."""
 
 _COIN = 0.5
 """From this confidence on, "other" cannot be more probable."""
@@ -226,9 +229,8 @@ def _confused(
 ) -> tuple[tuple[str, str | None, int], ...]:
     """Count what persons corrected, as it stands: the last that was said of the bytes.
 
-    Who finds no item where the network doubts that there is one corrects nothing.
+    Who finds no item where the network doubted that there is one corrects nothing.
     """
-    times = func.count()
     later = DECISION.alias()
     moment = tuple_(DECISION.c.decided_at, DECISION.c.id)
     replaced = exists().where(
@@ -236,24 +238,55 @@ def _confused(
         later.c.undone_at.is_(None),
         tuple_(later.c.decided_at, later.c.id) > moment,
     )
-    shared = DECISION.c.tag.is_(None) & exists().where(
-        IMAGE.c.digest == DECISION.c.digest, doubts_item(IMAGE.c.flag_reason)
-    )
-    rows = connection.execute(
-        select(DECISION.c.machine_tag, DECISION.c.tag, times)
+    corrected = (
+        select(DECISION.c.machine_tag, DECISION.c.tag, func.count())
         .where(
             DECISION.c.undone_at.is_(None),
             DECISION.c.machine_tag.is_not(None),
             DECISION.c.machine_tag.is_distinct_from(DECISION.c.tag),
             ~replaced,
-            ~shared,
             when,
         )
         .group_by(DECISION.c.machine_tag, DECISION.c.tag)
-        .order_by(times.desc(), DECISION.c.machine_tag, DECISION.c.tag)
-        .limit(_MOST_CONFUSED)
     )
-    return tuple((machine or "", person, count) for machine, person, count in rows)
+    times = Counter(
+        {(said or "", tag): count for said, tag, count in connection.execute(corrected)}
+    )
+    times.subtract(_shared(connection, ~replaced & when))
+    found = sorted(times.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or ""))
+    return tuple((said, tag, n) for (said, tag), n in found[:_MOST_CONFUSED] if n > 0)
+
+
+def _shared(
+    connection: Connection, when: ColumnElement[bool]
+) -> Counter[tuple[str, str | None]]:
+    """Count, by what the machine said, decisions for no item that shared its doubt.
+
+    Its doubt when it said so: whatever the network in force says today, or whether the
+    bytes are still anywhere, changes nothing about what was agreed on.
+    """
+    query = (
+        select(
+            DECISION.c.id.label("decision_id"),
+            *(PREDICTION.c[name] for name in _SAID),
+            MODEL.c.labels,
+        )
+        .join(PREDICTION, PREDICTION.c.digest == DECISION.c.digest)
+        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
+        .where(
+            DECISION.c.undone_at.is_(None),
+            DECISION.c.tag.is_(None),
+            DECISION.c.machine_tag == PREDICTION.c.tag,
+            PREDICTION.c.confidence < _COIN,
+            when,
+        )
+    )
+    doubted = {}
+    for row in connection.execute(query).mappings():
+        said = prediction(row, row["labels"])
+        if said.other > said.confidence:
+            doubted[row["decision_id"]] = (said.tag, None)
+    return Counter(doubted.values())
 
 
 def _certificates() -> Any:  # noqa: ANN401

@@ -70,7 +70,7 @@ def scan_lock(
         raise LockedError(
             f"another scan, or 'tagger model adapt', is writing to {database} "
             f"({holder or 'holder unknown'}): "
-            "let it end, or wait for it with --wait-lock 10m"
+            "let it end; 'tagger scan' waits for it with --wait-lock 10m"
         ) from error
     except OSError as error:
         raise _unlockable(database, error) from error

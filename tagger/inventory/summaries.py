@@ -88,9 +88,10 @@ class Overview:
     `confidences` counts, by bin, the items that the machine decided: accepted, and
     waiting. `audits` and `runs` are newest first, `read` tells what each run of the
     last two months had to read. `flagged` are least confident first, `close_calls` of
-    the smallest margin that no person has decided, accepted or not. `events` befell
-    paths in the last run; `arrived` counts by tag what it saw for the first time.
-    `adaptations` are what became of networks that learnt here, the newest first.
+    the smallest margin that no person has decided, accepted or not, of what the network
+    takes for an item. `events` befell paths in the last run; `arrived` counts by tag
+    what it saw for the first time. `adaptations` are what became of networks that
+    learnt here, the newest first.
     """
 
     tallies: tuple[Tally, ...]
@@ -123,7 +124,7 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
         audits=tuple(audits.results(connection)),
         flagged=_items(connection, VIEW.c.flagged, VIEW.c.confidence, pictures),
         flagged_count=_count(connection, VIEW.c.flagged),
-        close_calls=_items(connection, _UNDECIDED, VIEW.c.margin, pictures // 4),
+        close_calls=_items(connection, _CLOSE, VIEW.c.margin, pictures // 4),
         unreadable=_items(connection, _UNREADABLE, VIEW.c.root, lines),
         unreadable_count=_count(connection, _UNREADABLE),
         runs=runs,
@@ -140,6 +141,8 @@ _TAGGED = VIEW.c.state == State.TAGGED
 _UNREADABLE = VIEW.c.state == State.UNREADABLE
 _BY_MACHINE = VIEW.c.decided_by == DecidedBy.MACHINE
 _UNDECIDED = _TAGGED & _BY_MACHINE
+# Between two tags: what is none has two improbable ones, which are always close.
+_CLOSE = _UNDECIDED & ~doubts_item(func.coalesce(VIEW.c.reason, ""))
 
 
 def _tallies(connection: Connection) -> tuple[Tally, ...]:

@@ -28,7 +28,7 @@ from textual.widgets import Static
 from textual_image import renderable
 from textual_image.widget import SixelImage, TGPImage
 
-from tagger.errors import InventoryBusyError, InventoryError
+from tagger.errors import InventoryBusyError, InventoryError, ReviewError
 from tagger.records import Waiting
 from tagger.review import drawing, halfblocks
 from tagger.review.halfblocks import HalfBlocks
@@ -124,7 +124,13 @@ class ReviewApp(App[int]):
         if hung_up:
             _send_nowhere(1, 2)  # what is said at the end, too
             return hung_up[0]
-        return app.return_value if app.return_value is not None else 1
+        if app.return_value is None:
+            # Textual wrote what befell where nobody could read it.
+            raise ReviewError(
+                "the screen of the review failed; every answer that was given is kept: "
+                "'tagger review --plain' asks in lines"
+            )
+        return app.return_value
 
     def on_mount(self) -> None:
         """Show the first item; leave in order when a signal asks for it."""
