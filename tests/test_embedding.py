@@ -78,6 +78,14 @@ def test_labels_are_searched_in_any_case() -> None:
     assert matching(labels, "e").tolist() == [True, True, True]
 
 
+def test_what_is_a_label_means_no_longer_one_that_contains_it() -> None:
+    labels = np.array(["T-shirt/top", "Shirt", "shirt", "Coat"])
+
+    assert matching(labels, "Shirt").tolist() == [False, True, False, False]
+    assert matching(labels, "SHIRT").tolist() == [False, True, True, False]
+    assert matching(labels, "t-shirt").tolist() == [True, False, False, False]
+
+
 def test_neighbours_stay_neighbours() -> None:
     chance = np.random.default_rng(1)
     two = np.concatenate([chance.normal(0, 1, (30, 20)), chance.normal(9, 1, (30, 20))])
@@ -121,6 +129,27 @@ def test_the_axis_that_nobody_named_is_that_of_the_commonest_mistake(
     right = answers.data.take(answers.right)
     without = ask(BundleClassifier(bundle), right, Policy(0.5))
     assert set(mixed_up_most(without)) <= set(right.labels)
+
+
+def test_the_axis_that_nobody_named_has_pictures_at_both_ends(
+    data: LabelledImages,
+) -> None:
+    network = BundleClassifier(find_bundle("three-block"))
+    answers = ask(network, data, Policy(0.5))
+    # Those of the tags that are taken for nothing else here, and their mistakes.
+    wrong = answers.item & ~answers.right
+    taken = set(answers.tag[wrong].tolist())
+    left = data.take(answers.item & ~np.isin(data.labels, sorted(taken)))
+    assert len(set(left.labels.tolist())) > 1
+
+    ends = mixed_up_most(ask(network, left, Policy(0.5)))
+
+    assert len(set(ends)) == 2
+    assert set(ends) <= set(left.labels.tolist())
+    check_axis(left, ends)
+    alike = left.take(left.labels == left.labels[0])
+    with pytest.raises(DataError, match="items of two tags are needed"):
+        mixed_up_most(ask(network, alike, Policy(0.5)))
 
 
 def test_what_is_drawn_by_lot_is_the_same_by_the_same_seed(

@@ -33,6 +33,7 @@ PROJECTOR: Final = "projector"
 _CONFIG = f"{PROJECTOR}/projector_config.pbtxt"
 
 _LEAST_IMAGES = 5
+_ENDS = 2
 _PERPLEXITY = 30
 _COMPONENTS_FOR_TSNE = 30
 """Perplexity, and components kept before it, of van der Maaten and Hinton 2008 (JMLR
@@ -41,7 +42,7 @@ _COMPONENTS_FOR_TSNE = 30
 _SIZE = (8.0, 6.0)
 
 Axis = tuple[str, str]
-"""Two texts that are searched for in the labels."""
+"""Two labels, or texts that are searched for in the labels (see `matching`)."""
 
 
 def check_embedding(folder: Path) -> None:
@@ -111,15 +112,18 @@ def check_axis(data: LabelledImages, axis: Axis) -> None:
 
 
 def mixed_up_most(answers: Answers) -> Axis:
-    """Return the two labels that are most often taken for each other."""
-    tags = answers.tags
-    counts = np.array(measure(answers).confusion.counts)[: len(tags)]
-    both = np.triu(counts + counts.T, 1)
+    """Return the two tags of the images that are most often taken for each other.
+
+    The first two where none is. Raises DataError where all items have one tag.
+    """
+    labels = set(answers.data.labels.tolist())
+    there = [n for n, tag in enumerate(answers.tags) if tag in labels]
+    if len(there) < _ENDS:
+        raise DataError(f"{answers.data.name}: items of two tags are needed for a line")
+    counts = np.array(measure(answers).confusion.counts)[np.ix_(there, there)]
+    both = np.triu(counts + counts.T + 1, 1)  # what is no pair alone has none
     one, two = np.unravel_index(int(both.argmax()), both.shape)
-    if both[one, two]:
-        return tags[int(one)], tags[int(two)]
-    first, second, *_ = dict.fromkeys(answers.data.labels[answers.item].tolist())
-    return first, second
+    return answers.tags[there[int(one)]], answers.tags[there[int(two)]]
 
 
 def embed(

@@ -38,6 +38,13 @@ def label_axis(vectors: Floats, left: Bools, right: Bools) -> Floats:
 
 
 def matching(labels: NDArray[np.str_], search: str) -> Bools:
-    """Say which labels contain the text that is searched for, in any case."""
+    """Say which labels a text means: that label alone, else all that contain it.
+
+    In any case; of labels that differ by case alone, the one that is written so.
+    """
     wanted = search.casefold()
-    return np.array([wanted in label.casefold() for label in labels.tolist()], np.bool_)
+    folded = np.array([label.casefold() for label in labels.tolist()], np.str_)
+    found = labels == search
+    if not found.any():
+        found = folded == wanted
+    return found if found.any() else np.char.find(folded, wanted) >= 0

@@ -23,7 +23,7 @@ def embed(
     axis: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            help="Two texts to search the labels for: a line is drawn between them.",
+            help="Two labels, or parts of labels: a line is drawn between them.",
             show_default="the tags most often taken for each other",
         ),
     ] = None,
