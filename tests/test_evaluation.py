@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ from tagger.evaluation.answers import (
     ask,
     examples,
     measure,
+    photograph_of,
     worst_mistakes,
 )
 from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
@@ -187,6 +189,27 @@ def test_the_page_needs_nothing_but_itself_and_obeys_no_file_name(
     assert "Predicted and real" in page.text
     assert (target / "samples-confusion.png").is_file()
     assert not [path for path in target.iterdir() if path.name.startswith(".")]
+
+
+def test_the_page_shows_the_photographs_of_the_working_folder(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(labelled)
+
+    write_evaluation(evaluate(find_bundle("shops"), ["."]), tmp_path / "e")
+
+    page = (tmp_path / "e" / "index.html").read_text(encoding="utf-8")
+    assert page.count('<img class="photograph"') == page.count('<li class="card') > 0
+
+
+def test_an_array_is_no_photograph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "1").touch()
+    monkeypatch.chdir(tmp_path)
+    data = answers(["Hat", "Scarf"], [[0.9, 0.1, 0.0]] * 2).data
+
+    assert photograph_of(data, 1) is None
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -382,3 +405,30 @@ def test_one_group_says_nothing_about_chance(labelled: Path) -> None:
 
     with pytest.raises(DataError, match="all of one group"):
         compare_bundles((find_bundle("shops"), find_bundle("shops")), [str(labelled)])
+
+
+def write_groups(labelled: Path, group_of: Callable[[int, str], str]) -> None:
+    """Give every line of a `labels.csv` a group, by its number and its label."""
+    _, *lines = (labelled / "labels.csv").read_text().splitlines()
+    rows = [
+        f"{line},{group_of(number, line.split(',')[1])}"
+        for number, line in enumerate(lines)
+    ]
+    (labelled / "labels.csv").write_text("\n".join(["file,label,group", *rows]))
+
+
+def test_groups_of_what_is_no_item_are_drawn_and_not_counted(labelled: Path) -> None:
+    networks = find_bundle("three-block"), find_bundle("shops")
+    write_groups(labelled, lambda _, label: "o" if label == OTHER else "g")
+
+    with pytest.raises(DataError, match="its items are all of one group"):
+        compare_bundles(networks, [str(labelled)])
+
+
+def test_as_many_groups_are_told_as_hold_items(labelled: Path) -> None:
+    networks = find_bundle("three-block"), find_bundle("shops")
+    write_groups(labelled, lambda n, label: "o" if label == OTHER else f"g{n % 3}")
+
+    (told,) = compare_bundles(networks, [str(labelled)])
+
+    assert (told.comparison.items, told.comparison.groups) == (14, 3)

@@ -240,8 +240,9 @@ def measure(answers: Answers) -> Figures:
 
 def photograph_of(data: LabelledImages, number: int) -> Path | None:
     """Return the file an image was read from; None where it came as an array."""
-    path = Path(str(data.names[number]))
-    return path if path.name != str(path) and path.is_file() else None
+    name = str(data.names[number])
+    path = Path(name)  # an array's name is its number
+    return path if not name.isdecimal() and path.is_file() else None
 
 
 def worst_mistakes(answers: Answers, count: int) -> NDArray[np.int64]:

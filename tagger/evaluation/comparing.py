@@ -54,7 +54,10 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two networks differ on the same images."""
+    """How two networks differ on the same images.
+
+    `groups` are those that hold items; others, of what is no item, are drawn with them.
+    """
 
     items: int
     groups: int
@@ -96,7 +99,7 @@ def compare(  # noqa: PLR0913  two networks, and how to ask chance about them
     right = [float(each.right[first.item].mean()) for each in (first, second)]
     return Comparison(
         items=int(item.sum()),
-        groups=len(np.unique(groups)),
+        groups=len(np.unique(groups[first.item])),
         accuracy=_difference(right, accuracy),
         coverage=_difference(covered, coverage),
         mcnemar=mcnemar(first.right[first.item], second.right[first.item]),

@@ -121,7 +121,7 @@ def compare_bundles(
 ) -> tuple[Compared, ...]:
     """Compare two bundles on each source, and on all together where there are several.
 
-    Raises DataError as `evaluate` does, and where a source is all of one group.
+    Raises DataError as `evaluate` does, and where a source's items are of one group.
     """
     tags = tuple(dict.fromkeys(tag for bundle in bundles for tag in bundle.card.tags))
     classifiers = [BundleClassifier(bundle) for bundle in bundles]
@@ -196,13 +196,14 @@ def _section_as_json(section: Section) -> dict[str, Any]:
 
 def _groups(answers: Answers, number: int) -> NDArray[np.str_]:
     """Return the groups of what counts; `number` keeps those of sources apart."""
-    groups = answers.data.groups[~answers.ambiguous]
-    if len(np.unique(groups)) < _LEAST_GROUPS:
+    groups = answers.data.groups
+    # Those of what is no item alone do not count: every draw would hold the same items.
+    if len(np.unique(groups[answers.item])) < _LEAST_GROUPS:
         raise DataError(
-            f"{answers.data.name}: all of one group, and chance draws whole groups: "
-            "label pictures of more than one"
+            f"{answers.data.name}: its items are all of one group, and chance draws "
+            "whole groups: label pictures of more than one"
         )
-    return np.char.add(f"{number}/", groups)
+    return np.char.add(f"{number}/", groups[~answers.ambiguous])
 
 
 def _compared(
