@@ -131,9 +131,10 @@ def add(source: Path) -> Added:
             draft = Path(scratch) / "bundle"
             draft.mkdir()
             left_out = _fetch(source, draft)
-            bundle = load_bundle(draft)
-            contents = inspect(bundle)
-            _try(bundle)
+            with _told_of(source, draft):
+                bundle = load_bundle(draft)
+                contents = inspect(bundle)
+                _try(bundle)
             folder = shelf / _free_name(bundle, shelf)
             new = not folder.exists()
             if new:
@@ -141,6 +142,15 @@ def add(source: Path) -> Added:
     except OSError as error:
         raise ModelError(f"{source} cannot be added: {error.strerror}") from error
     return Added(load_bundle(folder), contents, left_out, new)
+
+
+@contextmanager
+def _told_of(source: Path, draft: Path) -> Iterator[None]:
+    """Let what is refused name where it is from: the draft is gone when it is read."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(draft), str(source))) from error
 
 
 def _shelved(folder: Path, name: str, place: Place, *, default: bool) -> Shelved:

@@ -306,6 +306,30 @@ def test_a_card_that_lies_is_refused(boots: Path, change: Change, says: str) -> 
     assert not list(added_folder().iterdir())
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"views": 3}, "model.keras is refused: it takes 28x28x1, its card says"),
+        ({"preparing": "views1-0"}, "card.json"),
+        ({"labels": ["Hat", "Scarf"]}, "the network has 10 outputs, its card 2 labels"),
+        ({"files": {"model.keras": "0" * 64, "model.tflite": "0"}}, "model.keras is"),
+    ],
+)
+def test_a_refusal_names_what_was_to_be_added(
+    boots: Path, tmp_path: Path, fields: dict[str, Any], says: str, *, packed: bool
+) -> None:
+    edit_card(boots, lambda card: card.update(fields))
+    source = zipped(boots, tmp_path / "boots.zip") if packed else boots
+
+    with pytest.raises(ModelError) as refused:
+        add(source)
+
+    assert says in str(refused.value)
+    assert str(source) in str(refused.value)
+    assert ".add-" not in str(refused.value)
+
+
 lambda_layer = {
     "module": "keras.layers",
     "class_name": "Lambda",
