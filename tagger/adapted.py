@@ -54,7 +54,7 @@ def bundle_in_force(
     Raises ModelError where it is gone or damaged: another must not take its place.
     """
     if name is not None:
-        return find_bundle(name)
+        return named(database, name)
     own = in_force(adaptations)
     if own is None:
         return default_bundle()
@@ -66,6 +66,21 @@ def bundle_in_force(
         if isinstance(error, OtherRecipeError):
             way = "'tagger model rollback', then 'tagger model adapt'"
         raise ModelError(f"{error} (this inventory's own network: {way})") from error
+
+
+def named(database: Path, name_or_folder: str) -> Bundle:
+    """Load the bundle of that name, or the one in that folder, as `find_bundle` does.
+
+    Many an inventory has a `shops-1`: its own bundles go by their folders, and where
+    one has the name that no other has, the ModelError says which that is.
+    """
+    try:
+        return find_bundle(name_or_folder)
+    except ModelError as error:
+        own = folder_beside(database) / name_or_folder
+        if own.name != name_or_folder or not (own / CARD_FILE).is_file():
+            raise
+        raise ModelError(f"{error}, such as {own}") from error
 
 
 def in_force(adaptations: Sequence[Adaptation]) -> Adaptation | None:
@@ -131,11 +146,6 @@ def own_bundles(
 ) -> tuple[OwnBundle, ...]:
     """List the bundles beside an inventory, the oldest first."""
     current = in_force(adaptations)
-    fates = {
-        row.bundle: f"{row.outcome} {row.at.astimezone():%Y-%m-%d}"
-        for row in adaptations
-        if row.outcome is not Outcome.ROLLED_BACK
-    }
     found = []
     for folder in sorted(
         folder_beside(database).glob("*/"), key=lambda folder: _age(folder.name)
@@ -151,13 +161,24 @@ def own_bundles(
             OwnBundle(
                 folder.name,
                 folder,
-                fates.get(folder.name, "not recorded"),
+                fate_of(folder.name, adaptations),
                 current is not None and current.bundle == folder.name,
                 bundle,
                 problem,
             )
         )
     return tuple(found)
+
+
+def fate_of(name: str, adaptations: Sequence[Adaptation]) -> str:
+    """Say what became of the own bundle of that name: promoted, or refused, and when.
+
+    "not recorded" where no row tells of it.
+    """
+    for row in reversed(adaptations):
+        if row.bundle == name and row.outcome is not Outcome.ROLLED_BACK:
+            return f"{row.outcome} {row.at.astimezone():%Y-%m-%d}"
+    return "not recorded"
 
 
 def forget_refused(

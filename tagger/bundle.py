@@ -110,14 +110,17 @@ def models_folder() -> Path:
     raise ModelError(f"no bundled networks at {inside}: install tagger again")
 
 
-def find_bundle(name_or_folder: str) -> Bundle:
+def find_bundle(name_or_folder: str, beside: Path | None = None) -> Bundle:
     """Load the bundle of that name, or the one in that folder.
 
-    Raises ModelError when there is none, or when it is not what its card says.
+    `beside` is one more folder of bundles, where a name that no other has is looked
+    for. Raises ModelError when there is none, or when it is not what its card says.
     """
     folder = Path(name_or_folder)
     if folder.name == name_or_folder and not (folder / CARD_FILE).is_file():
         folder = named_folder(name_or_folder)
+        if beside is not None and not folder.is_dir():
+            folder = beside / name_or_folder
     if not folder.is_dir():
         raise ModelError(
             f"there is no network {name_or_folder}: 'tagger model list' shows which "

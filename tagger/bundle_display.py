@@ -144,7 +144,9 @@ def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
                 _share(card.metrics.get(KNOWN_FIGURE, card.metrics.get(TEST_FIGURE))),
             ]
         table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
-    return Group(Text(), table, Text("* beats the star above here", style="dim"))
+    lie = Text(f"they lie in {printable(str(own[0].folder.parent))}", style="dim")
+    lie.overflow = "fold"
+    return Group(Text(), table, Text("* beats the star above here", style="dim"), lie)
 
 
 def own_as_json(own: "Sequence[OwnBundle]") -> dict[str, Any]:
@@ -155,6 +157,7 @@ def own_as_json(own: "Sequence[OwnBundle]") -> dict[str, Any]:
                 "name": printable(one.name),
                 "fate": one.fate,
                 "in_force": one.in_force,
+                "folder": printable(str(one.folder)),
                 "problem": one.problem or None,
             }
             for one in own
@@ -162,8 +165,8 @@ def own_as_json(own: "Sequence[OwnBundle]") -> dict[str, Any]:
     }
 
 
-def card_view(bundle: "Bundle", *, used: bool) -> RenderableType:
-    """Tell in plain words what a bundle's card says, and whether scans use it."""
+def card_view(bundle: "Bundle", *, used: str) -> RenderableType:
+    """Tell in plain words what a bundle's card says; `used` says when scans use it."""
     card, sizes = bundle.card, _sizes(bundle)
     policy = card.policy
     special = "".join(
@@ -184,7 +187,7 @@ def card_view(bundle: "Bundle", *, used: bool) -> RenderableType:
         "files": ", ".join(f"{n} {_megabytes(size)}" for n, size in sizes.items()),
         "lies in": str(bundle.folder),
         "sha-256": card.digest,
-        "used": "where none is named" if used else "only where it is named",
+        "used": used,
     }
     return Group(
         Text(printable(card.name), style="bold"),

@@ -2,11 +2,13 @@
 
 import io
 import json
+import re
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from test_cli import Tagger
 from typer.testing import CliRunner
 
+from tagger.adapted import folder_beside
 from tagger.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
@@ -31,8 +34,9 @@ from tagger.bundle import (
 from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.errors import ModelError
+from tagger.inventory import Inventory
 from tagger.networks import ARCHITECTURES
-from tagger.records import OTHER, Runtime
+from tagger.records import OTHER, Adaptation, Outcome, Runtime
 from tagger.shelf import Place, add, shelved, use
 from tagger.trust import inspect
 
@@ -453,3 +457,90 @@ def test_keras_refuses_another_shape_too(boots: Path) -> None:
 
     with pytest.raises(ModelError, match="takes 28x28x1, its card says 28x28x3"):
         BundleClassifier(load_bundle(boots), Runtime.KERAS).classify(batch)
+
+
+@pytest.fixture
+def own(tagger: Tagger) -> Path:
+    """A network beside the inventory that was refused there: nobody uses it yet."""
+    folder = shutil.copytree(
+        models_folder() / "three-block", folder_beside(tagger.db) / "shops-1"
+    )
+    edit_card(folder, lambda card: card.update(name="shops-1"))
+    record(tagger, folder, Outcome.REFUSED)
+    return folder
+
+
+def record(tagger: Tagger, folder: Path, outcome: Outcome) -> None:
+    """Let the inventory, made where there is none, know what befell a network."""
+    digest = load_bundle(folder).card.digest
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    row = Adaptation(0, moment, outcome, folder.name, True, digest, "", 9, 9, {}, "so")
+    with Inventory(tagger.db) as inventory:
+        inventory.record_adaptation(row)
+
+
+def used(tagger: Tagger, *arguments: object) -> str:
+    """Return when the card that is shown says that it is used."""
+    told = tagger("model", "show", *arguments)
+    assert told.returncode == 0, told.stderr
+    name, *_ = told.stdout.split("\n")
+    words = " ".join(told.stdout.split())
+    return f"{name.strip()}: {words.partition(' used ')[2].partition(' What was')[0]}"
+
+
+def test_an_inventorys_own_network_is_shown_and_listed_with_its_folder(
+    tagger: Tagger, own: Path
+) -> None:
+    listed = tagger("model", "list").stdout
+    assert re.search(r"shops-1 +refused \d{4}-\d\d-\d\d", listed)
+    assert f"they lie in {own.parent}" in "".join(listed.splitlines())
+    (told,) = json.loads(tagger("model", "list", "--json").stdout)["own"]
+    assert told["folder"] == str(own)
+
+    only = r"shops-1: only where its folder is named; refused \d{4}-\d\d-\d\d"
+    assert re.fullmatch(only, used(tagger, "shops-1"))
+    assert used(tagger, own) == used(tagger, "shops-1")
+    assert used(tagger) == "shops: where none is named"
+    assert "there is no network shops-1" in tagger.fails(
+        "model", "show", "shops-1", TAGGER_DB="other.db"
+    )
+    for command in (
+        ("scan", ".", "--model", "shops-1"),
+        ("model", "evaluate", "shops-1", ".", "-o", "e"),
+    ):
+        assert f"a folder works, too, such as {own}\n" in tagger.fails(*command)
+    assert "such as" not in tagger.fails("scan", ".", "--model", "shops-2")
+
+
+def test_without_a_name_the_network_is_shown_that_scans_use(
+    tagger: Tagger, own: Path
+) -> None:
+    record(tagger, own, Outcome.PROMOTED)
+    here = f"by scans into {tagger.db}, where none is named"
+
+    assert (
+        used(tagger) == used(tagger, "shops-1") == f"shops-1: {here}: it learnt there"
+    )
+    assert used(tagger, "shops") == (
+        f"shops: where none is named, but shops-1 by scans into {tagger.db}"
+    )
+    assert used(tagger, "three-block") == "three-block: only where it is named"
+    told = json.loads(tagger("model", "show", "--json").stdout)
+    assert (told["name"], told["default"], told["in_force"]) == ("shops-1", False, True)
+    told = json.loads(tagger("model", "show", "shops", "--json").stdout)
+    assert (told["default"], told["in_force"]) == (True, False)
+    warned = tagger("model", "show", TAGGER_MODEL="three-block")
+    assert "TAGGER_MODEL names three-block, which beats it" in warned.stderr
+
+    (own / "model.keras").write_text("other")
+    assert "go back with 'tagger model rollback'" in tagger.fails("model", "show")
+    assert used(tagger, "shops").startswith("shops: where none is named, but shops-1")
+
+
+def test_networks_are_looked_at_before_the_first_scan(tagger: Tagger) -> None:
+    assert tagger("model", "list").returncode == 0
+    assert used(tagger) == "shops: where none is named"
+    assert not tagger.db.exists()
+
+    for verb in ("list", "show"):
+        assert "make it with" in tagger.fails("model", verb, "--db", tagger.db)

@@ -115,11 +115,21 @@ def database(path: Path | None) -> Path:
     return user_data_path("tagger") / "inventory.db"
 
 
+def typed(ctx: typer.Context, option: str) -> bool:
+    """Say whether an option stands in this very command, and is no setting."""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def bundle(name: str | None) -> "Bundle":
     """Load the named bundle, or the user's default; its files are verified."""
-    from tagger.bundle import default_bundle, find_bundle
+    from tagger.adapted import named
+    from tagger.bundle import default_bundle
 
-    return default_bundle() if name is None else find_bundle(name)
+    if name is None:
+        return default_bundle()
+    inventory = os.environ.get("TAGGER_DB")
+    return named(database(Path(inventory) if inventory else None), name)
 
 
 def console() -> "Console":

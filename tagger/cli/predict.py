@@ -42,8 +42,7 @@ def predict(
 
     for path in images:
         _check(path)
-    source = ctx.get_parameter_source("db")
-    named = source is not None and source.name == "COMMANDLINE"
+    named = options.typed(ctx, "db")
     bundle, own = _network(options.database(db), model, named=named)
     classifier = BundleClassifier(bundle, runtime)
     code = 0

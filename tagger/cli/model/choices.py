@@ -1,9 +1,15 @@
 """Arguments that several verbs of `tagger model` take."""
 
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tagger.cli import options
+
+if TYPE_CHECKING:
+    from tagger.records import Adaptation
 
 
 class PartChoice(StrEnum):
@@ -29,6 +35,21 @@ PartName = Annotated[
     PartChoice,
     typer.Option("--part", help="Which part, of data that has two."),
 ]
+
+
+def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptation]]":
+    """Return the inventory's file, and what befell the networks that learnt from it.
+
+    Nothing where it is yet to be made; one that is named in this very command must be
+    there (InventoryError).
+    """
+    from tagger.inventory import Inventory
+
+    database = options.database(db)
+    if not (options.typed(ctx, "db") or database.exists()):
+        return database, []
+    with Inventory(database, create=False) as inventory:
+        return database, list(inventory.adaptations())
 
 
 def told(source: str) -> None:

@@ -1,9 +1,14 @@
 """`tagger model list`: the networks there are, and which one is used."""
 
+import typer
+
 from tagger.cli import options
+from tagger.cli.model import choices
 
 
-def list_bundles(db: options.Db = None, as_json: options.AsJson = False) -> None:
+def list_bundles(
+    ctx: typer.Context, db: options.Db = None, as_json: options.AsJson = False
+) -> None:
     """List the networks that came with tagger and those added, and which is used.
 
     With an inventory named, or a default one there, those too that learnt from it.
@@ -13,13 +18,9 @@ def list_bundles(db: options.Db = None, as_json: options.AsJson = False) -> None
     import os
 
     from tagger import adapted, bundle_display, shelf
-    from tagger.inventory import Inventory
 
-    found, database = shelf.shelved(), options.database(db)
-    own: tuple[adapted.OwnBundle, ...] = ()
-    if db is not None or database.exists():
-        with Inventory(database, create=False) as inventory:
-            own = adapted.own_bundles(database, inventory.adaptations())
+    found = shelf.shelved()
+    own = adapted.own_bundles(*choices.learnt_by(ctx, db))
     if as_json:
         options.print_json(
             bundle_display.shelf_as_json(found) | bundle_display.own_as_json(own)
