@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagger.augment import USUAL, Chances
 from tagger.calibration import accuracy
 from tagger.data import LabelledImages, numbered
 from tagger.domains import LABELS, Batch, Domain, batches, made_ahead
 from tagger.errors import TrainingError
-from tagger.keeping import Kept, begin, seed_dropout
+from tagger.keeping import Kept, begin, key_of, seed_dropout
 from tagger.networks import ARCHITECTURES, probabilities
 from tagger.recipes import Materials, Recipe, Stage
 from tagger.records import AMBIGUOUS
@@ -61,16 +62,17 @@ def fit(
     """Train the recipe's network; return the Keras model.
 
     `folder` keeps the state (network, optimiser, step) and `curves.csv`; where it holds
-    the state of the same recipe, training goes on from there, to the same network that
-    an undisturbed run would have made. Raises TrainingError where the loss is no number
-    any more, naming the step; the last good state stays in `folder`.
+    the state of the same recipe and materials, training goes on from there, to the same
+    network and curves that an undisturbed run would have made. Raises TrainingError
+    where the loss is no number any more, naming the step, or where `folder` holds the
+    state of another training.
     """
     keras = begin(recipe.seed)
-    kept = Kept(folder, recipe.digest)
+    kept = Kept(folder, key_of(recipe.digest, _all_arrays(materials)))
     network, note = kept.gone_on_with(lambda: _new_network(keras, recipe))
     done = int(note.get("step", 0))
     curves = _Curves(folder / "curves.csv", materials.held_back, done)
-    recent: list[float] = []
+    recent: list[float] = note.get("recent", [])
     kept_at = time.monotonic()
     for work in _plan(recipe, materials, chances, done):
         network.optimizer.learning_rate = work.rate
@@ -83,15 +85,15 @@ def fit(
         )
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss} at step {work.step}: lower the rate; "
-                f"the state before it is kept in {folder}"
+                f"the loss is {loss} at step {work.step}: remove {folder} and lower "
+                "the recipe's rate"
             )
         recent = [*recent[1 - CURVE_EVERY :], loss]
         on_step(Progress(work.step, work.steps, float(np.mean(recent))))
         if work.step % CURVE_EVERY == 0 or work.step == work.steps:
             curves.add(work.step, float(np.mean(recent)), work.rate, network)
         if time.monotonic() - kept_at > KEPT_EVERY or work.step == work.steps:
-            kept.save(network, work.step, {"step": work.step})
+            kept.save(network, work.step, {"step": work.step, "recent": recent})
             kept_at = time.monotonic()
     return network
 
@@ -103,6 +105,13 @@ def share_of_rate(step: int, done: float) -> float:
     """
     warm = min(1.0, (step + 1) / WARM_UP)
     return warm * (0.5 * (1 + math.cos(math.pi * done)) + LEAST_RATE)
+
+
+def _all_arrays(materials: Materials) -> Iterator[NDArray[Any]]:
+    for domain in materials.domains.values():
+        yield from (domain.pictures, domain.labels)
+    for data in materials.held_back.values():
+        yield from (data.images, data.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
 """Begin a training, and keep its state in a folder: a kill costs minutes, not hours."""
 
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tagger.errors import TrainingError
 from tagger.garbage import keep_what_is
@@ -34,20 +39,30 @@ def seed_dropout(network: Any, seed: int, number: int) -> None:  # noqa: ANN401
             generator.state.assign([seed, number])
 
 
+def key_of(settings: str, arrays: Iterable[NDArray[Any]]) -> str:
+    """Return what tells one training from another, 64 hexadecimal digits.
+
+    `settings` say how it learns, the arrays all that it learns from and all that it is
+    measured on: a picture that changed sides must not be learnt from and measured on.
+    """
+    told = hashlib.sha256(settings.encode())
+    for array in arrays:
+        told.update(f"{array.dtype.str} {array.shape}".encode())
+        told.update(np.ascontiguousarray(array).data)
+    return told.hexdigest()
+
+
 class Kept:
     """The newest state of one training: a network with its optimiser, and a note.
 
     Whole at any moment, whatever is killed: the note that names the network's file is
-    replaced last. `key` tells one training from another.
+    replaced last. `key` tells one training from another. Until something is kept there
+    is no folder.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
         self._key = key
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrainingError(f"cannot make {folder}: {error.strerror}") from error
 
     def load(self) -> tuple[Any, dict[str, Any]]:
         """Return the Keras model and the note; (None, {}) where nothing is kept.
@@ -89,8 +104,15 @@ class Kept:
     def save(self, network: Any, number: int, note: Mapping[str, Any]) -> None:  # noqa: ANN401
         """Keep the network after step or pass `number`, and the note.
 
-        What was kept before stays where that fails, and takes no more room.
+        What was kept before stays where that fails, and takes no more room. Raises
+        TrainingError where the folder cannot be made.
         """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(
+                f"cannot make {self.folder}: {error.strerror}"
+            ) from error
         former = set(self.folder.glob("network-*.keras"))
         file = self.folder / f"network-{number}.keras"
         draft = self.folder / f"{_NOTE}.new"
@@ -102,6 +124,8 @@ class Kept:
         except OSError:
             for half in {file, draft} - former:
                 half.unlink(missing_ok=True)
+            with suppress(OSError):  # there is something in it
+                self.folder.rmdir()
             raise
         for old in former - {file}:
             old.unlink()

@@ -5,7 +5,6 @@ says; `train_by_recipe` the residual network to a mixture of domains. TensorFlow
 imported by the functions that need it.
 """
 
-import hashlib
 import io
 import platform
 import shutil
@@ -48,7 +47,7 @@ from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
-from tagger.keeping import Kept
+from tagger.keeping import Kept, key_of
 from tagger.networks import (
     ARCHITECTURES,
     Schedule,
@@ -114,10 +113,9 @@ def train_bundle(
     fitting, held_back = split(data, schedule.held_back, settings.seed)
     if not len(fitting):
         raise DataError(f"{data.name}: one group cannot be split; more are needed")
-    learnt = hashlib.sha256(np.ascontiguousarray(data.images).data)
-    learnt.update("\0".join(data.labels).encode())
-    told = (data.name, learnt.hexdigest(), labels, settings)
-    kept = Kept(training_folder(folder), repr(told))
+    sides = [a for one in (fitting, held_back) for a in (one.images, one.labels)]
+    key = key_of(repr((data.name, labels, settings)), sides)
+    kept = Kept(training_folder(folder), key)
     lesson = Lesson(fitting, held_back, labels, schedule, settings.seed)
     architecture = ARCHITECTURES[settings.architecture]
     network, curves = fit_passes(

@@ -140,13 +140,71 @@ def test_an_interrupted_training_goes_on_to_the_same_network(
 
 
 @pytest.mark.model
+def test_the_curves_of_an_interrupted_training_are_those_of_an_undisturbed_one(
+    materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tagger.fitting.KEPT_EVERY", 0.0)
+    short = recipe(tmp_path, 6 * SIZE, 2 * SIZE)
+    told: list[Progress] = []
+    fit(short, materials, tmp_path / "whole", told.append)
+    with pytest.raises(KeyboardInterrupt):
+        fit(short, materials, tmp_path / "parts", stop_after(5))
+    later: list[Progress] = []
+    fit(short, materials, tmp_path / "parts", later.append)
+
+    assert [progress.step for progress in later] == [5, 6, 7, 8]
+    means = [progress.loss for progress in told[4:]]
+    assert [progress.loss for progress in later] == pytest.approx(means, abs=1e-3)
+
+
+def relabelled(materials: Materials) -> Materials:
+    bars = materials.domains["bars"]
+    labels = np.roll(bars.labels, 1)
+    return replace(
+        materials, domains={**materials.domains, "bars": replace(bars, labels=labels)}
+    )
+
+
+def with_another_picture(materials: Materials) -> Materials:
+    bars = materials.domains["bars"]
+    pictures = bars.pictures.copy()
+    pictures[0] = 255 - pictures[0]
+    return replace(
+        materials,
+        domains={**materials.domains, "bars": replace(bars, pictures=pictures)},
+    )
+
+
+def with_fewer_held_back(materials: Materials) -> Materials:
+    held = materials.held_back["bars"]
+    return replace(materials, held_back={"bars": held.take(np.arange(59))})
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "changed", [relabelled, with_another_picture, with_fewer_held_back]
+)
+def test_a_training_is_not_gone_on_with_on_other_materials(
+    materials: Materials,
+    tmp_path: Path,
+    changed: Callable[[Materials], Materials],
+) -> None:
+    short = recipe(tmp_path, 3 * SIZE, SIZE)
+    with pytest.raises(KeyboardInterrupt):
+        fit(short, materials, tmp_path / "state", stop_after(1))
+
+    with pytest.raises(TrainingError, match="keeps another training"):
+        fit(short, changed(materials), tmp_path / "state")
+
+
+@pytest.mark.model
 def test_a_loss_that_is_no_number_ends_the_training(
     materials: Materials, tmp_path: Path
 ) -> None:
     wild = recipe(tmp_path, 40 * SIZE, SIZE)
     wild = replace(wild, stages=(replace(wild.stages[0], rate=1e30), wild.stages[1]))
 
-    with pytest.raises(TrainingError, match=r"the loss is nan at step \d+: lower"):
+    with pytest.raises(TrainingError, match=r"at step \d+: remove .*state and lower"):
         fit(wild, materials, tmp_path / "state")
 
 

@@ -161,6 +161,25 @@ def test_a_training_is_not_gone_on_with_on_other_labels(
         train_bundle(str(data), tmp_path / "bars", Settings(epochs=2))
 
 
+@pytest.mark.model
+def test_a_training_is_not_gone_on_with_when_others_are_held_back(
+    tmp_path: Path,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    shop, settings = tmp_path / "shop", Settings("two-conv", epochs=2)
+    pictures(shop, {"Coat": 12, "Bag": 12})
+    with pytest.raises(KeyboardInterrupt):
+        train_bundle(str(shop), tmp_path / "mine", settings, interrupt)
+    table = (shop / "labels.csv").read_text().splitlines()
+    rows = [f"{row}pair {number // 2}" for number, row in enumerate(table[1:])]
+    (shop / "labels.csv").write_text("\n".join([table[0], *rows]))
+
+    with pytest.raises(TrainingError, match="keeps another training"):
+        train_bundle(str(shop), tmp_path / "mine", settings)
+
+
 def test_what_is_asked_for_is_varied_from_the_first_pass_on() -> None:
     asked = training._schedule(Settings("one-conv", variation="mirror"))  # noqa: SLF001
 
@@ -175,7 +194,8 @@ def test_a_loss_that_is_no_number_ends_the_training(
     wild = replace(ARCHITECTURES["one-conv"], schedule=Schedule(3, 64, 0.1, rate=1e30))
     monkeypatch.setattr(training, "ARCHITECTURES", {**ARCHITECTURES, "one-conv": wild})
 
-    with pytest.raises(TrainingError, match=r"the loss is nan in pass [12]"):
+    says = r"the loss is nan in pass [12]: remove .*wild\.training and try a lower"
+    with pytest.raises(TrainingError, match=says):
         train_bundle(str(data), tmp_path / "wild", Settings("one-conv"))
 
     assert not (tmp_path / "wild").exists()
@@ -208,6 +228,8 @@ def test_vgg19_without_its_weights_says_where_they_are(
 
     with pytest.raises(TrainingError, match="cannot be had: fetch vgg19_weights"):
         train_bundle(str(data), tmp_path / "vgg", absent)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_weights_are_for_vgg19_alone(tmp_path: Path) -> None:
