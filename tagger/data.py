@@ -3,17 +3,20 @@
 Every photograph goes through the one `images.prepare`. Knows no network.
 """
 
+import codecs
 import csv
 import gzip
 import math
 import os
 import struct
+import unicodedata
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DataError
-from tagger.formats import FORMATS
+from tagger.formats import FOREIGN_PICTURES, FORMATS
 from tagger.images import canvas, prepare
 from tagger.records import (
     AMBIGUOUS,
@@ -35,6 +38,7 @@ from tagger.views import Views, views_of_gray
 Part = Literal["train", "test"]
 _Read = Callable[[Path], Views | UnreadableImage]
 _Named = Callable[[str], str | None]
+_Tell = Callable[[str], object]
 
 _KERAS_PREFIX = "keras:"
 _IDX_PARTS = {"train": "train", "test": "t10k"}
@@ -79,6 +83,7 @@ def load(
     tags: Sequence[str] = FASHION_LABELS,
     *,
     own_tags: bool = False,
+    tell: _Tell = lambda _: None,
 ) -> LabelledImages:
     """Read a source of labelled images.
 
@@ -88,7 +93,8 @@ def load(
     (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
     training and a test part, `part` says which; else it is read whole. The labels of
     folders and of a `labels.csv` must be among `tags`; with `own_tags` they are taken
-    as they stand, for a shop may have tags of its own.
+    as they stand, for a shop may have tags of its own. `tell` is given a line about the
+    pictures of a folder that are left out, by kind of reason.
 
     Raises DataError, naming what is wrong and how often, before anything is trained.
     """
@@ -100,23 +106,30 @@ def load(
     elif any(path.glob("*-idx3-ubyte*")):
         found = _load_idx(path, part)
     elif (path / "labels.csv").is_file():
-        found = _load_labelled_folder(path, named=_named(tags, own_tags))
+        found = _load_labelled_folder(path, tell, named=_named(tags, own_tags))
     elif path.is_dir():
-        found = _load_folders(path, _named(tags, own_tags))
+        found = _load_folders(path, tell, named=_named(tags, own_tags))
     else:
         raise DataError(f"{source} does not exist")
+    if own_tags:
+        alike = _alike(found.labels.tolist())
+        what = "tags that differ in case or punctuation alone, or so from tagger's own"
+        _refuse(f"{source}:", {f"{what} {OTHER} and {AMBIGUOUS}": alike})
     return _checked(found)
 
 
-def load_canvases(folder: Path) -> LabelledImages:
-    """Read a folder with a `labels.csv` for training to vary its photographs.
+def load_canvases(folder: Path, tell: _Tell = lambda _: None) -> LabelledImages:
+    """Read a folder of photographs for training to vary them.
 
-    As `load`, but `images` are the canvases of `images.canvas`, (n, 96, 96, 3).
-    Raises DataError, naming what is wrong and how often.
+    As `load` of a folder with a `labels.csv`, or of one of folders named by their tag,
+    but `images` are the canvases of `images.canvas`, (n, 96, 96, 3). Raises DataError,
+    naming what is wrong and how often.
     """
-    if not (folder / "labels.csv").is_file():
-        raise DataError(f"{folder} has no labels.csv")
-    return _checked(_load_labelled_folder(folder, canvas))
+    if (folder / "labels.csv").is_file():
+        return _checked(_load_labelled_folder(folder, tell, canvas))
+    if folder.is_dir() and any(child.is_dir() for child in folder.iterdir()):
+        return _checked(_load_folders(folder, tell, canvas))
+    raise DataError(f"{folder} has no labels.csv and no folders named by their tags")
 
 
 def load_one_label(
@@ -124,15 +137,16 @@ def load_one_label(
 ) -> LabelledImages:
     """Read a folder of pictures that all have one label, as canvases.
 
-    With `at_most` that many of them, spread evenly; without those whose path, in any
-    case, holds a word of `without`. What cannot be read is left out: such a collection
-    is nobody's to mend. Raises DataError where nothing is left.
+    With `at_most` that many of them, spread evenly; without those whose path in the
+    folder holds a word of `without`, in any case. What cannot be read is left out: such
+    a collection is nobody's to mend. Raises DataError where nothing is left.
     """
+    words = [word.lower() for word in without]
     paths = [
         path
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in FORMATS
-        and not any(word in str(path).lower() for word in without)
+        and not any(word in str(path.relative_to(folder)).lower() for word in words)
     ]
     if at_most and len(paths) > at_most:
         paths = [paths[n * len(paths) // at_most] for n in range(at_most)]
@@ -193,12 +207,28 @@ def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
 
 
 def tag_named(text: str, tags: tuple[str, ...] = FASHION_LABELS) -> str | None:
-    """Return the tag that a folder or a cell means: any case, any punctuation."""
-    return _tags_by_letters(tags).get(_letters(text))
+    """Return the tag that a folder or a cell means: any case, any punctuation.
+
+    A tag that is written so exactly comes first.
+    """
+    exact = text.strip()
+    if exact in (*tags, OTHER, AMBIGUOUS):
+        return exact
+    return _tags_by_letters(tags).get(_letters(text)) if _letters(text) else None
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+    """Return letters, their marks and digits alone: a vowel of Hindi is a mark."""
+    plain = unicodedata.normalize("NFKC", text.casefold())
+    return "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
+
+
+def _alike(tags: Iterable[str]) -> list[str]:
+    """Return the tags that are one to `tag_named`, which reads them back, as pairs."""
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for tag in {*tags, OTHER, AMBIGUOUS}:
+        spellings[_letters(tag) or tag].add(tag)
+    return [" and ".join(sorted(one)) for one in spellings.values() if len(one) > 1]
 
 
 @lru_cache
@@ -265,11 +295,10 @@ def _load_keras(source: str, part: Part) -> LabelledImages:
 def _load_csv(path: Path) -> LabelledImages:
     """Read the CSV form of Fashion-MNIST: lines of label and pixels, maybe a header."""
     try:
-        with path.open("rb") as stream:
-            header = not stream.readline().split(b",")[0].strip().isdigit()
-            if not header:
-                stream.seek(0)
-            lines = [line for line in stream if line.strip()]
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        lines = [line for line in content.splitlines() if line.strip()]
+        if lines and not _is_number(lines[0].split(b",")[0]):
+            lines = lines[1:]  # less the header
         if not lines:
             raise DataError(f"{path}: no images")
         table = np.loadtxt(lines, np.int64, delimiter=",", ndmin=2)
@@ -279,6 +308,14 @@ def _load_csv(path: Path) -> LabelledImages:
     if images.min() < 0 or images.max() > 255:  # noqa: PLR2004
         raise DataError(f"{path}: pixel values must lie between 0 and 255")
     return _numbered(str(path), images.astype(np.uint8), table[:, 0])
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbered(
@@ -304,54 +341,112 @@ def _network_input(path: Path) -> Views | UnreadableImage:
 
 
 def _load_labelled_folder(
-    folder: Path, read: _Read = _network_input, named: _Named = tag_named
+    folder: Path,
+    tell: _Tell,
+    read: _Read = _network_input,
+    named: _Named = tag_named,
 ) -> LabelledImages:
     rows = _read_labels(folder / "labels.csv")
     beside = folder / "images"
     pictures = beside if beside.is_dir() else folder
-    absent = [row["file"] for row in rows if not (pictures / row["file"]).is_file()]
-    _refuse(absent, f"{folder}: labels.csv names files that are absent")
-    unknown = [row["label"] for row in rows if named(row["label"]) is None]
-    _refuse(unknown, f"{folder}: labels.csv has labels that are no tags")
-    times = Counter(row["file"] for row in rows)
-    twice = [file for file, count in times.items() if count > 1]
-    _refuse(twice, f"{folder}: labels.csv names files more than once")
+    paths = [pictures / row.file for row in rows]
+    tags = [named(row.label) for row in rows]
+    times = Counter(row.file for row in rows if row.file)
+    _refuse(
+        f"{folder}: labels.csv",
+        {
+            "names files that are absent": [
+                row.place
+                for row, path in zip(rows, paths, strict=True)
+                if not path.is_file()
+            ],
+            "gives files no label": [row.place for row in rows if not row.label],
+            "has labels that are no tags": [
+                row.label
+                for row, tag in zip(rows, tags, strict=True)
+                if row.label and tag is None
+            ],
+            "names files more than once": [file for file, n in times.items() if n > 1],
+        },
+    )
+    _tell_left_out(folder, paths, "that labels.csv does not name", tell)
     return _all_read(
-        str(folder),
-        [pictures / row["file"] for row in rows],
-        [str(named(row["label"])) for row in rows],
-        [row.get("group") or row["file"] for row in rows],
-        read,
+        str(folder), paths, list(map(str, tags)), [row.group for row in rows], read
     )
 
 
-def _read_labels(path: Path) -> list[dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of a `labels.csv`: its number, and its cells; `file` as short as it is."""
+
+    line: int
+    file: str
+    label: str
+    group: str
+
+    @property
+    def place(self) -> str:
+        return self.file or f"line {self.line}"
+
+
+def _read_labels(path: Path) -> list[_Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, restval="")
             if not {"file", "label"} <= set(reader.fieldnames or ()):
                 raise DataError(f"{path} needs the columns file and label")
-            return list(reader)
+            return [
+                _Row(
+                    reader.line_num,
+                    os.path.normpath(row["file"]) if row["file"] else "",
+                    row["label"].strip(),
+                    row.get("group") or row["file"],
+                )
+                for row in reader
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _load_folders(folder: Path, named: _Named) -> LabelledImages:
+def _load_folders(
+    folder: Path,
+    tell: _Tell,
+    read: _Read = _network_input,
+    named: _Named = tag_named,
+) -> LabelledImages:
     folders = sorted(child for child in folder.iterdir() if child.is_dir())
-    unknown = [child.name for child in folders if named(child.name) is None]
-    _refuse(unknown, f"{folder}: folders whose names are no tags")
+    tags = [named(child.name) for child in folders]
+    unknown = [c.name for c, tag in zip(folders, tags, strict=True) if tag is None]
+    _refuse(f"{folder}:", {"folders whose names are no tags": unknown})
     found = [
-        (path, str(named(child.name)))
+        [p for p in sorted(child.rglob("*")) if p.suffix.lower() in FORMATS]
         for child in folders
-        for path in sorted(child.rglob("*"))
-        if path.suffix.lower() in FORMATS
     ]
-    return _all_read(
-        str(folder),
-        [path for path, _ in found],
-        [tag for _, tag in found],
-        [str(path) for path, _ in found],
-    )
+    paths = list(chain.from_iterable(found))
+    labels = [
+        str(tag) for tag, own in zip(tags, found, strict=True) for _ in range(len(own))
+    ]
+    _tell_left_out(folder, paths, "in no folder of a tag", tell)
+    empty = [c.name for c, own in zip(folders, found, strict=True) if not own]
+    if empty:
+        tell(f"{folder}: folders without pictures: {_counted(empty)}")
+    return _all_read(str(folder), paths, labels, list(map(str, paths)), read)
+
+
+def _tell_left_out(folder: Path, taken: Iterable[Path], why: str, tell: _Tell) -> None:
+    """Tell of the pictures in a folder that are not taken, a line for each reason."""
+    left = sorted(set(folder.rglob("*")).difference(taken))
+    for what, endings in (
+        (f"pictures {why}", FORMATS.keys()),
+        ("pictures of endings that are not read", FOREIGN_PICTURES),
+    ):
+        names = [
+            path.relative_to(folder).as_posix()
+            for path in left
+            if path.suffix.lower() in endings and path.is_file()
+        ]
+        if names:
+            tell(f"{folder}: left out {what}: {_counted(names)}")
 
 
 def _all_read(
@@ -368,7 +463,7 @@ def _all_read(
         for path, result in zip(paths, results, strict=True)
         if isinstance(result, UnreadableImage)
     ]
-    _refuse(bad, f"{name}: images that cannot be read")
+    _refuse(f"{name}:", {"images that cannot be read": bad})
     images = [views for views in results if not isinstance(views, UnreadableImage)]
     return LabelledImages(
         name,
@@ -379,10 +474,16 @@ def _all_read(
     )
 
 
-def _refuse(cases: Iterable[str], what: str) -> None:
-    """Raise DataError if there are cases, with their count and the commonest few."""
+def _refuse(where: str, cases: Mapping[str, Sequence[str]]) -> None:
+    """Raise DataError if there are cases of anything, with all of them counted."""
+    told = [f"{what}: {_counted(named)}" for what, named in cases.items() if named]
+    if told:
+        raise DataError(f"{where} {'; '.join(told)}")
+
+
+def _counted(cases: Sequence[str]) -> str:
+    """Return how many cases there are, and the commonest few."""
     counted = Counter(cases)
-    if counted:
-        named = ", ".join(case for case, _ in counted.most_common(_MOST_NAMED))
-        more = ", …" if len(counted) > _MOST_NAMED else ""
-        raise DataError(f"{what}: {counted.total()} ({named}{more})")
+    named = ", ".join(case for case, _ in counted.most_common(_MOST_NAMED))
+    more = ", …" if len(counted) > _MOST_NAMED else ""
+    return f"{len(cases)} ({named}{more})"

@@ -98,6 +98,8 @@ class Kept:
         network, note = self.load()
         if network is None:
             network = build()
+            # Or its file had no variables for what reads it, and Keras would warn.
+            network.optimizer.build(network.trainable_variables)
             self.save(network, 0, note)
         return network, note
 

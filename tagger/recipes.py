@@ -5,11 +5,14 @@ training with a mixture of domains). Reads files and builds domains; trains noth
 """
 
 import hashlib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, get_origin, get_type_hints
 
 import numpy as np
@@ -39,19 +42,23 @@ from tagger.records import (
 _HELD_BACK_SEED: Final = 5
 """Which groups are held back never changes with the seed of a training."""
 
+_MOST_SEED: Final = 2**32 - 1
+"""What NumPy's legacy generator takes at most, which Keras seeds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where the pictures of a domain come from.
 
     One of `arrays` (28x28 arrays, as `data.load` reads them), `photographs` (a folder
-    with a labels.csv), `things` (a folder of pictures that are all no catalogue item)
-    or `figures` (the name of another domain, whose garments drawn people wear).
-    `held_back` is the share of its groups, 0..1, that is never trained on; of things
-    `at_most` so many are taken, and none whose path holds a word of `without`. With
-    `textures` its pictures are also the grounds that show behind items. `rehearsal` of
-    its pictures go with the bundle, for networks that learn a shop: only of sets that
-    anyone may pass on.
+    with a labels.csv, or of folders named by their tag), `things` (a folder of pictures
+    that are all no catalogue item) or `figures` (the name of another domain, whose
+    garments drawn people wear). `held_back` is the share of its groups, 0..1, that is
+    never trained on, of arrays and photographs; of things `at_most` so many are taken,
+    and none whose path holds a word of `without`. With `textures` its pictures, but not
+    28x28 arrays, are also the grounds that show behind items. `rehearsal` of its
+    pictures, but not of figures, go with the bundle, for networks that learn a shop:
+    only of sets that anyone may pass on.
     """
 
     arrays: str = ""
@@ -63,6 +70,17 @@ class Source:
     without: tuple[str, ...] = ()
     textures: bool = False
     rehearsal: int = 0
+
+
+_WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "arrays": ("textures", "at_most", "without"),
+        "photographs": ("at_most", "without"),
+        "things": ("held_back",),
+        "figures": ("held_back", "rehearsal", "at_most", "without"),
+    }
+)
+"""What cannot be said of each kind of source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +157,20 @@ def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Ma
     """
     domains: dict[str, Domain] = {}
     held_back: dict[str, LabelledImages] = {}
-    textures = NO_TEXTURES
+    textures = [NO_TEXTURES]
     for name, source in recipe.domains.items():
         if source.figures:
             domains[name] = worn(domains[source.figures], 1.0, recipe.seed)
         else:
-            rest, held = _read(source, recipe.folder)
+            rest, held = _read(source, recipe.folder, tell)
             domains[name] = domain_of(rest, 1.0)
             if held is not None:
                 held_back[name] = held
         if source.textures:
-            textures = np.ascontiguousarray(domains[name].pictures[..., 0])
-        tell(f"{name}: {len(domains[name]):,} pictures")
-    return Materials(domains, held_back, textures)
+            textures.append(domains[name].pictures[..., 0])
+        held_too = f", {len(held_back[name]):,} held back" if name in held_back else ""
+        tell(f"{name}: {len(domains[name]):,} pictures{held_too}")
+    return Materials(domains, held_back, np.concatenate(textures))
 
 
 def test_parts(recipe: Recipe) -> dict[str, LabelledImages]:
@@ -218,7 +237,9 @@ def _place(arrays: str, folder: Path) -> str:
     return arrays if ":" in arrays else str(folder / arrays)
 
 
-def _read(source: Source, folder: Path) -> tuple[LabelledImages, LabelledImages | None]:
+def _read(
+    source: Source, folder: Path, tell: Callable[[str], object]
+) -> tuple[LabelledImages, LabelledImages | None]:
     if source.things:
         things = load_one_label(
             folder / source.things,
@@ -229,10 +250,10 @@ def _read(source: Source, folder: Path) -> tuple[LabelledImages, LabelledImages 
         return things, None
     if source.arrays:
         place = _place(source.arrays, folder)
-        data = load(place)
+        data = load(place, tell=tell)
     else:
         place = str(folder / source.photographs)
-        data = load_canvases(Path(place))
+        data = load_canvases(Path(place), tell)
     if not source.held_back:
         return data, None
     rest, held = split(data, source.held_back, _HELD_BACK_SEED)
@@ -268,12 +289,15 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise DataError(f"{path}: architecture must be {known}: others mix no sets")
     if not recipe.stages or recipe.batch_size < 1:
         raise DataError(f"{path}: at least one stage, of batches of at least 1")
+    if not 0 <= recipe.seed <= _MOST_SEED:
+        raise DataError(f"{path}: seed must be in 0..{_MOST_SEED}")
     if recipe.policy is not None:
         _check_policy(recipe.policy, path)
     before: set[str] = set()
     for name, source in recipe.domains.items():
         _check_source(source, before, f"{path}: domain {name}")
         before.add(name)
+    _check_overlaps(recipe, path)
     for stage in recipe.stages:
         _check_stage(stage, before, recipe.batch_size, path)
 
@@ -289,6 +313,37 @@ def _check_source(source: Source, before: Collection[str], where: str) -> None:
         raise DataError(f"{where}: no {source.figures} before it")
     if not 0 <= source.held_back < 1:
         raise DataError(f"{where}: held-back must be in 0..1")
+    if min(source.at_most, source.rehearsal) < 0:
+        raise DataError(f"{where}: at-most and rehearsal must not be negative")
+    kind = next(name for name in _WITHOUT_EFFECT if getattr(source, name))
+    vain = [name for name in _WITHOUT_EFFECT[kind] if getattr(source, name)]
+    if vain:
+        named = ", ".join(vain).replace("_", "-")
+        raise DataError(f"{where}: {named} would have no effect on {kind}")
+
+
+def _check_overlaps(recipe: Recipe, path: Path) -> None:
+    """Raise DataError where what a domain holds back is another's to train on."""
+    read = {name: one for name, one in recipe.domains.items() if not one.figures}
+    for (name, one), (former, two) in combinations(reversed(read.items()), 2):
+        places = [_whole_place(source, recipe.folder) for source in (one, two)]
+        alike = places[0] == places[1] and one.held_back == two.held_back
+        if max(one.held_back, two.held_back) and not alike and _overlap(*places):
+            raise DataError(
+                f"{path}: domains {former} and {name} share pictures, and what one "
+                "holds back the other would train on: let both name the same folder "
+                "and hold back the same share"
+            )
+
+
+def _overlap(one: Path, two: Path) -> bool:
+    return one.is_relative_to(two) or two.is_relative_to(one)
+
+
+def _whole_place(source: Source, folder: Path) -> Path:
+    if ":" in source.arrays:
+        return Path(source.arrays)
+    return (folder / (source.arrays or source.photographs or source.things)).resolve()
 
 
 def _check_stage(stage: Stage, before: Collection[str], batch: int, path: Path) -> None:
@@ -308,7 +363,7 @@ def _check_policy(policy: Policy, path: Path) -> None:
     if strange := ", ".join(sorted(policy.tags.keys() - set(FASHION_LABELS))):
         raise DataError(f"{path}: policy names {strange}, which is no tag")
     values = [policy.threshold, policy.margin, *policy.tags.values()]
-    if not 0 <= min(values) <= max(values) <= 1:
+    if not all(0 <= value <= 1 for value in values):
         raise DataError(f"{path}: what a policy asks for must lie between 0 and 1")
 
 
@@ -327,8 +382,12 @@ def _is_kind(value: object, kind: object) -> bool:
             _is_kind(share, float) for share in value.values()
         )
     if kind in {int, float}:
-        number = isinstance(value, int | float if kind is float else int)
-        return number and not isinstance(value, bool)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return isinstance(value, int) or (kind is float and math.isfinite(value))
+    if kind == tuple[str, ...]:
+        texts = value if isinstance(value, list | tuple) else [None]
+        return all(isinstance(text, str) for text in texts)
     plain = isinstance(kind, type) and get_origin(kind) is None
     return not plain or isinstance(value, kind)  # type: ignore[arg-type]
 

@@ -86,26 +86,29 @@ class Settings:
     seed: int = 1
 
 
-def train_bundle(
+def train_bundle(  # noqa: PLR0913
     source: str,
     folder: Path,
     settings: Settings,
     on_epoch: Epoch = lambda *_: None,
     *,
     own_tags: bool = False,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Bundle:
     """Train on a source of labelled images and write the bundle `folder`.
 
     With `own_tags` the labels of the data are the tags, whatever they are. The
     threshold is chosen on the part held back; a test part, where the source has
     one, is only measured. While it trains, `folder`.training keeps the state, and a
-    training of the same data and settings goes on from it. Raises DataError before the
-    training starts where the data is unfit,
-    ModelError where `folder` holds something that is no bundle, TrainingError where
-    the loss is no number any more.
+    training of the same data and settings goes on from it. `tell` is given lines about
+    what is left out of the data, and one about how much is learnt from. Raises
+    DataError before the training starts where the data is unfit, ModelError where
+    `folder` holds something that is no bundle, TrainingError where the loss is no
+    number any more.
     """
     _refuse_foreign(folder)
-    data = load(source, own_tags=own_tags)
+    folder = _by_name(folder)
+    data = load(source, own_tags=own_tags, tell=tell)
     test_part = load_test_part(source)
     labels = _labels_of(data)
     data = data.take(np.isin(data.labels, labels))
@@ -113,6 +116,8 @@ def train_bundle(
     fitting, held_back = split(data, schedule.held_back, settings.seed)
     if not len(fitting):
         raise DataError(f"{data.name}: one group cannot be split; more are needed")
+    held = f"{len(held_back):,} held back"
+    tell(f"{data.name}: {len(fitting):,} images to learn from, {held}")
     sides = [a for one in (fitting, held_back) for a in (one.images, one.labels)]
     key = key_of(repr((data.name, labels, settings)), sides)
     kept = Kept(training_folder(folder), key)
@@ -184,6 +189,7 @@ def train_by_recipe(
     domain. Raises as `train_bundle`.
     """
     _refuse_foreign(folder)
+    folder = _by_name(folder)
     materials = gather(recipe, tell)
     state = training_folder(folder)
     network = fit(recipe, materials, state, on_step)
@@ -310,6 +316,11 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
 def _refuse_foreign(folder: Path) -> None:
     if folder.exists() and not (folder / CARD_FILE).exists():
         raise ModelError(f"{folder} exists and is no bundle: name another folder")
+
+
+def _by_name(folder: Path) -> Path:
+    """Return the folder by a path that ends in its name, which "." and ".." do not."""
+    return folder if folder.name not in {"", ".."} else folder.resolve()
 
 
 def _labels_of(data: LabelledImages) -> tuple[str, ...]:

@@ -114,6 +114,8 @@ def test_the_csv_form_is_read(tmp_path: Path) -> None:
     assert load_test_part(str(path)) is None
     path.write_text("\n".join(lines))  # without a header nothing is lost
     assert load(str(path)).labels.tolist() == ["Dress", "T-shirt/top"]
+    path.write_text("\n".join(lines), encoding="utf-8-sig")  # as Excel saves it
+    assert load(str(path)).labels.tolist() == ["Dress", "T-shirt/top"]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +127,7 @@ def test_the_csv_form_is_read(tmp_path: Path) -> None:
         ("", "no images"),
         (",".join(["1"] * 785) + "\n" + ",".join(["999"] * 785), "between 0 and 255"),
         (",".join(["1"] * 785) + "\n" + ",".join(["99"] * 785), "1 labels are not"),
+        (",".join(["-1", *["1"] * 784]) + "\n" + ",".join(["1"] * 785), "1 labels are"),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_named(
@@ -164,6 +167,58 @@ def test_a_folder_that_is_no_tag_is_named(folders: Path) -> None:
 
     with pytest.raises(DataError, match=r"no tags: 1 \(Hats\)"):
         load(str(folders))
+
+
+def test_pictures_that_are_left_out_of_folders_are_told(folders: Path) -> None:
+    shutil.copy(SAMPLES / "plain.bmp", folders / "loose.bmp")
+    (folders / "Bag").mkdir()
+    for number in range(4):
+        (folders / "other" / f"{number}.HEIC").touch()
+    (folders / "other" / "notes.txt").touch()
+    told: list[str] = []
+
+    load(str(folders), tell=told.append)
+
+    assert told == [
+        f"{folders}: left out pictures in no folder of a tag: 1 (loose.bmp)",
+        (
+            f"{folders}: left out pictures of endings that are not read: 4 "
+            "(other/0.HEIC, other/1.HEIC, other/2.HEIC, …)"
+        ),
+        f"{folders}: folders without pictures: 1 (Bag)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("Jeans", "jeans"), r"so from .*: 1 \(Jeans and jeans\)"),
+        (("T-Shirt", "t shirt"), r"1 \(T-Shirt and t shirt\)"),
+        (("Jeans", "Other", "Skirt"), r"1 \(Other and other\)"),
+        (("Jeans", "AMBIGUOUS", "Skirt"), r"1 \(AMBIGUOUS and ambiguous\)"),
+    ],
+)
+def test_own_tags_that_would_be_read_back_as_one_are_refused(
+    tmp_path: Path, names: tuple[str, ...], says: str
+) -> None:
+    for name in names:
+        (tmp_path / name).mkdir()
+        shutil.copy(SAMPLES / "plain.bmp", tmp_path / name)
+
+    with pytest.raises(DataError, match=says):
+        load(str(tmp_path), own_tags=True)
+
+
+def test_own_tags_are_taken_as_they_stand(tmp_path: Path) -> None:
+    for name in ("कुर्ता", "कुर्ती", "other", "+", "++"):
+        (tmp_path / name).mkdir()
+        shutil.copy(SAMPLES / "plain.bmp", tmp_path / name)
+
+    data = load(str(tmp_path), own_tags=True)
+
+    assert sorted(data.labels) == ["+", "++", "other", "कुर्ता", "कुर्ती"]
+    tags = tuple(data.labels.tolist())
+    assert load(str(tmp_path), tags=tags).labels.tolist() == data.labels.tolist()
 
 
 def test_pictures_that_cannot_be_read_are_counted(folders: Path) -> None:
@@ -206,7 +261,16 @@ def test_a_folder_with_labels_is_read(labelled: Path) -> None:
             "file,label\nplain.bmp,Bag\nplain.bmp,Coat\n",
             r"more than once: 1 \(plain\.bmp\)",
         ),
-        ("file,label\nplain.bmp\n", r"no tags: 1 \(\)"),
+        (
+            "file,label\nplain.bmp,Bag\n./plain.bmp,Coat\nx/../plain.bmp,Coat\n",
+            r"more than once: 1 \(plain\.bmp\)",
+        ),
+        ("file,label\nplain.bmp\n", r"gives files no label: 1 \(plain\.bmp\)"),
+        ("file,label\n\n,\n", r"absent: 1 \(line 3\); .* no label: 1 \(line 3\)"),
+        (
+            "file,label\ngone.jpg,Bag\nplain.bmp,Hat\n",
+            r"absent: 1 \(gone\.jpg\); has labels that are no tags: 1 \(Hat\)",
+        ),
         ("file,label\nplain.bmp,Bag\n", "found: Bag"),
         ("file,label\nplain.bmp,other\n", "found: none"),
     ],
@@ -218,6 +282,22 @@ def test_labels_that_do_not_fit_their_folder_are_named(
 
     with pytest.raises(DataError, match=says):
         load(str(labelled))
+
+
+def test_pictures_that_labels_leave_out_are_told(labelled: Path) -> None:
+    (labelled / "labels.csv").write_text(
+        "file,label\npalette.png,T-shirt/top\n./plain.bmp,Ankle boot\n"
+    )
+    shutil.copy(SAMPLES / "plain.bmp", labelled / "beside.bmp")
+    told: list[str] = []
+
+    assert len(load(str(labelled), tell=told.append)) == 2
+    assert told == [
+        (
+            f"{labelled}: left out pictures that labels.csv does not name: 2 "
+            "(beside.bmp, images/cactus.jpg)"
+        )
+    ]
 
 
 def test_sources_that_are_none_are_named(tmp_path: Path) -> None:
@@ -239,10 +319,17 @@ def test_sources_that_are_none_are_named(tmp_path: Path) -> None:
         ("Other", "other"),
         ("skirt", None),
         ("", None),
+        ("+", None),
     ],
 )
 def test_tags_are_known_however_they_are_written(text: str, tag: str | None) -> None:
     assert tag_named(text) == tag
+
+
+@pytest.mark.parametrize("tag", ["Jeans", "jeans", "Other", "other", "+", "Cafe\u0301"])
+def test_a_tag_that_is_written_exactly_comes_first(tag: str) -> None:
+    assert tag_named(tag, ("Jeans", "jeans", "Other", "+", "Cafe\u0301")) == tag
+    assert tag_named("café", ("Cafe\u0301",)) == "Cafe\u0301"
 
 
 @given(

@@ -61,7 +61,7 @@ def test_what_training_varies_is_what_the_product_prepares(photo: Photo) -> None
 
 
 def test_a_folder_without_labels_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no labels\.csv"):
+    with pytest.raises(DataError, match=r"has no labels\.csv and no folders"):
         load_canvases(tmp_path)
 
 

@@ -157,6 +157,19 @@ def test_the_curves_of_an_interrupted_training_are_those_of_an_undisturbed_one(
     assert [progress.loss for progress in later] == pytest.approx(means, abs=1e-3)
 
 
+@pytest.mark.model
+def test_a_training_that_was_stopped_at_once_begins_again(
+    materials: Materials, tmp_path: Path
+) -> None:
+    short = recipe(tmp_path, 2 * SIZE, SIZE)
+    steps: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(short, materials, tmp_path / "state", stop_after(1))
+    fit(short, materials, tmp_path / "state", lambda now: steps.append(now.step))
+
+    assert steps == [1, 2, 3]
+
+
 def relabelled(materials: Materials) -> Materials:
     bars = materials.domains["bars"]
     labels = np.roll(bars.labels, 1)

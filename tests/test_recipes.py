@@ -84,7 +84,8 @@ def test_a_recipe_is_read_and_its_domains_gathered(recipe: Path) -> None:
     assert materials.held_back["shop"].images.shape == (4, 28, 28, 3)
     assert materials.textures.shape == (4, 96, 96)
     assert set(materials.domains["things"].labels) == {LABELS.index("other")}
-    assert told[0] == "arrays: 30 pictures"
+    assert told[0] == "arrays: 30 pictures, 10 held back"
+    assert told[2] == "shop: 4 pictures, 4 held back"
 
 
 def test_nothing_of_a_held_back_group_is_trained_on(recipe: Path) -> None:
@@ -100,6 +101,41 @@ def test_nothing_of_a_held_back_group_is_trained_on(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (('["shirt"]', '"shirt"'), "domain things: without must not be 'shirt'"),
+        (('["shirt"]', "[1]"), "domain things: without must not be"),
+        (
+            ("at-most = 2", "held-back = 0.5"),
+            "held-back would have no effect on things",
+        ),
+        (("at-most = 2", "at-most = -2"), "at-most and rehearsal must not be negative"),
+        (("held-back = 0.5", "rehearsal = -1"), "rehearsal must not be negative"),
+        (("held-back = 0.5", "at-most = 3"), "at-most would have no effect on photogr"),
+        (("held-back = 0.25", "textures = true"), "textures would have no effect on"),
+        (
+            ('= "arrays"\n\n[domains.shop', '= "arrays"\nrehearsal = 1\n[domains.shop'),
+            "domain people: rehearsal would have no effect on figures",
+        ),
+        (("arrays = 0.7", "arrays = nan"), "mixture must not be"),
+        (("arrays = 0.7", "arrays = inf"), "mixture must not be"),
+        (("rate = 2e-3", "rate = inf"), "rate must not be inf"),
+        (("[[stages]]", "[policy]\nthreshold = nan\n[[stages]]"), "threshold must not"),
+        (("batch-size = 16", "seed = -1"), r"seed must be in 0\.\.4294967295"),
+        (("batch-size = 16", "seed = 5_000_000_000"), r"seed must be in 0\.\."),
+        (
+            ('things = "things"\nat-most = 2', 'photographs = "shop"'),
+            "domain things: without would have no effect",
+        ),
+        (
+            (
+                "[domains.things]",
+                '[domains.more]\nphotographs = "shop"\n[domains.things]',
+            ),
+            "domains shop and more share pictures",
+        ),
+        (
+            ('things = "things"', 'things = "."'),
+            "domains (arrays|shop) and things share",
+        ),
         (("residual", "lenet"), "architecture must be residual"),
         (("residual", "three-block"), "architecture must be residual"),
         (("pictures = 160", 'pictures = "160"'), "pictures must not be '160'"),
@@ -131,6 +167,54 @@ def test_what_is_no_recipe_is_refused_by_its_key(
 
     with pytest.raises(DataError, match=message):
         read_recipe(recipe)
+
+
+def test_a_folder_may_be_two_domains_that_hold_back_the_same(recipe: Path) -> None:
+    same = '[domains.gray]\narrays = "./shop"\nheld-back = 0.5\n\n[domains.things]'
+    recipe.write_text(RECIPE.replace("[domains.things]", same))
+
+    held = gather(read_recipe(recipe)).held_back
+
+    assert held["gray"].names.tolist() == held["shop"].names.tolist()
+
+
+def test_photographs_may_lie_in_folders_named_by_their_tags(recipe: Path) -> None:
+    shop = recipe.parent / "shop"
+    (shop / "labels.csv").unlink()
+    for number in range(8):
+        tag = shop / ("coat", "Bag")[number % 2]
+        tag.mkdir(exist_ok=True)
+        (shop / f"{number}.png").rename(tag / f"{number}.png")
+    (shop / "coat" / "9.heic").touch()
+    told: list[str] = []
+
+    materials = gather(read_recipe(recipe), told.append)
+
+    assert materials.domains["shop"].pictures.shape == (4, 96, 96, 3)
+    assert materials.held_back["shop"].images.shape == (4, 28, 28, 3)
+    tags = {LABELS[label] for label in materials.domains["shop"].labels}
+    assert tags | set(materials.held_back["shop"].labels) == {"Coat", "Bag"}
+    left = "left out pictures of endings that are not read: 1 (coat/9.heic)"
+    assert [line for line in told if "left out" in line] == [f"{shop}: {left}"]
+
+
+def test_every_domain_with_textures_gives_grounds(recipe: Path) -> None:
+    recipe.write_text(RECIPE.replace("at-most = 2", "textures = true"))
+
+    materials = gather(read_recipe(recipe))
+
+    assert len(materials.textures) == 4 + len(materials.domains["things"])
+
+
+def test_words_to_do_without_are_looked_for_in_the_folder_alone(recipe: Path) -> None:
+    things = recipe.parent / "things"
+    things.rename(recipe.parent / "shirts of others")
+    text = RECIPE.replace('"things"', '"shirts of others"').replace(
+        '"shirt"', '"SHIRT"'
+    )
+    recipe.write_text(text.replace("at-most = 2", ""))
+
+    assert len(gather(read_recipe(recipe)).domains["things"]) == 3
 
 
 def test_an_absent_recipe_is_told(tmp_path: Path) -> None:

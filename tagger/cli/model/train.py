@@ -54,8 +54,9 @@ def train(
         Path | None,
         typer.Option(
             readable=False,
-            help="TOML file that mixes several sets, in place of DATA; the bundled "
-            "network's is models/shops.toml of the sources.",
+            help="TOML file that mixes several sets, in place of DATA. Its keys are in "
+            "models/README.md of the sources, with models/shops.toml, the bundled "
+            "network's.",
             show_default=False,
         ),
     ] = None,
@@ -103,7 +104,9 @@ def train(
     own_tags: Annotated[
         bool, typer.Option("--own-tags", help="Take the labels of DATA as the tags.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all chance.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of all chance.")
+    ] = 1,
 ) -> None:
     """Train a network and write it as a bundle.
 
@@ -167,7 +170,13 @@ def _by_article(
         left = _left(since, ended[-1], epochs)
         typer.echo(f"epoch {epoch}/{epochs}  {shown}{left}")
 
-    return train_bundle(data, output, settings, show, own_tags=own_tags)
+    return train_bundle(data, output, settings, show, own_tags=own_tags, tell=_tell)
+
+
+def _tell(line: str) -> None:
+    from tagger.text import printable
+
+    typer.echo(printable(line), err=True)
 
 
 def _left(first: _Mark, last: _Mark, of: int) -> str:
@@ -201,5 +210,9 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
         bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
         bar.update()
 
+    def tell(line: str) -> None:
+        with bar.external_write_mode():
+            _tell(line)
+
     with bar:
-        return train_by_recipe(recipe, output, move, bar.write)
+        return train_by_recipe(recipe, output, move, tell)
