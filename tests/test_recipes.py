@@ -1,3 +1,5 @@
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,10 @@ from support import write_idx
 
 from tagger.domains import LABELS
 from tagger.errors import DataError
-from tagger.recipes import gather, read_recipe
+from tagger.recipes import Recipe, Source, Stage, gather, read_recipe
+from tagger.records import Policy
+
+README = Path(__file__).parents[1] / "models" / "README.md"
 
 RECIPE = """
 architecture = "residual"
@@ -215,6 +220,30 @@ def test_words_to_do_without_are_looked_for_in_the_folder_alone(recipe: Path) ->
     recipe.write_text(text.replace("at-most = 2", ""))
 
     assert len(gather(read_recipe(recipe)).domains["things"]) == 3
+
+
+def test_every_key_is_told_of_where_users_look() -> None:
+    text = README.read_text(encoding="utf-8")
+    section = text.split("## The recipe, key by key")[1].split("\n## ")[0]
+    told = set(re.findall(r"^\| \**`\[*([a-z-]+)", section, re.MULTILINE))
+    kinds = (Recipe, Source, Stage, Policy)
+    keys = {field.name.replace("_", "-") for kind in kinds for field in fields(kind)}
+
+    assert told == keys - {"name", "digest", "folder"}
+
+
+def test_the_smallest_recipe_that_is_told_is_one(tmp_path: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+
+    assert read_recipe(tmp_path / "mine.toml").domains.keys() == {
+        "fashion-mnist",
+        "mine",
+    }
+
+
+def test_the_bundled_networks_recipe_is_read() -> None:
+    assert read_recipe(README.with_name("shops.toml")).pictures == 3_200_000
 
 
 def test_an_absent_recipe_is_told(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_a_network_is_trained_written_and_found_to_have_learnt(
 
     assert told.exit_code == 0
     assert "epoch 12/12" in told.stdout
+    assert told.stderr == f"{data} (train): 576 images to learn from, 64 held back\n"
     bundle = load_bundle(folder)
     test = load(str(data), "test")
     rows = BundleClassifier(bundle).classify(test.images)
@@ -100,10 +101,13 @@ def test_one_group_cannot_be_trained_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_training_again_replaces_the_bundle_whole(data: Path, tmp_path: Path) -> None:
+def test_training_again_replaces_the_bundle_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "bars"
     first = train_bundle(str(data), folder, Settings(epochs=1, seed=1))
-    second = train_bundle(str(data), folder, Settings(epochs=1, seed=2))
+    monkeypatch.chdir(folder)  # where its owner looks at it, and trains the next
+    second = train_bundle(str(data), Path(), Settings(epochs=1, seed=2))
 
     assert first.card.digest != second.card.digest
     assert load_bundle(folder).card == second.card
@@ -242,6 +246,7 @@ def test_weights_are_for_vgg19_alone(tmp_path: Path) -> None:
     [
         (["-o", "x"], "name either DATA or --recipe"),
         (["data", "--recipe", "r.toml", "-o", "x"], "name either DATA or --recipe"),
+        (["data", "-o", "x", "--seed", "5000000000"], "Invalid value for '--seed'"),
         (["data", "--arch", "lenet", "-o", "x"], "lenet is none of residual"),
     ],
 )
