@@ -244,6 +244,22 @@ def test_what_is_kept_is_whole_and_its_own(tmp_path: Path) -> None:
         kept.load()
 
 
+@pytest.mark.model
+def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    import keras
+
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"cannot make .*mine: Not a directory"):
+        Kept(tmp_path / "file" / "mine", "key").save(network, 0, {})
+    kept = Kept(tmp_path / "x.training", "key")
+    network.save = lambda path: (_ for _ in ()).throw(OSError(28, f"full: {path}"))
+    with pytest.raises(OSError, match="full"):
+        kept.save(network, 0, {})
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @given(st.integers(0, 10**6), st.floats(0, 1))
 def test_the_rate_rises_falls_and_never_ends(step: int, done: float) -> None:
     share = share_of_rate(step, done)

@@ -183,6 +183,14 @@ def test_a_folder_may_be_two_domains_that_hold_back_the_same(recipe: Path) -> No
     assert held["gray"].names.tolist() == held["shop"].names.tolist()
 
 
+def test_no_folder_is_mistaken_for_a_download(recipe: Path) -> None:
+    text = RECIPE.replace('arrays = "arrays"', 'arrays = "keras:fashion_mnist"', 1)
+    recipe.write_text(text.replace('figures = "arrays"', 'things = "."'))
+
+    with pytest.raises(DataError, match="domains people and shop share pictures"):
+        read_recipe(recipe)
+
+
 def test_photographs_may_lie_in_folders_named_by_their_tags(recipe: Path) -> None:
     shop = recipe.parent / "shop"
     (shop / "labels.csv").unlink()
