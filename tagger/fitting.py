@@ -85,8 +85,8 @@ def fit(
         )
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss} at step {work.step}: remove {folder} and lower "
-                "the recipe's rate"
+                f"the loss is {loss} at step {work.step}; the state before it is "
+                f"kept in {folder}: remove it and lower the recipe's rate"
             )
         recent = [*recent[1 - CURVE_EVERY :], loss]
         on_step(Progress(work.step, work.steps, float(np.mean(recent))))

@@ -68,8 +68,8 @@ def fit_passes(
         measures = _fit_one_pass(network, lesson, number)
         if not np.isfinite(measures["loss"]):
             raise TrainingError(
-                f"the loss is {measures['loss']} in pass {number + 1}: remove "
-                f"{kept.folder} and try a lower --rate"
+                f"the loss is {measures['loss']} in pass {number + 1}; the state "
+                f"before it is kept in {kept.folder}: remove it and try a lower --rate"
             )
         curves = [*curves, measures]
         if not _passes_without_gain(curves):

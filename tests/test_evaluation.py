@@ -202,6 +202,19 @@ def test_the_page_shows_the_photographs_of_the_working_folder(
     assert page.count('<img class="photograph"') == page.count('<li class="card') > 0
 
 
+def test_what_is_left_out_of_what_is_measured_is_told(
+    labelled: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(labelled, tmp_path / "copy"))
+    told: list[str] = []
+    shutil.copy(next(copy.glob("*.jpg")), copy / "unnamed.jpg")
+
+    evaluate(find_bundle("shops"), [str(copy)], tell=told.append)
+
+    (line,) = told
+    assert line.endswith("that labels.csv does not name: 1 (unnamed.jpg)")
+
+
 def test_an_array_is_no_photograph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,28 +96,31 @@ def evaluate(
     sources: Sequence[str],
     part: Part = "test",
     reading: Reading = lambda _: None,
+    tell: Reading = lambda _: None,
 ) -> Evaluation:
     """Measure a bundle on each source, of which `part` is taken where it has parts.
 
+    `reading` is given each source before it is read, `tell` what is left out of it.
     Raises DataError where a source cannot be used or has tags that the bundle lacks,
     ModelError where its network cannot be run.
     """
     sections, classifier = [], BundleClassifier(bundle)
     for source in sources:
         reading(source)
-        data = load(source, part, bundle.card.tags)
+        data = load(source, part, bundle.card.tags, tell=tell)
         answers = ask(classifier, data, bundle.card.policy)
         sections.append(Section(answers, measure(answers)))
     return Evaluation(bundle, part, tuple(sections), datetime.now(UTC))
 
 
-def compare_bundles(
+def compare_bundles(  # noqa: PLR0913
     bundles: tuple[Bundle, Bundle],
     sources: Sequence[str],
     *,
     part: Part = "test",
     method: Method = Method(),
     reading: Reading = lambda _: None,
+    tell: Reading = lambda _: None,
 ) -> tuple[Compared, ...]:
     """Compare two bundles on each source, and on all together where there are several.
 
@@ -128,7 +131,7 @@ def compare_bundles(
     asked = []
     for number, source in enumerate(sources):
         reading(source)
-        data = load(source, part, tags)
+        data = load(source, part, tags, tell=tell)
         one, two = (
             ask(classifier, data, bundle.card.policy)
             for bundle, classifier in zip(bundles, classifiers, strict=True)

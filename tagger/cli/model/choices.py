@@ -52,6 +52,13 @@ def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptati
         return database, list(inventory.adaptations())
 
 
+def tell(line: str) -> None:
+    """Say something about the data on standard error."""
+    from tagger.text import printable
+
+    typer.echo(printable(line), err=True)
+
+
 def told(source: str) -> None:
     """Say on a terminal what is read next; a log needs none of it."""
     import sys

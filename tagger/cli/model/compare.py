@@ -38,7 +38,12 @@ def compare(
     bundles = options.bundle(first), options.bundle(second)
     method = results.Method(precision, resamples, seed)
     told = results.compare_bundles(
-        bundles, data, part=part.value, method=method, reading=choices.told
+        bundles,
+        data,
+        part=part.value,
+        method=method,
+        reading=choices.told,
+        tell=choices.tell,
     )
     names = bundles[0].card.name, bundles[1].card.name
     if names[0] == names[1]:  # as they were named, to be told apart

@@ -43,7 +43,9 @@ def embed(
     found = options.bundle(bundle)
     embedding.check_embedding(output)
     choices.told(data)
-    pictures = embedding.some_of(load(data, part.value, found.card.tags), limit, seed)
+    pictures = embedding.some_of(
+        load(data, part.value, found.card.tags, tell=choices.tell), limit, seed
+    )
     if axis is not None:
         embedding.check_axis(pictures, axis)
     typer.echo("starting TensorFlow, which takes about 15 seconds …", err=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tagger.cli.model import choices
+
 if TYPE_CHECKING:
     from tagger.bundle import Bundle
     from tagger.fitting import Progress
@@ -170,13 +172,9 @@ def _by_article(
         left = _left(since, ended[-1], epochs)
         typer.echo(f"epoch {epoch}/{epochs}  {shown}{left}")
 
-    return train_bundle(data, output, settings, show, own_tags=own_tags, tell=_tell)
-
-
-def _tell(line: str) -> None:
-    from tagger.text import printable
-
-    typer.echo(printable(line), err=True)
+    return train_bundle(
+        data, output, settings, show, own_tags=own_tags, tell=choices.tell
+    )
 
 
 def _left(first: _Mark, last: _Mark, of: int) -> str:
@@ -212,7 +210,7 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
 
     def tell(line: str) -> None:
         with bar.external_write_mode():
-            _tell(line)
+            choices.tell(line)
 
     with bar:
         return train_by_recipe(recipe, output, move, tell)
