@@ -491,6 +491,18 @@ class RootRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What went with a scanned folder, and what persons said of it that stays.
+
+    `pictures` are those whose bytes were once read, `decisions` those in force about
+    these bytes.
+    """
+
+    pictures: int
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What is wrong with an inventory, or could be.
 

@@ -236,6 +236,14 @@ def check_folders(folders: Sequence[Path]) -> None:
         check_root(folder)
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether a scan would find a picture in a folder, or could not look everywhere."""
+    return any(
+        isinstance(entry, ImageFile) or entry.below is Below.UNSEEN
+        for entry in walk(folder, Rules(endings=tuple(FORMATS)))
+    )
+
+
 def _places(folders: Sequence[Path], inventory: Inventory) -> list[_Place]:
     """Find the root that each folder belongs to, and whether it can be listed."""
     named = list(dict.fromkeys(absolute(folder) for folder in folders))
@@ -479,8 +487,13 @@ class _Run:
     def _doubt(self, plan: _Plan, why: str) -> None:
         """Note that what is not there is not to be taken for gone."""
         self.doubted[plan.place.path] = why
+        place = plan.place
+        way_out = f"'tagger roots forget {place.root}'"
+        if place.folder:  # the root knows better what there is
+            way_out = f"scan {place.root} once with --max-missing 100%"
         self.warnings.append(
-            f"{why}: nothing there was marked missing; is the disk plugged in?"
+            f"{why}: nothing there was marked missing; is the disk plugged in? "
+            f"If it is gone for good, {way_out}"
         )
 
     def _record(

@@ -648,9 +648,13 @@ def parsed(tagger: Tagger) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def in_a_terminal(command: list[str], tagger: Tagger) -> str:
-    """Run a command on a pseudo-terminal and return what it would show."""
+def in_a_terminal(command: list[str], tagger: Tagger, keys: bytes = b"") -> str:
+    """Run a command on a pseudo-terminal and return what it would show.
+
+    The keys wait there for who asks.
+    """
     ours, theirs = pty.openpty()
+    os.write(ours, keys)
     environment = tagger.environment | {"TERM": "xterm-256color", "COLUMNS": "400"}
     process = subprocess.Popen(
         command,

@@ -250,7 +250,8 @@ def test_a_known_root_that_is_gone_is_told_and_the_others_are_scanned(
     (warning,) = summary.warnings
     assert warning == (
         f"{shop}/disk does not exist: nothing there was marked missing; "
-        "is the disk plugged in?"
+        "is the disk plugged in? If it is gone for good, "
+        f"'tagger roots forget {shop}/disk'"
     )
     assert (summary.new, summary.missing) == (1, 0)
     assert [item for item in lasting(inventory) if item.path != "c.png"] == before
@@ -272,6 +273,7 @@ def test_an_emptied_root_marks_nothing_missing_whatever_was_asked(
 
     assert exit_code(summary) == 3
     assert "where 10 were" in summary.warnings[0]
+    assert summary.warnings[0].endswith(f"'tagger roots forget {shop}'")
     assert lasting(inventory) == before
 
 
@@ -608,8 +610,15 @@ def test_a_part_that_is_gone_is_doubted_like_a_root(
     (shop / "disk" / "a.png").unlink()
     (shop / "disk").rmdir()
 
-    assert exit_code(run(shop / "disk")) == 3
+    doubted = run(shop / "disk")
+
+    assert exit_code(doubted) == 3
     assert states(inventory)["disk/a.png"] is State.TAGGED
+    assert doubted.warnings[0].endswith(f"scan {shop} once with --max-missing 100%")
+
+    run(max_missing=1.0)
+
+    assert states(inventory)["disk/a.png"] is State.MISSING
 
 
 def test_links_out_of_the_root_are_followed_only_when_asked(
@@ -1020,6 +1029,90 @@ def test_a_root_is_not_moved_to_a_wrong_place(
     tagger("scan", tmp_path / "other")
     assert "is scanned already" in tagger.fails(*move, shop, tmp_path / "other")
     assert "is scanned already" in tagger.fails(*move, shop, tmp_path)
+
+
+def test_a_folder_that_is_gone_for_good_is_forgotten(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo("gone/a.png")
+    photo("gone/b.png", shade=90)
+    photo("here/c.png", shade=140)
+    tagger("scan", shop / "gone", shop / "here")
+    with Inventory(tagger.db) as inventory:
+        digest = next(one.digest for one in inventory.items() if one.path == "a.png")
+        assert digest
+        inventory.decide(digest, DecisionKind.CORRECT, tag="Bag", reviewer="x")
+    away = (shop / "gone").rename(shop.parent / "away")
+    with raw(tagger.db) as connection, connection:
+        connection.execute("UPDATE root SET scanned_at = '2026-01-01T00:00:00.0Z'")
+    warned = tagger("scan", shop / "gone", shop / "here")
+    assert f"'tagger roots forget {shop}/gone'" in warned.stderr
+    assert "not been seen whole" in tagger("status", "--max-age", "26h").stderr
+
+    done = tagger("roots", "forget", shop / "gone")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "with 2 pictures; 1 decision about their bytes kept" in done.stdout
+    assert "take it out of the command lines" in done.stdout
+    assert tagger("status", "--max-age", "26h").returncode == 0
+    assert set(tagger.rows()) == {"c.png"}
+    assert f"{shop}/gone" not in tagger("roots", "list").stdout
+    tagger("report", "-o", "report.html")
+    assert "b.png" not in (tagger.folder / "report.html").read_text()
+    assert tagger("check", "--all").returncode == 0
+    assert tagger("scan", shop / "here").returncode == 0
+    assert tagger("scan", shop / "gone").returncode == 1
+
+    away.rename(shop / "gone")
+    again = json.loads(tagger("scan", shop / "gone", "--json").stdout)
+
+    assert (again["new"], again["classified"], again["drift"]) == (2, 0, [])
+    assert tagger.rows()["a.png"]["tag"] == "Bag"
+    assert tagger.rows()["a.png"]["decided_by"] == "person"
+
+
+def test_what_is_there_is_forgotten_only_when_asked_twice(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo("deep/a.png")
+    tagger("scan", shop)
+    forget = ("roots", "forget")
+
+    assert "is no scanned folder" in tagger.fails(*forget, shop / "deep")
+    assert f"(those are: {shop})" in tagger.fails(*forget, shop / "deep", "--yes")
+    assert "a folder has a name" in tagger.fails(*forget, "", status=2)
+    assert "still holds pictures" in tagger.fails(*forget, shop)
+    with scan_lock(tagger.db):
+        assert "another scan" in tagger.fails(*forget, shop, "--yes", status=11)
+    asking = tagger.command(*forget, shop)
+    shown = in_a_terminal(asking, tagger, b"n\n")
+    assert "still holds pictures" in shown
+    assert "Aborted" in shown
+    assert set(tagger.rows()) == {"deep/a.png"}
+
+    shown = in_a_terminal(asking, tagger, b"y\n")
+
+    assert "forgotten, with 1 picture" in shown
+    assert tagger.rows() == {}
+    tagger("scan", shop)
+    assert tagger(*forget, shop, "--yes").returncode == 0
+    assert (shop / "deep" / "a.png").exists()
+
+
+def test_a_root_with_the_id_of_one_forgotten_has_no_past(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    many(photo, 3)
+    run()
+    shop.rename(shop.with_name("old"))
+    photo("a.png")
+
+    inventory.forget_root(shop)
+    summary = run()
+
+    with raw(inventory.path) as connection:
+        assert connection.execute("SELECT id FROM root").fetchall() == [(1,)]
+    assert summary.drift == ()
 
 
 # Drift

@@ -86,6 +86,16 @@ class FolderAndInventory(RuleBasedStateMachine):
         self.seen = {path for path, item in items.items() if item.digest}
 
     @precondition(lambda self: self.seen)
+    @rule()
+    def forget(self) -> None:
+        decided = [one for one, _ in self.inventory.decisions()]
+        forgotten = self.inventory.forget_root(self.shop)
+        assert forgotten.pictures >= len(self.seen)
+        assert (self.inventory.roots(), list(self.inventory.items())) == ([], [])
+        assert [one for one, _ in self.inventory.decisions()] == decided
+        self.seen = set()
+
+    @precondition(lambda self: self.seen)
     @rule(data=st.data(), tag=st.sampled_from(["Bag", "Coat"]))
     def decide(self, data: st.DataObject, tag: str) -> None:
         path = data.draw(st.sampled_from(sorted(self.seen)))

@@ -1,5 +1,6 @@
 """`tagger roots`: the scanned folders, and where they are."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -58,3 +59,59 @@ def move(
     ):
         items = inventory.move_root(absolute(old), target)
     typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
+
+
+@roots.command()
+def forget(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=options.folder,
+            metavar="folder",
+            help="The folder as it was scanned.",
+        ),
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Even where pictures still lie there.")
+    ] = False,
+    db: options.Db = None,
+) -> None:
+    """Forget a scanned folder that is gone for good, as if it had never been scanned.
+
+    What people decided about its pictures stays, and is in force where they are scanned
+    again. Nothing on the disk is touched. Example: tagger roots forget /mnt/old/photos
+    """
+    from tagger.discover import absolute
+    from tagger.inventory import Inventory, scan_lock
+    from tagger.text import printable
+
+    database, root = options.database(db), absolute(folder)
+    with Inventory(database, create=False) as inventory:
+        if not yes and inventory.knows(root):
+            _make_sure(root)
+        with scan_lock(database):
+            gone = inventory.forget_root(root)
+    told = f"{root}: forgotten, with {_counted(gone.pictures, 'picture')}"
+    if gone.decisions:
+        told += f"; {_counted(gone.decisions, 'decision')} about their bytes kept"
+    if not root.is_dir():
+        told += "; take it out of the command lines of your scans"
+    typer.echo(printable(told))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _make_sure(root: Path) -> None:
+    """Ask before pictures that are there are forgotten; FolderError where nobody is."""
+    from tagger.errors import FolderError
+    from tagger.scan import holds_pictures
+    from tagger.text import printable
+
+    if not holds_pictures(root):
+        return
+    why = f"{root} still holds pictures, or what cannot be looked into"
+    if not sys.stdin.isatty():
+        raise FolderError(f"{why}: forget it all the same with --yes")
+    typer.confirm(printable(f"{why}. Forget it all the same?"), abort=True, err=True)

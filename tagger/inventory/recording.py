@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.inventory import roots
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database
 from tagger.inventory.ordering import in_order
@@ -668,7 +669,7 @@ def _merge_root(
         .where(ROOT.c.id == outer, ROOT.c.item_pattern.is_(None))
         .values(item_pattern=pattern.scalar_subquery())
     )
-    connection.execute(delete(ROOT).where(ROOT.c.id == inner))
+    roots.drop(connection, inner)
 
 
 _ABSENT = {State.MISSING, State.IGNORED}

@@ -1,6 +1,5 @@
 """What can be asked of an inventory, and what a person may write into it."""
 
-import os
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from tagger.inventory import (
     decisions,
     own_tags,
     queue,
+    roots,
 )
 from tagger.inventory.counting import count_items
 from tagger.inventory.database import Database, copy_database
@@ -70,6 +70,7 @@ from tagger.records import (
     Correction,
     Decision,
     DecisionKind,
+    Forgotten,
     InventoryStatus,
     Item,
     Merged,
@@ -454,41 +455,16 @@ class Inventory:
         or none of the root's pictures lies at `new`.
         """
         with self._database.writing() as connection:
-            roots = list(connection.scalars(select(ROOT.c.path)))
-            if str(old) not in roots:
-                shown = ", ".join(sorted(roots)) or "none"
-                raise InventoryError(f"{old} is no scanned folder (those are: {shown})")
-            for other in roots:
-                if other != str(old) and (
-                    new.is_relative_to(other) or Path(other).is_relative_to(new)
-                ):
-                    raise InventoryError(
-                        f"{new} is scanned already, as {other}: its pictures have "
-                        "their decisions, which go with their bytes"
-                    )
-            paths = list(
-                connection.scalars(
-                    select(IMAGE.c.path)
-                    .join(ROOT)
-                    .where(ROOT.c.path == str(old), IMAGE.c.digest.is_not(None))
-                )
-            )
-            if paths and not any(os.path.lexists(new / path) for path in paths):
-                raise InventoryError(
-                    f"none of the {len(paths):,} pictures of {old} lies in {new}: "
-                    "is it the right folder?"
-                )
-            connection.execute(
-                update(ROOT).where(ROOT.c.path == str(old)).values(path=str(new))
-            )
-            here = select(ROOT.c.id).where(ROOT.c.path == str(new))
-            connection.execute(
-                update(IMAGE)
-                .where(IMAGE.c.root_id == here.scalar_subquery())
-                .values(updated_at=now())
-            )
-            in_root = select(func.count()).where(VIEW.c.root == str(new))
-            return connection.scalar(in_root) or 0
+            return roots.move(connection, old, new)
+
+    def forget_root(self, root: Path) -> Forgotten:
+        """Forget a root with its images and their stories, as if never scanned.
+
+        What is known of their bytes stays: decisions, predictions, audits. Raises
+        InventoryError where it is no root. Hold the lock: a scan may be at it.
+        """
+        with self._database.writing() as connection:
+            return roots.forget(connection, root)
 
     def root_records(self) -> list[RootRecord]:
         """Return the scanned folders with what is known of them."""
