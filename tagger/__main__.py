@@ -7,6 +7,7 @@ from typing import Never
 from tagger.errors import Stopped, TaggerError
 from tagger.garbage import put_off_search, search_no_more
 from tagger.interrupt import stop_at_once
+from tagger.streams import flush_or_drop, make_safe
 from tagger.text import printable
 
 
@@ -14,7 +15,7 @@ def main() -> Never:
     """Run the command line; a failure is one line on standard error and a status."""
     put_off_search()
     stop_at_once()
-    _make_streams_safe()
+    make_safe()
     try:
         # Only now: a signal that comes during the imports is answered like any other.
         from tagger.cli import app  # noqa: PLC0415
@@ -25,9 +26,7 @@ def main() -> Never:
         _complain("interrupted: what was finished is saved")
         status = stopped.exit_code
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing is left to be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 1  # whoever read our output has seen enough
     except TaggerError as error:
         _complain(f"error: {error}", error)
         status = error.exit_code
@@ -54,16 +53,6 @@ def _run(app: object) -> int:
     return 0
 
 
-def _make_streams_safe() -> None:
-    """Give every stream a place to go, and let no file name stop it."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-
 def _complain(message: str, error: Exception | None = None) -> None:
     if error is not None and os.environ.get("TAGGER_DEBUG"):
         import traceback  # noqa: PLC0415  only for those who ask
@@ -74,10 +63,7 @@ def _complain(message: str, error: Exception | None = None) -> None:
 
 def _exit(status: int) -> Never:
     """End the process; what cannot be flushed any more has been told already."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    flush_or_drop(sys.stdout)
     search_no_more()
     sys.exit(status)
 

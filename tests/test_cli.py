@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -571,28 +572,98 @@ def test_a_fault_of_ours_is_one_line_too(
     assert told.count("\n") == 1
 
 
-def test_closed_streams_and_full_disks_are_no_faults(
-    tagger: Tagger, pictures: Path
-) -> None:
-    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def shell(tagger: Tagger) -> Shell:
+    """Run a line of the shell, in which {} is `tagger`."""
+
+    def run(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["bash", "-c", line.format(" ".join(tagger.command()))],  # noqa: S607
-            env=tagger.environment,
+            ["bash", "-o", "pipefail", "-c", line.format(" ".join(tagger.command()))],  # noqa: S607
+            cwd=tagger.folder,
+            env=tagger.environment | environment,
             capture_output=True,
             text=True,
             check=False,
         )
 
+    return run
+
+
+def test_closed_streams_are_no_faults(
+    tagger: Tagger, pictures: Path, shell: Shell
+) -> None:
     tagger("scan", pictures)
 
+    assert shell("{} status <&-").returncode == 0
     assert shell("{} status >&-").returncode == 0
-    assert shell("{} status >&- 2>&-").returncode == 0
+    assert shell("{} status <&- >&- 2>&-").returncode == 0
     assert shell("{} scan absent 2>&-").returncode == 1
-    for verb in ("status", "export"):
-        full = shell(f"{{}} {verb} > /dev/full")
-        assert full.returncode == 1
-        assert full.stderr == "error: No space left on device\n"
-    assert shell("{} export | head -1").stderr == ""
+    assert shell("{} statsu 2>&-").returncode == 2
+    assert shell("{} review --plain --reviewer x <&-").stderr == ""
+    asked = shell("{} review --reviewer x <&-")
+    assert (asked.returncode, "not a terminal" in asked.stderr) == (0, True)
+    taken_in = shell("{} decisions import - <&-")
+    assert (taken_in.returncode, taken_in.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_full_disks_behind_streams_are_named(
+    tagger: Tagger, pictures: Path, shell: Shell
+) -> None:
+    tagger("scan", pictures)
+    full = "No space left on device"
+
+    for words in ("status", "export", "export --format json", "export --format xlsx"):
+        done = shell(f"{{}} {words} > /dev/full")
+        assert done.returncode == 1
+        assert done.stderr == f"error: standard output: {full}\n"
+        assert shell(f"PYTHONUNBUFFERED=1 {{}} {words} > /dev/full").returncode == 1
+    for words, what in (
+        ("scan pictures --json", "the scan is done"),
+        ("scan pictures --log-format json", "the scan is done"),
+        ("backup copy.db", "the copy copy.db is written"),
+        ("restore copy.db", f"{tagger.db} is restored"),
+        ("roots forget pictures --yes", f"{pictures} is forgotten"),
+    ):
+        done = shell(f"{{}} {words} > /dev/full")
+        assert done.returncode == 1
+        told = f"error: {what}, and could not be told of: standard output ({full})"
+        assert done.stderr.startswith(told)
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_standard_error_that_is_full_changes_no_status(
+    tagger: Tagger, pictures: Path, shell: Shell
+) -> None:
+    tagger("scan", pictures)
+    (pictures / "empty.png").touch()
+
+    for words, status in (
+        ("statsu", 2),
+        ("scan", 2),
+        ("scan absent", 1),
+        ("--debug status --db absent/x.db", 1),
+        ("scan pictures --json --max-missing 0", 3),
+    ):
+        done = shell(f"{{}} {words} 2> /dev/full")
+        assert (done.returncode, done.stderr) == (status, ""), words
+
+
+def test_whoever_has_read_enough_hears_no_more(
+    tagger: Tagger, pictures: Path, shell: Shell
+) -> None:
+    tagger("scan", pictures)
+
+    for words in ("status", "export", "export --format jsonl", "export --format xlsx"):
+        done = shell(f"{{}} {words} | true")
+        assert (done.returncode, done.stderr) == (1, "")
+    done = shell("{} scan pictures --json | true")
+    assert done.returncode == 1
+    assert "the scan is done, and could not be told of" in done.stderr
 
 
 def test_a_signal_during_the_start_is_answered_like_any_other(tagger: Tagger) -> None:

@@ -22,4 +22,5 @@ def backup(
     from tagger.text import printable
 
     size = back_up(options.database(db), file)
-    typer.echo(printable(f"wrote {file}, {size:,} bytes"))
+    with options.telling_of(f"the copy {file} is written"):
+        typer.echo(printable(f"wrote {file}, {size:,} bytes"))

@@ -15,11 +15,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tagger.cli import options
-from tagger.errors import OutputError
 from tagger.records import ImageFile, RunSummary
 from tagger.text import printable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tagger.inventory import Holder
 
 _PROGRESS_SECONDS = 60
@@ -105,7 +106,8 @@ class OneObject(Journal):
             return
         for warning in summary.warnings:
             options.warn(warning)
-        options.print_json(self._told(summary, exit_code))
+        with _telling():
+            options.print_json(self._told(summary, exit_code))
 
     def fail(self, message: str, exit_code: int) -> None:
         """Print what went wrong, besides the line on standard error."""
@@ -162,10 +164,8 @@ class Lines(Journal):
                 self._say("drift", describe(drift))
         self._sum_up(summary, exit_code)
         if self._unheard is not None:
-            raise OutputError(
-                "the scan is done, and could not be told of: standard output "
-                f"({self._unheard.strerror}); 'tagger status' says how things stand"
-            ) from self._unheard
+            with _telling():
+                raise self._unheard
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
@@ -233,6 +233,11 @@ class Objects(Lines):
         moment = _moment().isoformat(timespec="milliseconds")
         line = {"time": moment, "level": level, "event": event, "message": text}
         return options.as_json(line | more)
+
+
+def _telling() -> "AbstractContextManager[None]":
+    hint = "; 'tagger status' says how things stand"
+    return options.telling_of("the scan is done", hint)
 
 
 def journal(

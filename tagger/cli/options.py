@@ -4,7 +4,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -156,6 +157,24 @@ def as_json(value: Mapping[str, Any]) -> str:
 
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@contextmanager
+def telling_of(done: str, hint: str = "") -> Iterator[None]:
+    """Print what tells of work that is done.
+
+    Where that cannot be printed, OutputError says that it is `done` all the same.
+    """
+    from tagger.errors import OutputError
+
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(
+            f"{done}, and could not be told of: standard output ({error.strerror})"
+            f"{hint}"
+        ) from error
 
 
 def warn(message: str) -> None:

@@ -26,4 +26,5 @@ def restore(
     with scan_lock(database, even_if_damaged=True):
         kept = put_back(file, database)
     told = f"; what was there is {kept}" if kept else ""
-    typer.echo(printable(f"restored {database} from {file}{told}"))
+    with options.telling_of(f"{database} is restored"):
+        typer.echo(printable(f"restored {database} from {file}{told}"))

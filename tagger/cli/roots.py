@@ -58,7 +58,8 @@ def move(
         scan_lock(database),
     ):
         items = inventory.move_root(absolute(old), target)
-    typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
+    with options.telling_of(f"{old} is {target} now"):
+        typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
 
 
 @roots.command()
@@ -96,7 +97,8 @@ def forget(
         told += f"; {_counted(gone.decisions, 'decision')} about their bytes kept"
     if not root.is_dir():
         told += "; take it out of the command lines of your scans"
-    typer.echo(printable(told))
+    with options.telling_of(f"{root} is forgotten"):
+        typer.echo(printable(told))
 
 
 def _counted(number: int, what: str) -> str:

@@ -4,7 +4,7 @@ Rows are written as they come, some thousands at a time, so memory does not grow
 them. Knows no database and no file names but their endings.
 """
 
-import io
+import codecs
 import json
 import re
 import shutil
@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 from tagger.columns import FORMAT_VERSION, Column, Kind
 from tagger.errors import ExportError, MissingExtraError, RequestError
@@ -101,20 +101,14 @@ def write_table(
             )
         write = _write_parquet if as_format is Format.PARQUET else _write_xlsx
         return write(table, stream)
-    with _as_text(stream) as text:
-        if as_format is Format.CSV:
-            return _write_csv(table, text, style)
-        return _write_json(table, text, lines=as_format is Format.JSONL)
-
-
-@contextmanager
-def _as_text(stream: BinaryIO) -> Iterator[TextIO]:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
-    try:
-        yield text
-        text.flush()
-    finally:
-        text.detach()
+    # This owns no stream: one whose writing failed is not flushed, or closed, with it.
+    text = codecs.getwriter("utf-8")(stream)
+    if as_format is Format.CSV:
+        count = _write_csv(table, text, style)
+    else:
+        count = _write_json(table, text, lines=as_format is Format.JSONL)
+    stream.flush()
+    return count
 
 
 def _chunks(table: Table, at_once: int = _AT_ONCE) -> Iterator[list[Sequence[object]]]:
@@ -123,7 +117,7 @@ def _chunks(table: Table, at_once: int = _AT_ONCE) -> Iterator[list[Sequence[obj
         yield chunk
 
 
-def _write_csv(table: Table, text: TextIO, style: Style) -> int:
+def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
     """Write RFC 4180: commas, CRLF, quotes where they must be, and a header.
 
     To the byte what the module `csv` writes, and sooner: by columns, so that a cell
@@ -207,7 +201,7 @@ class _Remembered(dict[object, str]):
         return found
 
 
-def _write_json(table: Table, text: TextIO, *, lines: bool) -> int:
+def _write_json(table: Table, text: codecs.StreamWriter, *, lines: bool) -> int:
     """Write one object a row, a line each; around them an object with the version."""
     names = [column.name for column in table.columns]
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -216,13 +210,14 @@ def _write_json(table: Table, text: TextIO, *, lines: bool) -> int:
         head = {"format": "tagger inventory", "version": FORMAT_VERSION}
         text.write(encode(head)[:-1] + ', "items": [')
     for chunk in _chunks(table):
-        for row in chunk:
-            if not lines:
-                text.write(",\n" if count else "\n")
-            text.write(encode(dict(zip(names, map(_as_json, row), strict=True))))
-            if lines:
-                text.write("\n")
-            count += 1
+        rows = [
+            encode(dict(zip(names, map(_as_json, row), strict=True))) for row in chunk
+        ]
+        if lines:
+            text.write("\n".join(rows) + "\n")
+        else:
+            text.write((",\n" if count else "\n") + ",\n".join(rows))
+        count += len(rows)
     if not lines:
         text.write("\n]}\n")
     return count
@@ -252,19 +247,31 @@ def _write_parquet(table: Table, stream: BinaryIO) -> int:
         metadata={"tagger.format_version": str(FORMAT_VERSION)},
     )
     count = 0
-    # What is not a file cannot tell its position, which Parquet needs to know.
+    with (
+        _drafted(stream) as draft,
+        pq.ParquetWriter(draft, schema, compression="zstd") as writer,
+    ):
+        for chunk in _chunks(table, _ROW_GROUP):
+            columns = [
+                [_as_arrow(value) for value in values]
+                for values in zip(*chunk, strict=True)
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+            count += len(chunk)
+    return count
+
+
+@contextmanager
+def _drafted(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Open a file that is copied to the stream when the block ends well.
+
+    What is not a file cannot tell its position, which Parquet needs to know, and where
+    it cannot be written, whoever writes a zip archive tries again when all is over.
+    """
     with tempfile.TemporaryFile() as draft:
-        with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-            for chunk in _chunks(table, _ROW_GROUP):
-                columns = [
-                    [_as_arrow(value) for value in values]
-                    for values in zip(*chunk, strict=True)
-                ]
-                writer.write_table(pa.table(columns, schema=schema))
-                count += len(chunk)
+        yield draft
         draft.seek(0)
         shutil.copyfileobj(draft, stream)
-    return count
 
 
 def _as_arrow(value: object) -> object:
@@ -303,7 +310,8 @@ def _write_xlsx(table: Table, stream: BinaryIO) -> int:
             for row in chunk:
                 sheet.append([_in_sheet(_as_excel(value), text) for value in row])
         sheet.auto_filter.ref = f"A1:{get_column_letter(len(header))}{count + 1}"
-    book.save(stream)
+    with _drafted(stream) as draft:
+        book.save(draft)
     return count
 
 
