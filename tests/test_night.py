@@ -949,6 +949,58 @@ def test_a_backup_replaces_nothing_but_a_backup(
     assert tagger("check").returncode == 0
 
 
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a file system of 40 kB, where that is permitted."""
+    disk = tmp_path / "full"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=40k", "tagger-test", str(disk)]
+    try:
+        subprocess.run(mounting, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted: {error}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+
+
+def test_the_disk_that_is_full_is_named(
+    tagger: Tagger, shop: Path, photo: Photo, full_disk: Path
+) -> None:
+    photo()
+    tagger("scan", shop)
+    assert tagger("backup", "copy.db").returncode == 0
+
+    for words in (
+        ("backup", full_disk / "b.db"),
+        ("restore", "copy.db", "--db", full_disk / "b.db"),
+    ):
+        message = tagger.fails(*words)
+
+        assert message.startswith(f"error: {full_disk}/b.db cannot grow: the disk is")
+    assert not list(full_disk.glob("*.part*"))
+
+
+def test_a_copy_that_cannot_be_written_is_named(
+    tagger: Tagger, shop: Path, photo: Photo, tmp_path: Path
+) -> None:
+    photo()
+    tagger("scan", shop)
+    unmeasured = (
+        "env",
+        "-u",
+        "COVERAGE_PROCESS_CONFIG",
+        "-u",
+        "COVERAGE_PROCESS_START",
+    )
+
+    # No file may grow over this size; the notes beside one that is read have 32 kB.
+    small = (*unmeasured, "prlimit", "--fsize=50000")
+    message = tagger.fails("backup", tmp_path / "copy.db", prefix=small)
+
+    assert message.startswith(f"error: {tmp_path}/copy.db cannot be read or written")
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_a_damaged_inventory_is_not_copied_over_a_good_backup(
     tagger: Tagger, inventory: Inventory, run: Scan, photo: Photo
 ) -> None:

@@ -122,7 +122,7 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         _forget_killed(target)
-        _copy(source, part)
+        _copy(source, part, target)
         yield part
     except OSError as error:
         raise InventoryError(f"cannot write {target}: {error.strerror}") from error
@@ -148,20 +148,27 @@ def _notes(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in _NOTES]
 
 
-def _copy(source: Path, part: Path) -> None:
+def _copy(source: Path, part: Path, target: Path) -> None:
     with part.open("xb"):  # SQLite's own words for a folder that is not there say less
         pass
-    with (
-        _in_plain_words(source),
-        closing(_connect(source)) as old,
-        closing(_connect(part)) as new,
-    ):
-        old.backup(new)
-        (verdict,) = new.execute("PRAGMA integrity_check(1)").fetchone()
+    try:
+        with closing(_connect(source)) as old, closing(_connect(part)) as new:
+            old.backup(new)
+            (verdict,) = new.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise _plain(target if _of_writing(error) else source, error) from error
     if verdict != "ok":
         raise InventoryError(f"{source} is damaged, and was not copied: {verdict}")
     with part.open("rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def _of_writing(error: sqlite3.Error) -> bool:
+    """Whether an error is one of the file that is written, not of one that is read."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    reading = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
+    writing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+    return code & 0xFF in writing and code not in reading
 
 
 def back_up(database: Path, target: Path) -> int:
