@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from tagger.errors import ModelError, OtherRecipeError
+from tagger.errors import HomeError, ModelError, OtherRecipeError
+from tagger.home import NOWHERE, config_folder, data_folder
 from tagger.records import (
     ALIKE,
     IMAGE_SIDE,
@@ -136,10 +137,14 @@ def named_folder(name: str) -> Path:
 
 
 def added_folder() -> Path:
-    """Return the folder of the bundles that this user added; it may not be there."""
-    from platformdirs import user_data_path  # noqa: PLC0415  start-up is a feature
+    """Return the folder of the bundles that this user added; it may not be there.
 
-    return user_data_path("tagger") / "bundles"
+    Nor can it be, for a user without a home.
+    """
+    try:
+        return data_folder() / "bundles"
+    except HomeError:
+        return NOWHERE / "bundles"
 
 
 def chosen() -> str | None:
@@ -147,7 +152,10 @@ def chosen() -> str | None:
 
     Raises ModelError where the file that says so cannot be read.
     """
-    path = choice_file()
+    try:
+        path = choice_file()
+    except HomeError:
+        return None
     try:
         told = json.loads(path.read_bytes())["bundle"]
     except FileNotFoundError:
@@ -178,10 +186,11 @@ def default_bundle() -> Bundle:
 
 
 def choice_file() -> Path:
-    """Return the file that says which bundle this user chose; it may not be there."""
-    from platformdirs import user_config_path  # noqa: PLC0415  start-up is a feature
+    """Return the file that says which bundle this user chose; it may not be there.
 
-    return user_config_path("tagger") / "default-bundle.json"
+    Raises HomeError for a user without a home.
+    """
+    return config_folder() / "default-bundle.json"
 
 
 def chosen_folder(choice: str) -> Path:

@@ -8,6 +8,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
           + InventoryBusyError    another program is writing: trying again may help
       + LockedError       another scan holds the inventory
       + OverdueError      no scan has done its work for too long
+      + HomeError         a user has no home, and something is wanted in it
       + ModelError        a bundle is absent, malformed, or not what its card says
       + DataError         training data that cannot be trained with
       + TrainingError     a training that cannot begin, or cannot go on
@@ -63,6 +64,13 @@ class LockedError(TaggerError):
 
 class OverdueError(TaggerError):
     """No scan has done its work for longer than was asked."""
+
+
+class HomeError(TaggerError):
+    """Something is wanted in the home folder of a user who has none."""
+
+    def __init__(self, instead: str = "") -> None:
+        super().__init__(f"nobody knows your home folder: set HOME{instead}")
 
 
 class ModelError(TaggerError):

@@ -693,6 +693,34 @@ def test_the_default_inventory_is_one_a_user(tagger: Tagger, pictures: Path) -> 
     assert len(list(home.rglob("inventory.db"))) == 1
 
 
+def test_a_user_without_a_home_is_no_fault(tagger: Tagger, pictures: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("nobody here can be a user that the system does not know")
+    nobody = (
+        *("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    )
+    kept = {"PATH", "PYTHONPATH", "COLUMNS", "TAGGER_SETTLE"}
+    tagger.environment = {n: v for n, v in tagger.environment.items() if n in kept}
+    named = ("--db", tagger.db)
+
+    assert tagger("scan", pictures, *named, prefix=nobody).returncode == 0
+    for words in (
+        ("status", *named),
+        ("predict", pictures / "tiny.png"),
+        ("predict", pictures / "tiny.png", "--model", "shops"),
+        ("model", "list", *named),
+        ("model", "show", "shops"),
+    ):
+        done = tagger(*words, prefix=nobody)
+        assert (done.returncode, done.stderr) == (0, ""), words
+    homeless = "error: nobody knows your home folder: set HOME"
+    for verb in ("scan pictures", "status", "roots list"):
+        told = tagger.fails(*verb.split(), prefix=nobody)
+        assert told == f"{homeless}, or name the inventory with --db\n"
+    assert tagger.fails("model", "use", "shops", prefix=nobody) == f"{homeless}\n"
+
+
 def count_images(db: Path) -> int:
     if not db.exists():
         return 0

@@ -106,20 +106,38 @@ def share(text: str) -> float:
 
 
 def database(path: Path | None) -> Path:
-    """Return the inventory's file; by default one a user, whatever the folder."""
+    """Return the inventory's file; by default one a user, whatever the folder.
+
+    Raises HomeError where that user has no home.
+    """
     if path is not None:
         if "\0" in str(path):
             raise typer.BadParameter(f"no file can have the name {str(path)!r}")
         return path
-    from platformdirs import user_data_path
+    from tagger.errors import HomeError
+    from tagger.home import data_folder
 
-    return user_data_path("tagger") / "inventory.db"
+    try:
+        return data_folder() / "inventory.db"
+    except HomeError as error:
+        raise HomeError(", or name the inventory with --db") from error
 
 
 def typed(ctx: typer.Context, option: str) -> bool:
     """Say whether an option stands in this very command, and is no setting."""
     source = ctx.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
+
+
+def database_to_look_in(path: Path | None) -> Path:
+    """Return the inventory's file; for a user without a home one that cannot be."""
+    from tagger.errors import HomeError
+    from tagger.home import NOWHERE
+
+    try:
+        return database(path)
+    except HomeError:
+        return NOWHERE / "inventory.db"
 
 
 def bundle(name: str | None) -> "Bundle":
@@ -130,7 +148,7 @@ def bundle(name: str | None) -> "Bundle":
     if name is None:
         return default_bundle()
     inventory = os.environ.get("TAGGER_DB")
-    return named(database(Path(inventory) if inventory else None), name)
+    return named(database_to_look_in(Path(inventory) if inventory else None), name)
 
 
 def console() -> "Console":

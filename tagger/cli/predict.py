@@ -43,7 +43,7 @@ def predict(
     for path in images:
         _check(path)
     named = options.typed(ctx, "db")
-    bundle, own = _network(options.database(db), model, named=named)
+    bundle, own = _network(options.database_to_look_in(db), model, named=named)
     classifier = BundleClassifier(bundle, runtime)
     code = 0
     for path in images:

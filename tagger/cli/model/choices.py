@@ -45,7 +45,7 @@ def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptati
     """
     from tagger.inventory import Inventory
 
-    database = options.database(db)
+    database = options.database_to_look_in(db)
     if not (options.typed(ctx, "db") or database.exists()):
         return database, []
     with Inventory(database, create=False) as inventory:
