@@ -114,6 +114,11 @@ def check_report(report: CheckReport) -> RenderableType:
         Text(f"other bytes than scanned: {printable(str(path))}", style="red")
         for path in report.files_differing
     ]
+    if report.files_differing:
+        way_out = (
+            "restore these files; or touch them and scan, to tag what they hold now"
+        )
+        lines.append(Text(way_out))
     facts = {
         "complaints about the database": len(report.damage),
         "pictures read": report.files_read,

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import SAMPLES, FakeClassifier, Photo
-from test_cli import Tagger, in_a_terminal
+from test_cli import Tagger, in_a_terminal, without_dac_override
 from test_inventory import raw
 
 from tagger.drift import Tally, compare, describe, stability_index
@@ -101,6 +101,43 @@ def test_what_is_no_inventory_is_not_locked(tmp_path: Path) -> None:
         scan_lock(tmp_path / "notes.txt").__enter__()
 
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "closed"])
+def test_a_lock_file_that_cannot_be_used_is_named(tagger: Tagger, kind: str) -> None:
+    lock = tagger.db.with_name("inventory.db.lock")
+    tagger("scan", SAMPLES)
+    lock.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(lock)
+    elif kind == "folder":
+        lock.mkdir()
+    elif kind == "link":
+        lock.symlink_to("absent/lock")
+    else:
+        lock.touch(mode=0o000)
+
+    limits = without_dac_override()
+    message = tagger.fails("scan", SAMPLES, prefix=limits)
+
+    assert str(lock) in message
+    assert ("check its permissions" if kind == "closed" else "remove it") in message
+    assert tagger("status", prefix=limits).returncode == 0
+
+
+def test_a_dry_run_without_a_place_for_its_copy_says_so(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+
+    with (
+        pytest.raises(InventoryError, match="name one in TMPDIR"),
+        Inventory.scratch_copy(tagger.db),
+    ):
+        pass
 
 
 def begun(tagger: Tagger, shop: Path, *arguments: object) -> "subprocess.Popen[str]":
@@ -888,6 +925,15 @@ def test_other_bytes_behind_the_same_size_and_time_are_found(
     told = " ".join(done.stdout.split())  # folded where the folder's name is long
     assert f"other bytes than scanned: {rotten}" in told
     assert str(changed) not in done.stdout
+    assert "touch them and scan" in told
+
+    rotten.touch()
+    changed.unlink()
+    tagger("scan", shop, "--max-missing", "100%")
+    again = tagger("check", "--all")
+
+    assert again.returncode == 0
+    assert "touch" not in again.stdout
 
 
 def test_rows_that_name_nothing_are_damage(

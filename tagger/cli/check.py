@@ -21,7 +21,8 @@ def check(
     """Check the database, its rows, and the bytes of a sample of the pictures.
 
     Exit status 1 where the database is damaged, 3 where a picture has other bytes than
-    were scanned though it looks the same. Example: tagger check --sample 1000
+    were scanned though it looks the same: restore it, or touch it and scan.
+    Example: tagger check --sample 1000
     """
     from dataclasses import asdict
     from time import time_ns

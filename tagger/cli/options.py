@@ -66,6 +66,9 @@ Threshold = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJsonLines = Annotated[
+    bool, typer.Option("--json", help="Print JSON, one object a line.")
+]
 
 
 def folder(text: str) -> Path:

@@ -25,7 +25,7 @@ def predict(
     db: options.Db = None,
     model: options.ModelName = None,
     runtime: options.RuntimeName = Runtime.LITERT,
-    as_json: options.AsJson = False,
+    as_json: options.AsJsonLines = False,
 ) -> None:
     """Show pictures, the 28x28 the network sees, and its ten probabilities.
 

@@ -12,7 +12,7 @@ roots = typer.Typer(name="roots", help="Scanned folders.", no_args_is_help=True)
 
 
 @roots.command("list")
-def list_(db: options.Db = None, as_json: options.AsJson = False) -> None:
+def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     """List the scanned folders: how many items, when last seen whole, there or not.
 
     Example: tagger roots list --json

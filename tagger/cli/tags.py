@@ -28,7 +28,7 @@ def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> N
 
 
 @tags.command("list")
-def list_(db: options.Db = None, as_json: options.AsJson = False) -> None:
+def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     """List the tags that were added, and how many pictures a person gave them.
 
     Example: tagger tags list --json

@@ -61,6 +61,8 @@ def scan_lock(
         _write(descriptor, _note())
 
     lock = _lock(database, take)
+    if _path(database).exists() and not _path(database).is_file():
+        raise _unlockable(database, OSError())  # a pipe would be waited for
     try:
         lock.acquire(timeout=max(wait, _PATIENCE), poll_interval=_POLL)
     except Timeout as error:
@@ -130,8 +132,10 @@ def _write(descriptor: int, note: bytes) -> None:
 
 
 def _read(database: Path) -> Holder | None:
+    path = _path(database)
     try:
-        return _parse(_path(database).read_bytes()[:_NOTE_BYTES])
+        # A pipe would be waited for.
+        return _parse(path.read_bytes()[:_NOTE_BYTES]) if path.is_file() else None
     except OSError:
         return None
 
@@ -151,6 +155,14 @@ def _unlockable(database: Path, error: OSError) -> InventoryError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return InventoryError(
             f"cannot lock {database} ({why}): make room, then run again"
+        )
+    lock = _path(database)
+    if os.path.lexists(lock) and not lock.is_file():
+        return InventoryError(f"cannot lock {database}: {lock} is no file: remove it")
+    closed = lock.exists() and not os.access(lock, os.R_OK | os.W_OK)
+    if closed and error.errno != errno.EROFS:
+        return InventoryError(
+            f"cannot lock {database}: {lock} ({why}): check its permissions"
         )
     return InventoryError(
         f"cannot lock {database} ({why}): its folder must be writable and "

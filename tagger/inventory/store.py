@@ -108,7 +108,17 @@ class Inventory:
     @classmethod
     @contextmanager
     def scratch_copy(cls, path: Path) -> Iterator[Self]:
-        """Open a copy that is thrown away: what is done to it changes nothing."""
+        """Open a copy that is thrown away: what is done to it changes nothing.
+
+        Raises InventoryError where there is no place for one.
+        """
+        try:
+            tempfile.gettempdir()
+        except FileNotFoundError as error:
+            raise InventoryError(
+                "no folder for temporary files can be written, and a copy of the "
+                "inventory is wanted there: name one in TMPDIR"
+            ) from error
         with tempfile.TemporaryDirectory(prefix="tagger-") as folder:
             copy = Path(folder) / "inventory.db"
             if path.exists():
