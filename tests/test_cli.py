@@ -709,7 +709,9 @@ def test_a_user_without_a_home_is_no_fault(tagger: Tagger, pictures: Path) -> No
         ("status", *named),
         ("predict", pictures / "tiny.png"),
         ("predict", pictures / "tiny.png", "--model", "shops"),
+        ("model", "list"),
         ("model", "list", *named),
+        ("model", "show"),
         ("model", "show", "shops"),
     ):
         done = tagger(*words, prefix=nobody)
