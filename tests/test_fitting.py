@@ -217,7 +217,7 @@ def test_a_loss_that_is_no_number_ends_the_training(
     wild = recipe(tmp_path, 40 * SIZE, SIZE)
     wild = replace(wild, stages=(replace(wild.stages[0], rate=1e30), wild.stages[1]))
 
-    with pytest.raises(TrainingError, match=r"at step \d+: remove .*state and lower"):
+    with pytest.raises(TrainingError, match=r"at step \d+.*state: remove it and lower"):
         fit(wild, materials, tmp_path / "state")
 
 

@@ -752,6 +752,7 @@ class Program:
     def in_terminal(
         self,
         command: list[str],
+        until: bytes = b"Ankle boot",
         **more: Any,  # noqa: ANN401  what Popen takes
     ) -> "tuple[subprocess.Popen[bytes], int]":
         """Run a command in a terminal of 90 by 30 until its first item is shown.
@@ -770,7 +771,7 @@ class Program:
         )
         os.close(theirs)
         seen = b""
-        while b"Ankle boot" not in seen:
+        while until not in seen:
             assert select.select([ours], [], [], 60)[0], "nothing is drawn"
             seen += os.read(ours, 65536)
         return process, ours
@@ -969,7 +970,8 @@ def test_who_wants_no_colour_is_asked_in_lines(
     program: Program, queue: Inventory, no: str
 ) -> None:
     program.environment["NO_COLOR"] = no
-    process, ours = program.in_terminal(program.command("review", "--order", "path"))
+    command = program.command("review", "--order", "path")
+    process, ours = program.in_terminal(command, until=b"Enter, 0-9")
 
     os.write(ours, b"8\nq\n")
 

@@ -95,7 +95,7 @@ class PlainReview:
     def _candidates(self, item: Waiting) -> str:
         digits = {tag: n for n, tag in enumerate(self._sitting.tags)}
         can_say = item.probabilities.keys() & digits.keys()
-        ranked = sorted(can_say, key=lambda tag: -item.probabilities[tag])
+        ranked = sorted(can_say, key=lambda tag: (-item.probabilities[tag], tag))
         said = [
             f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
