@@ -96,3 +96,16 @@ def test_a_status_looks_only_at_what_was_decided(inventory: Inventory) -> None:
     assert read == ["SEARCH image USING INDEX image_digest (digest=?)"]
     scanned = [s for steps in found.values() for s in steps if s.startswith("SCAN")]
     assert not any("image" in step for step in scanned)
+
+
+def test_what_persons_corrected_is_found_from_their_decisions(
+    inventory: Inventory,
+) -> None:
+    with plans(inventory) as found:
+        inventory.assurance()
+
+    shared = [steps for statement, steps in found.items() if "decision_id" in statement]
+    assert shared
+    for steps in shared:
+        scanned = [step for step in steps if step.startswith("SCAN")]
+        assert not any("prediction" in step or "model" in step for step in scanned)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
-from tagger.inventory.rows import prediction
+from tagger.inventory.rows import looked_up_by, prediction
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -271,8 +271,8 @@ def _shared(
             *(PREDICTION.c[name] for name in _SAID),
             MODEL.c.labels,
         )
-        .join(PREDICTION, PREDICTION.c.digest == DECISION.c.digest)
-        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
+        .join(PREDICTION, PREDICTION.c.digest == looked_up_by(DECISION.c.digest))
+        .join(MODEL, MODEL.c.id == looked_up_by(PREDICTION.c.model_id))
         .where(
             DECISION.c.undone_at.is_(None),
             DECISION.c.tag.is_(None),

@@ -17,11 +17,9 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.sql.expression import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory import audits, decisions
-from tagger.inventory.rows import prediction
+from tagger.inventory.rows import looked_up_by, prediction
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
 from tagger.records import LEAST_ANSWERS, Order, Selection, State, Waiting
 
@@ -93,15 +91,15 @@ class _Queue(Rows):
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         by_path = self.key[0] is IMAGE.c.root_id
         ours = (
-            WAITING.c.image_id == _looked_up_by(IMAGE.c.id)
+            WAITING.c.image_id == looked_up_by(IMAGE.c.id)
             if by_path
-            else IMAGE.c.id == _looked_up_by(WAITING.c.image_id)
+            else IMAGE.c.id == looked_up_by(WAITING.c.image_id)
         )
         return (
             query.select_from(WAITING)
             .join(IMAGE, ours)
-            .join(ROOT, ROOT.c.id == _looked_up_by(IMAGE.c.root_id))
-            .join(PREDICTION, PREDICTION.c.id == _looked_up_by(IMAGE.c.prediction_id))
+            .join(ROOT, ROOT.c.id == looked_up_by(IMAGE.c.root_id))
+            .join(PREDICTION, PREDICTION.c.id == looked_up_by(IMAGE.c.prediction_id))
         )
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
@@ -156,16 +154,6 @@ class _Sample(Rows):
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
         return dict.fromkeys(Order, (SAMPLED.c.id,))
-
-
-def _looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
-    """Join from this column only, never towards it.
-
-    SQLite uses no index for a column behind a plus. So it goes along the index of the
-    order and looks the rest up, where its planner, which knows no counts, would begin
-    elsewhere and sort a million rows.
-    """
-    return UnaryExpression(column, operator=custom_op("+"))
 
 
 def best_order(connection: Connection, selection: Selection) -> Order:
