@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import SAMPLES
+from support import SAMPLES, UNMEASURED
 from test_cli import Tagger
 from test_inventory import raw
 
@@ -144,14 +144,7 @@ def test_a_scan_that_runs_out_of_room_is_mended_by_the_next(
 
     # No file may grow over this size: the log of what is written soon does. Nor may a
     # measurement of coverage, which would complain of it.
-    unmeasured = (
-        "env",
-        "-u",
-        "COVERAGE_PROCESS_CONFIG",
-        "-u",
-        "COVERAGE_PROCESS_START",
-    )
-    full = tagger(*scan, prefix=(*unmeasured, "prlimit", "--fsize=150000"))
+    full = tagger(*scan, prefix=(*UNMEASURED, "prlimit", "--fsize=150000"))
 
     assert full.returncode == 1
     assert full.stderr.count("\n") == 1

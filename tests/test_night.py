@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import SAMPLES, FakeClassifier, Photo
+from support import SAMPLES, UNMEASURED, FakeClassifier, Photo
 from test_cli import Tagger, in_a_terminal, without_dac_override
 from test_inventory import raw
 
@@ -1031,16 +1031,9 @@ def test_a_copy_that_cannot_be_written_is_named(
 ) -> None:
     photo()
     tagger("scan", shop)
-    unmeasured = (
-        "env",
-        "-u",
-        "COVERAGE_PROCESS_CONFIG",
-        "-u",
-        "COVERAGE_PROCESS_START",
-    )
 
     # No file may grow over this size; the notes beside one that is read have 32 kB.
-    small = (*unmeasured, "prlimit", "--fsize=50000")
+    small = (*UNMEASURED, "prlimit", "--fsize=50000")
     message = tagger.fails("backup", tmp_path / "copy.db", prefix=small)
 
     assert message.startswith(f"error: {tmp_path}/copy.db cannot be read or written")
