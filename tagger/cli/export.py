@@ -127,7 +127,8 @@ def export(
         raise RequestError("--by-item joins whole items: leave --changed and --since")
     if item_pattern is not None and not by_item:
         raise RequestError("--item-pattern goes with --by-item")
-    output = None if output is None or str(output) == "-" else output
+    if str(output) == "-":
+        output = None
     chosen_format = format_of(output, as_format)
     every = PRODUCT_COLUMNS if by_item else COLUMNS
     chosen = find_columns(columns.split(","), every) if columns else list(every)

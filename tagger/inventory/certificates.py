@@ -52,9 +52,6 @@ from tagger.records import (
 
 _MOST_CONFUSED = 5
 
-_SAID = ("tag", "confidence", "runner_up", "margin", "probabilities")
-"""The columns of a prediction that `rows.prediction` reads."""
-
 _COIN = 0.5
 """From this confidence on, "other" cannot be more probable."""
 
@@ -252,9 +249,9 @@ def _confused(
     times = Counter(
         {(said or "", tag): count for said, tag, count in connection.execute(corrected)}
     )
-    times.subtract(_shared(connection, ~replaced & when))
+    times -= _shared(connection, ~replaced & when)
     found = sorted(times.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or ""))
-    return tuple((said, tag, n) for (said, tag), n in found[:_MOST_CONFUSED] if n > 0)
+    return tuple((said, tag, n) for (said, tag), n in found[:_MOST_CONFUSED])
 
 
 def _shared(
@@ -266,11 +263,7 @@ def _shared(
     bytes are still anywhere, changes nothing about what was agreed on.
     """
     query = (
-        select(
-            DECISION.c.id.label("decision_id"),
-            *(PREDICTION.c[name] for name in _SAID),
-            MODEL.c.labels,
-        )
+        select(DECISION.c.id.label("decision_id"), PREDICTION, MODEL.c.labels)
         .join(PREDICTION, PREDICTION.c.digest == looked_up_by(DECISION.c.digest))
         .join(MODEL, MODEL.c.id == looked_up_by(PREDICTION.c.model_id))
         .where(

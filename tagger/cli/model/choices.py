@@ -59,7 +59,7 @@ def tell(line: str) -> None:
     typer.echo(printable(line), err=True)
 
 
-def told(source: str) -> None:
+def reading(source: str) -> None:
     """Say on a terminal what is read next; a log needs none of it."""
     import sys
 

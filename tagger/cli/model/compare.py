@@ -42,7 +42,7 @@ def compare(
         data,
         part=part.value,
         method=method,
-        reading=choices.told,
+        reading=choices.reading,
         tell=choices.tell,
     )
     names = bundles[0].card.name, bundles[1].card.name

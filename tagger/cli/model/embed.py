@@ -42,7 +42,7 @@ def embed(
 
     found = options.bundle(bundle)
     embedding.check_embedding(output)
-    choices.told(data)
+    choices.reading(data)
     pictures = embedding.some_of(
         load(data, part.value, found.card.tags, tell=choices.tell), limit, seed
     )

@@ -30,7 +30,9 @@ def evaluate(
 
     found = options.bundle(bundle)
     pages.check_target(output)
-    evaluation = results.evaluate(found, data, part.value, choices.told, choices.tell)
+    evaluation = results.evaluate(
+        found, data, part.value, choices.reading, choices.tell
+    )
     pages.write_evaluation(evaluation, output)
     if as_json:
         options.print_json(results.as_json(evaluation))
