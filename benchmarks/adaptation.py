@@ -51,11 +51,17 @@ from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
 from tagger.gate import Said, outcomes
 from tagger.images import upright
+from tagger.labels import OTHER
 from tagger.learning import Start, attempt
 from tagger.lessons import groups_of
 from tagger.networks import ARCHITECTURES, both_ways, probabilities
 from tagger.policy import decide, predict
-from tagger.records import AMBIGUOUS, OTHER, AuditedAnswer, Policy, Reviewed
+from tagger.records import (
+    AMBIGUOUS,
+    AuditedAnswer,
+    Policy,
+    Reviewed,
+)
 from tagger.review.groups import HASHED_SIDE, fingerprint
 from tagger.sampling import check_heard
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from tagger.errors import HomeError, ModelError, OtherRecipeError
 from tagger.home import NOWHERE, config_folder, data_folder
+from tagger.labels import tags_of
 from tagger.records import (
     ALIKE,
     IMAGE_SIDE,
-    OTHER,
     PREPARING,
     VIEWS,
     ModelIdentity,
@@ -66,7 +66,7 @@ class ModelCard:
     @property
     def tags(self) -> tuple[str, ...]:
         """The labels that are tags."""
-        return tuple(label for label in self.labels if label != OTHER)
+        return tags_of(self.labels)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -282,9 +282,9 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         label and label.isprintable() for label in card.labels
     ):
         raise ValueError("labels must be a list of words")
-    tags = set(card.labels) - {OTHER}
+    tags = tags_of(card.labels)
     if len(set(card.labels)) != len(card.labels) or len(tags) < 2:  # noqa: PLR2004
         raise ValueError("labels must be two or more, each once")
-    if policy.tags.keys() - set(card.labels):
+    if policy.tags.keys() - set(tags):
         raise ValueError("the policy has thresholds for tags that are no labels")
     return card

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.bundle import CARD_FILE, KNOWN_FIGURE, TEST_FIGURE
-from tagger.records import OTHER
+from tagger.labels import OTHER, kinds_of
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def card_view(bundle: "Bundle", *, used: str) -> RenderableType:
     special = "".join(
         f", {tag} from {least:.2f}" for tag, least in sorted(policy.tags.items())
     )
-    unknown = OTHER not in card.labels
+    unknown, kinds = OTHER not in card.labels, ", ".join(kinds_of(card.labels))
     facts = {
         "is": f"{card.training.get('arch', 'a network')}, {_size_of(card)}",
         "tells apart": ", ".join(card.tags),
@@ -180,6 +180,7 @@ def card_view(bundle: "Bundle", *, used: str) -> RenderableType:
             "does not know them: it gives them one of its tags"
             if unknown
             else "knows what is no catalogue item"
+            + (f", and kinds without a tag: {kinds}" if kinds else "")
         ),
         "sees": ", ".join(_VIEWS[: card.views]) + f" at 28x28, by {card.preparing}",
         "accepts": f"from a confidence of {policy.threshold:.2f}{special}"

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.intervals import wilson
-from tagger.records import OTHER, Policy
+from tagger.labels import answers
+from tagger.records import Policy
 
 TARGET_PRECISION: Final = 0.97
 """Share of what is accepted that must be right."""
@@ -79,19 +80,15 @@ def choose_policy(
     precision reaches `precision`; what is no catalogue item counts as wrong where it is
     accepted. A tag that falls short there is given the least threshold, no lower, from
     which on its own share reaches it: one tag has too few pictures for a bound.
-    `names` are the labels of the columns, OTHER perhaps among them.
+    `names` are the labels of the columns, some perhaps no tags.
     """
-    tags = np.array([n for n, name in enumerate(names) if name != OTHER])
-    tag = tags[found[:, tags].argmax(axis=1)]
-    # In double precision, as `policy.decide` compares.
-    confidence = found[np.arange(len(found)), tag].astype(np.float64)
+    read = answers(found, names)
+    tag, confidence = read.tag, read.confidence
     right = tag == labels
-    may = np.ones(len(found), bool)
-    if OTHER in names:
-        may = confidence >= found[:, list(names).index(OTHER)]
+    may = ~read.doubtful
     threshold = _least(confidence[may], right[may], precision, certainty)
     own = {}
-    for number in tags:
+    for number in np.unique(tag):
         mine = may & (tag == number) & (confidence >= threshold)
         least = _least(confidence[mine], right[mine], precision, None)
         if mine.any() and least > threshold:

@@ -14,11 +14,11 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from tagger.errors import DataError
 from tagger.formats import FOREIGN_PICTURES, FORMATS
 from tagger.images import canvas, prepare
+from tagger.labels import OTHER, kind_label
 from tagger.records import (
     AMBIGUOUS,
     FASHION_LABELS,
     IMAGE_SIDE,
-    OTHER,
     UnreadableImage,
 )
 from tagger.views import Views, views_of_gray
@@ -54,7 +54,8 @@ class LabelledImages:
 
     `images` is uint8 of shape (n, 28, 28, 3). `labels` are tags, "other" or
     "ambiguous". `groups` names what must stay on one side of a split: neighbours of
-    one shoot, near-twins. `names` says where each image is from.
+    one shoot, near-twins. `names` says where each image is from. `sets` names the shop
+    that each is from, "" where that is not known; None stands for "" everywhere.
     """
 
     name: str
@@ -62,6 +63,7 @@ class LabelledImages:
     labels: NDArray[np.str_]
     groups: NDArray[np.str_]
     names: NDArray[np.str_]
+    sets: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -74,6 +76,7 @@ class LabelledImages:
             self.labels[which],
             self.groups[which],
             self.names[which],
+            None if self.sets is None else self.sets[which],
         )
 
 
@@ -118,7 +121,26 @@ def load(
     return _checked(found)
 
 
-def load_canvases(folder: Path, tell: _Tell = lambda _: None) -> LabelledImages:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which pictures of a folder with a `labels.csv` a training takes, and as what.
+
+    `kinds` gives the kind (see `tagger.labels`) of ambiguous pictures by a word of
+    their column `kind`, or `detail` where that is empty; other ambiguous pictures stay
+    ambiguous. `left_out` are files, as the column `file` has them, that are not read.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+
+
+EVERYTHING: Final = Choice()
+"""All pictures of a folder, by their labels alone."""
+
+
+def load_canvases(
+    folder: Path, tell: _Tell = lambda _: None, choice: Choice = EVERYTHING
+) -> LabelledImages:
     """Read a folder of photographs for training to vary them.
 
     As `load` of a folder with a `labels.csv`, or of one of folders named by their tag,
@@ -126,10 +148,20 @@ def load_canvases(folder: Path, tell: _Tell = lambda _: None) -> LabelledImages:
     naming what is wrong and how often.
     """
     if (folder / "labels.csv").is_file():
-        return _checked(_load_labelled_folder(folder, tell, canvas))
+        return _checked(_load_labelled_folder(folder, tell, canvas, choice=choice))
     if folder.is_dir() and any(child.is_dir() for child in folder.iterdir()):
         return _checked(_load_folders(folder, tell, canvas))
     raise DataError(f"{folder} has no labels.csv and no folders named by their tags")
+
+
+def load_prepared(folder: Path, choice: Choice) -> LabelledImages:
+    """Read a folder of photographs as the product prepares them.
+
+    As `load_canvases`, but `images` are what the network sees, (n, 28, 28, 3).
+    """
+    if (folder / "labels.csv").is_file():
+        return _checked(_load_labelled_folder(folder, lambda _: None, choice=choice))
+    return load(str(folder))
 
 
 def load_one_label(
@@ -345,6 +377,7 @@ def _load_labelled_folder(
     tell: _Tell,
     read: _Read = _network_input,
     named: _Named = tag_named,
+    choice: Choice = EVERYTHING,
 ) -> LabelledImages:
     rows = _read_labels(folder / "labels.csv")
     beside = folder / "images"
@@ -370,19 +403,54 @@ def _load_labelled_folder(
         },
     )
     _tell_left_out(folder, paths, "that labels.csv does not name", tell)
-    return _all_read(
-        str(folder), paths, list(map(str, tags)), [row.group for row in rows], read
+    _check_choice(folder, rows, choice)
+    taken = [
+        (row, path, _with_kind(row, str(tag), choice))
+        for row, path, tag in zip(rows, paths, tags, strict=True)
+        if row.file not in choice.left_out
+    ]
+    found = _all_read(
+        str(folder),
+        [path for _, path, _ in taken],
+        [label for _, _, label in taken],
+        [row.group for row, _, _ in taken],
+        read,
+    )
+    return replace(found, sets=np.array([row.set for row, _, _ in taken], np.str_))
+
+
+def _with_kind(row: "_Row", tag: str, choice: Choice) -> str:
+    """Return the label of a line: its tag, or for an ambiguous one perhaps its kind."""
+    kind = choice.kinds.get(row.kind) if tag == AMBIGUOUS else None
+    return tag if kind is None else kind_label(kind)
+
+
+def _check_choice(folder: Path, rows: Sequence["_Row"], choice: Choice) -> None:
+    """Raise DataError where a choice names what the folder does not have."""
+    kinds = choice.kinds.keys() - {row.kind for row in rows}
+    files = choice.left_out - {row.file for row in rows}
+    _refuse(
+        f"{folder}: labels.csv",
+        {
+            "has no picture of these kinds": sorted(kinds),
+            "does not name files that are to be left out": sorted(files),
+        },
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of a `labels.csv`: its number, and its cells; `file` as short as it is."""
+    """A line of a `labels.csv`: its number, and its cells; `file` as short as it is.
+
+    `kind` is what the publisher calls an ambiguous picture, `set` the shop it is from.
+    """
 
     line: int
     file: str
     label: str
     group: str
+    kind: str
+    set: str
 
     @property
     def place(self) -> str:
@@ -401,6 +469,8 @@ def _read_labels(path: Path) -> list[_Row]:
                     os.path.normpath(row["file"]) if row["file"] else "",
                     row["label"].strip(),
                     row.get("group") or row["file"],
+                    row.get("kind") or row.get("detail") or "",
+                    row.get("set") or "",
                 )
                 for row in reader
             ]

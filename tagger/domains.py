@@ -18,12 +18,18 @@ from numpy.typing import NDArray
 from tagger.augment import NO_TEXTURES, USUAL, Chances, vary
 from tagger.data import LabelledImages, numbered
 from tagger.errors import DataError
+from tagger.labels import OTHER
 from tagger.mannequins import WORN_TAGS, wear_cut_out, wear_gray
-from tagger.records import AMBIGUOUS, FASHION_LABELS, IMAGE_SIDE, OTHER
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    IMAGE_SIDE,
+)
 from tagger.views import CANVAS_SIDE, Views
 
 LABELS: Final = (*FASHION_LABELS, OTHER)
-"""What a network of shops tells apart: the tags, and what is no catalogue item."""
+"""What every network of shops tells apart: the tags, and what is no catalogue item.
+The kinds that a recipe names come after these."""
 
 
 class Batch(NamedTuple):
@@ -70,28 +76,32 @@ class Domain:
     `pictures` is uint8, as `augment.vary` takes them: canvases of views (n, 96, 96, 3),
     views (n, 28, 28, 3) or gray arrays (n, 28, 28).
     `labels` are numbers of labels, (n,). `weight` is relative to the other domains'.
+    `sets` names the shop that each picture is from; None for one set.
     """
 
     weight: float
     pictures: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    sets: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
 
 
-def domain_of(data: LabelledImages, weight: float) -> Domain:
+def domain_of(
+    data: LabelledImages, weight: float, labels: Sequence[str] = LABELS
+) -> Domain:
     """Make a domain of prepared images or of canvases; leave out what is ambiguous.
 
     Of prepared images only the gray is taken. Raises DataError where nothing is left
-    or a label is none of `LABELS`.
+    or a label is none of `labels`.
     """
     data = data.take(data.labels != AMBIGUOUS)
     if not len(data):
         raise DataError(f"{data.name}: no labelled images")
     finer = data.images.shape[1] == CANVAS_SIDE
     pictures = data.images if finer else np.ascontiguousarray(data.images[..., 0])
-    return Domain(weight, pictures, numbered(data, LABELS))
+    return Domain(weight, pictures, numbered(data, labels), data.sets)
 
 
 def worn(domain: Domain, weight: float, seed: int) -> Domain:
@@ -129,13 +139,14 @@ def batches(  # noqa: PLR0913
 ) -> Iterator[Batch]:
     """Yield batches of `size` varied pictures for ever, the same for the same seed.
 
-    A domain is drawn by its weight, a tag of it by the root of its count (a rare tag
-    is seen more often than it is found, yet not as often as a common one), a picture
+    A domain is drawn by its weight, a label of it by the root of its count (a rare tag
+    is seen more often than it is found, yet not as often as a common one), a shop by
+    the root of its count of that label, so that no shop decides a tag, and a picture
     of it alike. `textures` and `chances` are those of `augment.vary`. The chance of a
     batch depends on its number alone, so that a training may go on from batch `start`.
     """
     weights = np.array([domain.weight for domain in domains])
-    draws = [_draw_by_root_of_count(domain.labels) for domain in domains]
+    draws = [_draw_by_root_of_count(domain.labels, domain.sets) for domain in domains]
     for batch in count(start):
         chance = np.random.default_rng([seed, batch])
         images = np.empty((size, IMAGE_SIDE, IMAGE_SIDE, 3), np.uint8)
@@ -163,17 +174,33 @@ def made_ahead(source: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _draw_by_root_of_count(
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64], sets: NDArray[np.str_] | None = None
 ) -> Callable[[np.random.Generator], int]:
     found, counts = np.unique(labels, return_counts=True)
     shares = np.sqrt(counts) / np.sqrt(counts).sum()
     places = [np.flatnonzero(labels == label) for label in found]
+    # Of each label the sums, up to each picture, of how probable the pictures are.
+    sums = [] if sets is None else [_sums_by_set(sets[some]) for some in places]
 
     def draw(chance: np.random.Generator) -> int:
-        of_label = places[chance.choice(len(found), p=shares)]
-        return int(of_label[chance.integers(len(of_label))])
+        label = int(chance.choice(len(found), p=shares))
+        of_label = places[label]
+        if not sums:
+            return int(of_label[chance.integers(len(of_label))])
+        place = np.searchsorted(sums[label], chance.random(), side="right")
+        return int(of_label[min(int(place), len(of_label) - 1)])
 
     return draw
+
+
+def _sums_by_set(sets: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return cumulative shares by which a shop is drawn by the root of its count.
+
+    Of a shop with n pictures each has 1/√n of the weight of a shop's only picture.
+    """
+    _, of_set, counts = np.unique(sets, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(counts[of_set])
+    return np.asarray(np.cumsum(weights) / weights.sum())
 
 
 def _arrays_to_wear(
@@ -189,5 +216,5 @@ def _cut_outs_to_wear(
     labels: NDArray[np.int64], _: np.random.Generator
 ) -> Iterator[int]:
     for number, label in enumerate(labels.tolist()):
-        if LABELS[label] in WORN_TAGS:
+        if label < len(LABELS) and LABELS[label] in WORN_TAGS:
             yield from [number] * _CUT_OUTS_WORN[LABELS[label]]

@@ -7,8 +7,8 @@ functions that need it.
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tagger.augment import USUAL, Chances
 from tagger.calibration import accuracy
 from tagger.data import LabelledImages, numbered
-from tagger.domains import LABELS, Batch, Domain, batches, made_ahead
+from tagger.domains import Batch, Domain, batches, made_ahead
 from tagger.errors import TrainingError
 from tagger.keeping import Kept, begin, key_of, seed_dropout
 from tagger.networks import ARCHITECTURES, probabilities
@@ -71,18 +71,15 @@ def fit(
     kept = Kept(folder, key_of(recipe.digest, _all_arrays(materials)))
     network, note = kept.gone_on_with(lambda: _new_network(keras, recipe))
     done = int(note.get("step", 0))
-    curves = _Curves(folder / "curves.csv", materials.held_back, done)
+    curves = _Curves(folder / "curves.csv", materials.held_back, recipe.labels, done)
     recent: list[float] = note.get("recent", [])
     kept_at = time.monotonic()
+    one_hot = np.eye(len(recipe.labels), dtype=np.float32)
     for work in _plan(recipe, materials, chances, done):
         network.optimizer.learning_rate = work.rate
         seed_dropout(network, recipe.seed, work.step)
         images, labels, _ = work.batch
-        loss = float(
-            network.train_on_batch(
-                images.astype(np.float32), np.eye(len(LABELS), dtype=np.float32)[labels]
-            )
-        )
+        loss = float(network.train_on_batch(images.astype(np.float32), one_hot[labels]))
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} at step {work.step}; the state before it is "
@@ -110,6 +107,8 @@ def share_of_rate(step: int, done: float) -> float:
 def _all_arrays(materials: Materials) -> Iterator[NDArray[Any]]:
     for domain in materials.domains.values():
         yield from (domain.pictures, domain.labels)
+        if domain.sets is not None:
+            yield domain.sets
     for data in materials.held_back.values():
         yield from (data.images, data.labels)
 
@@ -151,8 +150,7 @@ def _plan(
 
 def _mixed(stage: Stage, domains: Mapping[str, Domain]) -> list[Domain]:
     return [
-        Domain(weight, domains[name].pictures, domains[name].labels)
-        for name, weight in stage.mixture.items()
+        replace(domains[name], weight=weight) for name, weight in stage.mixture.items()
     ]
 
 
@@ -163,7 +161,7 @@ def _new_network(keras: Any, recipe: Recipe) -> Any:  # noqa: ANN401
     if recipe.half_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = ARCHITECTURES[recipe.architecture].build(len(LABELS))
+        network = ARCHITECTURES[recipe.architecture].build(len(recipe.labels))
     finally:
         keras.config.set_dtype_policy(former)
     network.compile(
@@ -177,9 +175,14 @@ class _Curves:
     """Lines of `curves.csv`: step, loss, rate, and accuracy on what is held back."""
 
     def __init__(
-        self, path: Path, held_back: Mapping[str, LabelledImages], done: int
+        self,
+        path: Path,
+        held_back: Mapping[str, LabelledImages],
+        labels: Sequence[str],
+        done: int,
     ) -> None:
         self._path = path
+        self._labels = labels
         self._held_back = {
             name: data.take(data.labels != AMBIGUOUS)
             for name, data in held_back.items()
@@ -189,7 +192,7 @@ class _Curves:
 
     def add(self, step: int, loss: float, rate: float, network: Any) -> None:  # noqa: ANN401
         shares = [
-            accuracy(probabilities(network, data.images), numbered(data, LABELS))
+            accuracy(probabilities(network, data.images), numbered(data, self._labels))
             for data in self._held_back.values()
         ]
         self._write([[step, *(f"{n:.5f}" for n in (loss, rate, *shares))]], "a")

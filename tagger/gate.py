@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tagger.calibration import TARGET_PRECISION
 from tagger.evaluation.comparing import Comparison, Difference, compare
 from tagger.evaluation.measures import NEVER, Outcomes
-from tagger.records import OTHER
+from tagger.labels import answers, are_tags
 
 MOST_FORGOTTEN: Final = 0.005
 """Most of the accuracy on what was known before that may be lost: half a point."""
@@ -95,16 +95,13 @@ def judge(  # noqa: PLR0913  two networks, and what they are asked
 def outcomes(said: Said, truth: NDArray[np.str_]) -> Outcomes:
     """Return what became of pictures with these labels, as the policy's rules have it.
 
-    The tag is the most probable label but "other"; where "other" is more probable
-    still, no threshold accepts it.
+    The tag is the most probable label that is one; where it more probably has no tag,
+    no threshold accepts it.
     """
-    names = np.array(said.labels)
-    tags = np.flatnonzero(names != OTHER)
-    best = tags[said.rows[:, tags].argmax(axis=1)]
-    score = said.rows[np.arange(len(best)), best].astype(np.float64)
-    if OTHER in said.labels:
-        score[said.rows[:, list(said.labels).index(OTHER)] > score] = NEVER
-    return Outcomes(score, names[best] == truth, truth != OTHER)
+    read = answers(said.rows, said.labels)
+    score = np.where(read.doubtful, NEVER, read.confidence)
+    tags = np.array(said.labels)[read.tag]
+    return Outcomes(score, tags == truth, are_tags(truth))
 
 
 def _told(difference: Difference) -> str:

@@ -9,8 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.gate import Said, outcomes
+from tagger.labels import OTHER
 from tagger.policy import decide, predict
-from tagger.records import NOT_CATALOGUE, OTHER, Outcome, Policy
+from tagger.records import (
+    NOT_CATALOGUE,
+    Outcome,
+    Policy,
+)
 from tagger.text import printable
 
 if TYPE_CHECKING:

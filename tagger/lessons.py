@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from tagger.data import LabelledImages
 from tagger.errors import DataError
 from tagger.images import prepare
+from tagger.labels import OTHER
 from tagger.records import (
     IMAGE_SIDE,
     LEAST_ANSWERS,
     NEAR_DUPLICATE,
-    OTHER,
     PREPARING,
     VIEWS,
     PreparedImage,

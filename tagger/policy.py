@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import NO_ITEM, OTHER, Policy, Prediction, Verdict
+from tagger.labels import answers, kind_of, phrase
+from tagger.records import NO_ITEM, NO_TAG, Policy, Prediction, Verdict
 
 
 def predict(
@@ -14,43 +15,57 @@ def predict(
 ) -> list[Prediction]:
     """Read the rows of an (n, len(labels)) array as predictions.
 
-    The label "other" is no tag: it never wins, but is told. Ties go to the label that
-    comes first, so that the tag never depends on the engine's order of evaluation.
-    There must be at least two tags.
+    A label that is no tag never wins, but is told. Ties go to the label that comes
+    first, so that the tag never depends on the engine's order of evaluation. There must
+    be at least two tags.
     """
-    tags = np.array([n for n, label in enumerate(labels) if label != OTHER])
-    order = tags[np.argsort(-probabilities[:, tags], axis=1, kind="stable")[:, :2]]
-    other = labels.index(OTHER) if OTHER in labels else None
+    found = answers(probabilities, labels)
     return [
         Prediction(
-            tag=labels[first],
-            confidence=float(row[first]),
-            runner_up=labels[second],
-            margin=float(row[first]) - float(row[second]),
+            tag=labels[tag],
+            confidence=confidence,
+            runner_up=labels[runner_up],
+            margin=confidence - second,
             probabilities=tuple(map(float, row)),
-            other=0.0 if other is None else float(row[other]),
+            other=none,
+            kind="" if what < 0 else kind_of(labels[what]),
         )
-        for row, (first, second) in zip(probabilities, order.tolist(), strict=True)
+        for row, tag, runner_up, confidence, second, none, what in zip(
+            probabilities,
+            found.tag.tolist(),
+            found.runner_up.tolist(),
+            found.confidence.tolist(),
+            found.second.tolist(),
+            found.none.tolist(),
+            found.what.tolist(),
+            strict=True,
+        )
     ]
 
 
 def decide(prediction: Prediction, policy: Policy) -> Verdict:
     """Flag a prediction that is less sure, or nearer to a tie, than the policy asks.
 
-    And one that is more probably no catalogue item at all. Monotone: more confidence
-    with no less margin, and no more of "other", never turns an accepted tag into a
-    flagged one.
+    And one that more probably shows something without a tag: no catalogue item, or of a
+    kind that no tag is for. Monotone: more confidence with no less margin, and no more
+    of "other", never turns an accepted tag into a flagged one.
     """
     if policy.accepts(prediction):
         return Verdict(flagged=False)
     if prediction.other > prediction.confidence:
-        reason = f"{NO_ITEM} {_rounded_down(prediction.other)}, else "
+        reason = f"{_what_else(prediction)} {_rounded_down(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
     least = policy.least(prediction.tag)
     needs = f"needs {least:.2f}" if least < 1 else "always asked about"
     return Verdict(flagged=True, reason=f"unsure: {_candidates(prediction)} ({needs})")
+
+
+def _what_else(prediction: Prediction) -> str:
+    if not prediction.kind:
+        return NO_ITEM
+    return f"{NO_TAG}{phrase(prediction.kind)}, for which there is no tag"
 
 
 def _candidates(prediction: Prediction) -> str:

@@ -15,10 +15,12 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
 from tagger.errors import RequestError
 from tagger.inventory import Photograph
-from tagger.policy import decide
-from tagger.records import OTHER, DecidedBy, Item, Policy, Prediction, State, Verdict
+from tagger.policy import decide, predict
+from tagger.records import DecidedBy, Item, Policy, Prediction, State, Verdict
 
 _LEAST: Final = 1e-6
 """Probability below which a network's word is not taken: one picture on which it is
@@ -146,13 +148,8 @@ def _together(photographs: Sequence[Photograph]) -> Prediction | None:
     labels = max(seen, key=lambda one: one.item.updated_at).labels
     rows = [one.probabilities for one in seen if one.labels == labels]
     pooled = pool(rows)
-    ranked = sorted(
-        (label for label in labels if label != OTHER),
-        key=lambda label: -pooled[labels.index(label)],
-    )
-    first, second = (pooled[labels.index(label)] for label in ranked[:2])
-    other = pooled[labels.index(OTHER)] if OTHER in labels else 0.0
-    return Prediction(ranked[0], first, ranked[1], first - second, pooled, other)
+    (said,) = predict(np.array([pooled]), labels)
+    return said
 
 
 def _in_force(

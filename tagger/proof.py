@@ -10,8 +10,8 @@ from tagger.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.certifying import Population, certified_policy, certify, evidence_of
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
+from tagger.labels import tags_of
 from tagger.records import (
-    OTHER,
     Assurance,
     Certificate,
     ModelIdentity,
@@ -47,7 +47,7 @@ def prove(  # noqa: PLR0913  a promise is made of these
         raise ReviewError(
             f"the network {network.name} never classified here: scan with it first"
         )
-    tags = [label for label in network.labels if label != OTHER]
+    tags = list(tags_of(network.labels))
     testimony = inventory.testimony(network.digest)
     evidence = evidence_of(testimony.answers, tags, bundled)
     claims = certify(evidence, bundled, precision, certainty)

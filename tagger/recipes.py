@@ -9,7 +9,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
@@ -20,21 +20,23 @@ from numpy.typing import NDArray
 
 from tagger.augment import NO_TEXTURES
 from tagger.data import (
+    Choice,
     LabelledImages,
     load,
     load_canvases,
     load_one_label,
+    load_prepared,
     load_test_part,
     split,
 )
-from tagger.domains import Domain, domain_of, worn
+from tagger.domains import LABELS, Domain, domain_of, worn
 from tagger.errors import DataError
 from tagger.images import prepare
+from tagger.labels import OTHER, kind_label
 from tagger.networks import ARCHITECTURES
 from tagger.records import (
     AMBIGUOUS,
     FASHION_LABELS,
-    OTHER,
     Policy,
     UnreadableImage,
 )
@@ -58,7 +60,9 @@ class Source:
     and none whose path holds a word of `without`. With `textures` its pictures, but not
     28x28 arrays, are also the grounds that show behind items. `rehearsal` of its
     pictures, but not of figures, go with the bundle, for networks that learn a shop:
-    only of sets that anyone may pass on.
+    only of sets that anyone may pass on. Of photographs `kinds` gives the kind of
+    ambiguous ones by their word in the column `kind` or `detail`, and `left_out` names
+    a text file of those that are not taken, a file a line, "#" before a remark.
     """
 
     arrays: str = ""
@@ -70,14 +74,23 @@ class Source:
     without: tuple[str, ...] = ()
     textures: bool = False
     rehearsal: int = 0
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: str = ""
 
 
 _WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "arrays": ("textures", "at_most", "without"),
+        "arrays": ("textures", "at_most", "without", "kinds", "left_out"),
         "photographs": ("at_most", "without"),
-        "things": ("held_back",),
-        "figures": ("held_back", "rehearsal", "at_most", "without"),
+        "things": ("held_back", "kinds", "left_out"),
+        "figures": (
+            "held_back",
+            "rehearsal",
+            "at_most",
+            "without",
+            "kinds",
+            "left_out",
+        ),
     }
 )
 """What cannot be said of each kind of source."""
@@ -99,8 +112,9 @@ class Stage:
 class Recipe:
     """How to train one network. `digest` is the SHA-256 of the file's bytes.
 
-    Without a `policy` one is chosen on what is held back. `half_precision` does the
-    sums of training in 16 bits (bfloat16), where the processor is faster at it.
+    Without a `policy` one is chosen on what is held back, and without a `temperature`,
+    by which the logits are divided, that, too. `half_precision` does the sums of
+    training in 16 bits (bfloat16), where the processor is faster at it.
     """
 
     name: str
@@ -113,6 +127,15 @@ class Recipe:
     seed: int = 1
     half_precision: bool = False
     policy: Policy | None = None
+    temperature: float | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the network tells apart: the tags, "other", and the kinds by name."""
+        kinds = {
+            kind for source in self.domains.values() for kind in source.kinds.values()
+        }
+        return (*LABELS, *map(kind_label, sorted(kinds)))
 
     @property
     def pictures(self) -> int:
@@ -163,7 +186,7 @@ def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Ma
             domains[name] = worn(domains[source.figures], 1.0, recipe.seed)
         else:
             rest, held = _read(source, recipe.folder, tell)
-            domains[name] = domain_of(rest, 1.0)
+            domains[name] = domain_of(rest, 1.0, recipe.labels)
             if held is not None:
                 held_back[name] = held
         if source.textures:
@@ -206,7 +229,9 @@ def rehearsed(
             if (test := load_test_part(place)) is not None:
                 tests.append(drawn(test, source.rehearsal))
         elif source.photographs:
-            data = load(str(recipe.folder / source.photographs))
+            data = load_prepared(
+                recipe.folder / source.photographs, _choice(source, recipe.folder)
+            )
             rest = split(data, source.held_back, _HELD_BACK_SEED)[0]
             rest = rest.take(rest.labels != AMBIGUOUS)
             photographs.append(drawn(rest, source.rehearsal))
@@ -253,13 +278,29 @@ def _read(
         data = load(place, tell=tell)
     else:
         place = str(folder / source.photographs)
-        data = load_canvases(Path(place), tell)
+        choice = _choice(source, folder)
+        data = load_canvases(Path(place), tell, choice)
     if not source.held_back:
         return data, None
     rest, held = split(data, source.held_back, _HELD_BACK_SEED)
     if source.photographs:  # measured as the product prepares them
-        held = split(load(place), source.held_back, _HELD_BACK_SEED)[1]
+        prepared = load_prepared(Path(place), _choice(source, folder))
+        held = split(prepared, source.held_back, _HELD_BACK_SEED)[1]
     return rest, held
+
+
+def _choice(source: Source, folder: Path) -> Choice:
+    """Return which photographs of a source are taken; DataError where no file says."""
+    left_out: frozenset[str] = frozenset()
+    if source.left_out:
+        path = folder / source.left_out
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
+        files = (line.partition("#")[0].strip() for line in lines)
+        left_out = frozenset(file for file in files if file)
+    return Choice(source.kinds, left_out)
 
 
 def _parse(table: Mapping[str, Any], path: Path, digest: str) -> Recipe:
@@ -289,6 +330,8 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise DataError(f"{path}: architecture must be {known}: others mix no sets")
     if not recipe.stages or recipe.batch_size < 1:
         raise DataError(f"{path}: at least one stage, of batches of at least 1")
+    if recipe.temperature is not None and recipe.temperature <= 0:
+        raise DataError(f"{path}: temperature must be above 0")
     if not 0 <= recipe.seed <= _MOST_SEED:
         raise DataError(f"{path}: seed must be in 0..{_MOST_SEED}")
     if recipe.policy is not None:
@@ -377,10 +420,13 @@ def _check_kinds(one: Source | Stage | Recipe | Policy, where: str) -> None:
 
 def _is_kind(value: object, kind: object) -> bool:
     """Whether a TOML value is of a field's kind, as far as that is a plain one."""
-    if kind == Mapping[str, float]:
+    if kind in {Mapping[str, float], Mapping[str, str]}:
+        values = float if kind == Mapping[str, float] else str
         return isinstance(value, Mapping) and all(
-            _is_kind(share, float) for share in value.values()
+            _is_kind(one, values) for one in value.values()
         )
+    if kind == float | None:
+        return value is None or _is_kind(value, float)
     if kind in {int, float}:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False

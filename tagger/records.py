@@ -12,6 +12,8 @@ from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from tagger.labels import kind_of, none_of_the_tags, phrase
+
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
     import os
 
@@ -35,14 +37,14 @@ ALIKE = frozenset({PREPARING, FIRST_PREPARING})
 """Recipes from whose pictures a network may have learnt that is asked about today's:
 of pictures prepared by either it is right on as many (measured, models/README.md)."""
 
-OTHER = "other"
-"""Label of what is no catalogue item. A network may know it; it is never a tag."""
-
 AMBIGUOUS = "ambiguous"
 """Label of what the tags do not decide: neither right nor wrong. It is never a tag."""
 
 NO_ITEM: Final = "no catalogue item?"
 """How a flag's reason begins where the network doubts that there is an item."""
+
+NO_TAG: Final = "probably "
+"""How a flag's reason begins where it is more probably of a kind without a tag."""
 
 NOT_CATALOGUE: Final = "not a catalogue item"
 """What is written where a tag would stand, for what has none."""
@@ -231,8 +233,10 @@ class Prediction:
 
     `tag` is the most probable label that is a tag, `confidence` its probability, and
     `margin` its distance to that of `runner_up`. `other` is the probability that the
-    image is no catalogue item, where the network knows of such. All lie in [0, 1].
-    `probabilities` follow the labels of the bundle.
+    image shows something that has no tag, where the network knows of such, and `kind`
+    the most probable of that: a kind as `tagger.labels` has them, "" for what is no
+    catalogue item. All numbers lie in [0, 1]. `probabilities` follow the labels of the
+    bundle.
     """
 
     tag: str
@@ -241,6 +245,7 @@ class Prediction:
     margin: float
     probabilities: tuple[float, ...]
     other: float = 0.0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -630,6 +635,26 @@ class Waiting:
     same_bytes: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    @property
+    def none(self) -> float:
+        """How probably it shows something without a tag, in [0, 1]."""
+        return none_of_the_tags(*self._said)[0]
+
+    @property
+    def none_as(self) -> str:
+        """What that most probably is: "a skirt", or no catalogue item."""
+        kind = kind_of(none_of_the_tags(*self._said)[1])
+        return phrase(kind) if kind else NOT_CATALOGUE
+
+    @property
+    def knows_none(self) -> bool:
+        """Whether the network knows anything that has no tag."""
+        return bool(none_of_the_tags(*self._said)[1])
+
+    @property
+    def _said(self) -> tuple[tuple[float, ...], tuple[str, ...]]:
+        return tuple(self.probabilities.values()), tuple(self.probabilities)
 
     @property
     def in_force(self) -> Decision | None:

@@ -42,12 +42,12 @@ from tagger.calibration import (
     choose_temperature,
 )
 from tagger.data import LabelledImages, load, load_test_part, numbered, split
-from tagger.domains import LABELS
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.familiarity import familiar, packed
 from tagger.fitting import OnStep, fit
 from tagger.keeping import Kept, key_of
+from tagger.labels import OTHER
 from tagger.networks import (
     ARCHITECTURES,
     Schedule,
@@ -58,7 +58,12 @@ from tagger.networks import (
 )
 from tagger.passes import Epoch, Lesson, fit_passes
 from tagger.recipes import Materials, Recipe, drawn, gather, test_parts
-from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER, PREPARING, Policy
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    PREPARING,
+    Policy,
+)
 from tagger.silence import native_errors_silenced
 
 DEFAULT_ARCHITECTURE: Final = "three-block"
@@ -212,34 +217,35 @@ def finish(
     network = both_ways(_in_full_precision(network, recipe.architecture))
     held = _decided(materials.held_back)
     policy = recipe.policy or Policy(1.0)
-    temperature = 1.0
-    if held:
-        temperature = choose_temperature(*_seen(network, held.values()))
-        network = calibrated(network, temperature)
+    labels, temperature = recipe.labels, recipe.temperature or 1.0
+    if held and recipe.temperature is None:
+        temperature = choose_temperature(*_seen(network, held.values(), labels))
+    network = calibrated(network, temperature)
     photographs = [d for name, d in held.items() if recipe.domains[name].photographs]
     if recipe.policy is None and held:
-        found = _seen(network, photographs or held.values())
-        policy = choose_policy(*found, LABELS)
+        found = _seen(network, photographs or held.values(), labels)
+        policy = choose_policy(*found, labels)
     metrics: dict[str, float] = {}
     known: dict[str, NDArray[np.float32]] = {}
     for name, data in held.items():
-        rows, truth = _seen(network, [data])
+        rows, truth = _seen(network, [data], labels)
         known[name] = rows
-        tags = truth != LABELS.index(OTHER)
+        tags = truth < len(FASHION_LABELS)
         right = rows.argmax(axis=1) == truth
         named = name.replace("-", "_")
-        metrics[f"{named}_accuracy"] = accuracy(rows[tags, :-1], truth[tags])
+        of_tags = rows[tags, : len(FASHION_LABELS)]
+        metrics[f"{named}_accuracy"] = accuracy(of_tags, truth[tags])
         bins = reliability(rows.max(axis=1).astype(np.float64), right)
         metrics[f"{named}_calibration_error"] = calibration_error(bins) or 0.0
     for name, data in test_parts(recipe).items():
-        rows, truth = _seen(network, [data])
+        rows, truth = _seen(network, [data], labels)
         named = f"{name.replace('-', '_')}_test_accuracy"
-        metrics[named] = accuracy(rows[:, :-1], truth)
+        metrics[named] = accuracy(rows[:, : len(FASHION_LABELS)], truth)
     rehearsed = rehearsal.gather(recipe)
     return write_bundle(
         network,
         folder,
-        labels=LABELS,
+        labels=labels,
         policy=policy,
         metrics=metrics,
         training={
@@ -253,7 +259,7 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
-        more=_files(rehearsed) | _familiar(known),
+        more=_files(rehearsed) | _familiar(known, labels),
     )
 
 
@@ -261,8 +267,10 @@ def _files(rehearsed: Rehearsal | None) -> dict[str, bytes]:
     return {} if rehearsed is None else {REHEARSAL_FILE: rehearsal.packed(rehearsed)}
 
 
-def _familiar(known: Mapping[str, NDArray[np.float32]]) -> dict[str, bytes]:
-    return {FAMILIAR_FILE: packed(familiar(known, LABELS))} if known else {}
+def _familiar(
+    known: Mapping[str, NDArray[np.float32]], labels: Sequence[str]
+) -> dict[str, bytes]:
+    return {FAMILIAR_FILE: packed(familiar(known, labels))} if known else {}
 
 
 def training_folder(folder: Path) -> Path:
@@ -361,9 +369,10 @@ def _decided(held_back: Mapping[str, LabelledImages]) -> dict[str, LabelledImage
 def _seen(
     network: Any,  # noqa: ANN401
     sets: Iterable[LabelledImages],
+    labels: Sequence[str],
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the probabilities and the truth of several sets together."""
-    rows = [(probabilities(network, d.images), numbered(d, LABELS)) for d in sets]
+    rows = [(probabilities(network, d.images), numbered(d, labels)) for d in sets]
     found, truth = zip(*rows, strict=True)
     return np.concatenate(found), np.concatenate(truth)
 

@@ -14,7 +14,11 @@ from tagger.bundle import (
     sha256_of,
 )
 from tagger.errors import ModelError
-from tagger.records import FASHION_LABELS, OTHER, PREPARING
+from tagger.labels import OTHER
+from tagger.records import (
+    FASHION_LABELS,
+    PREPARING,
+)
 
 
 @pytest.fixture

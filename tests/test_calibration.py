@@ -10,8 +10,8 @@ from tagger.calibration import (
     least_share,
 )
 from tagger.evaluation.measures import calibration_error, reliability
+from tagger.labels import OTHER
 from tagger.policy import decide, predict
-from tagger.records import OTHER
 
 LABELS = ("Coat", "Bag", OTHER)
 Rows = np.ndarray[tuple[int, int], np.dtype[np.float32]]

@@ -28,10 +28,10 @@ from tagger.certificate_display import (
 from tagger.certifying import JOINT, STARTS, answers_needed
 from tagger.errors import ModelError
 from tagger.inventory import Inventory, Tagged, decisions
+from tagger.labels import OTHER
 from tagger.policy import decide
 from tagger.proof import as_of_now, prove
 from tagger.records import (
-    OTHER,
     PREPARING,
     Adaptation,
     Answer,

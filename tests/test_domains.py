@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,11 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
+from tagger.augment import Chances
 from tagger.data import LabelledImages, load, load_canvases
 from tagger.domains import LABELS, Domain, batches, domain_of, worn
 from tagger.errors import DataError
+from tagger.labels import OTHER
 from tagger.mannequins import WORN_TAGS
-from tagger.records import AMBIGUOUS, FASHION_LABELS, OTHER
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+)
 
 
 def labelled(
@@ -119,6 +125,20 @@ def test_domains_come_by_weight_and_tags_by_the_root_of_their_count() -> None:
 
     assert counts[10] / 4000 == pytest.approx(1 / 4, abs=0.03)
     assert counts[0] / counts[1] == pytest.approx(3, abs=0.4)
+
+
+def test_of_a_tag_a_shop_is_drawn_by_the_root_of_its_count() -> None:
+    domain = arrays(*[0] * 100)
+    domain = replace(domain, sets=np.array(["large"] * 90 + ["small"] * 10))
+    marked = domain.pictures.copy()
+    marked[:90], marked[90:] = 40, 200
+    domain = replace(domain, pictures=marked)
+    untouched = Chances(untouched_gray=1, erase=0)
+
+    batch = next(batches([domain], 4000, 1, chances=untouched))
+    middles = batch.images[:, 14, 14, 0]
+
+    assert (middles == 40).sum() / (middles == 200).sum() == pytest.approx(3, abs=0.4)
 
 
 def test_garments_are_worn_and_nothing_else() -> None:

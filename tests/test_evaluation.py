@@ -34,7 +34,13 @@ from tagger.evaluation.answers import (
 from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
 from tagger.evaluation.pages import check_target, write_evaluation
 from tagger.evaluation.results import compare_bundles, evaluate
-from tagger.records import AMBIGUOUS, OTHER, PREPARING, ModelIdentity, Policy
+from tagger.labels import OTHER
+from tagger.records import (
+    AMBIGUOUS,
+    PREPARING,
+    ModelIdentity,
+    Policy,
+)
 
 TAGS = ("Hat", "Scarf", "Glove")
 

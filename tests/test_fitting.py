@@ -19,8 +19,11 @@ from tagger.domains import LABELS, Domain
 from tagger.errors import TrainingError
 from tagger.fitting import LEAST_RATE, Progress, fit, share_of_rate
 from tagger.keeping import Kept
+from tagger.labels import OTHER
 from tagger.recipes import Materials, Recipe, Source, Stage
-from tagger.records import OTHER, Policy
+from tagger.records import (
+    Policy,
+)
 from tagger.training import finish
 from tagger.views import views_of_gray
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tagger.evaluation.measures import NEVER
 from tagger.gate import MOST_FORGOTTEN, Said, judge, outcomes
-from tagger.records import OTHER
+from tagger.labels import OTHER
 
 LABELS = ("Shirt", "Coat", OTHER)
 

@@ -30,8 +30,13 @@ from tagger.bundle import (
 )
 from tagger.data import LabelledImages
 from tagger.inventory import Inventory
+from tagger.labels import OTHER
 from tagger.learning import unknown_to_both
-from tagger.records import FASHION_LABELS, OTHER, DecisionKind, Policy
+from tagger.records import (
+    FASHION_LABELS,
+    DecisionKind,
+    Policy,
+)
 from tagger.rehearsal import packed, read
 from tagger.training import Settings, train_bundle, write_bundle
 from tagger.views import views_of_gray

@@ -13,10 +13,10 @@ from tagger.decisions import read_lines, write_lines
 from tagger.errors import DataError
 from tagger.images import prepare
 from tagger.inventory import Inventory
+from tagger.labels import OTHER
 from tagger.lessons import groups_of, material
 from tagger.records import (
     FASHION_LABELS,
-    OTHER,
     PREPARING,
     Answer,
     DecisionKind,

@@ -3,8 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.labels import OTHER
 from tagger.policy import decide, predict
-from tagger.records import FASHION_LABELS, OTHER, Policy, Prediction
+from tagger.records import (
+    FASHION_LABELS,
+    Policy,
+    Prediction,
+)
 
 shares = st.floats(0, 1)
 

@@ -9,8 +9,9 @@ from support import write_idx
 
 from tagger.domains import LABELS
 from tagger.errors import DataError
+from tagger.labels import kinds_of, tags_of
 from tagger.recipes import Recipe, Source, Stage, gather, read_recipe
-from tagger.records import Policy
+from tagger.records import FASHION_LABELS, Policy
 
 README = Path(__file__).parents[1] / "models" / "README.md"
 
@@ -91,6 +92,60 @@ def test_a_recipe_is_read_and_its_domains_gathered(recipe: Path) -> None:
     assert set(materials.domains["things"].labels) == {LABELS.index("other")}
     assert told[0] == "arrays: 30 pictures, 10 held back"
     assert told[2] == "shop: 4 pictures, 4 held back"
+
+
+def with_skirts(recipe: Path, more: str) -> Path:
+    """Add two ambiguous pictures to the recipe's shop, and a line to its domain."""
+    table = recipe.parent / "shop" / "labels.csv"
+    header, *rows = table.read_text().splitlines()
+    rows[:2] = [
+        "0.png,ambiguous,g0,long_skirt,Kurz",
+        "1.png,ambiguous,g0,unclear,Kurz",
+    ]
+    rows[2:] = [f"{row},,Lang" for row in rows[2:]]
+    table.write_text("\n".join([f"{header},kind,set", *rows]))
+    recipe.write_text(
+        RECIPE.replace("textures = true", more).replace(
+            "held-back = 0.5", "held-back = 0"
+        )
+    )
+    return recipe
+
+
+def test_a_kind_without_a_tag_becomes_a_label_of_the_network(recipe: Path) -> None:
+    read = read_recipe(with_skirts(recipe, 'kinds = { long_skirt = "skirt" }'))
+    shop = gather(read).domains["shop"]
+
+    assert read.labels == (*LABELS, "other/skirt")
+    assert [read.labels[label] for label in shop.labels].count("other/skirt") == 1
+    assert len(shop) == 7  # what stays ambiguous is left out
+    assert shop.sets is not None
+    assert shop.sets.tolist() == ["Kurz", *["Lang"] * 6]
+
+
+def test_a_listed_picture_is_left_out(recipe: Path) -> None:
+    with_skirts(recipe, 'left-out = "noise.txt"')
+    (recipe.parent / "noise.txt").write_text("# wrong labels\n3.png  # a bag\n")
+
+    assert len(gather(read_recipe(recipe)).domains["shop"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ('kinds = { hat = "hat" }', "hat"),
+        ('left-out = "noise.txt"', "absent.png"),
+        ('left-out = "nowhere.txt"', "nowhere.txt"),
+    ],
+)
+def test_what_the_photographs_do_not_have_is_named(
+    recipe: Path, more: str, named: str
+) -> None:
+    with_skirts(recipe, more)
+    (recipe.parent / "noise.txt").write_text("absent.png\n")
+
+    with pytest.raises(DataError, match=named):
+        gather(read_recipe(recipe))
 
 
 def test_nothing_of_a_held_back_group_is_trained_on(recipe: Path) -> None:
@@ -251,7 +306,11 @@ def test_the_smallest_recipe_that_is_told_is_one(tmp_path: Path) -> None:
 
 
 def test_the_bundled_networks_recipe_is_read() -> None:
-    assert read_recipe(README.with_name("shops.toml")).pictures == 3_200_000
+    recipe = read_recipe(README.with_name("shops.toml"))
+
+    assert recipe.pictures == 2_000_000
+    assert tags_of(recipe.labels) == FASHION_LABELS
+    assert {"skirt", "heel", "tall boot"} <= set(kinds_of(recipe.labels))
 
 
 def test_an_absent_recipe_is_told(tmp_path: Path) -> None:

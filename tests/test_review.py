@@ -29,8 +29,8 @@ from textual.pilot import Pilot
 from tagger.errors import ReviewError
 from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
+from tagger.labels import OTHER
 from tagger.records import (
-    OTHER,
     Adaptation,
     Answer,
     Decision,

@@ -35,8 +35,13 @@ from tagger.classifier import BundleClassifier
 from tagger.cli import app
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
+from tagger.labels import OTHER
 from tagger.networks import ARCHITECTURES
-from tagger.records import OTHER, Adaptation, Outcome, Runtime
+from tagger.records import (
+    Adaptation,
+    Outcome,
+    Runtime,
+)
 from tagger.shelf import Place, add, shelved, use
 from tagger.trust import inspect
 

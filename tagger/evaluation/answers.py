@@ -35,8 +35,15 @@ from tagger.evaluation.measures import (
     reliability,
     share,
 )
+from tagger.labels import OTHER, tags_of
 from tagger.policy import decide, predict
-from tagger.records import AMBIGUOUS, OTHER, ModelIdentity, Policy, Prediction, Verdict
+from tagger.records import (
+    AMBIGUOUS,
+    ModelIdentity,
+    Policy,
+    Prediction,
+    Verdict,
+)
 
 PRECISIONS: Final = (0.90, 0.95, 0.97, 0.99)
 """Accepted precisions that the largest coverage is told for."""
@@ -167,6 +174,7 @@ class Figures:
     coverage: Share
     accepted_precision: Share
     other_accepted: Share
+    felt_right: Share
     ambiguous_accepted: Share
     macro_f1: float | None
     calibration_error: float | None
@@ -184,7 +192,7 @@ def ask(classifier: Classifier, data: LabelledImages, policy: Policy) -> Answers
     Raises DataError where they have tags that the network does not know.
     """
     labels = classifier.identity.labels
-    tags = tuple(label for label in labels if label != OTHER)
+    tags = tags_of(labels)
     strange = Counter(data.labels.tolist())
     for known in (*tags, OTHER, AMBIGUOUS):
         del strange[known]
@@ -222,6 +230,7 @@ def measure(answers: Answers) -> Figures:
         accuracy=_share(answers.right, item),
         coverage=_share(accepted, item),
         accepted_precision=_share(answers.right, counted),
+        felt_right=_share(answers.right, accepted),
         other_accepted=_share(accepted, answers.other),
         ambiguous_accepted=_share(accepted, answers.ambiguous),
         macro_f1=macro_f1(tags),

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from tagger.errors import MissingExtraError
 from tagger.evaluation.answers import Confusion
 from tagger.evaluation.measures import Bin, Curve
-from tagger.records import AMBIGUOUS, OTHER
+from tagger.labels import OTHER
+from tagger.records import (
+    AMBIGUOUS,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,7 +25,11 @@ from tagger.evaluation.charts import LIGHT, draw, scatter
 from tagger.evaluation.folder import check_folder, put_files
 from tagger.evaluation.measures import Floats
 from tagger.evaluation.projections import label_axis, matching, principal
-from tagger.records import AMBIGUOUS, IMAGE_SIDE, OTHER
+from tagger.labels import OTHER
+from tagger.records import (
+    AMBIGUOUS,
+    IMAGE_SIDE,
+)
 from tagger.silence import native_errors_silenced
 from tagger.text import printable
 

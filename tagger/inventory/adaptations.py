@@ -22,7 +22,14 @@ from tagger.inventory.tables import (
     ROOT,
     WAITING,
 )
-from tagger.records import OTHER, PREPARING, Adaptation, Outcome, Reviewed, Reviews
+from tagger.labels import OTHER
+from tagger.records import (
+    PREPARING,
+    Adaptation,
+    Outcome,
+    Reviewed,
+    Reviews,
+)
 
 
 def reviews(connection: Connection) -> Reviews:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 from tagger.errors import ReviewError
 from tagger.inventory.rows import now
 from tagger.inventory.tables import DECISION, MODEL, OWN_TAG
-from tagger.records import AMBIGUOUS, FASHION_LABELS, NOT_CATALOGUE, OTHER, OwnTag
+from tagger.labels import is_tag
+from tagger.records import AMBIGUOUS, FASHION_LABELS, NOT_CATALOGUE, OwnTag
 
 LONGEST = 64
 """Characters of a tag: it must fit a column of the screen."""
@@ -74,8 +75,7 @@ def every(connection: Connection) -> list[str]:
     found = dict.fromkeys(
         chain(FASHION_LABELS, chain.from_iterable(of_networks), own_ones, decided)
     )
-    found.pop(OTHER, None)
-    return [tag for tag in found if tag is not None]
+    return [tag for tag in found if tag is not None and is_tag(tag)]
 
 
 def _check(tag: str) -> None:
@@ -83,7 +83,7 @@ def _check(tag: str) -> None:
         raise ReviewError("a tag is a word or a few, without spaces around them")
     if len(tag) > LONGEST:
         raise ReviewError(f"a tag has at most {LONGEST} characters")
-    if tag.casefold() in {OTHER, AMBIGUOUS, NOT_CATALOGUE}:
+    if tag.casefold() in {AMBIGUOUS, NOT_CATALOGUE} or not is_tag(tag.casefold()):
         raise ReviewError(f"{tag} is a word that tagger keeps for itself")
     if tag.isdecimal() or len(tag) == 1:
         raise ReviewError("digits and single letters are keys of the review")

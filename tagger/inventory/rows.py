@@ -7,14 +7,23 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    RowMapping,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory.tables import DECISION, IMAGE
+from tagger.labels import kind_of, none_of_the_tags
 from tagger.records import (
     NO_ITEM,
-    OTHER,
+    NO_TAG,
     DecidedBy,
     DecisionKind,
     Item,
@@ -66,20 +75,25 @@ STATES: Final = {state.value: state for state in State}
 
 def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that the network doubted of any tag: "x" agrees with it."""
-    return flag_reason.startswith(NO_ITEM, autoescape=True)
+    return or_(
+        flag_reason.startswith(NO_ITEM, autoescape=True),
+        flag_reason.startswith(NO_TAG, autoescape=True),
+    )
 
 
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
     """Read a row of the predictions of a model with these labels."""
     values = struct.iter_unpack("<f", row["probabilities"])
     probabilities = tuple(value for (value,) in values)
+    none, what = none_of_the_tags(probabilities, labels)
     return Prediction(
         tag=row["tag"],
         confidence=row["confidence"],
         runner_up=row["runner_up"],
         margin=row["margin"],
         probabilities=probabilities,
-        other=probabilities[labels.index(OTHER)] if OTHER in labels else 0.0,
+        other=none,
+        kind=kind_of(what),
     )
 
 

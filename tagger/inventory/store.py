@@ -59,8 +59,8 @@ from tagger.inventory.tables import (
     RUN,
     VIEW,
 )
+from tagger.labels import tags_of
 from tagger.records import (
-    OTHER,
     Adaptation,
     Answer,
     Assurance,
@@ -497,7 +497,7 @@ class Inventory:
         with self._database.reading() as connection:
             known = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
             labels = dict.fromkeys(label for labels in known for label in labels)
-        return [label for label in labels if label != OTHER]
+        return list(tags_of(tuple(labels)))
 
     def known_tags(self) -> list[str]:
         """Return every tag there can be: of networks, of decisions, the shop's own."""

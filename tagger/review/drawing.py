@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Final
 from rich.style import Style
 from rich.text import Text
 
-from tagger.records import NOT_CATALOGUE, OTHER, Waiting
+from tagger.labels import tags_of
+from tagger.records import (
+    NOT_CATALOGUE,
+    Waiting,
+)
 from tagger.review.plain import said, share
 from tagger.review.tally import remaining
 from tagger.text import printable
@@ -67,7 +71,7 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
     """
     names = sitting.tags
     ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
-    ranked = [tag for tag in ranked if tag != OTHER][:_BARS]
+    ranked = list(tags_of(ranked))[:_BARS]
     width = max(map(len, names), default=0)
     lines = []
     for number, tag in enumerate(names):
@@ -86,11 +90,11 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
 
 
 def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
-    probability = item.probabilities.get(OTHER)
-    likely = probability is not None and probability > item.confidence and not blind
-    drawn = "" if probability is None or blind else _bar(probability, ranked=True)
+    likely = item.none > item.confidence and not blind
+    drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
+    named = item.none_as if likely else "none of them"
     line = Text(
-        f"{'?' if likely else ' '} x {'none of them':<{width}} {drawn}",
+        f"{'?' if likely else ' '} x {named:<{width}} {drawn}",
         style="bold" if likely else "",
     )
     line.stylize(Style(meta={"@click": "screen.no_item"}))

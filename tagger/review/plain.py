@@ -12,7 +12,11 @@ from typing import TypeVar
 from rich.console import Console
 
 from tagger.errors import InventoryBusyError
-from tagger.records import NOT_CATALOGUE, OTHER, Decision, Waiting
+from tagger.records import (
+    NOT_CATALOGUE,
+    Decision,
+    Waiting,
+)
 from tagger.review.pictures import Shown
 from tagger.review.sitting import Conflict, Sitting
 from tagger.review.tally import remaining
@@ -100,9 +104,8 @@ class PlainReview:
             f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
-        other = item.probabilities.get(OTHER, 0.0)
-        if other > item.confidence:
-            said.insert(0, f"x {NOT_CATALOGUE} {share(other)}")
+        if item.none > item.confidence:
+            said.insert(0, f"x {item.none_as} {share(item.none)}")
         return ", ".join(said)
 
     def _tags(self) -> str:

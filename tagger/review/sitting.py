@@ -13,7 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError
-from tagger.records import OTHER, Answer, AuditResult, Decision, DecisionKind, Waiting
+from tagger.labels import tags_of
+from tagger.records import (
+    Answer,
+    AuditResult,
+    Decision,
+    DecisionKind,
+    Waiting,
+)
 from tagger.review.groups import Groups
 from tagger.review.pictures import Lookahead, Shown, look_at
 from tagger.review.tally import Summary, Tally
@@ -117,7 +124,7 @@ class Sitting:
         """
         if self.current is None:
             return ()
-        known = [tag for tag in self.current.item.probabilities if tag != OTHER]
+        known = tags_of(tuple(self.current.item.probabilities))
         return tuple(dict.fromkeys([*known, *self._own_tags]))
 
     @property
