@@ -34,6 +34,9 @@ REHEARSAL_FILE: Final = "rehearsal.npz"
 HELD_BACK_FILE: Final = "held-back.npz"
 
 TEST_FIGURE: Final = "fashion_mnist_test_accuracy"
+_ROUNDING: Final = 1e-3
+"""By which the shares of a card, in four digits, may miss 1."""
+
 KNOWN_FIGURE: Final = "known_accuracy"
 """Metrics that lists show: accuracy on Fashion-MNIST's test part, and, of a network
 that learnt a shop, on what it knew before."""
@@ -47,6 +50,8 @@ class ModelCard:
     how many of the views it takes, from the first. `files` maps each file of the bundle
     to the SHA-256 of its bytes. `metrics` are shares in [0, 1], named by data set.
     `training` says how to train it again: data, architecture, seed, epochs, versions.
+    `prior` are the shares of the labels that it takes for granted, for a shop's own mix
+    (see `label_shift`); empty where they are not known.
     """
 
     name: str
@@ -57,6 +62,7 @@ class ModelCard:
     files: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    prior: tuple[float, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -264,7 +270,14 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         files={str(name): str(digest) for name, digest in fields["files"].items()},
         metrics=fields.get("metrics", {}),
         training=fields.get("training", {}),
+        prior=tuple(map(float, fields.get("prior", ()))),
     )
+    if card.prior and not (
+        len(card.prior) == len(card.labels)
+        and all(0 < share < 1 for share in card.prior)
+        and abs(sum(card.prior) - 1) < _ROUNDING
+    ):
+        raise ValueError("prior must give each label a share; they sum to 1")
     absent = {KERAS_FILE, LITERT_FILE} - card.files.keys()
     if absent:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")

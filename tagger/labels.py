@@ -95,6 +95,55 @@ def phrase(kind: str) -> str:
     return _PHRASES.get(kind, f"{article} {kind}")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a shop reads the labels of a network, with the tags that it gave to kinds.
+
+    `labels` are as many as the network's, and in their order. `columns` says for each
+    label of the network to which of them its probability counts.
+    """
+
+    labels: tuple[str, ...]
+    columns: tuple[int, ...]
+
+    @property
+    def merges(self) -> bool:
+        """Whether any probability counts to another label than its own."""
+        return self.columns != tuple(range(len(self.columns)))
+
+    def applied(self, rows: "NDArray[np.floating]") -> "NDArray[np.floating]":
+        """Return the probabilities, (n, labels), of the network as the shop reads them.
+
+        What counts to another label is 0 at its own place.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        if not self.merges:
+            return rows
+        found = np.zeros_like(rows)
+        for column, target in enumerate(self.columns):
+            found[:, target] += rows[:, column]
+        return found
+
+
+def reading(labels: Sequence[str], tags: Mapping[str, str]) -> Reading:
+    """Read a network's labels with the tag that a shop gave to each of some kinds.
+
+    A tag that the network has gets the kind's probability, too. One that it has not
+    takes the place of the kind, and of several kinds the place of the first.
+    """
+    named, columns = list(labels), list(range(len(labels)))
+    for place, label in enumerate(labels):
+        tag = tags.get(kind_of(label))
+        if tag is None:
+            continue
+        if tag in named:
+            columns[place] = named.index(tag)
+        else:
+            named[place] = tag
+    return Reading(tuple(named), tuple(columns))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """What the rows of a network answer, each array with one entry a picture.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.labels import answers, kind_of, phrase
+from tagger.label_shift import Mix, reweighed
+from tagger.labels import Reading, answers, kind_of, phrase
 from tagger.records import NO_ITEM, NO_TAG, Policy, Prediction, Verdict
 
 
@@ -41,6 +42,20 @@ def predict(
             strict=True,
         )
     ]
+
+
+def read_again(
+    rows: Sequence[Sequence[float]], read: Reading, mix: Mix | None
+) -> list[Prediction]:
+    """Read what a network said as a shop has it: by its mix of tags, where it is known.
+
+    And with the tags that the shop gave to kinds. `rows` are probabilities as the
+    network gave them, (n, labels).
+    """
+    said = np.array(rows, np.float32)
+    if mix is not None:
+        said = reweighed(said, mix)
+    return predict(np.asarray(read.applied(said), np.float32), read.labels)
 
 
 def decide(prediction: Prediction, policy: Policy) -> Verdict:

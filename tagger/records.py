@@ -349,7 +349,8 @@ class RunSummary:
     tags in force. `doubted` are the folders that have lost more than can be believed.
     `drift` compares what was read with the month before, root by root. `warnings` are
     sentences for a person. `shift` tells how far the pictures are from those that the
-    network knows, and `careful` what was done about it.
+    network knows, and `careful` what was done about it. `mix` tells by root how often
+    each label is right there, where that was estimated, as shares in [0, 1].
     """
 
     run_id: int | None
@@ -372,6 +373,7 @@ class RunSummary:
     warnings: tuple[str, ...] = ()
     shift: float | None = None
     careful: str = ""
+    mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,10 +471,15 @@ class StoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that the inventory knows of one path."""
+    """All that the inventory knows of one path.
+
+    `probabilities` are those that decided. `before_mix` are those that the network
+    gave, where the shop's own mix of tags, or its tags for kinds, changed them.
+    """
 
     item: Item
     probabilities: Mapping[str, float]
+    before_mix: Mapping[str, float]
     preparing: str | None
     width: int | None
     height: int | None

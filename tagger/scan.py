@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tagger.caution import LIMIT, Caution
 from tagger.discover import Rules, absolute, check_root, walk
@@ -50,6 +50,9 @@ from tagger.records import (
 from tagger.text import encodable
 from tagger.waiting import Waiting
 
+if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
+    from tagger.label_shift import Mix
+
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
 
@@ -72,11 +75,31 @@ class ScanOptions:
     follow_links: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OwnMix:
+    """Whether tags are weighed by how often each is right under a root.
+
+    `prior` are the shares of the labels that the network takes for granted; empty for
+    a network that does not tell them, and then nothing is weighed. What is `frozen` is
+    not estimated anew: a certificate speaks of the mix that it was made with.
+    """
+
+    prior: tuple[float, ...] = ()
+    frozen: bool = False
+
+
+NO_MIX = OwnMix()
+"""Every tag as the network gives it."""
+
+
 TAKEN_AS_IT_IS = Caution(None)
 """No caution: the policy holds whatever the pictures are like."""
 
 _SOME = 5000
-"""Pictures by which a shift is measured."""
+"""Pictures by which a shift is measured, and a mix of tags."""
+
+_RARE = 0.02
+"""Share of a root's pictures below which a tag is not told of in its mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +161,13 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     interruption: Interruption | None = None,
     prepare_all: PrepareAll = prepare_here,
     caution: Caution = TAKEN_AS_IT_IS,
+    own_mix: OwnMix = NO_MIX,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
-    The policy is made more careful by `caution` where the pictures are unfamiliar.
+    The policy is made more careful by `caution` where the pictures are unfamiliar. At
+    the end tags are weighed by the shop's `own_mix`, from all pictures of a root, so
+    that nothing depends on their order.
     What prepares the pictures comes in as `prepare_all`; without, it is done here, and
     a picture that crashes its decoder takes everything with it (see `workers`).
     Raises before anything is written FolderError when a folder that holds nothing known
@@ -187,6 +213,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             recording.note_shift(shift)
             in_force = caution.policy(policy, shift)
             recording.enforce(in_force, _decide)
+        marks = _weigh(
+            recording, places, own_mix, in_force, asked=bool(pipeline.classified)
+        )
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
@@ -195,6 +224,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             drift=drift,
             shift=shift,
             careful=_careful(policy, in_force, shift),
+            mix=_mixes_told(recording, classifier.identity.labels),
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -202,7 +232,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
         recording.finish(
             run.seen_whole(plans),
             exit_code=exit_code(summary),
-            counts=_kept_counts(summary),
+            counts=_kept_counts(summary) | marks,
             tallies={root: asdict(tally) for root, tally in run.tallies.items()},
         )
     return summary
@@ -217,6 +247,75 @@ def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
         f"{LIMIT:g}): accepted from {in_force.threshold:.2f} on in place of "
         f"{policy.threshold:.2f}, until 'tagger calibrate' certifies"
     )
+
+
+def _weigh(
+    recording: Recording,
+    places: Sequence[_Place],
+    own_mix: OwnMix,
+    policy: Policy,
+    *,
+    asked: bool,
+) -> dict[str, Any]:
+    """Estimate the mix of tags of each root, and read what is said by those in force.
+
+    Only where something can have changed since the run before: the network was `asked`,
+    a person decided, or the run before did not end. Returns marks of what it was done
+    by, for the next run to compare.
+    """
+    marks = {
+        "newest_decision": recording.newest_decision(),
+        "kind_tags": recording.kind_tags(),
+        "prior": list(own_mix.prior),
+    }
+    last = recording.last_counts()
+    if not asked and all(last.get(name) == value for name, value in marks.items()):
+        return marks
+    before = recording.mixes()
+    if not own_mix.prior:
+        for root in before:
+            recording.keep_mix(root, None)
+    elif not own_mix.frozen:
+        for root in dict.fromkeys(place.root for place in places):
+            mix, former = _estimated(recording, root, own_mix.prior), before.get(root)
+            if mix is None or former is None or mix.moved_from(former):
+                recording.keep_mix(root, mix)
+    from tagger.policy import read_again  # noqa: PLC0415  it needs NumPy
+
+    recording.adjust(policy, read_again, _decide)
+    return marks
+
+
+def _estimated(
+    recording: Recording, root: Path, prior: tuple[float, ...]
+) -> "Mix | None":
+    """Estimate the mix of tags under a root; None of too few pictures."""
+    import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
+
+    from tagger.label_shift import estimate  # noqa: PLC0415
+
+    sample = recording.said_under(root, _SOME)
+    if not sample.rows:
+        return None
+    known = [
+        sample.column(digest, row)
+        for digest, row in zip(sample.digests, sample.rows, strict=True)
+    ]
+    return estimate(np.array(sample.rows, np.float32), prior, known)
+
+
+def _mixes_told(
+    recording: Recording, labels: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the mix of each root, without what is rare there."""
+    return {
+        encodable(str(root)): {
+            label: round(share, 3)
+            for label, share in zip(labels, mix.shares, strict=True)
+            if share >= _RARE
+        }
+        for root, mix in recording.mixes().items()
+    }
 
 
 def _decide(prediction: Prediction, policy: Policy) -> Verdict:

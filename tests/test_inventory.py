@@ -363,12 +363,14 @@ def test_states_and_confidences_are_held_to_their_range(inventory: Inventory) ->
     record_names(inventory, Path("/shop"), ["a.jpg"])
     columns = "(digest, kind, tag, reviewer, decided_at)"
     decision = f"INSERT INTO decision {columns} VALUES"
+    columns = "id, digest, model_id, preparing, tag, confidence, runner_up, margin"
+    prediction = f"INSERT INTO prediction ({columns}, probabilities) VALUES"
     with raw(inventory.path) as connection:
         for change in (
             "UPDATE image SET state = 'lost'",
             "UPDATE image SET state = 'tagged'",
             "UPDATE image SET root_id = 99",
-            "INSERT INTO prediction VALUES (9, 'd', 1, 'p', 't', 1.5, 'r', 0, x'')",
+            f"{prediction} (9, 'd', 1, 'p', 't', 1.5, 'r', 0, x'')",
             f"{decision} ('d', 'accept', NULL, 'r', '')",
             f"{decision} ('d', 'guess', 'Bag', 'r', '')",
         ):
@@ -472,7 +474,7 @@ def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> N
     st.lists(
         st.tuples(
             st.integers(1, 3),
-            st.sampled_from([None, "tagged", "missing", "unreadable"]),
+            st.sampled_from([None, "tagged", "missing", "unreadable", "weighed"]),
             st.sampled_from([1, 2]),
             st.booleans(),
             st.sampled_from([None, 1, 2]),
@@ -492,12 +494,18 @@ def test_whatever_befalls_images_they_are_counted(
             "INSERT INTO root (id, path) VALUES (1, '/a'), (2, '/b');"
             "INSERT INTO model (id, name, digest, labels) VALUES (1, 'm', 'd', '[]');"
             "INSERT INTO prediction VALUES"
-            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, ''),"
-            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '');"
+            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, '', NULL, NULL),"
+            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '', NULL, NULL);"
         )
         for number, state, root, flagged, said in changes:
             if state is None:
                 connection.execute("DELETE FROM image WHERE id = ?", (number,))
+                continue
+            if state == "weighed":  # by a shop's own mix of tags
+                tag = "Bag" if flagged else "Dress"
+                connection.execute(
+                    "UPDATE prediction SET tag = ? WHERE id = ?", (tag, root)
+                )
                 continue
             predicted = 1 if said is None and state == "tagged" else said
             connection.execute(
@@ -550,7 +558,8 @@ def test_counts_are_those_of_the_view(
             predicted = n if tag or state == "tagged" else None
             if predicted:
                 connection.execute(
-                    "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .5, 'x', .1, '')",
+                    "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .5, 'x', .1, '',"
+                    " NULL, NULL)",
                     (n, str(n), tag or "Dress"),
                 )
             connection.execute(

@@ -77,6 +77,13 @@ def scan(
             help="Wait so long (e.g. 10m) for another scan to end.",
         ),
     ] = "0s",  # type: ignore[assignment]
+    own_mix: Annotated[
+        bool,
+        typer.Option(
+            "--own-mix/--no-own-mix",
+            help="Weigh tags by how often each is right in these folders.",
+        ),
+    ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do everything but write.")
     ] = False,
@@ -153,6 +160,11 @@ def scan(
                     interruption=interruption,
                     prepare_all=workers.prepare,
                     caution=caution,
+                    own_mix=scanning.OwnMix(
+                        bundle.card.prior if own_mix else (),
+                        frozen=certificate is not None
+                        and certificate.policy is not None,
+                    ),
                 )
     code = scanning.exit_code(summary)
     telling.end(summary, code)

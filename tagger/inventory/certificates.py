@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from tagger.inventory import audits, formerly
 from tagger.inventory.decisions import decision, paths
-from tagger.inventory.rows import looked_up_by, prediction
+from tagger.inventory.rows import kind_tags, looked_up_by, prediction, read_labels
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -35,6 +35,7 @@ from tagger.inventory.tables import (
     PREDICTION,
     SAMPLED,
 )
+from tagger.labels import reading
 from tagger.records import (
     PREPARING,
     Agreement,
@@ -98,13 +99,18 @@ def undecided(
     ).first()
     if model is None:
         return []
-    doubtful = case((PREDICTION.c.confidence < _COIN, PREDICTION.c.probabilities))
+    labels = read_labels(connection, model.labels)
+    doubtful, adjusted = (
+        case((PREDICTION.c.confidence < _COIN, column))
+        for column in (PREDICTION.c.probabilities, PREDICTION.c.adjusted)
+    )
     query = select(
         PREDICTION.c.tag,
         PREDICTION.c.confidence,
         PREDICTION.c.runner_up,
         PREDICTION.c.margin,
         doubtful.label("probabilities"),
+        adjusted.label("adjusted"),
     ).where(
         PREDICTION.c.model_id == model.id,
         PREDICTION.c.margin >= margin,
@@ -118,7 +124,7 @@ def undecided(
         (row["tag"], row["confidence"])
         for row in connection.execute(query).mappings()
         if row["probabilities"] is None
-        or prediction(row, model.labels).other <= row["confidence"]
+        or prediction(row, labels).other <= row["confidence"]
     ]
 
 
@@ -274,9 +280,9 @@ def _shared(
             when,
         )
     )
-    doubted = {}
+    doubted, tags = {}, kind_tags(connection)
     for row in connection.execute(query).mappings():
-        said = prediction(row, row["labels"])
+        said = prediction(row, reading(row["labels"], tags).labels)
         if said.other > said.confidence:
             doubted[row["decision_id"]] = (said.tag, None)
     return Counter(doubted.values())
@@ -330,7 +336,11 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
         )
         .order_by(SAMPLED.c.id)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    tags = kind_tags(connection)
+    return [
+        {**row, "labels": reading(row["labels"], tags).labels}
+        for row in connection.execute(query).mappings()
+    ]
 
 
 @dataclass

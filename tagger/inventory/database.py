@@ -32,6 +32,7 @@ REVISIONS: Final = (
     "0009",
     "0010",
     "0011",
+    "0012",
 )
 """Every schema there was, oldest first; the last is today's. A test holds the list to
 the revision files, so that an inventory of today opens without loading Alembic."""

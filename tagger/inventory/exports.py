@@ -12,12 +12,12 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.columns import Column, Condition
 from tagger.inventory.database import Database
-from tagger.inventory.rows import item
+from tagger.inventory.rows import item, kind_tags, unpack
 from tagger.inventory.selecting import meeting
 from tagger.inventory.tables import (
     EXPORTED,
@@ -28,6 +28,7 @@ from tagger.inventory.tables import (
     ROOT,
     VIEW,
 )
+from tagger.labels import reading
 from tagger.records import Item, Policy
 
 _AT_ONCE: Final = 4096
@@ -117,9 +118,11 @@ def photographs(
 ) -> Iterator[Photograph]:
     """Yield items that meet conditions with all that was said, by root and path."""
     networks = connection.execute(select(MODEL.c.id, MODEL.c.labels))
-    labels = {row.id: tuple(row.labels) for row in networks}
+    tags = kind_tags(connection)
+    labels = {row.id: reading(row.labels, tags).labels for row in networks}
+    said = func.coalesce(PREDICTION.c.adjusted, PREDICTION.c.probabilities)
     query = (
-        select(VIEW, PREDICTION.c.model_id, PREDICTION.c.probabilities)
+        select(VIEW, PREDICTION.c.model_id, said.label("said"))
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
@@ -128,9 +131,8 @@ def photographs(
     )
     rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
     for row in rows.mappings():
-        said = row["probabilities"] or b""
-        probabilities = tuple(value for (value,) in struct.iter_unpack("<f", said))
-        yield Photograph(item(row), labels.get(row["model_id"], ()), probabilities)
+        known = labels.get(row["model_id"], ())
+        yield Photograph(item(row), known, unpack(row["said"]))
 
 
 def policies(connection: Connection) -> Mapping[str, Policy]:

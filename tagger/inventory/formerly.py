@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from tagger.inventory.rows import in_parts, prediction
+from tagger.inventory.rows import in_parts, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.records import Formerly, Policy, Prediction, State
 
@@ -99,6 +99,7 @@ def _said(
 ) -> dict[str, Prediction]:
     """Return what a model said of bytes, as far as it has seen them."""
     found = {}
+    labels = read_labels(connection, model.labels)
     for some in in_parts(digests):
         query = (
             select(PREDICTION)
@@ -109,5 +110,5 @@ def _said(
             .order_by(PREDICTION.c.id)
         )
         for row in connection.execute(query).mappings():
-            found[row["digest"]] = prediction(row, model.labels)
+            found[row["digest"]] = prediction(row, labels)
     return found

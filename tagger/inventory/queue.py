@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from tagger.inventory import audits, decisions
-from tagger.inventory.rows import looked_up_by, prediction
+from tagger.inventory.rows import looked_up_by, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
 from tagger.records import LEAST_ANSWERS, Order, Selection, State, Waiting
 
@@ -194,7 +194,8 @@ def _read_waiting(connection: Connection, image_id: int) -> Waiting | None:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    said = prediction(row, row["labels"])
+    labels = read_labels(connection, row["labels"])
+    said = prediction(row, labels)
     own = f"{row['root']}/{row['image_path']}"
     digest = row["digest"]
     return Waiting(
@@ -206,7 +207,7 @@ def _read_waiting(connection: Connection, image_id: int) -> Waiting | None:
         confidence=said.confidence,
         margin=said.margin,
         reason=row["image_flag_reason"],
-        probabilities=dict(zip(row["labels"], said.probabilities, strict=True)),
+        probabilities=dict(zip(labels, said.probabilities, strict=True)),
         size=row["image_size"],
         width=row["image_width"],
         height=row["image_height"],

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Insert,
     Integer,
     LargeBinary,
+    RowMapping,
     Text,
     Update,
     bindparam,
@@ -41,16 +42,21 @@ from tagger.inventory.rows import (
     STATES,
     in_parts,
     insert_one,
+    kind_tags,
     now,
     pack,
     prediction,
+    read_labels,
     said_by,
     tallies_by_root,
+    unpack,
     within,
 )
 from tagger.inventory.tables import (
+    DECISION,
     EVENT,
     IMAGE,
+    MIX,
     MODEL,
     POLICY,
     PREDICTION,
@@ -59,6 +65,8 @@ from tagger.inventory.tables import (
     VIEW,
     PathText,
 )
+from tagger.label_shift import Mix
+from tagger.labels import Reading, kind_of, none_of_the_tags, reading
 from tagger.records import (
     FileStamp,
     ImageFile,
@@ -89,6 +97,54 @@ class Tagged:
     def digest(self) -> str:
         """That of the image's bytes."""
         return self.image.digest
+
+
+ReadAgain = Callable[
+    [Sequence[tuple[float, ...]], Reading, Mix | None], Sequence[Prediction]
+]
+"""Reads what a network said, as a shop's tags for kinds and its mix of tags have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Adjustment:
+    """By what predictions are adjusted: its name, None for nothing, and the mix."""
+
+    name: str | None
+    mix: Mix | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a network said of pictures under a root, row by row, before any mix.
+
+    `decided` are the tags in force that persons gave, by digest, None for what is no
+    catalogue item; `kind_tags` the tags that kinds have here.
+    """
+
+    digests: tuple[str, ...]
+    rows: tuple[tuple[float, ...], ...]
+    decided: Mapping[str, str | None]
+    labels: tuple[str, ...]
+    kind_tags: Mapping[str, str]
+
+    def column(self, digest: str, row: Sequence[float]) -> int | None:
+        """Return the column of the label that a person gave a picture.
+
+        None where nobody decided, or gave it a tag that the network knows nothing of.
+        What has no tag is of the most probable label that is none.
+        """
+        if digest not in self.decided:
+            return None
+        tag = self.decided[digest]
+        if tag is None:
+            _, what = none_of_the_tags(row, self.labels)
+            return self.labels.index(what) if what else None
+        places = (
+            place
+            for place, label in enumerate(self.labels)
+            if tag in {label, self.kind_tags.get(kind_of(label))}
+        )
+        return next(places, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +228,8 @@ class Recording:
     def some_said(self, most: int) -> list[tuple[float, ...]]:
         """Return the probabilities that this model gave some pictures that are there.
 
-        Each bytes once, by lot, and the same lot tomorrow: digests are as good as one.
+        As the network gave them, before any mix of tags. Each bytes once, by lot, and
+        the same lot tomorrow: digests are as good as one.
         """
         there = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id, IMAGE.c.state == State.TAGGED
@@ -185,7 +242,195 @@ class Recording:
         )
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings()
-            return [prediction(row, self._model.labels).probabilities for row in rows]
+            return [unpack(row["probabilities"]) for row in rows]
+
+    def mixes(self) -> dict[Path, Mix]:
+        """Return the mix of tags in force under each root, for this model."""
+        with self._database.reading() as connection:
+            return {
+                Path(row.path): _mix(row) for row in _mixes(connection, self._model_id)
+            }
+
+    def said_under(self, root: Path, most: int) -> Sample:
+        """Return what this model said of pictures under a root, and what persons did.
+
+        Of those that are there, each bytes once, by lot, and the same lot tomorrow.
+        """
+        query = (
+            select(PREDICTION.c.digest, PREDICTION.c.probabilities)
+            .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
+            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
+            .where(
+                ROOT.c.path == str(root),
+                IMAGE.c.state == State.TAGGED,
+                *self._by_this_model(),
+            )
+            .group_by(PREDICTION.c.id)
+            .order_by(PREDICTION.c.digest)
+            .limit(most)
+        )
+        with self._database.reading() as connection:
+            said = connection.execute(query).all()
+            decided: dict[str, str | None] = {}
+            for some in in_parts(row.digest for row in said):
+                answers = (
+                    select(DECISION.c.digest, DECISION.c.tag)
+                    .where(DECISION.c.digest.in_(some), DECISION.c.undone_at.is_(None))
+                    .order_by(DECISION.c.decided_at, DECISION.c.id)
+                )
+                decided |= {row.digest: row.tag for row in connection.execute(answers)}
+            return Sample(
+                digests=tuple(row.digest for row in said),
+                rows=tuple(unpack(row.probabilities) for row in said),
+                decided=decided,
+                labels=self._model.labels,
+                kind_tags=kind_tags(connection),
+            )
+
+    def keep_mix(self, root: Path, mix: Mix | None) -> None:
+        """Put a mix of tags in force under a root; None ends the one that is."""
+        with self._database.writing() as connection:
+            root_id = _root_id(connection, root)
+            if mix is None:
+                connection.execute(
+                    delete(MIX).where(
+                        MIX.c.root_id == root_id, MIX.c.model_id == self._model_id
+                    )
+                )
+                return
+            connection.execute(
+                insert(MIX).values(
+                    root_id=root_id,
+                    model_id=self._model_id,
+                    since=self._started,
+                    pictures=mix.pictures,
+                    shares=list(mix.shares),
+                    prior=list(mix.prior),
+                )
+            )
+
+    def adjust(
+        self,
+        policy: Policy,
+        read_again: ReadAgain,
+        decide: Callable[[Prediction, Policy], Verdict],
+    ) -> int:
+        """Bring this model's predictions in step with the mixes and tags for kinds.
+
+        Only those that are not; return how many were. What a picture in several roots
+        shows is read by the mix of the root that was scanned first. A person's decision
+        is never touched. No picture is classified again.
+        """
+        with self._database.writing() as connection:
+            tags = kind_tags(connection)
+            read = reading(self._model.labels, tags)
+            told = ";".join(f"{kind}={tag}" for kind, tag in sorted(tags.items()))
+            by_root = {
+                row.root_id: _Adjustment(f"{row.id}:{told}", _mix(row))
+                for row in _mixes(connection, self._model_id)
+            }
+            without_mix = _Adjustment(f":{told}" if told else None, None)
+            first = (
+                select(
+                    IMAGE.c.prediction_id, func.min(IMAGE.c.root_id).label("root_id")
+                )
+                .group_by(IMAGE.c.prediction_id)
+                .subquery()
+            )
+            query = (
+                select(PREDICTION, first.c.root_id)
+                .join(first, first.c.prediction_id == PREDICTION.c.id)
+                .where(PREDICTION.c.model_id == self._model_id)
+            )
+            changed = 0
+            rows = connection.execution_options(yield_per=_MANY).execute(query)
+            for part in rows.mappings().partitions():
+                stale: dict[int, list[RowMapping]] = {}
+                for row in part:
+                    by = by_root.get(row["root_id"], without_mix)
+                    if row["adjusted_by"] != by.name:
+                        stale.setdefault(row["root_id"], []).append(row)
+                for root_id, some in stale.items():
+                    by = by_root.get(root_id, without_mix)
+                    self._adjust(connection, some, by, read, read_again)
+                    changed += len(some)
+            if changed:
+                self._decide_again(connection, policy, decide)
+            return changed
+
+    def _adjust(
+        self,
+        connection: Connection,
+        rows: Sequence[RowMapping],
+        adjustment: _Adjustment,
+        read: Reading,
+        read_again: ReadAgain,
+    ) -> None:
+        """Read some predictions under one root anew, and write what is in force."""
+        wanted = adjustment.name
+        rows_said = [unpack(row["probabilities"]) for row in rows]
+        said = read_again(rows_said, read, adjustment.mix)
+        connection.execute(
+            update(PREDICTION)
+            .where(PREDICTION.c.id == bindparam("said"))
+            .values(
+                tag=bindparam("new_tag"),
+                confidence=bindparam("new_confidence"),
+                runner_up=bindparam("new_runner_up"),
+                margin=bindparam("new_margin"),
+                adjusted=bindparam("new_adjusted"),
+                adjusted_by=wanted,
+            ),
+            [
+                {
+                    "said": row["id"],
+                    "new_tag": one.tag,
+                    "new_confidence": one.confidence,
+                    "new_runner_up": one.runner_up,
+                    "new_margin": one.margin,
+                    "new_adjusted": pack(one.probabilities) if wanted else None,
+                }
+                for row, one in zip(rows, said, strict=True)
+            ],
+        )
+        changed = [
+            {"said": row["id"]}
+            for row, one in zip(rows, said, strict=True)
+            if (row["tag"], row["confidence"]) != (one.tag, one.confidence)
+        ]
+        if changed:
+            connection.execute(
+                update(IMAGE)
+                .where(IMAGE.c.prediction_id == bindparam("said"))
+                .values(updated_at=self._started),
+                changed,
+            )
+
+    def newest_decision(self) -> int:
+        """Return a number that changes when a person decides, or takes that back."""
+        query = select(
+            func.coalesce(func.max(DECISION.c.id), 0), func.count(DECISION.c.undone_at)
+        )
+        with self._database.reading() as connection:
+            newest, undone = connection.execute(query).one()
+            return int(newest) * 2 + int(undone)
+
+    def last_counts(self) -> Mapping[str, Any]:
+        """Return the counts of the run before; empty where it did not end well."""
+        query = (
+            select(RUN.c.counts)
+            .where(RUN.c.id < self.run_id)
+            .order_by(RUN.c.id.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            counts: Mapping[str, Any] = connection.scalar(query) or {}
+            return counts if said_by(counts) == self._said_by else {}
+
+    def kind_tags(self) -> dict[str, str]:
+        """Return the tags that kinds have in this shop, by the kind."""
+        with self._database.reading() as connection:
+            return kind_tags(connection)
 
     def take_in(self, root: Path) -> list[Path]:
         """Know `root`, and take the roots inside it into it, with rows and stories.
@@ -250,12 +495,13 @@ class Recording:
         """Return what this model has already said of these bytes, by digest."""
         found: dict[str, Prediction] = {}
         with self._database.reading() as connection:
+            labels = read_labels(connection, self._model.labels)
             for some in in_parts(digests):
                 query = select(PREDICTION).where(
                     PREDICTION.c.digest.in_(some), *self._by_this_model()
                 )
                 for row in connection.execute(query).mappings():
-                    found[row["digest"]] = prediction(row, self._model.labels)
+                    found[row["digest"]] = prediction(row, labels)
         return found
 
     def record(
@@ -482,11 +728,11 @@ class Recording:
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
+        labels = read_labels(connection, self._model.labels)
         rows = connection.execution_options(yield_per=_MANY).execute(query)
         for part in rows.mappings().partitions():
             verdicts = [
-                (row["id"], decide(prediction(row, self._model.labels), policy))
-                for row in part
+                (row["id"], decide(prediction(row, labels), policy)) for row in part
             ]
             connection.execute(
                 change,
@@ -670,6 +916,28 @@ def _merge_root(
         .values(item_pattern=pattern.scalar_subquery())
     )
     roots.drop(connection, inner)
+
+
+def _mixes(connection: Connection, model_id: int) -> list[Any]:
+    """Return the rows of the mixes in force for a model, with the path of their root.
+
+    Their numbers are those of the roots; the newest of each root is in force.
+    """
+    newest = (
+        select(func.max(MIX.c.id))
+        .where(MIX.c.model_id == model_id)
+        .group_by(MIX.c.root_id)
+    )
+    query = (
+        select(MIX, ROOT.c.path)
+        .join(ROOT, ROOT.c.id == MIX.c.root_id)
+        .where(MIX.c.id.in_(newest))
+    )
+    return list(connection.execute(query))
+
+
+def _mix(row: Any) -> Mix:  # noqa: ANN401  a row
+    return Mix(tuple(row.shares), tuple(row.prior), row.pictures)
 
 
 _ABSENT = {State.MISSING, State.IGNORED}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tagger.errors import InventoryError
 from tagger.inventory.rows import BY_ROOT, now, tallies_by_root
-from tagger.inventory.tables import DECISION, EVENT, IMAGE, ROOT, RUN, VIEW
+from tagger.inventory.tables import DECISION, EVENT, IMAGE, MIX, ROOT, RUN, VIEW
 from tagger.records import Forgotten
 
 
@@ -81,6 +81,7 @@ def drop(connection: Connection, root_id: int) -> None:
                 .where(RUN.c.id == run_id)
                 .values(counts=counts | {BY_ROOT: tallies})
             )
+    connection.execute(delete(MIX).where(MIX.c.root_id == root_id))
     connection.execute(delete(ROOT).where(ROOT.c.id == root_id))
 
 

@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from tagger.inventory.tables import DECISION, IMAGE
-from tagger.labels import kind_of, none_of_the_tags
+from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
+from tagger.labels import kind_of, none_of_the_tags, reading
 from tagger.records import (
     NO_ITEM,
     NO_TAG,
@@ -81,10 +81,28 @@ def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
+def unpack(values: bytes | None) -> tuple[float, ...]:
+    """Read probabilities that `pack` wrote; none where there are none."""
+    return tuple(value for (value,) in struct.iter_unpack("<f", values or b""))
+
+
+def kind_tags(connection: Connection) -> dict[str, str]:
+    """Return the tags that kinds have in this shop, by the kind."""
+    rows = connection.execute(select(KIND_TAG.c.kind, KIND_TAG.c.tag))
+    return {row.kind: row.tag for row in rows.all()}
+
+
+def read_labels(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of a model as this shop reads them: those of `prediction`."""
+    return reading(labels, kind_tags(connection)).labels
+
+
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
-    """Read a row of the predictions of a model with these labels."""
-    values = struct.iter_unpack("<f", row["probabilities"])
-    probabilities = tuple(value for (value,) in values)
+    """Read a row of the predictions of a model with these labels.
+
+    As adjusted, where it was: the labels are to be those of `read_labels`.
+    """
+    probabilities = unpack(row["adjusted"] or row["probabilities"])
     none, what = none_of_the_tags(probabilities, labels)
     return Prediction(
         tag=row["tag"],

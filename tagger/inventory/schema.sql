@@ -29,7 +29,7 @@ CREATE TABLE prediction (
 	confidence FLOAT NOT NULL, 
 	runner_up TEXT NOT NULL, 
 	margin FLOAT NOT NULL, 
-	probabilities BLOB NOT NULL, 
+	probabilities BLOB NOT NULL, adjusted BLOB, adjusted_by TEXT, 
 	PRIMARY KEY (id), 
 	UNIQUE (digest, model_id, preparing), 
 	CONSTRAINT confidence CHECK (confidence BETWEEN 0 AND 1), 
@@ -396,4 +396,52 @@ BEGIN
   );
   DELETE FROM counted WHERE root_id = old.root_id AND number = 0;
  END;
+
+CREATE TABLE mix (
+	id INTEGER NOT NULL, 
+	root_id INTEGER NOT NULL, 
+	model_id INTEGER NOT NULL, 
+	since TEXT NOT NULL, 
+	pictures INTEGER NOT NULL, 
+	shares JSON NOT NULL, 
+	prior JSON NOT NULL, 
+	PRIMARY KEY (id), 
+	FOREIGN KEY(root_id) REFERENCES root (id), 
+	FOREIGN KEY(model_id) REFERENCES model (id)
+);
+
+CREATE INDEX mix_model ON mix (model_id, root_id);
+
+CREATE TABLE kind_tag (
+	kind TEXT NOT NULL, 
+	tag TEXT NOT NULL, 
+	mapped_at TEXT NOT NULL, 
+	mapped_by TEXT NOT NULL, 
+	PRIMARY KEY (kind)
+);
+
+CREATE TRIGGER counted_prediction_updated AFTER UPDATE OF tag ON prediction
+WHEN old.tag <> new.tag
+BEGIN
+  INSERT INTO counted (root_id, state, tag, flagged, number)
+  SELECT root_id, state, new.tag, flagged, count(*) FROM image
+  WHERE prediction_id = new.id GROUP BY root_id, state, flagged
+  ON CONFLICT (root_id, state, tag, flagged)
+  DO UPDATE SET number = number + excluded.number;
+  UPDATE counted SET number = number - (
+    SELECT count(*) FROM image
+    WHERE prediction_id = new.id AND image.root_id = counted.root_id
+      AND image.state = counted.state AND image.flagged = counted.flagged
+  )
+  WHERE tag = old.tag;
+  DELETE FROM counted WHERE tag = old.tag AND number = 0;
+END;
+
+CREATE TRIGGER waiting_prediction_updated
+AFTER UPDATE OF confidence, margin ON prediction
+WHEN (old.confidence, old.margin) IS NOT (new.confidence, new.margin)
+BEGIN
+  UPDATE waiting SET confidence = new.confidence, margin = new.margin
+  WHERE image_id IN (SELECT id FROM image WHERE prediction_id = new.id);
+END;
 

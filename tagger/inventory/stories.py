@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, RowMapping, select
 
 from tagger.inventory.decisions import history, notes
-from tagger.inventory.rows import item, prediction
+from tagger.inventory.rows import item, prediction, read_labels, unpack
 from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
 from tagger.records import Story, StoryEvent
 
@@ -30,17 +30,17 @@ def find_story(
         .where(PREDICTION.c.id == image["prediction_id"])
     )
     said = rows.mappings().first()
+    labels = read_labels(connection, said["labels"]) if said else ()
     return Story(
         item=item(row.mappings().one()),
         probabilities=(
-            dict(
-                zip(
-                    said["labels"],
-                    prediction(said, said["labels"]).probabilities,
-                    strict=True,
-                )
-            )
+            dict(zip(labels, prediction(said, labels).probabilities, strict=True))
             if said
+            else {}
+        ),
+        before_mix=(
+            dict(zip(said["labels"], unpack(said["probabilities"]), strict=True))
+            if said and said["adjusted"]
             else {}
         ),
         preparing=said["preparing"] if said else None,

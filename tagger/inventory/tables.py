@@ -157,7 +157,10 @@ MODEL = Table("model", METADATA, _Model)
 class _Prediction(TypedColumns):
     """What a network said of some bytes; kept whole, to be decided again at will.
 
-    `probabilities` are float32, little-endian, in the order of the model's labels.
+    `probabilities` are float32, little-endian, in the order of the model's labels: what
+    the network said. `adjusted` are the same as the shop's own mix of tags has them,
+    and its tags for kinds; the other columns are read off them. `adjusted_by` says by
+    which mix and which tags. Both are NULL where nothing was adjusted.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -169,6 +172,8 @@ class _Prediction(TypedColumns):
     runner_up: Named[str] = Column(Text)
     margin: Named[float] = Column(Float)
     probabilities: Named[bytes]
+    adjusted: Named[bytes | None]
+    adjusted_by: Named[str | None] = Column(Text)
 
 
 PREDICTION = Table(
@@ -508,6 +513,37 @@ class _OwnTag(TypedColumns):
 
 
 OWN_TAG = Table("own_tag", METADATA, _OwnTag)
+
+
+class _Mix(TypedColumns):
+    """How often each label is right under a root, as estimated for a model.
+
+    The newest of a root and a model is in force. `shares` and `prior`, what the network
+    takes for granted, are in the order of the model's labels.
+    """
+
+    id: Named[int] = Column(primary_key=True)
+    root_id: Named[int] = Column(ForeignKey("root.id"))
+    model_id: Named[int] = Column(ForeignKey("model.id"))
+    since: Named[datetime] = Column(Utc)
+    pictures: Named[int]
+    shares: Named[list[float]] = Column(JSON)
+    prior: Named[list[float]] = Column(JSON)
+
+
+MIX = Table("mix", METADATA, _Mix, Index("mix_model", "model_id", "root_id"))
+
+
+class _KindTag(TypedColumns):
+    """The tag that a kind of thing has in this shop, where the network has none."""
+
+    kind: Named[str] = Column(Text, primary_key=True)
+    tag: Named[str] = Column(Text)
+    mapped_at: Named[datetime] = Column(Utc)
+    mapped_by: Named[str] = Column(Text)
+
+
+KIND_TAG = Table("kind_tag", METADATA, _KindTag)
 
 
 VIEW = _table(
