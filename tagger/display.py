@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.records import (
+    NOT_CATALOGUE,
     Adaptation,
     CheckReport,
     Correction,
     InventoryStatus,
+    KindInShop,
     Outcome,
     OwnTag,
     PreparedImage,
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _MOST_UNREADABLE = 20
+_MOST_OF_MIX = 6
+"""Labels of a root's own mix that are told."""
+
 _MOST_CORRECTIONS = 200
 _EXPECTED = (State.TAGGED, State.UNREADABLE, State.MISSING, State.IGNORED)
 """States shown even where nothing is in them."""
@@ -79,10 +84,18 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
     ]
     if summary.careful:
         parts += [Text(), Text(f"{summary.careful[:1].upper()}{summary.careful[1:]}.")]
+    parts += [_mix(root, mix) for root, mix in summary.mix.items()]
     if summary.unreadable_images:
         parts += [Text(), _unreadable(summary.unreadable_images)]
     parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]
     return Group(*parts)
+
+
+def _mix(root: str, shares: Mapping[str, float]) -> Text:
+    """Tell how often each tag is thought to be right under a root."""
+    ranked = sorted(shares.items(), key=lambda pair: -pair[1])[:_MOST_OF_MIX]
+    told = ", ".join(f"{label} {share:.0%}" for label, share in ranked)
+    return Text(printable(f"Own mix of {root}: {told}"), style="dim")
 
 
 def inventory_status(status: InventoryStatus) -> RenderableType:
@@ -161,6 +174,22 @@ def tag_list(tags: Sequence[OwnTag]) -> RenderableType:
     return table if tags else Text("No tag was added", style="dim")
 
 
+def kind_list(kinds: Sequence[KindInShop]) -> RenderableType:
+    """Show the kinds without a tag that were found, what people said of them."""
+    table = Table.grid(padding=(0, 2))
+    for one in kinds:
+        said = ", ".join(f"{tag or NOT_CATALOGUE} {n:,}" for tag, n in one.said)
+        table.add_row(
+            Text(printable(one.kind)),
+            Text(f"{one.waiting:,} wait", style="" if one.waiting else "dim"),
+            Text(printable(f"tagged {one.tag}") if one.tag else "no tag"),
+            Text(printable(f"people said: {said}") if said else "", style="dim"),
+        )
+    if kinds:
+        return table
+    return Text("The network found nothing here that has no tag", style="dim")
+
+
 def prediction_view(
     name: str, prepared: PreparedImage, probabilities: Mapping[str, float]
 ) -> RenderableType:
@@ -222,6 +251,11 @@ def story_view(story: Story) -> RenderableType:
     ]
     if story.probabilities:
         parts += [Text(), probability_bars(story.probabilities)]
+    if story.before_mix:
+        ranked = sorted(story.before_mix.items(), key=lambda pair: -pair[1])
+        said = ", ".join(f"{label} {value:.2f}" for label, value in ranked[:3])
+        told = f"Weighed by this shop's own mix of tags; the network alone: {said}"
+        parts += [Text(printable(told), style="dim")]
     history = Table.grid(padding=(0, 2))
     for event in story.events:
         history.add_row(

@@ -9,7 +9,7 @@ The one place that knows which label is the answer, for one picture and for arra
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -93,6 +93,25 @@ def phrase(kind: str) -> str:
     """Return a kind as a sentence has it: "a skirt", "shorts"."""
     article = "an" if kind[:1] in "aeiou" else "a"
     return _PHRASES.get(kind, f"{article} {kind}")
+
+
+def tag_for(kind: str) -> str:
+    """Return a kind as a tag is written: "Skirt" of "skirt", "Flat shoe" of "flat"."""
+    name = phrase(kind).removeprefix("an ").removeprefix("a ")
+    return name[:1].upper() + name[1:]
+
+
+def kind_named(text: str, kinds: Iterable[str]) -> str | None:
+    """Return the kind that a person's word means: in any case, one or many of it."""
+
+    def plain(word: str) -> str:
+        letters = "".join(c for c in word.casefold() if c.isalnum())
+        return letters.removesuffix("s")
+
+    for kind in kinds:
+        if plain(text) in {plain(kind), plain(tag_for(kind))}:
+            return kind
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -577,6 +577,21 @@ class OwnTag:
 
 
 @dataclass(frozen=True, slots=True)
+class KindInShop:
+    """A kind of thing without a tag, as the network finds it in a shop.
+
+    `waiting` pictures wait for a person and probably show it. `said` counts the tags
+    that persons gave to pictures of it, None for what is no catalogue item, the most
+    frequent first. `tag` is the one that the shop gave to the kind, if any.
+    """
+
+    kind: str
+    waiting: int
+    said: tuple[tuple[str | None, int], ...]
+    tag: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """What a reviewer wrote about some bytes, decided or not."""
 
@@ -653,6 +668,12 @@ class Waiting:
         """What that most probably is: "a skirt", or no catalogue item."""
         kind = kind_of(none_of_the_tags(*self._said)[1])
         return phrase(kind) if kind else NOT_CATALOGUE
+
+    @property
+    def kind(self) -> str:
+        """The kind without a tag that it probably shows: "skirt"; "" for none."""
+        none, what = none_of_the_tags(*self._said)
+        return kind_of(what) if none > self.confidence else ""
 
     @property
     def knows_none(self) -> bool:

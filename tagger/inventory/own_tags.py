@@ -3,15 +3,24 @@
 Functions of a connection; whoever calls them opens the transaction.
 """
 
+from collections import Counter
 from itertools import chain
 
 from sqlalchemy import Connection, delete, distinct, func, insert, select
 
 from tagger.errors import ReviewError
-from tagger.inventory.rows import now
-from tagger.inventory.tables import DECISION, MODEL, OWN_TAG
-from tagger.labels import is_tag
-from tagger.records import AMBIGUOUS, FASHION_LABELS, NOT_CATALOGUE, OwnTag
+from tagger.inventory.rows import kind_tags, now
+from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG, MODEL, OWN_TAG, WAITING
+from tagger.labels import is_tag, kind_named, kinds_of, phrase
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    NO_TAG,
+    NOT_CATALOGUE,
+    KindInShop,
+    OwnTag,
+    State,
+)
 
 LONGEST = 64
 """Characters of a tag: it must fit a column of the screen."""
@@ -20,7 +29,8 @@ LONGEST = 64
 def add(connection: Connection, tag: str, reviewer: str) -> bool:
     """Add a tag; False where there is one that is spelt so.
 
-    Raises ReviewError where it is no word, or a reserved one, or differs from a tag
+    Where it names a kind that the networks here know, the kind has this tag from now
+    on. Raises ReviewError where it is no word, or a reserved one, or differs from a tag
     that there is in upper and lower case alone.
     """
     _check(tag)
@@ -32,16 +42,108 @@ def add(connection: Connection, tag: str, reviewer: str) -> bool:
         return False
     values = {"tag": tag, "added_at": now(), "added_by": reviewer}
     connection.execute(insert(OWN_TAG).values(**values))
+    kind = kind_named(tag, _kinds(connection))
+    if kind is not None and kind not in kind_tags(connection):
+        _put(connection, kind, tag, reviewer)
     return True
 
 
+def map_kind(connection: Connection, word: str, tag: str, reviewer: str) -> str:
+    """Give a kind of thing a tag that there is; return the kind.
+
+    Raises ReviewError, with those that there are, where the networks here know no such
+    kind, or where there is no such tag.
+    """
+    kind = _kind(connection, word)
+    known = {one.casefold(): one for one in every(connection)}
+    if tag.casefold() not in known:
+        raise ReviewError(
+            f"there is no tag {tag}: 'tagger tags add' adds one, and these there are: "
+            + ", ".join(known.values())
+        )
+    _put(connection, kind, known[tag.casefold()], reviewer)
+    return kind
+
+
+def unmap_kind(connection: Connection, word: str) -> str:
+    """Let a kind have no tag again; return it. ReviewError where it has none."""
+    kind = _kind(connection, word)
+    gone = connection.execute(delete(KIND_TAG).where(KIND_TAG.c.kind == kind))
+    if not gone.rowcount:
+        raise ReviewError(f"{kind} has no tag here: see 'tagger tags suggest'")
+    return kind
+
+
+def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
+    """Return the kinds without a tag that the networks find here, most waiting first.
+
+    With a kind go what persons said of its pictures, and the tag that it was given.
+    """
+    kinds = _kinds(connection)
+    by_phrase = {f"{NO_TAG}{phrase(kind)},": kind for kind in kinds}
+    waiting: Counter[str] = Counter()
+    said: dict[str, Counter[str | None]] = {kind: Counter() for kind in kinds}
+    query = (
+        select(IMAGE.c.flag_reason, WAITING.c.image_id, DECISION.c.id, DECISION.c.tag)
+        .outerjoin(WAITING, WAITING.c.image_id == IMAGE.c.id)
+        .outerjoin(
+            DECISION,
+            (DECISION.c.digest == IMAGE.c.digest) & DECISION.c.undone_at.is_(None),
+        )
+        .where(
+            IMAGE.c.state == State.TAGGED,
+            IMAGE.c.flag_reason.startswith(NO_TAG, autoescape=True),
+        )
+    )
+    for reason, waits, decided, tag in connection.execute(query):
+        kind = next((k for p, k in by_phrase.items() if reason.startswith(p)), None)
+        if kind is None:
+            continue
+        waiting[kind] += waits is not None
+        if decided is not None:
+            said[kind][tag] += 1
+    tags = kind_tags(connection)
+    found = (
+        KindInShop(kind, waiting[kind], tuple(said[kind].most_common()), tags.get(kind))
+        for kind in kinds
+        if waiting[kind] or said[kind] or kind in tags
+    )
+    return tuple(sorted(found, key=lambda one: (-one.waiting, one.kind)))
+
+
+def _kinds(connection: Connection) -> list[str]:
+    """Return the kinds that the networks know which classified here."""
+    labels = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
+    return list(dict.fromkeys(kinds_of(tuple(chain.from_iterable(labels)))))
+
+
+def _kind(connection: Connection, word: str) -> str:
+    kinds = _kinds(connection)
+    kind = kind_named(word, kinds)
+    if kind is None:
+        known = ", ".join(kinds) or "none: scan first"
+        raise ReviewError(f"no network here knows the kind {word} (known: {known})")
+    return kind
+
+
+def _put(connection: Connection, kind: str, tag: str, reviewer: str) -> None:
+    connection.execute(delete(KIND_TAG).where(KIND_TAG.c.kind == kind))
+    connection.execute(
+        insert(KIND_TAG).values(kind=kind, tag=tag, mapped_at=now(), mapped_by=reviewer)
+    )
+
+
 def remove(connection: Connection, tag: str) -> None:
-    """Offer a tag no more; what was decided stays. ReviewError where it is not one."""
+    """Offer a tag no more; what was decided stays. ReviewError where it is not one.
+
+    Kinds that had it have no tag again.
+    """
     gone = connection.execute(delete(OWN_TAG).where(OWN_TAG.c.tag == tag))
     if not gone.rowcount:
         raise ReviewError(
             f"{tag} is no tag that was added here: see 'tagger tags list'"
         )
+    connection.execute(delete(KIND_TAG).where(KIND_TAG.c.tag == tag))
 
 
 def own(connection: Connection) -> tuple[OwnTag, ...]:

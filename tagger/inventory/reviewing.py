@@ -76,6 +76,14 @@ class Reviewing:
         with self._database.reading() as connection:
             return tuple(one.tag for one in own_tags.own(connection))
 
+    def add_tag(self, tag: str) -> bool:
+        """Add a tag of the shop's own, for the kind that it names, too.
+
+        False where there is such a tag. Raises ReviewError where it cannot be one.
+        """
+        with self._database.writing() as connection:
+            return own_tags.add(connection, tag, self.reviewer)
+
     def take(self, most: int, *, without: Collection[str]) -> list[Waiting]:
         """Lease and return the next items, at most so many, in the selection's order.
 

@@ -40,6 +40,7 @@ from tagger.inventory.reviewing import Reviewing
 from tagger.inventory.rows import (
     insert_one,
     item,
+    kind_tags,
     last_decisions,
     now,
     run_record,
@@ -59,7 +60,7 @@ from tagger.inventory.tables import (
     RUN,
     VIEW,
 )
-from tagger.labels import tags_of
+from tagger.labels import reading, tags_of
 from tagger.records import (
     Adaptation,
     Answer,
@@ -73,6 +74,7 @@ from tagger.records import (
     Forgotten,
     InventoryStatus,
     Item,
+    KindInShop,
     Merged,
     ModelIdentity,
     Note,
@@ -496,7 +498,12 @@ class Inventory:
         """Return the tags that the networks which classified here can say."""
         with self._database.reading() as connection:
             known = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
-            labels = dict.fromkeys(label for labels in known for label in labels)
+            tags = kind_tags(connection)
+            labels = dict.fromkeys(
+                label
+                for labels in known.all()
+                for label in reading(labels, tags).labels
+            )
         return list(tags_of(tuple(labels)))
 
     def known_tags(self) -> list[str]:
@@ -516,6 +523,25 @@ class Inventory:
         """
         with self._database.writing() as connection:
             return own_tags.add(connection, tag, reviewer)
+
+    def map_kind(self, kind: str, tag: str, reviewer: str) -> str:
+        """Give a kind of thing a tag; the next scan tags by it. Return the kind.
+
+        Raises ReviewError where the networks here know no such kind, or there is no
+        such tag.
+        """
+        with self._database.writing() as connection:
+            return own_tags.map_kind(connection, kind, tag, reviewer)
+
+    def unmap_kind(self, kind: str) -> str:
+        """Let a kind have no tag again. ReviewError where it has none."""
+        with self._database.writing() as connection:
+            return own_tags.unmap_kind(connection, kind)
+
+    def kinds_in_shop(self) -> tuple[KindInShop, ...]:
+        """Return the kinds without a tag that are found here, most waiting first."""
+        with self._database.reading() as connection:
+            return own_tags.kinds_in_shop(connection)
 
     def remove_tag(self, tag: str) -> None:
         """Offer a tag of the shop's own no more. ReviewError where it is not one."""

@@ -149,6 +149,7 @@ class ReviewScreen(Screen[None]):
         *(Binding(str(n), f"tag({n})", show=False) for n in range(10)),
         Binding("t", "name_tag", show=False),
         Binding("x", "no_item", show=False),
+        Binding("k", "new_tag", show=False),
         Binding("s", "skip", show=False),
         Binding("u", "undo", show=False),
         Binding("a", "group", show=False),
@@ -221,6 +222,13 @@ class ReviewScreen(Screen[None]):
     def action_no_item(self) -> None:
         """Say that this is no catalogue item."""
         self._answer(None)
+
+    def action_new_tag(self) -> None:
+        """Add the tag that names what the item probably shows, and give it."""
+        if not self._sitting.new_tag:
+            self._tell("k adds a tag for a kind that the network knows: t names one")
+        elif self._ready() and self._was_seen():
+            self._work(self._sitting.add_new_tag, then=self._answer, repaint=False)
 
     def action_skip(self) -> None:
         """Put the item off."""

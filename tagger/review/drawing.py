@@ -86,6 +86,10 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
         line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
         lines.append(line)
     lines.append(_no_item(item, width, blind=sitting.blind))
+    if sitting.new_tag:
+        line = Text(f"  k {printable(sitting.new_tag)}: add this tag, and give it")
+        line.stylize(Style(meta={"@click": "screen.new_tag"}))
+        lines.append(line)
     return Text("\n").join(lines)
 
 

@@ -30,6 +30,7 @@ an empty line  the tag that is offered
 a number       another tag: {tags}
 a tag          the same by its name
 x              not a catalogue item
+k              add the tag that is offered for it, and give it
 s              skip: it comes back at the end
 u              undo: take back the last answer, then the one before
 n TEXT         write a note about this picture
@@ -106,6 +107,8 @@ class PlainReview:
         ]
         if item.none > item.confidence:
             said.insert(0, f"x {item.none_as} {share(item.none)}")
+        if self._sitting.new_tag:
+            said.append(f"k adds the tag {printable(self._sitting.new_tag)}")
         return ", ".join(said)
 
     def _tags(self) -> str:
@@ -148,6 +151,8 @@ class PlainReview:
             tag: str | None = items[0].item.tag
         elif line == "x":
             tag = None
+        elif line == "k" and self._sitting.new_tag:
+            tag = self._patiently(self._sitting.add_new_tag)
         elif line.isdecimal() and int(line) < len(tags):
             tag = tags[int(line)]
         elif line.casefold() in (named := {one.casefold(): one for one in tags}):

@@ -32,6 +32,7 @@ Enter    the tag marked ▶ is right
 0 to 9   another tag
 t        another tag by its name: there may be more than ten
 x        not a catalogue item: none of these, or not for sale
+k        add the tag that is offered for it ("k Skirt"), and give it
 s        skip; it comes back at the end
 u        undo: the last answer, then the one before, and so on
 a        answer for all that look alike, after a look at them

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError
-from tagger.labels import tags_of
+from tagger.labels import tag_for, tags_of
 from tagger.records import (
     Answer,
     AuditResult,
@@ -126,6 +126,25 @@ class Sitting:
             return ()
         known = tags_of(tuple(self.current.item.probabilities))
         return tuple(dict.fromkeys([*known, *self._own_tags]))
+
+    @property
+    def new_tag(self) -> str:
+        """The tag that would name what the current item probably shows; "" for none.
+
+        "Skirt" for a skirt, where the shop has no such tag yet.
+        """
+        if self.current is None or self.blind or not self.current.item.kind:
+            return ""
+        tag = tag_for(self.current.item.kind)
+        return "" if tag in self.tags else tag
+
+    def add_new_tag(self) -> str:
+        """Add that tag to the shop's own; return it."""
+        tag = self.new_tag
+        if tag:
+            self._reviewing.add_tag(tag)
+            self._own_tags = self._reviewing.own_tags()
+        return tag
 
     @property
     def skipped(self) -> int:

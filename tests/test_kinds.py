@@ -1,0 +1,212 @@
+"""Things that none of the ten tags is for: known, flagged, and given tags by a shop."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from support import Photo
+from test_cli import Tagger
+from test_review import decided, in_lines, on_screen, press, sit, text_of
+
+from tagger.errors import ReviewError
+from tagger.inventory import Inventory
+from tagger.labels import OTHER, kind_named, reading, tag_for
+from tagger.records import PREPARING, DecisionKind, Item, ModelIdentity, Policy
+from tagger.scan import scan
+
+LABELS = ("Dress", "Pullover", OTHER, "other/skirt", "other/cardigan")
+
+
+class Knowing:
+    """Says of dark items that they are skirts, of middling ones that cardigans."""
+
+    def __init__(self) -> None:
+        self.identity = ModelIdentity("knowing", "c" * 64, LABELS, PREPARING)
+
+    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        brightest = batch[..., 0].max(axis=(1, 2))
+        skirt, cardigan, dress = (
+            np.array([0.1, 0.02, 0.03, 0.8, 0.05]),
+            np.array([0.05, 0.3, 0.03, 0.02, 0.6]),
+            np.array([0.9, 0.02, 0.03, 0.03, 0.02]),
+        )
+        rows = [
+            skirt if one > 200 else cardigan if one > 120 else dress
+            for one in brightest
+        ]
+        return np.array(rows, np.float32).reshape(-1, len(LABELS))
+
+
+Look = Callable[[], dict[str, Item]]
+
+
+@pytest.fixture
+def look(shop: Path, inventory: Inventory, photo: Photo) -> Look:
+    for number in range(3):
+        photo(f"skirt{number}.png", 20 + number)
+    for number in range(2):
+        photo(f"cardigan{number}.png", 100 + number)
+    photo("dress.png", 190)
+
+    def look_again() -> dict[str, Item]:
+        scan([shop], inventory, Knowing(), Policy(0.7))
+        return {item.path: item for item in inventory.items()}
+
+    return look_again
+
+
+def test_what_has_no_tag_waits_and_the_reason_says_what_it_is(look: Look) -> None:
+    items = look()
+
+    assert not items["dress.png"].flagged
+    assert items["skirt0.png"].flagged
+    assert "a skirt" in items["skirt0.png"].reason
+    assert "a cardigan" in items["cardigan0.png"].reason
+
+
+def test_the_kinds_there_are_are_counted(look: Look, inventory: Inventory) -> None:
+    items = look()
+    digest = items["cardigan0.png"].digest
+    assert digest is not None
+    inventory.decide(digest, DecisionKind.ACCEPT, tag="Pullover", reviewer="anna")
+
+    skirt, cardigan = inventory.kinds_in_shop()
+
+    assert (skirt.kind, skirt.waiting, skirt.said) == ("skirt", 3, ())
+    assert (cardigan.kind, cardigan.waiting) == ("cardigan", 1)
+    assert cardigan.said == (("Pullover", 1),)
+
+
+def test_a_tag_for_a_kind_is_given_without_any_learning(
+    look: Look, inventory: Inventory
+) -> None:
+    look()
+
+    inventory.add_tag("Skirt", "anna")
+    items = look()
+
+    assert items["skirt0.png"].tag == "Skirt"
+    assert items["skirt0.png"].confidence == pytest.approx(0.8)
+    assert not items["skirt0.png"].flagged
+    assert items["cardigan0.png"].flagged
+    assert "Skirt" in inventory.machine_tags()
+
+
+def test_a_kind_is_mapped_to_a_tag_and_back(look: Look, inventory: Inventory) -> None:
+    look()
+
+    assert inventory.map_kind("Cardigans", "pullover", "anna") == "cardigan"
+    items = look()
+    assert items["cardigan0.png"].tag == "Pullover"
+    assert items["cardigan0.png"].confidence == pytest.approx(0.9)
+    assert not items["cardigan0.png"].flagged
+
+    inventory.unmap_kind("cardigan")
+    items = look()
+    assert items["cardigan0.png"].flagged
+    assert items["cardigan0.png"].confidence == pytest.approx(0.3)
+
+
+def test_a_removed_tag_leaves_its_kind_without_one(
+    look: Look, inventory: Inventory
+) -> None:
+    look()
+    inventory.add_tag("Skirt", "anna")
+    look()
+
+    inventory.remove_tag("Skirt")
+
+    assert look()["skirt0.png"].flagged
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag", "named"), [("hat", "Dress", "skirt"), ("skirt", "Hat", "Dress")]
+)
+def test_what_there_is_not_is_refused_with_what_there_is(
+    look: Look, inventory: Inventory, kind: str, tag: str, named: str
+) -> None:
+    look()
+
+    with pytest.raises(ReviewError, match=named):
+        inventory.map_kind(kind, tag, "anna")
+
+
+@given(
+    st.lists(st.sampled_from(["skirt", "cardigan", "heel"]), unique=True),
+    st.sampled_from(["Dress", "Skirt", "Shoe"]),
+)
+def test_no_probability_is_lost_by_a_tag_for_kinds(kinds: list[str], tag: str) -> None:
+    labels = (*LABELS, "other/heel")
+    rows = np.array([[0.3, 0.1, 0.1, 0.2, 0.2, 0.1]], np.float32)
+
+    read = reading(labels, dict.fromkeys(kinds, tag))
+    found = read.applied(rows)
+
+    assert len(read.labels) == len(set(read.labels)) == len(labels)
+    assert found.sum() == pytest.approx(1)
+    if kinds:
+        own = sum(rows[0, labels.index(f"other/{kind}")] for kind in kinds)
+        before = rows[0, labels.index(tag)] if tag in labels else 0
+        assert found[0, read.labels.index(tag)] == pytest.approx(own + before)
+
+
+def test_a_kind_is_found_by_the_words_people_have_for_it() -> None:
+    kinds = ["flat", "tall boot", "shorts", "zip top"]
+
+    assert kind_named("Flat shoes", kinds) == "flat"
+    assert kind_named("TALL_BOOT", kinds) == "tall boot"
+    assert kind_named("Short", kinds) == "shorts"
+    assert kind_named("Hat", kinds) is None
+    assert tag_for("flat") == "Flat shoe"
+
+
+def test_lines_offer_the_tag_and_k_gives_it(look: Look, inventory: Inventory) -> None:
+    look()
+
+    told = in_lines(inventory, "k", "q")
+
+    assert "k adds the tag" in told
+    assert len(inventory.own_tags()) == 1
+    assert [tag for tag, _ in decided(inventory).values()] == [
+        inventory.own_tags()[0].tag
+    ]
+
+
+def test_the_screen_offers_the_tag_and_k_gives_it(
+    look: Look, inventory: Inventory
+) -> None:
+    look()
+
+    async def run() -> None:
+        with sit(inventory) as begun:
+            async with on_screen(begun) as pilot:
+                offered = begun.new_tag
+                assert f"k {offered}" in text_of(pilot)
+                await press(pilot, "k", "q")
+
+    asyncio.run(run())
+    assert len(decided(inventory)) == 1
+    (own,) = inventory.own_tags()
+    assert own.examples == 1
+
+
+def test_the_commands_list_and_map_kinds(
+    tmp_path: Path, look: Look, inventory: Inventory
+) -> None:
+    look()
+    tagger, database = Tagger(tmp_path), inventory.path
+
+    listed = tagger("tags", "suggest", "--db", database)
+    assert "skirt" in listed.stdout
+    assert "3 wait" in listed.stdout
+    mapped = tagger("tags", "map", "cardigan", "Pullover", "--db", database)
+    assert mapped.returncode == 0
+    assert "tagged Pullover" in tagger("tags", "suggest", "--db", database).stdout
+    unknown = tagger("tags", "map", "hat", "Pullover", "--db", database)
+    assert unknown.returncode == 1
+    assert "hat" in unknown.stderr
