@@ -44,13 +44,13 @@ from tagger.calibration import (
 )
 from tagger.classifier import BundleClassifier
 from tagger.data import LabelledImages, numbered
-from tagger.errors import ModelError, TrainingError
+from tagger.errors import DataError, ModelError, TrainingError
 from tagger.gate import Judgement, Said, judge
 from tagger.keeping import Kept, begin
 from tagger.lessons import Material, material
 from tagger.networks import probabilities
 from tagger.policy import predict
-from tagger.records import Adaptation, Outcome, Policy, Reviews
+from tagger.records import LEAST_ANSWERS, Adaptation, Outcome, Policy, Reviews
 from tagger.sampling import check_heard
 from tagger.training import write_bundle
 
@@ -90,6 +90,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     labels: Sequence[str] = (),
     active: Said | None = None,
     learnt: NDArray[np.str_] | None = None,
+    sampled: NDArray[np.bool_] | None = None,
     schedule: Schedule = USUAL,
     folds: int = FOLDS,
     seed: int = 1,
@@ -103,7 +104,9 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     perhaps more, which it then learns; by default its own. `active` is what the network
     in force said of the answers before it learnt from them; by default it is the one
     that is started from. `learnt` are the names of the answers that it did learn from:
-    a newer one, of a group of which it has learnt a part, is no test of it. What was
+    a newer one, of a group of which it has learnt a part, is no test of it. Only the
+    `sampled` answers, (n,), all by default, judge it, and set its temperature and its
+    policy: corrections alone would show nothing of what was right. What was
     forgotten is measured against the network that is started from, always: half a point
     is all that a shop may ever cost. Raises as `adapting.adapt_in_folds`.
     """
@@ -120,11 +123,12 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
         kept=kept,
     )
     truth = numbered(answers, labels)
-    temperature = choose_temperature(adapted.held_back, truth)
+    speak = np.ones(len(answers), np.bool_) if sampled is None else sampled
+    temperature = choose_temperature(adapted.held_back[speak], truth[speak])
     rows = at_temperature(adapted.held_back, temperature)
     network = calibrated(adapted.network, temperature)
     former = active or Said(probabilities(start.network, answers.images), start.labels)
-    fair = unknown_to_both(answers, learnt)
+    fair = unknown_to_both(answers, learnt) & speak
     remembered = (
         right_about(start.network, start.labels, known.test),
         right_about(network, labels, known.test),
@@ -132,7 +136,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     return Attempt(
         network,
         labels,
-        _careful(rows, truth, labels, start.policy),
+        _careful(rows[speak], truth[speak], labels, start.policy),
         temperature,
         adapted.share,
         rows,
@@ -197,7 +201,9 @@ def learn(
     found = material(reviews, start.card.labels)
     said, learnt = _said_before(active, found.answers)
     waiting = reviews.waiting.get(active.card.digest, ())
-    queued = ~np.isin(found.answers.names, list(reviews.audited))
+    sampled = ~np.isin(found.answers.names, list(reviews.corrected))
+    _check_sampled(sampled)
+    queued = sampled & ~np.isin(found.answers.names, list(reviews.audited))
     check_heard(_confidences(said)[queued], np.array(waiting, float))
     own = folder_beside(database)
     name = next_name(database, adaptations, start.card.name)
@@ -211,6 +217,7 @@ def learn(
             labels=found.labels,
             active=said,
             learnt=learnt,
+            sampled=sampled,
             schedule=USUAL,
             on_step=on_step,
             kept=lambda fold: Kept(state / f"fold-{fold}", state.name),
@@ -243,6 +250,21 @@ def learn(
             reason=made.judgement.reason,
         ),
     )
+
+
+def _check_sampled(sampled: NDArray[np.bool_]) -> None:
+    """Raise DataError where too few answers tell what was right, and not only wrong.
+
+    Of 123 corrections in a spreadsheet a network was "right in 0.000 before, in 0.618
+    after", and accepted next to nothing from then on.
+    """
+    if not sampled.all() and int(sampled.sum()) < LEAST_ANSWERS:
+        corrections = int((~sampled).sum())
+        raise DataError(
+            f"{corrections} of {len(sampled)} answers are corrections from "
+            "spreadsheets, which do not tell what was right: a network is judged by at "
+            f"least {LEAST_ANSWERS} answers to 'tagger review --order random'"
+        )
 
 
 def _key(start: Bundle, found: Material) -> str:
@@ -329,7 +351,19 @@ def _write(
             REHEARSAL_FILE: (start.folder / REHEARSAL_FILE).read_bytes(),
             HELD_BACK_FILE: stream.getvalue(),
         },
+        prior=_prior(start.card.prior, len(made.labels)),
     )
+
+
+def _prior(known: tuple[float, ...], labels: int) -> tuple[float, ...]:
+    """Return the prior of a network with more labels; none where none was known.
+
+    A new label is as probable as the labels are in the mean.
+    """
+    if not known:
+        return ()
+    grown = [*known, *[1 / len(known)] * (labels - len(known))]
+    return tuple(share / sum(grown) for share in grown)
 
 
 def _figures(made: Attempt, found: Material, seconds: float) -> dict[str, Any]:

@@ -113,8 +113,10 @@ class Recipe:
     """How to train one network. `digest` is the SHA-256 of the file's bytes.
 
     Without a `policy` one is chosen on what is held back, and without a `temperature`,
-    by which the logits are divided, that, too. `half_precision` does the sums of
-    training in 16 bits (bfloat16), where the processor is faster at it.
+    by which the logits are divided, that, too. `prior` are the shares of the labels
+    that the network takes for granted, for a shop's own mix; empty where they are not
+    known. `half_precision` does the sums of training in 16 bits (bfloat16), where the
+    processor is faster at it.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Recipe:
     half_precision: bool = False
     policy: Policy | None = None
     temperature: float | None = None
+    prior: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -332,6 +335,7 @@ def _check(recipe: Recipe, path: Path) -> None:
         raise DataError(f"{path}: at least one stage, of batches of at least 1")
     if recipe.temperature is not None and recipe.temperature <= 0:
         raise DataError(f"{path}: temperature must be above 0")
+    _check_prior(recipe, path)
     if not 0 <= recipe.seed <= _MOST_SEED:
         raise DataError(f"{path}: seed must be in 0..{_MOST_SEED}")
     if recipe.policy is not None:
@@ -343,6 +347,20 @@ def _check(recipe: Recipe, path: Path) -> None:
     _check_overlaps(recipe, path)
     for stage in recipe.stages:
         _check_stage(stage, before, recipe.batch_size, path)
+
+
+def _check_prior(recipe: Recipe, path: Path) -> None:
+    if not recipe.prior:
+        return
+    differing = sorted(recipe.prior.keys() ^ set(recipe.labels))
+    if differing:
+        raise DataError(
+            f"{path}: prior must give each label a share, and no other: "
+            + ", ".join(differing)
+        )
+    shares = recipe.prior.values()
+    if min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-3):
+        raise DataError(f"{path}: the shares of a prior are above 0 and sum to 1")
 
 
 def _check_source(source: Source, before: Collection[str], where: str) -> None:

@@ -943,7 +943,9 @@ class Reviews:
     the tag in force, but nobody should learn from it. `newest_decision_id` is that of
     the newest decision there is, 0 where there is none. `waiting` are the confidences
     that what still waits for an answer was flagged with, by the network's digest.
-    About the `audited` bytes persons were asked in audits alone.
+    About the `audited` bytes persons were asked in audits alone, and the `corrected`
+    ones are known from spreadsheets alone, which tell what was wrong and not what was
+    right.
     """
 
     reviewed: tuple[Reviewed, ...]
@@ -951,6 +953,7 @@ class Reviews:
     newest_decision_id: int
     waiting: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     audited: frozenset[str] = frozenset()
+    corrected: frozenset[str] = frozenset()
 
 
 LEAST_PICTURES = 50

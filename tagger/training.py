@@ -260,6 +260,7 @@ def finish(
             "temperature": temperature,
         },
         more=_files(rehearsed) | _familiar(known, labels),
+        prior=tuple(recipe.prior[label] for label in labels) if recipe.prior else (),
     )
 
 
@@ -287,12 +288,14 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
     metrics: dict[str, float],
     training: dict[str, Any],
     more: Mapping[str, bytes] = MappingProxyType({}),
+    prior: tuple[float, ...] = (),
 ) -> Bundle:
     """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
 
     An existing bundle there is replaced only when the new one is complete. `labels`
     are those of the network's outputs, in order; metrics are shares, in [0, 1]. `more`
-    are other files of the bundle, by name.
+    are other files of the bundle, by name, and `prior` are the shares of the labels
+    that it takes for granted, where they are known.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
@@ -312,6 +315,7 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
             files={n: sha256_of(draft / n) for n in (KERAS_FILE, LITERT_FILE, *more)},
             metrics={name: round(value, 4) for name, value in metrics.items()},
             training=training | _circumstances(),
+            prior=prior,
         )
         write_card(draft, card)
         load_bundle(draft)  # or what is there would give way to what nobody can use

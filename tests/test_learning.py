@@ -124,7 +124,9 @@ def tagger(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> I
     return made
 
 
-def decide(database: Path, data: LabelledImages, *, first: int = 0) -> None:
+def decide(
+    database: Path, data: LabelledImages, *, first: int = 0, source: str = "review"
+) -> None:
     with Inventory(database) as inventory:
         for number, (image, label) in enumerate(
             zip(data.images, data.labels.tolist(), strict=True), first
@@ -136,6 +138,7 @@ def decide(database: Path, data: LabelledImages, *, first: int = 0) -> None:
                 tag=None if other else label,
                 reviewer="ann",
                 prepared=image.tobytes(),
+                source=source,
             )
 
 
@@ -257,6 +260,31 @@ def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
     assert nightly.returncode == 0
     assert nightly.stdout.startswith("nothing to do: there are 10 answers")
     assert rows(database) == []
+
+
+def test_corrections_alone_are_no_sample(tagger: Inside, tmp_path: Path) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True), source="tags.csv")
+
+    done = tagger("model", "adapt", "--db", database)
+
+    assert done.returncode == 1
+    assert "120 of 120 answers are corrections" in done.stderr
+    assert rows(database) == []
+
+
+def test_corrections_teach_and_a_sample_judges(tagger: Inside, tmp_path: Path) -> None:
+    database = tmp_path / "inventory.db"
+    decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True), source="tags.csv")
+    decide(database, pictures((*KNOWN, OTHER), 60, 6, aside=True), first=120)
+
+    done = tagger("model", "adapt", "--db", database, "--json")
+
+    assert done.returncode in {0, 4}, done.stderr
+    with raw(database) as connection:
+        (figures,) = connection.execute("SELECT figures FROM adaptation").fetchone()
+    assert json.loads(figures)["items"] < 60  # those of the sample that have a tag
+    assert rows(database)[0][3] == 180
 
 
 def test_answers_from_one_end_of_the_queue_change_nothing(

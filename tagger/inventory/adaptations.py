@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory import audits
+from tagger.inventory.decisions import REVIEW
 from tagger.inventory.rows import in_parts, insert_one, now
 from tagger.inventory.tables import (
     ADAPTATION,
@@ -26,6 +27,7 @@ from tagger.labels import OTHER
 from tagger.records import (
     PREPARING,
     Adaptation,
+    DecisionKind,
     Outcome,
     Reviewed,
     Reviews,
@@ -40,6 +42,7 @@ def reviews(connection: Connection) -> Reviews:
     standing: dict[str, dict[str, Any]] = defaultdict(dict)
     prepared: dict[str, tuple[bytes, str]] = {}
     asked: set[str] = set()
+    sampled: set[str] = set()
     query = (
         select(DECISION)
         .where(DECISION.c.undone_at.is_(None))
@@ -52,6 +55,9 @@ def reviews(connection: Connection) -> Reviews:
         said[row["reviewer"]] = label
         if row["source"] != audits.SOURCE:
             asked.add(row["digest"])
+        by_eye = row["source"] in {REVIEW, audits.SOURCE}
+        if by_eye or row["kind"] is DecisionKind.ACCEPT:
+            sampled.add(row["digest"])
         if row["prepared"] is not None:
             prepared[row["digest"]] = row["prepared"], row["preparing"]
     agreed = {
@@ -74,6 +80,7 @@ def reviews(connection: Connection) -> Reviews:
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
         waiting=_waiting(connection),
         audited=frozenset(agreed.keys() - asked),
+        corrected=frozenset(agreed.keys() - sampled),
     )
 
 
