@@ -259,7 +259,8 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
-        more=_files(rehearsed) | _familiar(known, labels),
+        # A policy that was read off shops never seen holds in new ones as it is.
+        more=_files(rehearsed) | ({} if recipe.policy else _familiar(known, labels)),
         prior=tuple(recipe.prior[label] for label in labels) if recipe.prior else (),
     )
 

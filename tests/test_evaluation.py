@@ -93,6 +93,7 @@ def test_what_is_no_item_is_wrong_where_it_is_accepted_and_ambiguous_is_neither(
     assert (found.coverage.count, found.coverage.of) == (2, 4)
     precision = found.accepted_precision
     assert (precision.count, precision.of) == (1, 3)
+    assert (found.felt_right.count, found.felt_right.of) == (1, 4)
     assert (found.other_accepted.count, found.other_accepted.of) == (1, 3)
     assert (found.ambiguous_accepted.count, found.ambiguous_accepted.of) == (1, 1)
     assert found.confusion.labels == (*TAGS, OTHER, AMBIGUOUS)

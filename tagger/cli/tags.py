@@ -37,7 +37,8 @@ def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> N
 def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     """List what the network finds here that has no tag: skirts, heels, blazers.
 
-    With how many wait, and what people said of such. Example: tagger tags suggest
+    With how many wait, and what people said of such pictures.
+    Example: tagger tags suggest --json
     """
     from dataclasses import asdict
 

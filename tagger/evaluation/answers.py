@@ -164,7 +164,9 @@ class Figures:
     """All that is measured on one source of labelled images.
 
     `accuracy`, `coverage` are shares of the items, `accepted_precision` of what was
-    accepted, "other" with it; `other_accepted`, `ambiguous_accepted` of such images.
+    accepted, "other" with it, and `felt_right` with what is ambiguous, too, which is
+    what a person sees who looks at it; `other_accepted`, `ambiguous_accepted` of such
+    images.
     """
 
     source: str
