@@ -51,7 +51,7 @@ def build(folder: Path, items: int) -> Path:
     with connection:
         connection.executemany(
             f"INSERT INTO prediction VALUES (?, ?, 1, '{PREPARING}', 'Shirt', ?, "
-            "'Dress', ?, ?)",
+            "'Dress', ?, ?, NULL, NULL)",
             predictions(digests, items),
         )
         connection.executemany(

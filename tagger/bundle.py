@@ -272,12 +272,6 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         training=fields.get("training", {}),
         prior=tuple(map(float, fields.get("prior", ()))),
     )
-    if card.prior and not (
-        len(card.prior) == len(card.labels)
-        and all(0 < share < 1 for share in card.prior)
-        and abs(sum(card.prior) - 1) < _ROUNDING
-    ):
-        raise ValueError("prior must give each label a share; they sum to 1")
     absent = {KERAS_FILE, LITERT_FILE} - card.files.keys()
     if absent:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")
@@ -300,4 +294,10 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         raise ValueError("labels must be two or more, each once")
     if policy.tags.keys() - set(tags):
         raise ValueError("the policy has thresholds for tags that are no labels")
+    if card.prior and not (
+        len(card.prior) == len(card.labels)
+        and all(0 < share < 1 for share in card.prior)
+        and abs(sum(card.prior) - 1) < _ROUNDING
+    ):
+        raise ValueError("prior must give each label a share; they sum to 1")
     return card

@@ -31,7 +31,7 @@ out the doubt further.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log
 from typing import Final
 
@@ -146,9 +146,8 @@ def certify(
     doubt = 1 - certainty
     own = np.array([bundled.tags.get(tag, 0.0) for tag in evidence.tags])
     joint = evidence.confidence >= own[evidence.tag]
-    claims = [
-        _claim(evidence, joint, evidence.joint_from, None, precision, JOINT * doubt)
-    ]
+    claim = _claim(evidence, joint, evidence.joint_from, None, precision, JOINT * doubt)
+    claims = [_no_lower_than(claim, float(own.min(initial=1.0)))]
     share = (1 - JOINT) * doubt / len(evidence.tags)
     claims += [
         _claim(
@@ -157,6 +156,16 @@ def certify(
         for number, tag in enumerate(evidence.tags)
     ]
     return tuple(claims)
+
+
+def _no_lower_than(claim: Claim, floor: float) -> Claim:
+    """Return a joint claim whose threshold is not below every tag's own.
+
+    Lower, it would prove the same, and accept anything of a tag that is added later.
+    """
+    if claim.threshold is None or claim.threshold >= floor:
+        return claim
+    return replace(claim, threshold=floor, least=floor)
 
 
 def certified_policy(

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.labels import is_tag, kind_of, phrase
 from tagger.records import (
     NOT_CATALOGUE,
     Adaptation,
@@ -50,6 +51,9 @@ _FATES: Mapping[Outcome, str] = {
 }
 
 _BAR_CELLS = 20
+_MOST_WITHOUT_TAG = 3
+"""Labels of what has no tag whose probabilities are drawn beside those of the tags."""
+
 _BARS_CELLS = 22 + _BAR_CELLS
 """Columns that the bars take with their labels."""
 
@@ -229,14 +233,20 @@ def unreadable_view(name: str, image: UnreadableImage) -> RenderableType:
 
 
 def probability_bars(probabilities: Mapping[str, float]) -> Table:
-    """Draw each label's probability, the largest first."""
+    """Draw each tag's probability, the largest first.
+
+    Between them the likeliest labels of what has no tag.
+    """
     table = Table.grid(padding=(0, 1))
-    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    by_share = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    without_tag = [label for label, _ in by_share if not is_tag(label)]
+    hidden = set(without_tag[_MOST_WITHOUT_TAG:])
+    ranked = [pair for pair in by_share if pair[0] not in hidden]
     for rank, (label, probability) in enumerate(ranked):
         style = "bold green" if rank == 0 else "dim"
         bar = "█" * round(probability * _BAR_CELLS)
         table.add_row(
-            Text(label, style=style),
+            Text(phrase(kind_of(label)) if kind_of(label) else label, style=style),
             Text(f"{probability:.2f}", style=style),
             Text(bar, style=style),
         )

@@ -12,10 +12,11 @@ Pure functions of arrays: (n, k) probabilities of k labels, rows that sum to 1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # a status or an export needs no arrays
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEAST_PICTURES: Final = 10
 """Pictures of a folder below which its mix is not estimated."""
@@ -34,9 +35,6 @@ _ROUNDS: Final = 100
 _SETTLED: Final = 1e-6
 _TINY: Final = 1e-12
 
-Rows = NDArray[np.floating]
-Shares = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Mix:
@@ -50,27 +48,32 @@ class Mix:
     pictures: int
 
     @property
-    def ratios(self) -> Shares:
+    def ratios(self) -> "NDArray[np.float64]":
         """By what the probability of each label is multiplied, (k,), before scaling."""
+        import numpy as np  # noqa: PLC0415
+
         return np.divide(self.shares, self.prior, dtype=np.float64)
 
     def moved_from(self, before: "Mix") -> bool:
         """Whether it differs so much from a former mix that it takes its place."""
-        off = np.abs(np.asarray(self.shares) - np.asarray(before.shares)).sum() / 2
-        return before.prior != self.prior or float(off) > MOVED
+        pairs = zip(self.shares, before.shares, strict=False)
+        off = sum(abs(now - then) for now, then in pairs) / 2
+        return before.prior != self.prior or off > MOVED
 
 
-def common_prior(rows: Rows) -> tuple[float, ...]:
+def common_prior(rows: "NDArray[np.floating]") -> tuple[float, ...]:
     """Return the prior that shops are drawn towards, from pictures of many shops.
 
     Half the mean of their probabilities, half even: no label is impossible.
     """
-    mean = rows.mean(axis=0, dtype=np.float64)
+    mean = rows.mean(axis=0, dtype="float64")
     return tuple((mean / mean.sum() / 2 + 0.5 / rows.shape[1]).tolist())
 
 
 def estimate(
-    rows: Rows, prior: Sequence[float], known: Sequence[int | None] = ()
+    rows: "NDArray[np.floating]",
+    prior: Sequence[float],
+    known: Sequence[int | None] = (),
 ) -> Mix | None:
     """Estimate a shop's mix; None of fewer than `LEAST_PICTURES`.
 
@@ -78,6 +81,8 @@ def estimate(
     nobody decided; it is as long as `rows`, or empty. The result does not depend on the
     order of the pictures but for rounding.
     """
+    import numpy as np  # noqa: PLC0415
+
     if len(rows) < LEAST_PICTURES:
         return None
     start = np.asarray(prior, np.float64)
@@ -97,11 +102,16 @@ def estimate(
     return Mix(tuple(shares.tolist()), tuple(start.tolist()), len(rows))
 
 
-def reweighed(rows: Rows, mix: Mix) -> NDArray[np.float32]:
+def reweighed(rows: "NDArray[np.floating]", mix: Mix) -> "NDArray[np.float32]":
     """Return what the network would say had it learnt in a shop of this mix."""
+    import numpy as np  # noqa: PLC0415
+
     return np.asarray(_scaled(rows.astype(np.float64) * mix.ratios), np.float32)
 
 
-def _scaled(weights: Shares) -> Shares:
+def _scaled(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Scale rows to sum to 1."""
+    import numpy as np  # noqa: PLC0415
+
     totals = np.maximum(weights.sum(axis=1, keepdims=True), _TINY)
     return np.asarray(weights / totals)

@@ -47,7 +47,7 @@ def prove(  # noqa: PLR0913  a promise is made of these
         raise ReviewError(
             f"the network {network.name} never classified here: scan with it first"
         )
-    tags = list(tags_of(network.labels))
+    tags = list(tags_of(inventory.labels_here(network.labels)))
     testimony = inventory.testimony(network.digest)
     evidence = evidence_of(testimony.answers, tags, bundled)
     claims = certify(evidence, bundled, precision, certainty)

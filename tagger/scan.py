@@ -98,6 +98,11 @@ TAKEN_AS_IT_IS = Caution(None)
 _SOME = 5000
 """Pictures by which a shift is measured, and a mix of tags."""
 
+LEAST_OF_ADDED = 0.9
+"""Least confidence from which on a tag is accepted that a shop gave to a kind: of the
+skirts, heels and boots of shops that a network had not seen 95 in 100 are right from
+there on, from 0.8 on 85 (models/README.md)."""
+
 _RARE = 0.02
 """Share of a root's pictures below which a tag is not told of in its mix."""
 

@@ -74,7 +74,7 @@ def test_keras_and_litert_agree(
 
     # Eight bits a weight: about a photograph the two say the same, nearly as surely.
     np.testing.assert_array_equal(trained.argmax(axis=1), converted.argmax(axis=1))
-    np.testing.assert_allclose(trained, converted, atol=0.02)
+    np.testing.assert_allclose(trained, converted, atol=0.025)
     distance = np.abs(keras.classify(noise(200)) - litert.classify(noise(200)))
     assert distance.mean() < 0.005
 
@@ -87,7 +87,7 @@ def test_a_network_with_other_outputs_than_its_card_is_refused(
 ) -> None:
     card = replace(bundle.card, labels=("one", "two"))
 
-    with pytest.raises(ModelError, match=r"1\d outputs, its card 2 labels"):
+    with pytest.raises(ModelError, match=r"\d\d outputs, its card 2 labels"):
         BundleClassifier(replace(bundle, card=card), runtime).classify(noise(1))
 
 

@@ -111,6 +111,7 @@ def scan(
     from tagger.caution import Caution
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
+    from tagger.labels import tags_of
     from tagger.records import certified_alone
     from tagger.workers import Workers
 
@@ -127,8 +128,9 @@ def scan(
             _inventory(database, scratch=dry_run) as inventory,
         ):
             bundle = bundle_in_force(database, inventory.adaptations(), model)
-            policy = bundle.card.policy
-            certificate = inventory.certificate(bundle.card.digest)
+            card = bundle.card
+            policy = card.policy
+            certificate = inventory.certificate(card.digest)
             caution = Caution(bundle.familiar_file)
             if threshold is not None:
                 policy = replace(policy, threshold=threshold, tags={})
@@ -139,6 +141,14 @@ def scan(
             elif certificate and certificate.policy:
                 alone = certified_alone(certificate.claims)
                 caution = replace(caution, certified=alone)
+            # What a tag that was added since is worth, no certificate tells.
+            certified = certificate.claims if certificate else ()
+            known = {*card.tags, *(claim.tag for claim in certified)}
+            added = set(tags_of(inventory.labels_here(card.labels))) - known
+            if threshold is None and added:
+                least = max(card.policy.threshold, scanning.LEAST_OF_ADDED)
+                own = dict.fromkeys(added, least)
+                policy = replace(policy, tags={**policy.tags, **own})
             telling.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:
@@ -161,7 +171,7 @@ def scan(
                     prepare_all=workers.prepare,
                     caution=caution,
                     own_mix=scanning.OwnMix(
-                        bundle.card.prior if own_mix else (),
+                        card.prior if own_mix else (),
                         frozen=certificate is not None
                         and certificate.policy is not None,
                     ),

@@ -43,6 +43,7 @@ from tagger.inventory.rows import (
     kind_tags,
     last_decisions,
     now,
+    read_labels,
     run_record,
     standing,
     within,
@@ -505,6 +506,11 @@ class Inventory:
                 for label in reading(labels, tags).labels
             )
         return list(tags_of(tuple(labels)))
+
+    def labels_here(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a network's labels with the tags that this shop gave to kinds."""
+        with self._database.reading() as connection:
+            return read_labels(connection, labels)
 
     def known_tags(self) -> list[str]:
         """Return every tag there can be: of networks, of decisions, the shop's own."""
