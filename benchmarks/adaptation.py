@@ -51,7 +51,7 @@ from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
 from tagger.gate import Said, outcomes
 from tagger.images import upright
-from tagger.labels import OTHER
+from tagger.labels import tags_of
 from tagger.learning import Start, attempt
 from tagger.lessons import groups_of
 from tagger.networks import ARCHITECTURES, both_ways, probabilities
@@ -234,7 +234,7 @@ class Lines:
 
     def _certified(self, force: Active, rest: Numbers) -> dict[str, object]:
         """Certify by the audits so far, and by more; tell how true that is."""
-        tags = [label for label in self.start.labels if label != OTHER]
+        tags = tags_of(self.start.labels)
         chance = np.random.default_rng(self.wanted.seed)
         said = predict(force.rows, self.start.labels)
         sure = [n for n in rest.tolist() if said[n].confidence >= LEAST]
