@@ -218,9 +218,9 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             recording.note_shift(shift)
             in_force = caution.policy(policy, shift)
             recording.enforce(in_force, _decide)
-        marks = _weigh(
-            recording, places, own_mix, in_force, asked=bool(pipeline.classified)
-        )
+        read = any(counts.get(name) for name in ("new", "changed", "moved"))
+        asked = read or bool(pipeline.classified)
+        marks = _weigh(recording, places, own_mix, in_force, asked=asked)
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
@@ -264,14 +264,15 @@ def _weigh(
 ) -> dict[str, Any]:
     """Estimate the mix of tags of each root, and read what is said by those in force.
 
-    Only where something can have changed since the run before: the network was `asked`,
-    a person decided, or the run before did not end. Returns marks of what it was done
-    by, for the next run to compare.
+    Only where something can have changed since the run before: pictures were read, the
+    network was `asked`, a person decided, a root went, or the run before did not end.
+    Returns marks of what it was done by, for the next run to compare.
     """
     marks = {
         "newest_decision": recording.newest_decision(),
         "kind_tags": recording.kind_tags(),
         "prior": list(own_mix.prior),
+        "mixes": recording.mixes_in_force(),
     }
     last = recording.last_counts()
     if not asked and all(last.get(name) == value for name, value in marks.items()):
@@ -288,7 +289,7 @@ def _weigh(
     from tagger.policy import read_again  # noqa: PLC0415  it needs NumPy
 
     recording.adjust(policy, read_again, _decide)
-    return marks
+    return marks | {"mixes": recording.mixes_in_force()}
 
 
 def _estimated(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 from support import Photo
 
 from tagger.inventory import Inventory
@@ -313,3 +314,24 @@ def test_a_forgotten_root_takes_its_mix_with_it(
     inventory.forget_root(shop)
 
     assert inventory.roots() == []
+
+
+@pytest.mark.usefixtures("dresses")
+def test_a_root_that_is_taken_in_is_weighed_by_the_mix_of_the_whole(
+    run: Run, inventory: Inventory, shop: Path
+) -> None:
+    run()
+    before = items(inventory)["either.png"].confidence
+    outer = shop.parent
+    (outer / "more").mkdir()
+    for number in range(30):
+        pixels = np.full((80, 60), 255, np.uint8)
+        pixels[10:70, 15:45] = 100 + number
+        Image.fromarray(pixels).save(outer / "more" / f"{number}.png")
+
+    summary = scan([outer], inventory, Undecided(), Policy(0.9), own_mix=OwnMix(PRIOR))
+
+    assert list(summary.mix) == [str(outer)]
+    found = items(inventory)[f"{shop.name}/either.png"].confidence
+    assert found != before
+    assert len({item.confidence for item in inventory.items() if item.digest}) == 2

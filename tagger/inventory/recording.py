@@ -16,9 +16,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     RowMapping,
+    Select,
     Text,
     Update,
     bindparam,
+    case,
     cast,
     delete,
     exists,
@@ -256,16 +258,15 @@ class Recording:
 
         Of those that are there, each bytes once, by lot, and the same lot tomorrow.
         """
+        there = exists().where(
+            IMAGE.c.prediction_id == PREDICTION.c.id,
+            IMAGE.c.state == State.TAGGED,
+            IMAGE.c.root_id == ROOT.c.id,
+        )
         query = (
             select(PREDICTION.c.digest, PREDICTION.c.probabilities)
-            .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
-            .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
-            .where(
-                ROOT.c.path == str(root),
-                IMAGE.c.state == State.TAGGED,
-                *self._by_this_model(),
-            )
-            .group_by(PREDICTION.c.id)
+            .join(ROOT, ROOT.c.path == str(root))
+            .where(*self._by_this_model(), there)
             .order_by(PREDICTION.c.digest)
             .limit(most)
         )
@@ -326,50 +327,61 @@ class Recording:
             read = reading(self._model.labels, tags)
             told = ";".join(f"{kind}={tag}" for kind, tag in sorted(tags.items()))
             by_root = {
-                row.root_id: _Adjustment(f"{row.id}:{told}", _mix(row))
+                row.root_id: _Adjustment(f"{_name(row)}:{told}", _mix(row))
                 for row in _mixes(connection, self._model_id)
             }
             without_mix = _Adjustment(f":{told}" if told else None, None)
-            first = (
-                select(
-                    IMAGE.c.prediction_id, func.min(IMAGE.c.root_id).label("root_id")
-                )
-                .group_by(IMAGE.c.prediction_id)
-                .subquery()
-            )
-            query = (
-                select(PREDICTION, first.c.root_id)
-                .join(first, first.c.prediction_id == PREDICTION.c.id)
-                .where(PREDICTION.c.model_id == self._model_id)
-            )
             changed = 0
-            rows = connection.execution_options(yield_per=_MANY).execute(query)
+            rows = connection.execution_options(yield_per=_MANY).execute(
+                self._stale(by_root, without_mix)
+            )
             for part in rows.mappings().partitions():
                 stale: dict[int, list[RowMapping]] = {}
                 for row in part:
-                    by = by_root.get(row["root_id"], without_mix)
-                    if row["adjusted_by"] != by.name:
-                        stale.setdefault(row["root_id"], []).append(row)
+                    stale.setdefault(row["root_id"], []).append(row)
                 for root_id, some in stale.items():
                     by = by_root.get(root_id, without_mix)
-                    self._adjust(connection, some, by, read, read_again)
-                    changed += len(some)
-            if changed:
-                self._decide_again(connection, policy, decide)
+                    read_rows = [unpack(row["probabilities"]) for row in some]
+                    said = read_again(read_rows, read, by.mix)
+                    verdicts = [decide(one, policy) for one in said]
+                    self._write_read(connection, some, by.name, said, verdicts)
+                changed += len(part)
             return changed
 
-    def _adjust(
+    def _stale(
+        self, by_root: Mapping[int, _Adjustment], without_mix: _Adjustment
+    ) -> Select[Any]:
+        """Return the query for predictions that are not in step, with their root.
+
+        Of a picture in several roots that is the one that was scanned first.
+        """
+        first = (
+            select(IMAGE.c.prediction_id, func.min(IMAGE.c.root_id).label("root_id"))
+            .group_by(IMAGE.c.prediction_id)
+            .subquery()
+        )
+        names = {root_id: one.name for root_id, one in by_root.items()}
+        wanted: Any = without_mix.name
+        if names:
+            wanted = case(names, value=first.c.root_id, else_=without_mix.name)
+        return (
+            select(PREDICTION, first.c.root_id)
+            .join(first, first.c.prediction_id == PREDICTION.c.id)
+            .where(
+                PREDICTION.c.model_id == self._model_id,
+                PREDICTION.c.adjusted_by.is_distinct_from(wanted),
+            )
+        )
+
+    def _write_read(
         self,
         connection: Connection,
         rows: Sequence[RowMapping],
-        adjustment: _Adjustment,
-        read: Reading,
-        read_again: ReadAgain,
+        name: str | None,
+        said: Sequence[Prediction],
+        verdicts: Sequence[Verdict],
     ) -> None:
-        """Read some predictions under one root anew, and write what is in force."""
-        wanted = adjustment.name
-        rows_said = [unpack(row["probabilities"]) for row in rows]
-        said = read_again(rows_said, read, adjustment.mix)
+        """Write what some predictions are now, adjusted by what has that name."""
         connection.execute(
             update(PREDICTION)
             .where(PREDICTION.c.id == bindparam("said"))
@@ -379,7 +391,7 @@ class Recording:
                 runner_up=bindparam("new_runner_up"),
                 margin=bindparam("new_margin"),
                 adjusted=bindparam("new_adjusted"),
-                adjusted_by=wanted,
+                adjusted_by=name,
             ),
             [
                 {
@@ -388,23 +400,33 @@ class Recording:
                     "new_confidence": one.confidence,
                     "new_runner_up": one.runner_up,
                     "new_margin": one.margin,
-                    "new_adjusted": pack(one.probabilities) if wanted else None,
+                    "new_adjusted": pack(one.probabilities) if name else None,
                 }
                 for row, one in zip(rows, said, strict=True)
             ],
         )
-        changed = [
-            {"said": row["id"]}
-            for row, one in zip(rows, said, strict=True)
-            if (row["tag"], row["confidence"]) != (one.tag, one.confidence)
-        ]
-        if changed:
-            connection.execute(
-                update(IMAGE)
-                .where(IMAGE.c.prediction_id == bindparam("said"))
-                .values(updated_at=self._started),
-                changed,
-            )
+        connection.execute(
+            update(IMAGE)
+            .where(IMAGE.c.prediction_id == bindparam("said"))
+            .values(
+                flagged=bindparam("now_flagged"),
+                flag_reason=bindparam("now_reason"),
+                updated_at=self._started,
+            ),
+            [
+                {
+                    "said": row["id"],
+                    "now_flagged": verdict.flagged,
+                    "now_reason": verdict.reason,
+                }
+                for row, verdict in zip(rows, verdicts, strict=True)
+            ],
+        )
+
+    def mixes_in_force(self) -> list[str]:
+        """Return a name for each root's mix for this model; another has another."""
+        with self._database.reading() as connection:
+            return sorted(_name(row) for row in _mixes(connection, self._model_id))
 
     def newest_decision(self) -> int:
         """Return a number that changes when a person decides, or takes that back."""
@@ -934,6 +956,11 @@ def _mixes(connection: Connection, model_id: int) -> list[Any]:
         .where(MIX.c.id.in_(newest))
     )
     return list(connection.execute(query))
+
+
+def _name(row: Any) -> str:  # noqa: ANN401  a row
+    """Name a mix by its root and since when it holds: ids are given again."""
+    return f"{row.root_id} since {row.since.isoformat()}"
 
 
 def _mix(row: Any) -> Mix:  # noqa: ANN401  a row
