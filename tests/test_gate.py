@@ -93,3 +93,16 @@ def test_what_is_more_probably_no_item_is_never_accepted() -> None:
     assert found.score.tolist() == [NEVER, np.float32(0.6)]
     assert found.right.tolist() == [True, False]
     assert found.item.tolist() == [True, False]
+
+
+def test_a_picture_less_that_is_covered_does_not_stand_in_the_way() -> None:
+    numbers, truth, groups = shop(300, 1)
+    before, after = said(numbers, 0.6, 2), said(numbers, 0.9, 3)
+    covered = int(outcomes(before, truth).right.sum())
+    hits = np.flatnonzero(outcomes(after, truth).right)
+    unsure = hits[covered - 1 :]  # less sure of them than of its mistakes
+    after.rows[unsure] = np.where(after.rows[unsure] > 0.5, 0.51, 0.245)
+    found = judge(before, after, truth, groups, (0.9, 0.9))
+
+    assert -0.01 < found.comparison.coverage.difference < 0
+    assert found.promoted
