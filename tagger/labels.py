@@ -207,8 +207,9 @@ def answers(rows: "NDArray[np.floating]", labels: Sequence[str]) -> Answers:
     return Answers(
         tag=first,
         runner_up=second,
-        confidence=rows[places, first].astype(np.float64),
-        second=rows[places, second].astype(np.float64),
+        # Sums of several kinds may pass 1 by what 32 bits round.
+        confidence=np.minimum(rows[places, first].astype(np.float64), 1.0),
+        second=np.minimum(rows[places, second].astype(np.float64), 1.0),
         none=np.minimum(none, 1.0),
         what=what,
     )

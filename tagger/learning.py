@@ -47,6 +47,7 @@ from tagger.data import LabelledImages, numbered
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.gate import Judgement, Said, judge
 from tagger.keeping import Kept, begin
+from tagger.labels import reading
 from tagger.lessons import Material, material
 from tagger.networks import probabilities
 from tagger.policy import predict
@@ -200,6 +201,8 @@ def learn(
     active = bundle_in_force(database, adaptations)
     found = material(reviews, start.card.labels)
     said, learnt = _said_before(active, found.answers)
+    read = reading(said.labels, reviews.kind_tags)  # the network as the shop has it
+    said = Said(np.asarray(read.applied(said.rows), np.float32), read.labels)
     waiting = reviews.waiting.get(active.card.digest, ())
     sampled = ~np.isin(found.answers.names, list(reviews.corrected))
     _check_sampled(sampled)

@@ -74,7 +74,12 @@ def _population(
     inventory: Inventory, network: ModelIdentity, tags: list[str], bundled: Policy
 ) -> Population:
     numbers = {tag: number for number, tag in enumerate(tags)}
-    found = inventory.undecided(network.digest, bundled.margin)
+    # A tag that was removed since the last scan is that of its pictures until the next.
+    found = [
+        (tag, confidence)
+        for tag, confidence in inventory.undecided(network.digest, bundled.margin)
+        if tag in numbers
+    ]
     return Population(
         tag=np.array([numbers[tag] for tag, _ in found], np.int64),
         confidence=np.array([confidence for _, confidence in found], float),

@@ -945,7 +945,7 @@ class Reviews:
     that what still waits for an answer was flagged with, by the network's digest.
     About the `audited` bytes persons were asked in audits alone, and the `corrected`
     ones are known from spreadsheets alone, which tell what was wrong and not what was
-    right.
+    right. `kind_tags` are the tags that kinds have in this shop.
     """
 
     reviewed: tuple[Reviewed, ...]
@@ -954,6 +954,7 @@ class Reviews:
     waiting: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     audited: frozenset[str] = frozenset()
     corrected: frozenset[str] = frozenset()
+    kind_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 LEAST_PICTURES = 50

@@ -220,7 +220,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             recording.enforce(in_force, _decide)
         read = any(counts.get(name) for name in ("new", "changed", "moved"))
         asked = read or bool(pipeline.classified)
-        marks = _weigh(recording, places, own_mix, in_force, asked=asked)
+        marks = _weigh(recording, own_mix, in_force, asked=asked)
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
@@ -256,7 +256,6 @@ def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
 
 def _weigh(
     recording: Recording,
-    places: Sequence[_Place],
     own_mix: OwnMix,
     policy: Policy,
     *,
@@ -273,23 +272,32 @@ def _weigh(
         "kind_tags": recording.kind_tags(),
         "prior": list(own_mix.prior),
         "mixes": recording.mixes_in_force(),
+        "frozen": own_mix.frozen,
     }
     last = recording.last_counts()
     if not asked and all(last.get(name) == value for name, value in marks.items()):
         return marks
-    before = recording.mixes()
-    if not own_mix.prior:
-        for root in before:
-            recording.keep_mix(root, None)
-    elif not own_mix.frozen:
-        for root in dict.fromkeys(place.root for place in places):
-            mix, former = _estimated(recording, root, own_mix.prior), before.get(root)
-            if mix is None or former is None or mix.moved_from(former):
-                recording.keep_mix(root, mix)
+    if not own_mix.frozen:  # a certificate speaks of the mixes as they are
+        _estimate_all(recording, own_mix.prior)
     from tagger.policy import read_again  # noqa: PLC0415  it needs NumPy
 
     recording.adjust(policy, read_again, _decide)
     return marks | {"mixes": recording.mixes_in_force()}
+
+
+def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
+    """Put in force the mix of every root, whichever of them this run scans.
+
+    For the marks by which a run knows that nothing changed are of the whole inventory.
+    """
+    before = recording.mixes()
+    for root in recording.roots():
+        mix = _estimated(recording, root, prior) if prior else None
+        former = before.get(root)
+        if mix is None and former is None:
+            continue
+        if mix is None or former is None or mix.moved_from(former):
+            recording.keep_mix(root, mix)
 
 
 def _estimated(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from test_review import decided, in_lines, on_screen, press, sit, text_of
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
+from tagger.inventory.recording import Sample
 from tagger.labels import OTHER, kind_named, reading, tag_for
+from tagger.proof import prove
 from tagger.records import PREPARING, DecisionKind, Item, ModelIdentity, Policy
 from tagger.scan import scan
 
@@ -110,6 +113,60 @@ def test_a_kind_is_mapped_to_a_tag_and_back(look: Look, inventory: Inventory) ->
     items = look()
     assert items["cardigan0.png"].flagged
     assert items["cardigan0.png"].confidence == pytest.approx(0.3)
+
+
+def test_a_tag_from_before_the_network_knew_the_kind_is_given_to_it(
+    look: Look, inventory: Inventory
+) -> None:
+    inventory.add_tag("Skirt", "anna")
+    assert look()["skirt0.png"].flagged
+
+    assert not inventory.add_tag("Skirt", "anna")
+
+    assert look()["skirt0.png"].tag == "Skirt"
+
+
+def test_what_was_certified_can_be_told_before_the_next_scan(
+    look: Look, inventory: Inventory
+) -> None:
+    look()
+    inventory.add_tag("Skirt", "anna")
+    look()
+    inventory.unmap_kind("skirt")
+
+    policy = Policy(0.7)
+    found = prove(
+        inventory,
+        Knowing().identity,
+        bundled=policy,
+        careful=policy,
+        precision=0.97,
+        certainty=0.9,
+    )
+
+    assert found.certificate.policy is None
+
+
+def test_a_picture_that_was_decided_twice_counts_once(
+    look: Look, inventory: Inventory
+) -> None:
+    digest = look()["cardigan0.png"].digest
+    assert digest is not None
+    for tag in ("Dress", "Pullover"):
+        inventory.decide(digest, DecisionKind.CORRECT, tag=tag, reviewer="anna")
+
+    cardigan = inventory.kinds_in_shop()[1]
+
+    assert cardigan.said == (("Pullover", 1),)
+
+
+def test_no_item_is_none_of_a_kind_that_has_a_tag() -> None:
+    row, digest = (0.1, 0.1, 0.1, 0.6, 0.1), "a" * 64
+    sample = Sample((digest,), (row,), {digest: None}, LABELS, {})
+
+    assert sample.column("a" * 64, sample.rows[0]) == LABELS.index("other/skirt")
+    mapped = replace(sample, kind_tags={"skirt": "Skirt"})
+    assert mapped.column("a" * 64, sample.rows[0]) != LABELS.index("other/skirt")
 
 
 def test_a_removed_tag_leaves_its_kind_without_one(

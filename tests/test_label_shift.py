@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -335,3 +336,26 @@ def test_a_root_that_is_taken_in_is_weighed_by_the_mix_of_the_whole(
     found = items(inventory)[f"{shop.name}/either.png"].confidence
     assert found != before
     assert len({item.confidence for item in inventory.items() if item.digest}) == 2
+
+
+@pytest.mark.usefixtures("dresses")
+def test_roots_that_are_scanned_one_by_one_are_all_weighed(
+    inventory: Inventory, shop: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(shop, other)
+    for path in other.iterdir():  # other bytes, which the other root has alone
+        with Image.open(path) as picture:
+            picture.resize((61, 81)).save(path)
+
+    def one(root: Path, prior: tuple[float, ...]) -> None:
+        policy = Policy(0.9, tags={"Dress": 0.6})
+        scan([root], inventory, Undecided(), policy, own_mix=OwnMix(prior))
+
+    for prior in ((), PRIOR):
+        for root in (shop, other):
+            one(root, prior)
+
+    assert {item.root for item in inventory.items()} == {str(shop), str(other)}
+    either = [i for i in inventory.items() if i.path == "either.png"]
+    assert [item.tag for item in either] == ["Dress", "Dress"]

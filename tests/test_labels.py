@@ -14,6 +14,7 @@ from tagger.labels import (
     kinds_of,
     none_of_the_tags,
     phrase,
+    reading,
     tags_of,
 )
 from tagger.policy import decide, predict
@@ -93,3 +94,16 @@ def test_the_reason_names_the_kind() -> None:
     assert "a skirt" in verdict.reason
     assert "no tag" in verdict.reason
     assert "Dress 0.30" in verdict.reason
+
+
+@given(rows())
+def test_what_several_kinds_add_up_to_is_a_probability(
+    found: NDArray[np.float32],
+) -> None:
+    read = reading(LABELS, {"skirt": "Dress", "shorts": "Dress"})
+
+    merged = np.asarray(read.applied(found), np.float32)
+    merged[0, 0] = np.nextafter(np.float32(1), np.float32(2))  # as 32 bits round
+    for said in predict(merged, read.labels):
+        assert 0 <= said.margin <= said.confidence <= 1
+        assert 0 <= said.other <= 1

@@ -142,8 +142,16 @@ def scan(
                 alone = certified_alone(certificate.claims)
                 caution = replace(caution, certified=alone)
             # What a tag that was added since is worth, no certificate tells.
-            certified = certificate.claims if certificate else ()
-            known = {*card.tags, *(claim.tag for claim in certified)}
+            held = certificate is not None and certificate.policy is not None
+            known = {
+                *card.tags,
+                *(
+                    claim.tag
+                    for claim in (certificate.claims if certificate and held else ())
+                    if claim.threshold is not None
+                    or (certificate and certificate.joint)
+                ),
+            }
             added = set(tags_of(inventory.labels_here(card.labels))) - known
             if threshold is None and added:
                 least = max(card.policy.threshold, scanning.LEAST_OF_ADDED)
@@ -172,8 +180,7 @@ def scan(
                     caution=caution,
                     own_mix=scanning.OwnMix(
                         card.prior if own_mix else (),
-                        frozen=certificate is not None
-                        and certificate.policy is not None,
+                        frozen=held,
                     ),
                 )
     code = scanning.exit_code(summary)

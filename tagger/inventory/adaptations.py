@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory import audits
 from tagger.inventory.decisions import REVIEW
-from tagger.inventory.rows import in_parts, insert_one, now
+from tagger.inventory.rows import in_parts, insert_one, kind_tags, now
 from tagger.inventory.tables import (
     ADAPTATION,
     DECISION,
@@ -81,6 +81,7 @@ def reviews(connection: Connection) -> Reviews:
         waiting=_waiting(connection),
         audited=frozenset(agreed.keys() - asked),
         corrected=frozenset(agreed.keys() - sampled),
+        kind_tags=kind_tags(connection),
     )
 
 

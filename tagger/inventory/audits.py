@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    and_,
     case,
     distinct,
     exists,
@@ -28,6 +29,8 @@ from tagger.inventory.tables import (
     AUDIT,
     DECISION,
     IMAGE,
+    KIND_TAG,
+    MIX,
     MODEL,
     POLICY,
     PREDICTION,
@@ -226,10 +229,27 @@ def _open(connection: Connection, audit_id: int, model_id: int) -> bool:
     query = (
         select(SAMPLED.c.id)
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
-        .where(unanswered(audit_id), said_today(model_id))
+        .join(AUDIT, AUDIT.c.id == SAMPLED.c.audit_id)
+        .where(unanswered(audit_id), said_today(model_id), as_weighed_today(model_id))
         .limit(1)
     )
     return connection.scalar(query) is not None
+
+
+def as_weighed_today(model_id: int) -> ColumnElement[bool]:
+    """Whether an audit was drawn by the mixes and tags for kinds of today.
+
+    What another mix made of the pictures decided what could be drawn: of what is
+    accepted today that is no random sample.
+    """
+    mixed = select(func.max(MIX.c.since)).where(MIX.c.model_id == model_id)
+    mapped = select(func.max(KIND_TAG.c.mapped_at))
+    return and_(
+        *(
+            AUDIT.c.drawn_at >= func.coalesce(since.scalar_subquery(), "")
+            for since in (mixed, mapped)
+        )
+    )
 
 
 def said_today(model_id: int) -> ColumnElement[bool]:

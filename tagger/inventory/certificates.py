@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
-    and_,
     case,
     exists,
     func,
@@ -32,8 +31,6 @@ from tagger.inventory.tables import (
     CERTIFICATE,
     DECISION,
     IMAGE,
-    KIND_TAG,
-    MIX,
     MODEL,
     PREDICTION,
     SAMPLED,
@@ -335,7 +332,7 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             audits.said_today(model_id),
             AUDIT.c.model_id == model_id,
             AUDIT.c.drawn_by.is_not(None),
-            _as_weighed_today(model_id),
+            audits.as_weighed_today(model_id),
             ~audits.learnt(SAMPLED.c.digest, model_id),
         )
         .order_by(SAMPLED.c.id)
@@ -345,22 +342,6 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
         {**row, "labels": reading(row["labels"], tags).labels}
         for row in connection.execute(query).mappings()
     ]
-
-
-def _as_weighed_today(model_id: int) -> ColumnElement[bool]:
-    """Whether an audit was drawn by the mixes and tags for kinds of today.
-
-    What another mix made of the pictures decided what could be drawn: of what is
-    accepted today that is no random sample.
-    """
-    mixed = select(func.max(MIX.c.since)).where(MIX.c.model_id == model_id)
-    mapped = select(func.max(KIND_TAG.c.mapped_at))
-    return and_(
-        *(
-            AUDIT.c.drawn_at >= func.coalesce(since.scalar_subquery(), "")
-            for since in (mixed, mapped)
-        )
-    )
 
 
 @dataclass

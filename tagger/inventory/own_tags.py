@@ -38,14 +38,13 @@ def add(connection: Connection, tag: str, reviewer: str) -> bool:
     spelt = known.get(tag.casefold())
     if spelt is not None and spelt != tag:
         raise ReviewError(f"there is a tag {spelt}, which differs in case alone")
-    if spelt is not None:
-        return False
-    values = {"tag": tag, "added_at": now(), "added_by": reviewer}
-    connection.execute(insert(OWN_TAG).values(**values))
+    if spelt is None:
+        values = {"tag": tag, "added_at": now(), "added_by": reviewer}
+        connection.execute(insert(OWN_TAG).values(**values))
     kind = kind_named(tag, _kinds(connection))
     if kind is not None and kind not in kind_tags(connection):
         _put(connection, kind, tag, reviewer)
-    return True
+    return spelt is None
 
 
 def map_kind(connection: Connection, word: str, tag: str, reviewer: str) -> str:
@@ -81,10 +80,16 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
     """
     kinds = _kinds(connection)
     by_phrase = {f"{NO_TAG}{phrase(kind)},": kind for kind in kinds}
-    waiting: Counter[str] = Counter()
-    said: dict[str, Counter[str | None]] = {kind: Counter() for kind in kinds}
+    waiting: dict[str, set[str]] = {kind: set() for kind in kinds}
+    in_force: dict[str, dict[str, str | None]] = {kind: {} for kind in kinds}
     query = (
-        select(IMAGE.c.flag_reason, WAITING.c.image_id, DECISION.c.id, DECISION.c.tag)
+        select(
+            IMAGE.c.flag_reason,
+            IMAGE.c.digest,
+            WAITING.c.image_id,
+            DECISION.c.id,
+            DECISION.c.tag,
+        )
         .outerjoin(WAITING, WAITING.c.image_id == IMAGE.c.id)
         .outerjoin(
             DECISION,
@@ -94,17 +99,22 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
             IMAGE.c.state == State.TAGGED,
             IMAGE.c.flag_reason.startswith(NO_TAG, autoescape=True),
         )
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
-    for reason, waits, decided, tag in connection.execute(query):
+    for reason, digest, waits, decided, tag in connection.execute(query):
         kind = next((k for p, k in by_phrase.items() if reason.startswith(p)), None)
         if kind is None:
             continue
-        waiting[kind] += waits is not None
+        if waits is not None:
+            waiting[kind].add(str(digest))
         if decided is not None:
-            said[kind][tag] += 1
+            in_force[kind][str(digest)] = tag  # the newest comes last
     tags = kind_tags(connection)
+    said = {kind: Counter(by_digest.values()) for kind, by_digest in in_force.items()}
     found = (
-        KindInShop(kind, waiting[kind], tuple(said[kind].most_common()), tags.get(kind))
+        KindInShop(
+            kind, len(waiting[kind]), tuple(said[kind].most_common()), tags.get(kind)
+        )
         for kind in kinds
         if waiting[kind] or said[kind] or kind in tags
     )

@@ -139,8 +139,9 @@ class Sample:
             return None
         tag = self.decided[digest]
         if tag is None:
-            _, what = none_of_the_tags(row, self.labels)
-            return self.labels.index(what) if what else None
+            read = reading(self.labels, self.kind_tags)
+            _, what = none_of_the_tags(row, read.labels)
+            return read.labels.index(what) if what else None
         places = (
             place
             for place, label in enumerate(self.labels)
@@ -322,6 +323,18 @@ class Recording:
         shows is read by the mix of the root that was scanned first. A person's decision
         is never touched. No picture is classified again.
         """
+        changed = 0
+        while some := self._adjust_some(policy, read_again, decide):
+            changed += some
+        return changed
+
+    def _adjust_some(
+        self,
+        policy: Policy,
+        read_again: ReadAgain,
+        decide: Callable[[Prediction, Policy], Verdict],
+    ) -> int:
+        """Bring at most so many in step that nobody has to wait long to write."""
         with self._database.writing() as connection:
             tags = kind_tags(connection)
             read = reading(self._model.labels, tags)
@@ -331,22 +344,19 @@ class Recording:
                 for row in _mixes(connection, self._model_id)
             }
             without_mix = _Adjustment(f":{told}" if told else None, None)
-            changed = 0
-            rows = connection.execution_options(yield_per=_MANY).execute(
-                self._stale(by_root, without_mix)
-            )
-            for part in rows.mappings().partitions():
-                stale: dict[int, list[RowMapping]] = {}
-                for row in part:
-                    stale.setdefault(row["root_id"], []).append(row)
-                for root_id, some in stale.items():
-                    by = by_root.get(root_id, without_mix)
-                    read_rows = [unpack(row["probabilities"]) for row in some]
-                    said = read_again(read_rows, read, by.mix)
-                    verdicts = [decide(one, policy) for one in said]
-                    self._write_read(connection, some, by.name, said, verdicts)
-                changed += len(part)
-            return changed
+            query = self._stale(by_root, without_mix).limit(_MANY)
+            rows = connection.execute(query).mappings().all()
+            stale: dict[int, list[RowMapping]] = {}
+            for row in rows:
+                stale.setdefault(row["root_id"], []).append(row)
+            for root_id, some in stale.items():
+                by = by_root.get(root_id, without_mix)
+                said = read_again(
+                    [unpack(row["probabilities"]) for row in some], read, by.mix
+                )
+                verdicts = [decide(one, policy) for one in said]
+                self._write_read(connection, some, by.name, said, verdicts)
+            return len(rows)
 
     def _stale(
         self, by_root: Mapping[int, _Adjustment], without_mix: _Adjustment
@@ -427,6 +437,11 @@ class Recording:
         """Return a name for each root's mix for this model; another has another."""
         with self._database.reading() as connection:
             return sorted(_name(row) for row in _mixes(connection, self._model_id))
+
+    def roots(self) -> list[Path]:
+        """Return the scanned folders."""
+        with self._database.reading() as connection:
+            return [Path(path) for path in connection.scalars(select(ROOT.c.path))]
 
     def newest_decision(self) -> int:
         """Return a number that changes when a person decides, or takes that back."""

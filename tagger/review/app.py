@@ -228,7 +228,11 @@ class ReviewScreen(Screen[None]):
         if not self._sitting.new_tag:
             self._tell("k adds a tag for a kind that the network knows: t names one")
         elif self._ready() and self._was_seen():
-            self._work(self._sitting.add_new_tag, then=self._answer, repaint=False)
+            self._work(
+                self._sitting.add_new_tag,
+                then=lambda tag: self._answer(tag) if tag else None,
+                repaint=False,
+            )
 
     def action_skip(self) -> None:
         """Put the item off."""
@@ -377,7 +381,7 @@ class ReviewScreen(Screen[None]):
         slow = self.set_timer(_PATIENCE, self._tell_waiting)
         try:
             result = await _patiently(work)
-        except InventoryError as error:
+        except (InventoryError, ReviewError) as error:
             self._tell(f"NOT SAVED: {error}")
             return
         finally:

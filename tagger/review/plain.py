@@ -151,8 +151,8 @@ class PlainReview:
             tag: str | None = items[0].item.tag
         elif line == "x":
             tag = None
-        elif line == "k" and self._sitting.new_tag:
-            tag = self._patiently(self._sitting.add_new_tag)
+        elif line == "k" and (new := self._patiently(self._sitting.add_new_tag)):
+            tag = new
         elif line.isdecimal() and int(line) < len(tags):
             tag = tags[int(line)]
         elif line.casefold() in (named := {one.casefold(): one for one in tags}):

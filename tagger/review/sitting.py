@@ -136,7 +136,8 @@ class Sitting:
         if self.current is None or self.blind or not self.current.item.kind:
             return ""
         tag = tag_for(self.current.item.kind)
-        return "" if tag in self.tags else tag
+        known = {one.casefold() for one in self.tags}
+        return "" if tag.casefold() in known else tag
 
     def add_new_tag(self) -> str:
         """Add that tag to the shop's own; return it."""
