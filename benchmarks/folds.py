@@ -181,7 +181,9 @@ def shortened(recipe: Recipe, domains: Sequence[str], scale: float) -> Recipe:
         for stage in recipe.stages
     )
     held = {name: replace(one, held_back=0.0) for name, one in recipe.domains.items()}
-    return replace(recipe, stages=stages, domains=held)
+    # A state of training is known by the recipe's digest: another scale is another.
+    digest = f"{recipe.digest} at {scale:g}"
+    return replace(recipe, stages=stages, domains=held, digest=digest)
 
 
 def line_of(said: Said, rows: Rows, labels: Sequence[str], policy: Policy) -> Line:

@@ -14,7 +14,9 @@ from tagger.records import Runtime
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tagger.bundle import ModelCard
     from tagger.inventory import Holder, Inventory
+    from tagger.records import Certificate
 
 
 def scan(
@@ -111,7 +113,6 @@ def scan(
     from tagger.caution import Caution
     from tagger.classifier import BundleClassifier
     from tagger.interrupt import postponed
-    from tagger.labels import tags_of
     from tagger.records import certified_alone
     from tagger.workers import Workers
 
@@ -141,22 +142,10 @@ def scan(
             elif certificate and certificate.policy:
                 alone = certified_alone(certificate.claims)
                 caution = replace(caution, certified=alone)
-            # What a tag that was added since is worth, no certificate tells.
-            held = certificate is not None and certificate.policy is not None
-            known = {
-                *card.tags,
-                *(
-                    claim.tag
-                    for claim in (certificate.claims if certificate and held else ())
-                    if claim.threshold is not None
-                    or (certificate and certificate.joint)
-                ),
-            }
-            added = set(tags_of(inventory.labels_here(card.labels))) - known
-            if threshold is None and added:
-                least = max(card.policy.threshold, scanning.LEAST_OF_ADDED)
-                own = dict.fromkeys(added, least)
-                policy = replace(policy, tags={**policy.tags, **own})
+            held = certificate if certificate and certificate.policy else None
+            if threshold is None:
+                floor = _floor_of_added(card, held, inventory)
+                policy = replace(policy, tags={**policy.tags, **floor})
             telling.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:
@@ -180,12 +169,30 @@ def scan(
                     caution=caution,
                     own_mix=scanning.OwnMix(
                         card.prior if own_mix else (),
-                        frozen=held,
+                        frozen=held is not None,
                     ),
                 )
     code = scanning.exit_code(summary)
     telling.end(summary, code)
     raise typer.Exit(code)
+
+
+def _floor_of_added(
+    card: "ModelCard", certificate: "Certificate | None", inventory: "Inventory"
+) -> dict[str, float]:
+    """Return thresholds for the tags that the shop gave to kinds.
+
+    But for those that a certificate in force speaks of: the network's own policy knows
+    nothing of them.
+    """
+    from tagger.labels import tags_of
+    from tagger.scan import LEAST_OF_ADDED
+
+    claims = certificate.claims if certificate else ()
+    joint = certificate is not None and certificate.joint
+    certified = {claim.tag for claim in claims if joint or claim.threshold is not None}
+    added = set(tags_of(inventory.labels_here(card.labels))) - {*card.tags, *certified}
+    return dict.fromkeys(added, max(card.policy.threshold, LEAST_OF_ADDED))
 
 
 @contextmanager
