@@ -28,7 +28,7 @@ from tagger.records import (
 from tagger.views import CANVAS_SIDE, Views
 
 LABELS: Final = (*FASHION_LABELS, OTHER)
-"""What every network of shops tells apart: the tags, and what is no catalogue item.
+"""The labels of every network of shops: the tags, and `other` for the rest.
 The kinds that a recipe names come after these."""
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a status or an export needs no arrays
     from numpy.typing import NDArray
 
 OTHER: Final = "other"
-"""Label of what is no catalogue item. A network may know it; it is never a tag."""
+"""Label of a picture that shows no catalogue item. It is never a tag."""
 
 _MARK: Final = f"{OTHER}/"
 

@@ -581,8 +581,8 @@ class KindInShop:
     """A kind of thing without a tag, as the network finds it in a shop.
 
     `waiting` pictures wait for a person and probably show it. `said` counts the tags
-    that persons gave to pictures of it, None for what is no catalogue item, the most
-    frequent first. `tag` is the one that the shop gave to the kind, if any.
+    that persons gave to pictures of it, the most frequent first; None stands for "not
+    a catalogue item". `tag` is the one that the shop gave to the kind, if any.
     """
 
     kind: str

@@ -231,8 +231,8 @@ class Recording:
     def some_said(self, most: int) -> list[tuple[float, ...]]:
         """Return the probabilities that this model gave some pictures that are there.
 
-        As the network gave them, before any mix of tags. Each bytes once, by lot, and
-        the same lot tomorrow: digests are as good as one.
+        As the network gave them, before any mix of tags. Each content once: a random
+        sample that is the same tomorrow, for digests are as good as random.
         """
         there = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id, IMAGE.c.state == State.TAGGED
@@ -257,7 +257,8 @@ class Recording:
     def said_under(self, root: Path, most: int) -> Sample:
         """Return what this model said of pictures under a root, and what persons did.
 
-        Of those that are there, each bytes once, by lot, and the same lot tomorrow.
+        Of those that are there, each content once: a random sample that is the same
+        tomorrow.
         """
         there = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id,
@@ -334,7 +335,7 @@ class Recording:
         read_again: ReadAgain,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> int:
-        """Bring at most so many in step that nobody has to wait long to write."""
+        """Bring some predictions in step: few, for reviewers write in between."""
         with self._database.writing() as connection:
             tags = kind_tags(connection)
             read = reading(self._model.labels, tags)
