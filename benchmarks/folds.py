@@ -180,10 +180,9 @@ def shortened(recipe: Recipe, domains: Sequence[str], scale: float) -> Recipe:
         )
         for stage in recipe.stages
     )
-    held = {name: replace(one, held_back=0.0) for name, one in recipe.domains.items()}
     # A state of training is known by the recipe's digest: another scale is another.
     digest = f"{recipe.digest} at {scale:g}"
-    return replace(recipe, stages=stages, domains=held, digest=digest)
+    return replace(recipe, stages=stages, domains=_all_trained(recipe), digest=digest)
 
 
 def line_of(said: Said, rows: Rows, labels: Sequence[str], policy: Policy) -> Line:
@@ -337,7 +336,7 @@ def measure(recipe: Recipe, wanted: argparse.Namespace) -> None:
         raise SystemExit(f"no fold-N.npz in {wanted.out}: train first")
     said = joined([Said(**np.load(path)) for path in files])
     policy, labels = recipe.policy or Policy(1.0), recipe.labels
-    said = replace(said, rows=_at(said.rows, recipe.temperature or 1.0))
+    said = replace(said, rows=at_temperature(said.rows, recipe.temperature or 1.0))
     prior = common_prior(said.rows)
     rows = said.rows if wanted.no_mix else weighed(said, prior)
     print(f"{len(files)} folds, policy {policy}, mix {not wanted.no_mix}")
@@ -446,10 +445,6 @@ def _lows(
 
 def _share(which: Bools, among: Bools) -> float:
     return float((which & among).sum() / max(1, among.sum()))
-
-
-def _at(rows: Rows, temperature: float) -> Rows:
-    return at_temperature(rows, temperature)
 
 
 def _asked(recipe: Recipe, name: str, source: Source) -> LabelledImages:

@@ -34,12 +34,12 @@ REHEARSAL_FILE: Final = "rehearsal.npz"
 HELD_BACK_FILE: Final = "held-back.npz"
 
 TEST_FIGURE: Final = "fashion_mnist_test_accuracy"
-_ROUNDING: Final = 1e-3
-"""By which the shares of a card, in four digits, may miss 1."""
-
 KNOWN_FIGURE: Final = "known_accuracy"
 """Metrics that lists show: accuracy on Fashion-MNIST's test part, and, of a network
 that learnt a shop, on what it knew before."""
+
+_ROUNDING: Final = 1e-3
+"""By which the shares of a card, in four digits, may miss 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     perhaps more, which it then learns; by default its own. `active` is what the network
     in force said of the answers before it learnt from them; by default it is the one
     that is started from. `learnt` are the names of the answers that it did learn from:
-    a newer one, of a group of which it has learnt a part, is no test of it. Only the
+    newer answers of the same groups are no test of it. Only the
     `sampled` answers, (n,), all by default, judge it, and set its temperature and its
     policy: corrections alone would show nothing of what was right. What was
     forgotten is measured against the network that is started from, always: half a point
@@ -200,9 +200,7 @@ def learn(
     rehearsed = rehearsal.read(start)
     active = bundle_in_force(database, adaptations)
     found = material(reviews, start.card.labels)
-    said, learnt = _said_before(active, found.answers)
-    read = reading(said.labels, reviews.kind_tags)  # the network as the shop has it
-    said = Said(np.asarray(read.applied(said.rows), np.float32), read.labels)
+    said, learnt = _said_before(active, found.answers, reviews.kind_tags)
     waiting = reviews.waiting.get(active.card.digest, ())
     sampled = ~np.isin(found.answers.names, list(reviews.corrected))
     _check_sampled(sampled)
@@ -297,7 +295,7 @@ def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
 
 
 def _said_before(
-    active: Bundle, answers: LabelledImages
+    active: Bundle, answers: LabelledImages, kind_tags: Mapping[str, str]
 ) -> tuple[Said, NDArray[np.str_] | None]:
     """Return what the network in force said of answers before it learnt from them.
 
@@ -315,7 +313,8 @@ def _said_before(
         learnt = np.array(list(held_back), np.str_)
         for number, digest in enumerate(answers.names.tolist()):
             rows[number] = held_back.get(digest, rows[number])
-    return Said(rows, active.card.labels), learnt
+    read = reading(active.card.labels, kind_tags)  # the network as the shop has it
+    return Said(np.asarray(read.applied(rows), np.float32), read.labels), learnt
 
 
 def _confidences(said: Said) -> NDArray[np.float64]:

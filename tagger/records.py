@@ -664,6 +664,11 @@ class Waiting:
         return none_of_the_tags(*self._said)[0]
 
     @property
+    def doubtful(self) -> bool:
+        """Whether that is more probable than its tag."""
+        return self.none > self.confidence
+
+    @property
     def none_as(self) -> str:
         """What that most probably is: "a skirt", or no catalogue item."""
         kind = kind_of(none_of_the_tags(*self._said)[1])
@@ -672,8 +677,8 @@ class Waiting:
     @property
     def kind(self) -> str:
         """The kind without a tag that it probably shows: "skirt"; "" for none."""
-        none, what = none_of_the_tags(*self._said)
-        return kind_of(what) if none > self.confidence else ""
+        _, what = none_of_the_tags(*self._said)
+        return kind_of(what) if self.doubtful else ""
 
     @property
     def knows_none(self) -> bool:

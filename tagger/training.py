@@ -58,12 +58,7 @@ from tagger.networks import (
 )
 from tagger.passes import Epoch, Lesson, fit_passes
 from tagger.recipes import Materials, Recipe, drawn, gather, test_parts
-from tagger.records import (
-    AMBIGUOUS,
-    FASHION_LABELS,
-    PREPARING,
-    Policy,
-)
+from tagger.records import AMBIGUOUS, FASHION_LABELS, PREPARING, Policy
 from tagger.silence import native_errors_silenced
 
 DEFAULT_ARCHITECTURE: Final = "three-block"

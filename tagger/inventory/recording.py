@@ -317,25 +317,26 @@ class Recording:
         policy: Policy,
         read_again: ReadAgain,
         decide: Callable[[Prediction, Policy], Verdict],
-    ) -> int:
+    ) -> None:
         """Bring this model's predictions in step with the mixes and tags for kinds.
 
-        Only those that are not; return how many were. What a picture in several roots
-        shows is read by the mix of the root that was scanned first. A person's decision
-        is never touched. No picture is classified again.
+        Only those that are not. What a picture in several roots shows is read by the
+        mix of the root that was scanned first. A person's decision is never touched.
+        No picture is classified again.
         """
-        changed = 0
-        while some := self._adjust_some(policy, read_again, decide):
-            changed += some
-        return changed
+        while self._adjust_some(policy, read_again, decide):
+            pass
 
     def _adjust_some(
         self,
         policy: Policy,
         read_again: ReadAgain,
         decide: Callable[[Prediction, Policy], Verdict],
-    ) -> int:
-        """Bring some predictions in step: few, for reviewers write in between."""
+    ) -> bool:
+        """Bring some predictions in step: few, for reviewers write in between.
+
+        Says whether there were any.
+        """
         with self._database.writing() as connection:
             tags = kind_tags(connection)
             read = reading(self._model.labels, tags)
@@ -357,7 +358,7 @@ class Recording:
                 )
                 verdicts = [decide(one, policy) for one in said]
                 self._write_read(connection, some, by.name, said, verdicts)
-            return len(rows)
+            return bool(rows)
 
     def _stale(
         self, by_root: Mapping[int, _Adjustment], without_mix: _Adjustment

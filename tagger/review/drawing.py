@@ -6,10 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tagger.labels import tags_of
-from tagger.records import (
-    NOT_CATALOGUE,
-    Waiting,
-)
+from tagger.records import NOT_CATALOGUE, Waiting
 from tagger.review.plain import said, share
 from tagger.review.tally import remaining
 from tagger.text import printable
@@ -94,7 +91,7 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
 
 
 def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
-    likely = item.none > item.confidence and not blind
+    likely = item.doubtful and not blind
     drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
     named = item.none_as if likely else "none of them"
     line = Text(

@@ -12,11 +12,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from tagger.errors import InventoryBusyError
-from tagger.records import (
-    NOT_CATALOGUE,
-    Decision,
-    Waiting,
-)
+from tagger.records import NOT_CATALOGUE, Decision, Waiting
 from tagger.review.pictures import Shown
 from tagger.review.sitting import Conflict, Sitting
 from tagger.review.tally import remaining
@@ -105,7 +101,7 @@ class PlainReview:
             f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
-        if item.none > item.confidence:
+        if item.doubtful:
             said.insert(0, f"x {item.none_as} {share(item.none)}")
         if self._sitting.new_tag:
             said.append(f"k adds the tag {printable(self._sitting.new_tag)}")

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError
 from tagger.labels import tag_for, tags_of
-from tagger.records import (
-    Answer,
-    AuditResult,
-    Decision,
-    DecisionKind,
-    Waiting,
-)
+from tagger.records import Answer, AuditResult, Decision, DecisionKind, Waiting
 from tagger.review.groups import Groups
 from tagger.review.pictures import Lookahead, Shown, look_at
 from tagger.review.tally import Summary, Tally

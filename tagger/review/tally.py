@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tagger.records import (
-    NOT_CATALOGUE,
-    Answer,
-    Waiting,
-)
+from tagger.records import NOT_CATALOGUE, Answer, Waiting
 
 _RECENT = 30
 """Decisions that the rate is told from: what is behind a pause soon does not count."""
@@ -94,7 +90,7 @@ class Tally:
 def _agree(item: Waiting, answer: Answer) -> bool:
     """Whether a person said what the machine had, its doubt of any tag included."""
     if answer.tag is None:
-        return item.none > item.confidence
+        return item.doubtful
     return answer.tag == item.tag
 
 
