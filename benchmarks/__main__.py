@@ -16,7 +16,7 @@ from typing import Final
 
 from benchmarks import corpus
 from benchmarks.timing import Cost, in_turns, run
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 
 _IMPORTS: Final = "import typer, sqlalchemy, rich"
 _FEW: Final = 1000

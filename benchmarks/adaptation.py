@@ -41,21 +41,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import curves
-from tagger.adapting import Rehearsal
-from tagger.bundle import CARD_FILE, find_bundle
-from tagger.calibration import CERTAINTY, TARGET_PRECISION
-from tagger.certifying import Population, certified_policy, certify, evidence_of
-from tagger.data import LabelledImages, load
-from tagger.domains import LABELS
+from tagger.adaptation.adapt import Start, attempt
+from tagger.adaptation.coverage import check_heard
+from tagger.adaptation.examples import groups_of
+from tagger.adaptation.finetune import Rehearsal
+from tagger.adaptation.gate import Said, outcomes
+from tagger.bundles.bundle import CARD_FILE, find_bundle
+from tagger.certification.testing import (
+    Population,
+    certified_policy,
+    certify,
+    evidence_of,
+)
+from tagger.datasets.load import LabelledImages, load
 from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
-from tagger.gate import Said, outcomes
-from tagger.images import upright
+from tagger.imaging.decode import upright
 from tagger.labels import tags_of
-from tagger.learning import Start, attempt
-from tagger.lessons import groups_of
-from tagger.networks import ARCHITECTURES, both_ways, probabilities
-from tagger.policy import decide, predict
+from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
+from tagger.policy.decide import decide, predict
 from tagger.records import (
     AMBIGUOUS,
     AuditedAnswer,
@@ -63,7 +67,8 @@ from tagger.records import (
     Reviewed,
 )
 from tagger.review.groups import HASHED_SIDE, fingerprint
-from tagger.sampling import check_heard
+from tagger.training.architectures import ARCHITECTURES, both_ways, probabilities
+from tagger.training.mixture import LABELS
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
 REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000
@@ -72,7 +77,7 @@ CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97
 
 LEAST: Final = 0.95
 """From which confidence on `--certify` has audited: the middle one of those that a test
-of `tagger.certifying` starts from."""
+of `tagger.certification.testing` starts from."""
 
 Numbers = NDArray[np.int64]
 
@@ -291,7 +296,7 @@ class Lines:
 def _start(name: str) -> Start:
     import keras
 
-    import tagger.optimizers  # noqa: F401, PLC0415  which the file may name
+    import tagger.training.muon  # noqa: F401, PLC0415  which the file may name
 
     path = Path(name)
     if path.suffix != ".keras":

@@ -33,15 +33,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.calibration import at_temperature
-from tagger.data import Choice, LabelledImages, load_prepared
+from tagger.datasets.load import Choice, LabelledImages, load_prepared
 from tagger.errors import DataError
-from tagger.fitting import fit
-from tagger.label_shift import common_prior, estimate, reweighed
 from tagger.labels import OTHER, answers, is_tag, kind_of
-from tagger.networks import ARCHITECTURES, both_ways, probabilities
-from tagger.recipes import Materials, Recipe, Source, gather, read_recipe
+from tagger.policy.calibration import at_temperature
+from tagger.policy.label_shift import common_prior, estimate, reweighed
 from tagger.records import AMBIGUOUS, FASHION_LABELS, Policy
+from tagger.training.architectures import ARCHITECTURES, both_ways, probabilities
+from tagger.training.recipe import Materials, Recipe, Source, gather, read_recipe
+from tagger.training.step_loop import fit
 
 RESAMPLES: Final = 2000
 LARGE: Final = 400

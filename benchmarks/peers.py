@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.corpus import chunks
-from tagger.bundle import find_bundle
+from tagger.bundles.bundle import find_bundle
 
 _SIDE = 28
 _SHORT_EDGE = 112

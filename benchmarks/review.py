@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tagger.images import prepare, upright
+from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
 from tagger.records import FASHION_LABELS, PREPARING, PreparedImage, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.sitting import sitting
+from tagger.review.session import sitting
 
 FLAGGED_SHARE = 0.3
 """About what the bundled network flags of a shop's photographs."""

@@ -5,9 +5,9 @@ import sys
 from typing import Never
 
 from tagger.errors import Stopped, TaggerError
-from tagger.garbage import put_off_search, search_no_more
-from tagger.interrupt import stop_at_once
-from tagger.streams import flush_or_drop, make_safe
+from tagger.system.gc_tuning import put_off_search, search_no_more
+from tagger.system.signals import stop_at_once
+from tagger.system.stdio import flush_or_drop, make_safe
 from tagger.text import printable
 
 

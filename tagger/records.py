@@ -204,7 +204,8 @@ Listed = ImageFile | SkippedFile
 class PreparedImage:
     """What the network sees of a picture.
 
-    `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.views`, of which
+    `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.imaging.views`,
+    of which
     the first is the inverted gray of Fashion-MNIST, 0 the ground. `width` and `height`
     are those of the upright picture.
     """

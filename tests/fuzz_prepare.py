@@ -13,11 +13,11 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["PIL", "tagger.images"]):
+with atheris.instrument_imports(include=["PIL", "tagger.imaging.decode"]):
     from support import SAMPLES
 
-    from tagger.formats import FORMATS
-    from tagger.images import prepare_bytes
+    from tagger.imaging.decode import prepare_bytes
+    from tagger.imaging.formats import FORMATS
     from tagger.records import UnreadableImage
 
 ENDINGS = sorted(FORMATS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.adapted import (
+from tagger.bundles.adapted import (
     before,
     bundle_in_force,
     folder_beside,
@@ -16,7 +16,13 @@ from tagger.adapted import (
     own_bundles,
     rolled_back,
 )
-from tagger.bundle import CARD_FILE, ModelCard, default_bundle, sha256_of, write_card
+from tagger.bundles.bundle import (
+    CARD_FILE,
+    ModelCard,
+    default_bundle,
+    sha256_of,
+    write_card,
+)
 from tagger.errors import ModelError
 from tagger.records import (
     FASHION_LABELS,

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagger.adapting import USUAL, Rehearsal, adapt, grown
-from tagger.data import LabelledImages
+from tagger.adaptation.finetune import USUAL, Rehearsal, adapt, grown
+from tagger.datasets.load import LabelledImages
 from tagger.errors import DataError, TrainingError
-from tagger.networks import probabilities
-from tagger.views import views_of_gray
+from tagger.imaging.views import views_of_gray
+from tagger.training.architectures import probabilities
 
 pytestmark = pytest.mark.model
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tagger.augment import NO_TEXTURES, USUAL, Chances, vary
-from tagger.views import CANVAS_ITEM_SIDE, CANVAS_SIDE, lay, network_input
+from tagger.imaging.views import CANVAS_ITEM_SIDE, CANVAS_SIDE, lay, network_input
+from tagger.training.augment import NO_TEXTURES, USUAL, Chances, vary
 
 NEVER = Chances(0, 0, 0, 0, 0, 0)
 ALWAYS = Chances(0, 0, 1, 1, 1, 1)

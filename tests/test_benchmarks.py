@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.data import LabelledImages
-from tagger.learning import Start
+from tagger.adaptation.adapt import Start
+from tagger.datasets.load import LabelledImages
 from tagger.records import FASHION_LABELS, Policy
 
 TOP = Path(__file__).resolve().parents[1]

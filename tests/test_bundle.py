@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tagger.bundle import (
+from tagger.bundles.bundle import (
     DEFAULT_BUNDLE,
     find_bundle,
     load_bundle,

@@ -4,14 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tagger.calibration import (
-    choose_policy,
-    choose_temperature,
-    least_share,
-)
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.labels import OTHER
-from tagger.policy import decide, predict
+from tagger.policy.calibration import choose_policy, choose_temperature, least_share
+from tagger.policy.decide import decide, predict
 
 LABELS = ("Coat", "Bag", OTHER)
 Rows = np.ndarray[tuple[int, int], np.dtype[np.float32]]

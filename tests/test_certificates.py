@@ -16,21 +16,21 @@ from test_cli import Tagger
 from test_inventory import raw
 from test_reviewing import ROOT, digest_of, tagged
 
-from tagger.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
-from tagger.calibration import CERTAINTY, TARGET_PRECISION
-from tagger.certificate_display import (
+from tagger.bundles.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
+from tagger.certification.issue import as_of_now, prove
+from tagger.certification.summary import (
     FIRST_CERTIFICATE,
     assurance,
     next_steps,
     warnings,
 )
-from tagger.certifying import JOINT, STARTS, answers_needed
+from tagger.certification.testing import JOINT, STARTS, answers_needed
 from tagger.errors import ModelError
 from tagger.inventory import Inventory, Tagged, decisions
-from tagger.label_shift import Mix
 from tagger.labels import OTHER
-from tagger.policy import decide
-from tagger.proof import as_of_now, prove
+from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
+from tagger.policy.decide import decide
+from tagger.policy.label_shift import Mix
 from tagger.records import (
     PREPARING,
     Adaptation,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from support import FakeClassifier, Photo
 
-from tagger.columns import COLUMNS, Condition, Operator
 from tagger.inventory import Inventory
+from tagger.inventory.columns import COLUMNS, Condition, Operator
 from tagger.records import DecisionKind, Policy
-from tagger.scan import ScanOptions, scan
+from tagger.scan.run import ScanOptions, scan
 
 PATH = COLUMNS[1:2]
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import SAMPLES, expected_by_file
 
-from tagger.bundle import Bundle, find_bundle
-from tagger.classifier import CHUNK, BundleClassifier
+from tagger.bundles.bundle import Bundle, find_bundle
+from tagger.bundles.classifier import CHUNK, BundleClassifier
 from tagger.errors import ModelError
-from tagger.images import prepare
+from tagger.imaging.decode import prepare
 from tagger.records import PreparedImage, Runtime
 
 
@@ -102,8 +102,8 @@ def test_a_file_that_is_no_network_is_refused(bundle: Bundle, tmp_path: Path) ->
 def test_litert_says_nothing_on_standard_error() -> None:
     program = (
         "import numpy as np\n"
-        "from tagger.bundle import find_bundle\n"
-        "from tagger.classifier import BundleClassifier\n"
+        "from tagger.bundles.bundle import find_bundle\n"
+        "from tagger.bundles.classifier import BundleClassifier\n"
         "classifier = BundleClassifier(find_bundle('three-block'))\n"
         "classifier.classify(np.zeros((1, 28, 28, 3), np.uint8))\n"
     )

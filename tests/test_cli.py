@@ -24,7 +24,7 @@ from test_inventory import raw
 
 import tagger.__main__ as program
 from tagger import cli
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle, models_folder, write_card
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle, models_folder, write_card
 from tagger.inventory import Inventory
 from tagger.records import FASHION_LABELS, Adaptation, Outcome
 

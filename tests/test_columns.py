@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import FakeClassifier
 
-from tagger.columns import (
+from tagger.errors import RequestError
+from tagger.inventory import Inventory, Tagged
+from tagger.inventory.columns import (
     COLUMNS,
     Condition,
     Kind,
@@ -20,8 +22,6 @@ from tagger.columns import (
     matches,
     parse_conditions,
 )
-from tagger.errors import RequestError
-from tagger.inventory import Inventory, Tagged
 from tagger.records import (
     DecisionKind,
     ImageFile,

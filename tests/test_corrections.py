@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support import FakeClassifier, Photo
 from test_reviewing import tagged
 
-from tagger.columns import COLUMNS
-from tagger.corrections import BadRow, Comparison, compare
 from tagger.errors import ImportingError
-from tagger.export import Style, Table, write_table
+from tagger.exchange import Style, Table, write_table
+from tagger.exchange.corrections import BadRow, Comparison, compare
 from tagger.inventory import Inventory
+from tagger.inventory.columns import COLUMNS
 from tagger.records import (
     Answer,
     Decision,
@@ -27,7 +27,7 @@ from tagger.records import (
     Selection,
     UnreadableImage,
 )
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 Edit = Callable[[list[dict[str, str]]], object]
 

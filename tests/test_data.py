@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SAMPLES, write_idx
 
-from tagger.data import (
-    LabelledImages,
-    load,
-    load_test_part,
-    split,
-    tag_named,
-)
+from tagger.datasets.load import LabelledImages, load, load_test_part, split, tag_named
 from tagger.errors import DataError
-from tagger.images import prepare
+from tagger.imaging.decode import prepare
 from tagger.records import FASHION_LABELS, PreparedImage
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tagger.discover import Rules, check_root, walk
 from tagger.errors import FolderError
 from tagger.records import ImageFile
+from tagger.scan.walk import Rules, check_root, walk
 
 RULES = Rules(endings=(".jpg", ".png"), foreign={".heic"})
 

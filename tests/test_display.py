@@ -14,14 +14,14 @@ import pytest
 from rich.console import Console, RenderableType
 from support import SAMPLES, FakeClassifier
 
-from tagger import display
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
-from tagger.classifier import BundleClassifier
-from tagger.images import prepare, upright
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.bundles.classifier import BundleClassifier
+from tagger.cli.views import scan_views
+from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
-from tagger.policy import predict
+from tagger.policy.decide import predict
 from tagger.records import PreparedImage, RunSummary, UnreadableImage
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -31,7 +31,7 @@ Compare = Callable[[str, RenderableType], None]
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Compare:
-    monkeypatch.setattr(display, "_moment", lambda when: f"{when:%Y-%m-%d %H:%M:%S}")
+    monkeypatch.setattr(scan_views, "_moment", lambda when: f"{when:%Y-%m-%d %H:%M:%S}")
 
     def compare(name: str, shown: RenderableType) -> None:
         console = Console(
@@ -79,7 +79,7 @@ def test_the_summary_of_a_scan(
     )
     golden(
         "scan",
-        display.run_summary(replace(summary, seconds=0.6, unreadable_images=named)),
+        scan_views.run_summary(replace(summary, seconds=0.6, unreadable_images=named)),
     )
 
 
@@ -97,7 +97,7 @@ def test_the_status(golden: Compare, scanned: tuple[Inventory, RunSummary]) -> N
         roots={"/shop": sum(status.roots.values())},
         last_run=run,
     )
-    golden("status", display.inventory_status(fixed))
+    golden("status", scan_views.inventory_status(fixed))
 
 
 def test_the_story_of_a_path(
@@ -108,7 +108,7 @@ def test_the_story_of_a_path(
     assert story is not None
     golden(
         "explain",
-        display.story_view(
+        scan_views.story_view(
             replace(
                 story,
                 item=replace(story.item, root="/shop"),
@@ -129,7 +129,7 @@ def test_a_prediction(golden: Compare, classifier: BundleClassifier) -> None:
     picture = upright(path, side=448)
     golden(
         "predict",
-        display.drawn_prediction(path.name, picture, image, by_label, width=112),
+        scan_views.drawn_prediction(path.name, picture, image, by_label, width=112),
     )
 
 
@@ -143,7 +143,7 @@ def shown(renderable: RenderableType) -> str:
 def test_many_unreadable_pictures_are_counted_not_listed() -> None:
     images = tuple((f"/shop/{n}.jpg", "[red]no\npicture") for n in range(25))
 
-    text = shown(display.run_summary(RunSummary(1, unreadable_images=images)))
+    text = shown(scan_views.run_summary(RunSummary(1, unreadable_images=images)))
 
     assert "/shop/19.jpg" in text
     assert "/shop/20.jpg" not in text
@@ -153,12 +153,12 @@ def test_many_unreadable_pictures_are_counted_not_listed() -> None:
 
 def test_an_unreadable_picture_says_why() -> None:
     assert "unreadable: why" in shown(
-        display.unreadable_view("a.jpg", UnreadableImage("why"))
+        scan_views.unreadable_view("a.jpg", UnreadableImage("why"))
     )
 
 
 def test_an_inventory_before_its_first_scan(inventory: Inventory) -> None:
-    assert "No scan yet" in shown(display.inventory_status(inventory.status()))
+    assert "No scan yet" in shown(scan_views.inventory_status(inventory.status()))
 
 
 def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
@@ -166,7 +166,7 @@ def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
         status = inventory.status()
 
     assert "was killed; the next scan goes on from there" in shown(
-        display.inventory_status(status)
+        scan_views.inventory_status(status)
     )
 
 
@@ -177,7 +177,9 @@ def test_a_narrow_terminal_gets_its_pictures_one_below_the_other() -> None:
 
     def lines(width: int) -> int:
         picture = upright(path, side=448)
-        view = display.drawn_prediction("x", picture, image, {"Bag": 1.0}, width=width)
+        view = scan_views.drawn_prediction(
+            "x", picture, image, {"Bag": 1.0}, width=width
+        )
         return shown(view).count("\n")
 
     assert lines(width=60) > 2 * lines(width=140) - 4

@@ -9,14 +9,16 @@ import pytest
 import typer
 
 import tagger
-from tagger.bundle import CARD_FILE, models_folder
+from tagger.bundles.bundle import CARD_FILE, models_folder
 from tagger.cli import app
-from tagger.columns import COLUMNS, PRODUCT_COLUMNS
-from tagger.products import Product
+from tagger.exchange.products import Product
+from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS
 from tagger.records import Item
 
 TOP = Path(__file__).resolve().parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
+COMMANDS = (TOP / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
 def commands() -> dict[str, typer.core.TyperCommand]:
@@ -32,34 +34,33 @@ def commands() -> dict[str, typer.core.TyperCommand]:
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_every_command_has_help_and_stands_in_the_readme(name: str) -> None:
+def test_every_command_has_help_and_stands_in_the_docs(name: str) -> None:
     command = commands()[name]
 
     assert command.help
-    assert f"`{name}`" in README
+    assert f"`{name}`" in COMMANDS
     if not hasattr(command, "commands"):
         assert f"Example: {name} " in " ".join(command.help.split())
         assert all(getattr(param, "help", "x") for param in command.params)
 
 
-def test_the_tree_in_the_readme_is_that_of_the_package() -> None:
-    block = re.search(r"<!-- tree -->\n```\n(.*?)```", README, re.DOTALL)
+def test_the_layers_in_the_docs_are_those_that_lint_imports_checks() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    (first, *_) = project["tool"]["importlinter"]["contracts"]
+    block = re.search(r"## Layers\n.*?```\n(.*?)```", ARCHITECTURE, re.DOTALL)
     assert block
-    shown: set[str] = set()
-    parents: list[str] = []
-    for line in block[1].splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        parents[depth:] = [name]
-        if not name.endswith("/"):
-            shown.add("".join(parents))
+    shown = [re.split(r"\s{2,}", line)[0] for line in block[1].splitlines()]
 
-    files = {
-        str(path.relative_to(TOP))
-        for path in (TOP / "tagger").rglob("*")
-        if path.is_file() and path.suffix in {"", ".html", ".py", ".sql", ".typed"}
-    } | {"tagger/py.typed"}
-    assert shown == {name for name in files if "__pycache__" not in name}
+    assert [layer for layer in shown if layer] == first["layers"]
+
+
+def test_the_modules_that_the_docs_name_are_there() -> None:
+    block = re.search(r"## Where to look\n(.*?)\n## ", ARCHITECTURE, re.DOTALL)
+    assert block
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", block[1])
+
+    assert len(named) >= 6
+    assert [name for name in named if not (TOP / "tagger" / name).exists()] == []
 
 
 def test_every_exported_column_is_explained() -> None:

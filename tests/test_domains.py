@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
-from tagger.augment import Chances
-from tagger.data import LabelledImages, load, load_canvases
-from tagger.domains import LABELS, Domain, batches, domain_of, worn
+from tagger.datasets.load import LabelledImages, load, load_canvases
 from tagger.errors import DataError
 from tagger.labels import OTHER
-from tagger.mannequins import WORN_TAGS
 from tagger.records import (
     AMBIGUOUS,
     FASHION_LABELS,
 )
+from tagger.training.augment import Chances
+from tagger.training.mixture import LABELS, Domain, batches, domain_of, worn
+from tagger.training.worn_garments import WORN_TAGS
 
 
 def labelled(

@@ -10,12 +10,11 @@ from PIL import Image
 from support import SAMPLES, write_labelled_samples
 from typer.testing import CliRunner
 
-from tagger.bundle import find_bundle
-from tagger.classifier import BundleClassifier
+from tagger.bundles.bundle import find_bundle
+from tagger.bundles.classifier import BundleClassifier
 from tagger.cli import app
-from tagger.data import LabelledImages, load
+from tagger.datasets.load import LabelledImages, load
 from tagger.errors import DataError, EvaluationError, MissingExtraError
-from tagger.evaluation.answers import ask
 from tagger.evaluation.embedding import (
     check_axis,
     check_embedding,
@@ -24,6 +23,7 @@ from tagger.evaluation.embedding import (
     neighbourhood,
     some_of,
 )
+from tagger.evaluation.predictions import ask
 from tagger.evaluation.projections import label_axis, matching, principal
 from tagger.records import Policy
 

@@ -18,11 +18,13 @@ from PIL import Image
 from support import SAMPLES, write_idx, write_labelled_samples
 from typer.testing import CliRunner
 
-from tagger.bundle import Bundle, find_bundle, load_bundle, models_folder
+from tagger.bundles.bundle import Bundle, find_bundle, load_bundle, models_folder
 from tagger.cli import app
-from tagger.data import LabelledImages
+from tagger.datasets.load import LabelledImages
 from tagger.errors import DataError, EvaluationError, MissingExtraError
-from tagger.evaluation.answers import (
+from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
+from tagger.evaluation.pages import check_target, write_evaluation
+from tagger.evaluation.predictions import (
     Answers,
     Confusion,
     ask,
@@ -31,8 +33,6 @@ from tagger.evaluation.answers import (
     photograph_of,
     worst_mistakes,
 )
-from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
-from tagger.evaluation.pages import check_target, write_evaluation
 from tagger.evaluation.results import compare_bundles, evaluate
 from tagger.labels import OTHER
 from tagger.records import (

@@ -17,9 +17,8 @@ from defusedcsv import csv as defused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.columns import COLUMNS, Column, Kind
 from tagger.errors import ExportError, MissingExtraError, RequestError, Stopped
-from tagger.export import (
+from tagger.exchange import (
     Style,
     Table,
     format_of,
@@ -28,8 +27,9 @@ from tagger.export import (
     restored,
     write_table,
 )
+from tagger.inventory.columns import COLUMNS, Column, Kind
 from tagger.records import DecidedBy, Format, Item, State
-from tagger.writing import writing
+from tagger.system.atomic import writing
 
 PROMISED = (
     "root", "path", "tag", "confidence", "flagged", "reason", "decided_by",

@@ -9,20 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import FakeClassifier, Photo
 
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
-from tagger.caution import LIMIT, Caution, tightened
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.errors import ModelError
-from tagger.familiarity import (
-    FAR,
-    Familiar,
-    familiar,
-    packed,
-    read_familiar,
-    shift_of,
-)
 from tagger.inventory import Inventory
+from tagger.policy.shift import FAR, Familiar, familiar, packed, read_familiar, shift_of
+from tagger.policy.shift_guard import LIMIT, Caution, tightened
 from tagger.records import FASHION_LABELS, LEAST_PICTURES, Policy
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 LABELS = ("Shirt", "Coat", "Bag", "other")
 

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.bundle import load_bundle
-from tagger.data import LabelledImages
-from tagger.domains import LABELS, Domain
+from tagger.bundles.bundle import load_bundle
+from tagger.datasets.load import LabelledImages
 from tagger.errors import TrainingError
-from tagger.fitting import LEAST_RATE, Progress, fit, share_of_rate
-from tagger.keeping import Kept
+from tagger.imaging.views import views_of_gray
 from tagger.labels import OTHER
-from tagger.recipes import Materials, Recipe, Source, Stage
 from tagger.records import (
     Policy,
 )
-from tagger.training import finish
-from tagger.views import views_of_gray
+from tagger.training.checkpoint import Kept
+from tagger.training.mixture import LABELS, Domain
+from tagger.training.recipe import Materials, Recipe, Source, Stage
+from tagger.training.step_loop import LEAST_RATE, Progress, fit, share_of_rate
+from tagger.training.train import finish
 
 SIZE = 16
 """Pictures a step; a network this size learns bars from a few hundred."""
@@ -125,7 +125,7 @@ def stop_after(step: int) -> Callable[[Progress], None]:
 def test_an_interrupted_training_goes_on_to_the_same_network(
     materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagger.fitting.KEPT_EVERY", 0.0)
+    monkeypatch.setattr("tagger.training.step_loop.KEPT_EVERY", 0.0)
     short = recipe(tmp_path, 6 * SIZE, 6 * SIZE)
     whole = fit(short, materials, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -146,7 +146,7 @@ def test_an_interrupted_training_goes_on_to_the_same_network(
 def test_the_curves_of_an_interrupted_training_are_those_of_an_undisturbed_one(
     materials: Materials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagger.fitting.KEPT_EVERY", 0.0)
+    monkeypatch.setattr("tagger.training.step_loop.KEPT_EVERY", 0.0)
     short = recipe(tmp_path, 6 * SIZE, 2 * SIZE)
     told: list[Progress] = []
     fit(short, materials, tmp_path / "whole", told.append)
@@ -275,11 +275,11 @@ def test_the_rate_rises_falls_and_never_ends(step: int, done: float) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tagger import fitting
-from tagger.recipes import read_recipe
-from tagger.training import train_by_recipe
+from tagger.training import step_loop
+from tagger.training.recipe import read_recipe
+from tagger.training.train import train_by_recipe
 
-fitting.KEPT_EVERY = 0.0
+step_loop.KEPT_EVERY = 0.0
 die_at = int(sys.argv[2])
 
 def watch(progress):

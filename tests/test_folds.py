@@ -17,11 +17,11 @@ from benchmarks.folds import (
     weighed,
     without,
 )
-from tagger.domains import Domain
 from tagger.errors import DataError
 from tagger.labels import OTHER
-from tagger.recipes import Materials, Recipe, Source, Stage
 from tagger.records import AMBIGUOUS, FASHION_LABELS, Policy
+from tagger.training.mixture import Domain
+from tagger.training.recipe import Materials, Recipe, Source, Stage
 
 LABELS = ("Dress", "Shirt", OTHER, "other/skirt")
 SHOPS = st.dictionaries(

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.adaptation.gate import MOST_FORGOTTEN, Said, judge, outcomes
 from tagger.evaluation.measures import NEVER
-from tagger.gate import MOST_FORGOTTEN, Said, judge, outcomes
 from tagger.labels import OTHER
 
 LABELS = ("Shirt", "Coat", OTHER)

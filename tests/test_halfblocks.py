@@ -17,7 +17,7 @@ from textual.app import App, ComposeResult
 from tagger.records import PreparedImage, Waiting
 from tagger.review import halfblocks
 from tagger.review.halfblocks import HalfBlocks
-from tagger.review.pictures import Shown
+from tagger.review.prefetch import Shown
 
 
 def shown(width: int, height: int) -> Shown:

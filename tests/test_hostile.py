@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from support import SAMPLES, expected_by_file
 from test_cli import Tagger
 
-from tagger.formats import FORMATS
-from tagger.images import prepare_bytes
+from tagger.imaging.decode import prepare_bytes
+from tagger.imaging.formats import FORMATS
 from tagger.records import PreparedImage, UnreadableImage
 
 FETCHED = os.environ.get("TAGGER_TEST_HOSTILE", "")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from support import SAMPLES, expected_by_file
 
-from tagger import images
-from tagger.formats import FORMATS
-from tagger.images import prepare, prepare_bytes, upright
+from tagger.imaging import decode as images
+from tagger.imaging.decode import prepare, prepare_bytes, upright
+from tagger.imaging.formats import FORMATS
 from tagger.records import PreparedImage, UnreadableImage
 
 GOLDEN = Path(__file__).parent / "golden" / "prepared.npz"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.intervals import wilson
+from tagger.policy.intervals import wilson
 
 
 @pytest.mark.parametrize(

@@ -444,7 +444,7 @@ def test_a_story_is_found_under_the_innermost_root(inventory: Inventory) -> None
 
 
 def test_a_policy_is_kept_and_not_repeated(inventory: Inventory) -> None:
-    from tagger.policy import decide
+    from tagger.policy.decide import decide
 
     for threshold in (0.5, 0.5, 0.7):
         with inventory.recording(FakeClassifier().identity, options={}) as recording:

@@ -14,13 +14,13 @@ from support import Photo
 from test_cli import Tagger
 from test_review import decided, in_lines, on_screen, press, sit, text_of
 
+from tagger.certification.issue import prove
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.inventory.recording import Sample
 from tagger.labels import OTHER, kind_named, reading, tag_for
-from tagger.proof import prove
 from tagger.records import PREPARING, DecisionKind, Item, ModelIdentity, Policy
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 LABELS = ("Dress", "Pullover", OTHER, "other/skirt", "other/cardigan")
 

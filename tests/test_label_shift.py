@@ -13,13 +13,8 @@ from PIL import Image
 from support import Photo
 
 from tagger.inventory import Inventory
-from tagger.label_shift import (
-    LEAST_PICTURES,
-    common_prior,
-    estimate,
-    reweighed,
-)
 from tagger.labels import OTHER
+from tagger.policy.label_shift import LEAST_PICTURES, common_prior, estimate, reweighed
 from tagger.records import (
     PREPARING,
     DecisionKind,
@@ -28,7 +23,7 @@ from tagger.records import (
     Policy,
     RunSummary,
 )
-from tagger.scan import OwnMix, ScanOptions, scan
+from tagger.scan.run import OwnMix, ScanOptions, scan
 
 LABELS = ("Dress", "Shirt", "Coat", OTHER, "other/skirt")
 PRIOR = (0.2,) * 5
@@ -272,7 +267,7 @@ def test_a_persons_decision_stays_and_counts(run: Run, inventory: Inventory) -> 
 def test_a_scan_that_was_killed_before_it_weighed_is_made_good(
     run: Run, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tagger import scan as scanning
+    from tagger.scan import run as scanning
 
     def dies(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

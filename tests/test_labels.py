@@ -17,7 +17,7 @@ from tagger.labels import (
     reading,
     tags_of,
 )
-from tagger.policy import decide, predict
+from tagger.policy.decide import decide, predict
 from tagger.records import FASHION_LABELS, Policy
 
 LABELS = ("Dress", "Shirt", "Coat", OTHER, "other/skirt", "other/shorts")

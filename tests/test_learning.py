@@ -18,9 +18,10 @@ from PIL import Image
 from test_commands import Inside
 from test_inventory import raw
 
-from tagger.adapted import folder_beside
-from tagger.adapting import USUAL, Rehearsal
-from tagger.bundle import (
+from tagger.adaptation.adapt import unknown_to_both
+from tagger.adaptation.finetune import USUAL, Rehearsal
+from tagger.bundles.adapted import folder_beside
+from tagger.bundles.bundle import (
     HELD_BACK_FILE,
     KERAS_FILE,
     REHEARSAL_FILE,
@@ -28,18 +29,17 @@ from tagger.bundle import (
     choice_file,
     load_bundle,
 )
-from tagger.data import LabelledImages
+from tagger.datasets.load import LabelledImages
+from tagger.imaging.views import views_of_gray
 from tagger.inventory import Inventory
 from tagger.labels import OTHER
-from tagger.learning import unknown_to_both
 from tagger.records import (
     FASHION_LABELS,
     DecisionKind,
     Policy,
 )
-from tagger.rehearsal import packed, read
-from tagger.training import Settings, train_bundle, write_bundle
-from tagger.views import views_of_gray
+from tagger.training.replay import packed, read
+from tagger.training.train import Settings, train_bundle, write_bundle
 
 pytestmark = pytest.mark.model
 
@@ -113,7 +113,7 @@ def tagger(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> I
     A network of two layers, and bars, ask for a higher rate than the bundled one.
     """
     brisk = replace(USUAL, pictures=6400, rate=4e-3)
-    monkeypatch.setattr("tagger.learning.USUAL", brisk)
+    monkeypatch.setattr("tagger.adaptation.adapt.USUAL", brisk)
     choice_file().parent.mkdir(parents=True, exist_ok=True)
     choice_file().write_text(json.dumps({"bundle": str(bundle.folder)}))
     made = Inside.__new__(Inside)

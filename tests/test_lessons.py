@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
-from tagger.decisions import read_lines, write_lines
+from tagger.adaptation.examples import groups_of, material
 from tagger.errors import DataError
-from tagger.images import prepare
+from tagger.exchange.decisions_jsonl import read_lines, write_lines
+from tagger.imaging.decode import prepare
 from tagger.inventory import Inventory
 from tagger.labels import OTHER
-from tagger.lessons import groups_of, material
 from tagger.records import (
     FASHION_LABELS,
     PREPARING,

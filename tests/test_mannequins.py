@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tagger.mannequins import (
+from tagger.imaging.views import CANVAS_ITEM_SIDE, CANVAS_SIDE, lay
+from tagger.records import FASHION_LABELS
+from tagger.training.worn_garments import (
     WORN_TAGS,
     Torso,
     draw_figure,
     wear_cut_out,
     wear_gray,
 )
-from tagger.records import FASHION_LABELS
-from tagger.views import CANVAS_ITEM_SIDE, CANVAS_SIDE, lay
 
 MARGIN = (CANVAS_SIDE - CANVAS_ITEM_SIDE) // 2
 

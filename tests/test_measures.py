@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.evaluation.comparing import compare, mcnemar
+from tagger.evaluation.comparison import compare, mcnemar
 from tagger.evaluation.measures import (
     NEVER,
     Outcomes,

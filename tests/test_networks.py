@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagger.networks import ARCHITECTURES, both_ways, one_way, probabilities
+from tagger.training.architectures import (
+    ARCHITECTURES,
+    both_ways,
+    one_way,
+    probabilities,
+)
 
 PARAMETERS = {
     "residual": 537_851,

@@ -19,10 +19,14 @@ from support import SAMPLES, UNMEASURED, FakeClassifier, Photo
 from test_cli import Tagger, in_a_terminal, without_dac_override
 from test_inventory import raw
 
-from tagger.drift import Tally, compare, describe, stability_index
 from tagger.errors import EXIT_LOCKED, InventoryError, LockedError, Stopped
-from tagger.interrupt import Interruption
-from tagger.inventory import Inventory, database, mount, scan_in_progress, scan_lock
+from tagger.inventory import (
+    Inventory,
+    database,
+    network_fs,
+    scan_in_progress,
+    scan_lock,
+)
 from tagger.records import (
     DecisionKind,
     ImageFile,
@@ -31,7 +35,9 @@ from tagger.records import (
     RunSummary,
     State,
 )
-from tagger.scan import ScanOptions, exit_code, scan
+from tagger.scan.drift import Tally, compare, describe, stability_index
+from tagger.scan.run import ScanOptions, exit_code, scan
+from tagger.system.signals import Interruption
 
 Scan = Callable[..., RunSummary]
 
@@ -765,7 +771,7 @@ def test_an_inventory_on_a_network_file_system_is_a_warning(
     assert "network file system (nfs4)" in warning
 
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [])
-    assert mount.network_file_system(tmp_path) == ""
+    assert network_fs.network_file_system(tmp_path) == ""
 
 
 def test_names_longer_than_any_file_system_takes_are_one_line(

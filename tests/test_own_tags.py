@@ -15,7 +15,7 @@ from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.records import FASHION_LABELS, Note, Policy
 from tagger.review.screens import ContactSheet, TagScreen
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.bundle import DEFAULT_BUNDLE, models_folder
+from tagger.bundles.bundle import DEFAULT_BUNDLE, models_folder
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -14,7 +14,7 @@ PROGRAM = """
 import sys
 sys.path[:0] = {paths!r}
 import tagger
-from tagger.bundle import find_bundle, models_folder
+from tagger.bundles.bundle import find_bundle, models_folder
 print(tagger.__file__, models_folder(), find_bundle({name!r}).card.name)
 """
 

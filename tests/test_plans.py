@@ -12,7 +12,7 @@ from sqlalchemy import event
 from support import FakeClassifier
 
 from tagger.inventory import Inventory, Tagged
-from tagger.policy import predict
+from tagger.policy.decide import predict
 from tagger.records import DecisionKind, ImageFile, PreparedImage, Verdict
 
 ROOT = Path("/srv/shop")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.labels import OTHER
-from tagger.policy import decide, predict
+from tagger.policy.decide import decide, predict
 from tagger.records import (
     FASHION_LABELS,
     Policy,

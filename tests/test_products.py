@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import RequestError
+from tagger.exchange.products import Product, item_pattern, pool, products
 from tagger.inventory import Photograph
-from tagger.products import Product, item_pattern, pool, products
 from tagger.records import DecidedBy, Item, Policy, State
 
 LABELS = ("Shirt", "Dress", "Coat", "other")

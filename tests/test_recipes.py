@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from support import write_idx
 
-from tagger.domains import LABELS
 from tagger.errors import DataError
 from tagger.labels import kinds_of, tags_of
-from tagger.recipes import Recipe, Source, Stage, gather, read_recipe
 from tagger.records import FASHION_LABELS, Policy
+from tagger.training.mixture import LABELS
+from tagger.training.recipe import Recipe, Source, Stage, gather, read_recipe
 
 README = Path(__file__).parents[1] / "models" / "README.md"
 

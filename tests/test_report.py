@@ -18,8 +18,8 @@ import pytest
 from support import SAMPLES, FakeClassifier, Photo
 from test_inventory import raw
 
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
-from tagger.classifier import BundleClassifier
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.bundles.classifier import BundleClassifier
 from tagger.inventory import Inventory, Tagged
 from tagger.records import (
     Answer,
@@ -32,7 +32,7 @@ from tagger.records import (
     Verdict,
 )
 from tagger.report import render
-from tagger.scan import scan
+from tagger.scan.run import scan
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

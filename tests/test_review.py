@@ -27,9 +27,9 @@ from support import FakeClassifier, Photo
 from textual.pilot import Pilot
 
 from tagger.errors import ReviewError
-from tagger.intervals import wilson
 from tagger.inventory import Inventory, database
 from tagger.labels import OTHER
+from tagger.policy.intervals import wilson
 from tagger.records import (
     Adaptation,
     Answer,
@@ -42,14 +42,14 @@ from tagger.records import (
     Selection,
 )
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.ending import ending
+from tagger.review.end_summary import ending
 from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
-from tagger.review.pictures import look_at
-from tagger.review.plain import PlainReview
+from tagger.review.line_mode import PlainReview
+from tagger.review.prefetch import look_at
 from tagger.review.screens import ContactSheet, EndScreen
-from tagger.review.sitting import Sitting, sitting
-from tagger.review.tally import Tally, remaining
-from tagger.scan import scan
+from tagger.review.session import Sitting, sitting
+from tagger.review.stats import Tally, remaining
+from tagger.scan.run import scan
 
 EVERY_FLAGGED = Selection()
 
@@ -933,9 +933,9 @@ def test_where_little_waits_the_least_sure_comes_first(
 def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> None:
     """A decoder at work for ever: standard error goes nowhere from the beginning."""
     silenced = (
-        "import sys; from tagger import silence; from tagger.__main__ import main;"
-        "silence._silence.begin(); sys.argv = ['tagger', 'review', '--order', 'path'];"
-        "main()"
+        "import sys; from tagger.__main__ import main;"
+        "from tagger.system import native_stderr; native_stderr._silence.begin();"
+        "sys.argv = ['tagger', 'review', '--order', 'path']; main()"
     )
     process, ours = program.in_terminal([sys.executable, "-c", silenced])
     os.write(ours, b"q")

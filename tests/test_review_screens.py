@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 from support import SAMPLES
 
-from tagger.bundle import DEFAULT_BUNDLE, find_bundle
-from tagger.classifier import BundleClassifier
+from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
+from tagger.bundles.classifier import BundleClassifier
 from tagger.inventory import Inventory
 from tagger.records import Policy, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.sitting import sitting
-from tagger.scan import scan
+from tagger.review.session import sitting
+from tagger.scan.run import scan
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 SIZE = (112, 42)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.adaptation.coverage import check_heard, share_unheard
 from tagger.errors import DataError
-from tagger.sampling import check_heard, share_unheard
 
 Confidences = st.lists(st.floats(0, 1), max_size=60).map(np.array)
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import SAMPLES, FakeClassifier, Photo, expected_by_file
 
-from tagger import discover
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
-from tagger.scan import ScanOptions, exit_code, scan
+from tagger.scan import walk
+from tagger.scan.run import ScanOptions, exit_code, scan
 
 CAREFUL = Policy(0.9)
 
@@ -108,7 +108,9 @@ def test_an_unchanged_file_is_not_even_opened(
 ) -> None:
     photo()
     run()
-    monkeypatch.setattr("tagger.images.prepare", lambda path: pytest.fail(str(path)))
+    monkeypatch.setattr(
+        "tagger.imaging.decode.prepare", lambda path: pytest.fail(str(path))
+    )
 
     assert run().unchanged == 1
 
@@ -372,7 +374,7 @@ def test_a_folder_that_could_not_be_entered_for_a_night_is_read_when_it_can(
     photo("locked/b.png", shade=90)
     run()
     before = lasting(inventory)
-    look = discover._look  # noqa: SLF001
+    look = walk._look  # noqa: SLF001
 
     def denied(entry: os.DirEntry[str], *rest: object) -> object:
         if entry.name == "b.png":
@@ -380,7 +382,7 @@ def test_a_folder_that_could_not_be_entered_for_a_night_is_read_when_it_can(
         return look(entry, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(discover, "_look", denied)
+        patch.setattr(walk, "_look", denied)
         assert run().unreadable == 1
 
     assert run().unreadable == 0

@@ -18,8 +18,8 @@ import pytest
 from test_cli import Tagger
 from typer.testing import CliRunner
 
-from tagger.adapted import folder_beside
-from tagger.bundle import (
+from tagger.bundles.adapted import folder_beside
+from tagger.bundles.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
     added_folder,
@@ -31,19 +31,19 @@ from tagger.bundle import (
     models_folder,
     sha256_of,
 )
-from tagger.classifier import BundleClassifier
+from tagger.bundles.classifier import BundleClassifier
+from tagger.bundles.inspection import inspect
+from tagger.bundles.registry import Place, add, shelved, use
 from tagger.cli import app
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
 from tagger.labels import OTHER
-from tagger.networks import ARCHITECTURES
 from tagger.records import (
     Adaptation,
     Outcome,
     Runtime,
 )
-from tagger.shelf import Place, add, shelved, use
-from tagger.trust import inspect
+from tagger.training.architectures import ARCHITECTURES
 
 Change = Callable[[dict[str, Any]], object]
 

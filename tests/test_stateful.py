@@ -20,7 +20,7 @@ from support import SAMPLES, FakeClassifier
 
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, State
-from tagger.scan import ScanOptions, scan
+from tagger.scan.run import ScanOptions, scan
 
 names = st.sampled_from(["a.png", "b.png", "c.jpg", "sub/a.png", "sub/d.png", "t.txt"])
 contents = st.integers(0, 4)

@@ -8,16 +8,16 @@ from PIL import Image
 from support import write_idx
 from typer.testing import CliRunner
 
-from tagger import training
-from tagger.bundle import load_bundle
-from tagger.calibration import accuracy
-from tagger.classifier import BundleClassifier
+from tagger.bundles.bundle import load_bundle
+from tagger.bundles.classifier import BundleClassifier
 from tagger.cli import app
-from tagger.data import load, numbered
+from tagger.datasets.load import load, numbered
 from tagger.errors import DataError, ModelError, TrainingError
-from tagger.networks import ARCHITECTURES, Schedule
+from tagger.policy.calibration import accuracy
 from tagger.records import FASHION_LABELS
-from tagger.training import Settings, train_bundle
+from tagger.training import train
+from tagger.training.architectures import ARCHITECTURES, Schedule
+from tagger.training.train import Settings, train_bundle
 
 
 @pytest.fixture
@@ -185,10 +185,10 @@ def test_a_training_is_not_gone_on_with_when_others_are_held_back(
 
 
 def test_what_is_asked_for_is_varied_from_the_first_pass_on() -> None:
-    asked = training._schedule(Settings("one-conv", variation="mirror"))  # noqa: SLF001
+    asked = train._schedule(Settings("one-conv", variation="mirror"))  # noqa: SLF001
 
     assert (asked.variation, asked.plain) == ("mirror", 0)
-    assert training._schedule(Settings("one-conv")).plain > 0  # noqa: SLF001
+    assert train._schedule(Settings("one-conv")).plain > 0  # noqa: SLF001
 
 
 @pytest.mark.model
@@ -196,7 +196,7 @@ def test_a_loss_that_is_no_number_ends_the_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wild = replace(ARCHITECTURES["one-conv"], schedule=Schedule(3, 64, 0.1, rate=1e30))
-    monkeypatch.setattr(training, "ARCHITECTURES", {**ARCHITECTURES, "one-conv": wild})
+    monkeypatch.setattr(train, "ARCHITECTURES", {**ARCHITECTURES, "one-conv": wild})
 
     says = r"the loss is nan in pass [12].*wild\.training: remove it and try a lower"
     with pytest.raises(TrainingError, match=says):

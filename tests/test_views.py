@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tagger.views import (
+from tagger.imaging.views import (
     CANVAS_ITEM_SIDE,
     CANVAS_SIDE,
     Views,

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.records import ImageFile
-from tagger.waiting import Waiting
+from tagger.scan.file_queue import Waiting
 
 # Surrogates stand for bytes of a name that are no UTF-8.
 _NAMES = st.text(st.characters(exclude_characters="\0"), max_size=20)

@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 from support import SAMPLES, FakeClassifier
 
-from tagger import workers
 from tagger.errors import WorkerError
-from tagger.images import digest_of, prepare
+from tagger.imaging import pool
+from tagger.imaging.decode import digest_of, prepare
+from tagger.imaging.pool import Prepared, Workers, _Task, answer
 from tagger.inventory import Inventory
 from tagger.records import Policy, PreparedImage, RunSummary, UnreadableImage
-from tagger.scan import ScanOptions, scan
-from tagger.workers import Prepared, Workers, _Task, answer
+from tagger.scan.run import ScanOptions, scan
 
 Hostile = Callable[[str], None]
 
 HOSTILE = """
 import os, signal, sys, time
 if sys.orig_argv[1:2] == ["-c"] and "serve" in sys.orig_argv[2]:
-    from tagger import images, workers
-    workers.SECONDS = 5
-    real = images.prepare
+    from tagger.imaging import decode, pool
+    pool.SECONDS = 5
+    real = decode.prepare
     def prepare(path):
         if path.name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -42,7 +42,7 @@ if sys.orig_argv[1:2] == ["-c"] and "serve" in sys.orig_argv[2]:
             print("hello from a library", flush=True)
             os.write(1, b"and from its C part")
         return real(path)
-    images.prepare = prepare
+    decode.prepare = prepare
 """
 """Stands in for decoders with such faults; nothing else of the workers is false."""
 
@@ -155,8 +155,8 @@ def test_a_picture_that_ended_its_worker_is_not_decoded_again_every_night(
 
 
 def test_what_cannot_be_read_here_either_has_no_digest(tmp_path: Path) -> None:
-    assert workers._digest(tmp_path / "gone.png") is None  # noqa: SLF001
-    assert workers._digest(tmp_path) is None  # noqa: SLF001
+    assert pool._digest(tmp_path / "gone.png") is None  # noqa: SLF001
+    assert pool._digest(tmp_path) is None  # noqa: SLF001
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer there")
@@ -190,9 +190,7 @@ def test_what_libraries_print_is_not_taken_for_an_answer(
 def test_a_picture_that_wants_too_much_memory_is_unreadable(
     tmp_path: Path, hostile: Hostile
 ) -> None:
-    hostile(
-        HOSTILE.replace("workers.SECONDS = 5", "workers.MEMORY_BYTES = 100 * 2**20")
-    )
+    hostile(HOSTILE.replace("pool.SECONDS = 5", "pool.MEMORY_BYTES = 100 * 2**20"))
     paths = [*copies(tmp_path, "a.png"), SAMPLES / "huge.jpg"]
     large = tmp_path / "large.png"
     from PIL import Image
@@ -292,17 +290,17 @@ def test_answers_are_given_until_the_requests_end(tmp_path: Path) -> None:
     (path,) = copies(tmp_path, "a.png")
     requests, replies = io.BytesIO(), io.BytesIO()
     for name in (path, tmp_path / "gone.png"):
-        workers._write(requests, os.fsencode(name))  # noqa: SLF001
+        pool._write(requests, os.fsencode(name))  # noqa: SLF001
     requests.write(b"half a req")
     requests.seek(0)
 
     answer(requests, replies, prepare)
 
     replies.seek(0)
-    assert workers._read(replies) == (b"ready", b"")  # noqa: SLF001
-    first, second = workers._read(replies), workers._read(replies)  # noqa: SLF001
+    assert pool._read(replies) == (b"ready", b"")  # noqa: SLF001
+    first, second = pool._read(replies), pool._read(replies)  # noqa: SLF001
     assert first
     assert second
-    assert isinstance(workers._unpacked(first), PreparedImage)  # noqa: SLF001
+    assert isinstance(pool._unpacked(first), PreparedImage)  # noqa: SLF001
     gone = UnreadableImage("No such file or directory")
-    assert workers._unpacked(second) == gone  # noqa: SLF001
+    assert pool._unpacked(second) == gone  # noqa: SLF001

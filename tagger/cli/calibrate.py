@@ -38,11 +38,11 @@ def calibrate(
     """
     from dataclasses import asdict
 
-    from tagger.adapted import bundle_in_force
-    from tagger.cli.proven import careful_policy
+    from tagger.bundles.adapted import bundle_in_force
+    from tagger.certification.current import careful_policy
+    from tagger.certification.issue import prove, says_the_same
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
-    from tagger.proof import prove, says_the_same
 
     database = options.database(db)
     with Inventory(database, create=False) as inventory:
@@ -64,7 +64,7 @@ def calibrate(
         rest = asdict(heard) | {"answers": heard.pictures}
         options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
     else:
-        from tagger.certificate_display import calibration
+        from tagger.certification.summary import calibration
 
         withdrawn = before is not None and before.policy is not None
         shown = calibration(found, heard, withdrawn=withdrawn, dry_run=dry_run)

@@ -38,9 +38,9 @@ def check(
     if as_json:
         options.print_json(asdict(report) | {"exit_code": code})
     else:
-        from tagger import display
+        from tagger.cli.views import scan_views
 
-        options.console().print(display.check_report(report))
+        options.console().print(scan_views.check_report(report))
     if report.damage:
         raise InventoryError(f"{database} is damaged: restore it from a backup")
     raise typer.Exit(code)

@@ -44,7 +44,7 @@ def moments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 def columns(incomplete: str) -> list[tuple[str, str]]:
     """Offer the columns that can follow those already named, with commas between."""
-    from tagger.columns import COLUMNS
+    from tagger.inventory.columns import COLUMNS
 
     before, comma, last = incomplete.rpartition(",")
     named = before.split(",")

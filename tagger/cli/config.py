@@ -35,7 +35,7 @@ def show(ctx: typer.Context, as_json: options.AsJson = False) -> None:
 
     Example: tagger config show --json
     """
-    from tagger import display
+    from tagger.cli.views import scan_views
 
     file = settings.find()
     found = list(_in_force(ctx.find_root()))
@@ -43,7 +43,7 @@ def show(ctx: typer.Context, as_json: options.AsJson = False) -> None:
         rows = [dict(zip(("key", "value", "from"), row, strict=True)) for row in found]
         options.print_json({"file": file, "settings": rows})
     else:
-        options.console().print(display.settings(str(file) if file else None, found))
+        options.console().print(scan_views.settings(str(file) if file else None, found))
 
 
 def _in_force(

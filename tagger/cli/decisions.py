@@ -36,7 +36,7 @@ def export_decisions(
 
     Example: tagger decisions export decisions.jsonl
     """
-    from tagger.decisions import write_file, write_lines
+    from tagger.exchange.decisions_jsonl import write_file, write_lines
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
@@ -73,7 +73,7 @@ def import_decisions(
 
 
 def _read(file: Path) -> "Iterator[Decision | Note]":
-    from tagger.decisions import read_lines
+    from tagger.exchange.decisions_jsonl import read_lines
 
     if str(file) == "-":
         yield from read_lines(sys.stdin.buffer, "standard input")
@@ -83,7 +83,7 @@ def _read(file: Path) -> "Iterator[Decision | Note]":
 
 
 def _tell(merged: "Merged") -> None:
-    from tagger.review.plain import said
+    from tagger.review.line_mode import said
     from tagger.text import printable
 
     console = options.console()

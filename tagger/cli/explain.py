@@ -19,7 +19,7 @@ def explain(
 
     Example: tagger explain /srv/photos/shoes/1234.jpg
     """
-    from tagger import display
+    from tagger.cli.views import scan_views
     from tagger.errors import TaggerError
     from tagger.inventory import Inventory
 
@@ -28,7 +28,7 @@ def explain(
         story = inventory.story(absolute)
         if story is None:
             raise TaggerError(_why_unknown(absolute, inventory.roots()))
-    options.console().print(display.story_view(story))
+    options.console().print(scan_views.story_view(story))
 
 
 def _why_unknown(path: Path, roots: list[str]) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tagger.cli import completion, options, selecting
+from tagger.cli import completion, filter_options, options
 from tagger.records import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagger.columns import Column, Condition
     from tagger.inventory import Inventory
+    from tagger.inventory.columns import Column, Condition
 
 _AS_WHAT = "As what"
 _BY_ITEM = "One row a product"
@@ -71,12 +71,12 @@ def export(
             rich_help_panel=_AS_WHAT,
         ),
     ] = False,
-    tag: selecting.Tags = None,
-    root: selecting.Roots = None,
-    state: selecting.States = None,
-    by_person: selecting.ByPerson = None,
-    since: selecting.Since = None,
-    where: selecting.Where = None,
+    tag: filter_options.Tags = None,
+    root: filter_options.Roots = None,
+    state: filter_options.States = None,
+    by_person: filter_options.ByPerson = None,
+    since: filter_options.Since = None,
+    where: filter_options.Where = None,
     changed: Annotated[
         bool,
         typer.Option(
@@ -117,11 +117,11 @@ def export(
 
     Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
-    from tagger.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
     from tagger.errors import RequestError
-    from tagger.export import Style, Table, format_of, write_table
+    from tagger.exchange import Style, Table, format_of, write_table
     from tagger.inventory import Inventory
-    from tagger.writing import writing
+    from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
+    from tagger.system.atomic import writing
 
     if by_item and (changed or since):
         raise RequestError("--by-item joins whole items: leave --changed and --since")
@@ -133,7 +133,7 @@ def export(
     every = PRODUCT_COLUMNS if by_item else COLUMNS
     chosen = find_columns(columns.split(","), every) if columns else list(every)
     with Inventory(options.database(db), create=False) as inventory:
-        conditions = selecting.conditions(
+        conditions = filter_options.conditions(
             inventory,
             tags=tag,
             roots=root,
@@ -174,9 +174,9 @@ def _products(
     pattern: str | None,
 ) -> list[tuple[object, ...]]:
     """Join the photographs of each item; the conditions choose among the products."""
-    from tagger import products
-    from tagger.columns import PRODUCT_COLUMNS, matches
     from tagger.errors import RequestError
+    from tagger.exchange import products
+    from tagger.inventory.columns import PRODUCT_COLUMNS, matches
 
     if pattern is not None:
         if pattern:

@@ -10,7 +10,7 @@ from tagger.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagger.corrections import Comparison
+    from tagger.exchange.corrections import Comparison
     from tagger.records import Correction
 
 _MOST_BAD = 1000
@@ -48,9 +48,9 @@ def import_(
 
     Example: tagger import edited.csv --dry-run
     """
-    from tagger import display
-    from tagger.corrections import compare
+    from tagger.cli.views import scan_views
     from tagger.errors import ImportingError, RequestError
+    from tagger.exchange.corrections import compare
     from tagger.inventory import Inventory
 
     parted_by = "\t" if delimiter == "\\t" else delimiter
@@ -72,7 +72,7 @@ def import_(
                 source=file.name,
                 prepared=_prepared(found.corrections),
             )
-    shown = display.corrections(
+    shown = scan_views.corrections(
         found.corrections, unchanged=found.unchanged, dry_run=dry_run
     )
     options.console().print(shown)
@@ -94,7 +94,7 @@ def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:
     """Prepare the pictures that are still there, so that they can be learnt from."""
     if not corrections:
         return {}  # the decoders need not be loaded
-    from tagger.images import prepare
+    from tagger.imaging.decode import prepare
     from tagger.records import PreparedImage
 
     images = (prepare(Path(one.root, one.path)) for one in corrections)

@@ -26,7 +26,7 @@ def man(
 
     Example: tagger man -o ~/.local/share/man/man1
     """
-    from tagger.writing import writing
+    from tagger.system.atomic import writing
 
     pages = dict(_pages(ctx.find_root()))
     if output is not None:

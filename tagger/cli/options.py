@@ -17,7 +17,7 @@ from tagger.records import Runtime
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tagger.bundle import Bundle
+    from tagger.bundles.bundle import Bundle
 
 
 _FILE_WIDTH = 200
@@ -118,7 +118,7 @@ def database(path: Path | None) -> Path:
             raise typer.BadParameter(f"no file can have the name {str(path)!r}")
         return path
     from tagger.errors import HomeError
-    from tagger.home import data_folder
+    from tagger.system.user_dirs import data_folder
 
     try:
         return data_folder() / "inventory.db"
@@ -135,7 +135,7 @@ def typed(ctx: typer.Context, option: str) -> bool:
 def database_to_look_in(path: Path | None) -> Path:
     """Return the inventory's file; for a user without a home one that cannot be."""
     from tagger.errors import HomeError
-    from tagger.home import NOWHERE
+    from tagger.system.user_dirs import NOWHERE
 
     try:
         return database(path)
@@ -145,8 +145,8 @@ def database_to_look_in(path: Path | None) -> Path:
 
 def bundle(name: str | None) -> "Bundle":
     """Load the named bundle, or the user's default; its files are verified."""
-    from tagger.adapted import named
-    from tagger.bundle import default_bundle
+    from tagger.bundles.adapted import named
+    from tagger.bundles.bundle import default_bundle
 
     if name is None:
         return default_bundle()

@@ -9,8 +9,8 @@ from tagger.cli import options
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
-    from tagger.bundle import Bundle
-    from tagger.classifier import BundleClassifier
+    from tagger.bundles.bundle import Bundle
+    from tagger.bundles.classifier import BundleClassifier
     from tagger.records import PreparedImage, UnreadableImage
 
 _PICTURE_SIDE = 448
@@ -34,9 +34,9 @@ def predict(
 
     Example: tagger predict sample_images/cmyk.jpg
     """
-    from tagger.classifier import BundleClassifier
+    from tagger.bundles.classifier import BundleClassifier
     from tagger.errors import EXIT_UNREADABLE
-    from tagger.images import prepare
+    from tagger.imaging.decode import prepare
     from tagger.records import UnreadableImage
     from tagger.text import printable
 
@@ -67,7 +67,7 @@ def _network(
     Where the inventory is yet to be made, nothing has learnt there; but one that is
     `named` in this very command must be there.
     """
-    from tagger.adapted import bundle_in_force, in_force
+    from tagger.bundles.adapted import bundle_in_force, in_force
     from tagger.inventory import Inventory
 
     if model is not None or not (named or database.exists()):
@@ -87,13 +87,13 @@ def _check(path: Path) -> None:
 
 
 def _tell_unreadable(path: Path, image: "UnreadableImage", *, as_json: bool) -> None:
-    from tagger import display
+    from tagger.cli.views import scan_views
 
     if as_json:
         fields = {"path": str(path), "state": "unreadable", "reason": image.reason}
         options.print_json(fields)
     else:
-        options.console().print(display.unreadable_view(str(path), image))
+        options.console().print(scan_views.unreadable_view(str(path), image))
 
 
 def _tell(
@@ -103,9 +103,9 @@ def _tell(
     *,
     as_json: bool,
 ) -> None:
-    from tagger import display
-    from tagger.images import upright
-    from tagger.policy import predict as read
+    from tagger.cli.views import scan_views
+    from tagger.imaging.decode import upright
+    from tagger.policy.decide import predict as read
 
     (said,) = read(classifier.classify(image.pixels[None]), classifier.identity.labels)
     by_label = dict(zip(classifier.identity.labels, said.probabilities, strict=True))
@@ -117,9 +117,9 @@ def _tell(
         options.print_json(told | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)
-        shown = display.drawn_prediction(
+        shown = scan_views.drawn_prediction(
             str(path), picture, image, by_label, width=console.width
         )
         console.print(shown)
     else:
-        console.print(display.prediction_view(str(path), image, by_label))
+        console.print(scan_views.prediction_view(str(path), image, by_label))

@@ -37,10 +37,10 @@ def report(
     """
     from datetime import UTC, datetime
 
-    from tagger.cli.proven import assured
+    from tagger.certification.current import assured
     from tagger.inventory import Inventory
     from tagger.report import render
-    from tagger.writing import writing
+    from tagger.system.atomic import writing
 
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()

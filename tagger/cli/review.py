@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.garbage import keep_what_is
 from tagger.records import Order
+from tagger.system.gc_tuning import keep_what_is
 
 if TYPE_CHECKING:
     from tagger.inventory import Inventory, Reviewing
     from tagger.records import Waiting
-    from tagger.review.sitting import Sitting
+    from tagger.review.session import Sitting
 
 _SIGNALLED = 128
 _HUNG_UP = _SIGNALLED + 1
@@ -112,7 +112,7 @@ def review(
     from tagger.inventory import Inventory
     from tagger.records import Selection
     from tagger.review.groups import item_pattern as compiled
-    from tagger.review.sitting import sitting
+    from tagger.review.session import sitting
 
     pattern = compiled(item_pattern) if item_pattern is not None else None
     name = options.reviewer_name(reviewer)
@@ -159,7 +159,7 @@ def _line(prompt: str) -> str:
 def _show(begun: "Sitting", *, plain: bool) -> int:
     """Hold the sitting on the whole screen, or in lines; return the exit status."""
     if plain:
-        from tagger.review.plain import PlainReview
+        from tagger.review.line_mode import PlainReview
 
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
         PlainReview(begun, options.console(), _line).run()
@@ -272,7 +272,7 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "Waiting":
 
 def _tell_end(begun: "Sitting") -> None:
     """Print how the sitting went, where a person will find it after the screen."""
-    from tagger.review.ending import ending
+    from tagger.review.end_summary import ending
 
     told = ending(
         begun.summary(), left=begun.waiting, whole=begun.whole, audit=begun.audit()
@@ -283,8 +283,8 @@ def _tell_end(begun: "Sitting") -> None:
 
 def _tell_what_is_proven(inventory: "Inventory") -> None:
     """Tell what is known of the machine's work alone."""
-    from tagger.certificate_display import assurance
-    from tagger.cli.proven import assured
+    from tagger.certification.current import assured
+    from tagger.certification.summary import assurance
 
     known = assured(inventory)
     if known is not None:

@@ -27,10 +27,10 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
         for root in found:
             options.print_json(asdict(root) | {"there": Path(root.path).is_dir()})
     else:
-        from tagger import display
+        from tagger.cli.views import scan_views
 
         there = {root.path: Path(root.path).is_dir() for root in found}
-        options.console().print(display.root_list(found, there))
+        options.console().print(scan_views.root_list(found, there))
 
 
 @roots.command()
@@ -48,8 +48,8 @@ def move(
     Tags, decisions and stories stay. Refused where none of its pictures lies there.
     Example: tagger roots move /mnt/old/photos /srv/photos
     """
-    from tagger.discover import absolute, check_root
     from tagger.inventory import Inventory, scan_lock
+    from tagger.scan.walk import absolute, check_root
     from tagger.text import printable
 
     database, target = options.database(db), check_root(new)
@@ -82,8 +82,8 @@ def forget(
     What people decided about its pictures stays, and is in force where they are scanned
     again. Nothing on the disk is touched. Example: tagger roots forget /mnt/old/photos
     """
-    from tagger.discover import absolute
     from tagger.inventory import Inventory, scan_lock
+    from tagger.scan.walk import absolute
     from tagger.text import printable
 
     database, root = options.database(db), absolute(folder)
@@ -108,7 +108,7 @@ def _counted(number: int, what: str) -> str:
 def _make_sure(root: Path) -> None:
     """Ask before pictures that are there are forgotten; FolderError where nobody is."""
     from tagger.errors import FolderError
-    from tagger.scan import holds_pictures
+    from tagger.scan.run import holds_pictures
     from tagger.text import printable
 
     if not holds_pictures(root):

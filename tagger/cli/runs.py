@@ -24,7 +24,7 @@ def _list(
 ) -> None:
     if ctx.invoked_subcommand is not None:
         return
-    from tagger import display
+    from tagger.cli.views import scan_views
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
@@ -34,9 +34,9 @@ def _list(
         for run in found:
             options.print_json(asdict(run))
     else:
-        options.console().print(display.runs(found))
+        options.console().print(scan_views.runs(found))
         if learnt:
-            options.console().print(display.adaptations(learnt))
+            options.console().print(scan_views.adaptations(learnt))
 
 
 @runs.command()
@@ -56,7 +56,7 @@ def show(
 
     Example: tagger runs show 12
     """
-    from tagger import display
+    from tagger.cli.views import scan_views
     from tagger.errors import RequestError
     from tagger.inventory import Inventory
 
@@ -70,4 +70,4 @@ def show(
     if as_json:
         options.print_json(asdict(found))
     else:
-        options.console().print(display.run_again(found))
+        options.console().print(scan_views.run_again(found))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.journal import Journal, LogFormat, journal
+from tagger.cli.scan_log import Journal, LogFormat, journal
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tagger.bundle import ModelCard
+    from tagger.bundles.bundle import ModelCard
     from tagger.inventory import Holder, Inventory
     from tagger.records import Certificate
 
@@ -108,13 +108,13 @@ def scan(
     """
     from dataclasses import replace
 
-    from tagger import scan as scanning
-    from tagger.adapted import bundle_in_force
-    from tagger.caution import Caution
-    from tagger.classifier import BundleClassifier
-    from tagger.interrupt import postponed
+    from tagger.bundles.adapted import bundle_in_force
+    from tagger.bundles.classifier import BundleClassifier
+    from tagger.imaging.pool import Workers
+    from tagger.policy.shift_guard import Caution
     from tagger.records import certified_alone
-    from tagger.workers import Workers
+    from tagger.scan import run as scanning
+    from tagger.system.signals import postponed
 
     telling = journal(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
     database = options.database(db)
@@ -186,7 +186,7 @@ def _floor_of_added(
     nothing of them.
     """
     from tagger.labels import tags_of
-    from tagger.scan import LEAST_OF_ADDED
+    from tagger.scan.run import LEAST_OF_ADDED
 
     claims = certificate.claims if certificate else ()
     joint = certificate is not None and certificate.joint

@@ -24,9 +24,9 @@ def status(
 
     Example: tagger status --max-age 26h
     """
-    from tagger.adapted import in_force
-    from tagger.bundle import DEFAULT_BUNDLE, chosen
-    from tagger.cli.proven import assured
+    from tagger.bundles.adapted import in_force
+    from tagger.bundles.bundle import DEFAULT_BUNDLE, chosen
+    from tagger.certification.current import assured
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
@@ -46,16 +46,17 @@ def status(
         }
         options.print_json(asdict(found) | known)
     else:
-        from tagger import certificate_display, display
+        from tagger.certification import summary
+        from tagger.cli.views import scan_views
         from tagger.text import printable
 
         console = options.console()
-        console.print(display.inventory_status(found))
+        console.print(scan_views.inventory_status(found))
         if sure is not None:
             console.print()
-            console.print(certificate_display.assurance(sure))
+            console.print(summary.assurance(sure))
         if learnt:
-            console.print(display.adaptations(learnt[-3:]))
+            console.print(scan_views.adaptations(learnt[-3:]))
         if own is not None:
             told = f"Network {own.bundle}, which learnt from the decisions here"
             console.print(printable(told))

@@ -50,10 +50,10 @@ def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None
         for one in found:
             options.print_json(asdict(one))
         return
-    from tagger import display
+    from tagger.cli.views import scan_views
     from tagger.labels import tag_for
 
-    options.console().print(display.kind_list(found))
+    options.console().print(scan_views.kind_list(found))
     untagged = [one for one in found if one.tag is None and one.waiting]
     if untagged:
         kind = untagged[0].kind
@@ -120,9 +120,9 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
         for one in found:
             options.print_json(asdict(one))
     else:
-        from tagger import display
+        from tagger.cli.views import scan_views
 
-        options.console().print(display.tag_list(found))
+        options.console().print(scan_views.tag_list(found))
 
 
 @tags.command()

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import MissingExtraError
-from tagger.evaluation.answers import Confusion
 from tagger.evaluation.measures import Bin, Curve
+from tagger.evaluation.predictions import Confusion
 from tagger.labels import OTHER
 from tagger.records import (
     AMBIGUOUS,

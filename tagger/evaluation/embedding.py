@@ -16,21 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagger.bundle import Bundle
-from tagger.classifier import BundleClassifier
-from tagger.data import LabelledImages
+from tagger.bundles.bundle import Bundle
+from tagger.bundles.classifier import BundleClassifier
+from tagger.datasets.load import LabelledImages
 from tagger.errors import DataError, MissingExtraError, ModelError
-from tagger.evaluation.answers import Answers, ask, measure
 from tagger.evaluation.charts import LIGHT, draw, scatter
-from tagger.evaluation.folder import check_folder, put_files
 from tagger.evaluation.measures import Floats
+from tagger.evaluation.output_folder import check_folder, put_files
+from tagger.evaluation.predictions import Answers, ask, measure
 from tagger.evaluation.projections import label_axis, matching, principal
 from tagger.labels import OTHER
 from tagger.records import (
     AMBIGUOUS,
     IMAGE_SIDE,
 )
-from tagger.silence import native_errors_silenced
+from tagger.system.native_stderr import native_errors_silenced
 from tagger.text import printable
 
 PROJECTOR: Final = "projector"

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.intervals import wilson
+from tagger.policy.intervals import wilson
 
 CALIBRATION_BINS: Final = 15
 """Bins of equal width, the number of Guo et al. 2017 (arXiv:1706.04599)."""

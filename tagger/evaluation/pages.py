@@ -19,7 +19,6 @@ from PIL import Image
 
 from tagger import __version__
 from tagger.errors import MissingExtraError
-from tagger.evaluation.answers import Answers, examples, photograph_of, worst_mistakes
 from tagger.evaluation.charts import (
     DARK,
     LIGHT,
@@ -30,10 +29,16 @@ from tagger.evaluation.charts import (
     learning_chart,
     reliability_diagram,
 )
-from tagger.evaluation.folder import check_folder, put_files
 from tagger.evaluation.measures import CALIBRATION_BINS
+from tagger.evaluation.output_folder import check_folder, put_files
+from tagger.evaluation.predictions import (
+    Answers,
+    examples,
+    photograph_of,
+    worst_mistakes,
+)
 from tagger.evaluation.results import AVERAGED, WORST_TOLD, Evaluation, Section, as_json
-from tagger.images import upright
+from tagger.imaging.decode import upright
 from tagger.text import printable
 
 if TYPE_CHECKING:

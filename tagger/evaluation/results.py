@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger import __version__
-from tagger.bundle import Bundle
-from tagger.classifier import BundleClassifier
-from tagger.data import Part, load
+from tagger.bundles.bundle import Bundle
+from tagger.bundles.classifier import BundleClassifier
+from tagger.datasets.load import Part, load
 from tagger.errors import DataError
-from tagger.evaluation.answers import (
-    Answers,
-    Figures,
-    ask,
-    measure,
-    worst_mistakes,
-)
-from tagger.evaluation.comparing import RESAMPLES, Comparison, compare
+from tagger.evaluation.comparison import RESAMPLES, Comparison, compare
 from tagger.evaluation.measures import CALIBRATION_BINS, Outcomes, joined
+from tagger.evaluation.predictions import Answers, Figures, ask, measure, worst_mistakes
 from tagger.text import encodable
 
 FORMAT: Final = 1

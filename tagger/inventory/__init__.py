@@ -1,15 +1,22 @@
 """The inventory: a SQLite file that says of every path what it is and who said so.
 
 The only package that knows SQL. Programs other than tagger read its view `inventory`.
+
+Its names are loaded on first use (PEP 562): commands need its columns at start-up, and
+SQLAlchemy only when they run.
 """
 
-from tagger.inventory.database import back_up, restore
-from tagger.inventory.exports import Photograph
-from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
-from tagger.inventory.recording import Former, Recording, StateChange, Tagged
-from tagger.inventory.reviewing import LEASE_MINUTES, Recorded, Reviewing
-from tagger.inventory.store import Inventory
-from tagger.inventory.summaries import Judgement, Overview, ReadInRun, Tally
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tagger.inventory.database import back_up, restore
+    from tagger.inventory.exports import Photograph
+    from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
+    from tagger.inventory.recording import Former, Recording, StateChange, Tagged
+    from tagger.inventory.report_data import Judgement, Overview, ReadInRun, Tally
+    from tagger.inventory.reviewing import LEASE_MINUTES, Recorded, Reviewing
+    from tagger.inventory.store import Inventory
 
 __all__ = [
     "LEASE_MINUTES",
@@ -31,3 +38,36 @@ __all__ = [
     "scan_in_progress",
     "scan_lock",
 ]
+
+_HOMES: Final = {
+    "Former": "tagger.inventory.recording",
+    "Holder": "tagger.inventory.lock",
+    "Inventory": "tagger.inventory.store",
+    "Judgement": "tagger.inventory.report_data",
+    "LEASE_MINUTES": "tagger.inventory.reviewing",
+    "Overview": "tagger.inventory.report_data",
+    "Photograph": "tagger.inventory.exports",
+    "ReadInRun": "tagger.inventory.report_data",
+    "Recorded": "tagger.inventory.reviewing",
+    "Recording": "tagger.inventory.recording",
+    "Reviewing": "tagger.inventory.reviewing",
+    "StateChange": "tagger.inventory.recording",
+    "Tagged": "tagger.inventory.recording",
+    "Tally": "tagger.inventory.report_data",
+    "back_up": "tagger.inventory.database",
+    "restore": "tagger.inventory.database",
+    "scan_in_progress": "tagger.inventory.lock",
+    "scan_lock": "tagger.inventory.lock",
+}
+"""The module of each name."""
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that has a name, when the name is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

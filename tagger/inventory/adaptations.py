@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory import audits
 from tagger.inventory.decisions import REVIEW
-from tagger.inventory.rows import in_parts, insert_one, kind_tags, now
+from tagger.inventory.mapping import in_parts, insert_one, kind_tags, now
 from tagger.inventory.tables import (
     ADAPTATION,
     DECISION,

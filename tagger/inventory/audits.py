@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from tagger.inventory.rows import insert_one, now
+from tagger.inventory.mapping import insert_one, now
 from tagger.inventory.tables import (
     ADAPTATION,
     AUDIT,

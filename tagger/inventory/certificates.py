@@ -23,9 +23,9 @@ from sqlalchemy import (
     tuple_,
 )
 
-from tagger.inventory import audits, formerly
+from tagger.inventory import audits, previous_policy
 from tagger.inventory.decisions import decision, paths
-from tagger.inventory.rows import kind_tags, looked_up_by, prediction, read_labels
+from tagger.inventory.mapping import kind_tags, looked_up_by, prediction, read_labels
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -139,7 +139,7 @@ def assurance(connection: Connection) -> Assurance | None:
     policy = policy or Policy(1.0)
     audited, right = _measured(connection, model.digest, policy)
     certificate = newest(connection, model.digest)
-    came = formerly.came(connection, model_id)
+    came = previous_policy.came(connection, model_id)
     confused = _confused(connection, DECISION.c.decided_at >= came)
     earlier = () if confused else _confused(connection, DECISION.c.decided_at < came)
     return Assurance(
@@ -198,7 +198,7 @@ def _measured(
 def _formerly(
     connection: Connection, model_id: int | None, policy: Policy
 ) -> Formerly | None:
-    found = formerly.last(connection, model_id, policy)
+    found = previous_policy.last(connection, model_id, policy)
     if found is None:
         return None
     audited, right = _measured(connection, found.digest, found.policy)

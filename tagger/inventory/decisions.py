@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from tagger.inventory.rows import insert_one, now
+from tagger.inventory.mapping import insert_one, now
 from tagger.inventory.tables import DECISION, IMAGE, NOTE, PREDICTION, ROOT, SAMPLED
 from tagger.records import Answer, Decision, Merged, Note
 

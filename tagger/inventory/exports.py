@@ -15,10 +15,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.columns import Column, Condition
+from tagger.inventory.columns import Column, Condition
 from tagger.inventory.database import Database
-from tagger.inventory.rows import item, kind_tags, unpack
-from tagger.inventory.selecting import meeting
+from tagger.inventory.filters_sql import meeting
+from tagger.inventory.mapping import item, kind_tags, unpack
 from tagger.inventory.tables import (
     EXPORTED,
     IMAGE,

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from tagger.inventory import audits, decisions
-from tagger.inventory.rows import looked_up_by, prediction, read_labels
+from tagger.inventory.mapping import looked_up_by, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
 from tagger.records import LEAST_ANSWERS, Order, Selection, State, Waiting
 

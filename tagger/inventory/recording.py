@@ -35,10 +35,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory import roots
-from tagger.inventory.counting import count_items
+from tagger.inventory.counts import count_items
 from tagger.inventory.database import Database
-from tagger.inventory.ordering import in_order
-from tagger.inventory.rows import (
+from tagger.inventory.mapping import (
     BY_ROOT,
     SAID_BY,
     STATES,
@@ -54,6 +53,7 @@ from tagger.inventory.rows import (
     unpack,
     within,
 )
+from tagger.inventory.ordering import in_order
 from tagger.inventory.tables import (
     DECISION,
     EVENT,
@@ -67,8 +67,8 @@ from tagger.inventory.tables import (
     VIEW,
     PathText,
 )
-from tagger.label_shift import Mix
 from tagger.labels import Reading, kind_of, none_of_the_tags, reading
+from tagger.policy.label_shift import Mix
 from tagger.records import (
     FileStamp,
     ImageFile,

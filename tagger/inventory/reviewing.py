@@ -24,10 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.inventory import audits, decisions, own_tags
+from tagger.inventory import audits, decisions
+from tagger.inventory import custom_tags as own_tags
 from tagger.inventory.database import Database
+from tagger.inventory.mapping import now
 from tagger.inventory.queue import read_waiting, rows_of
-from tagger.inventory.rows import now
 from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
 from tagger.records import (
     Answer,

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, select, update
 
 from tagger.errors import InventoryError
-from tagger.inventory.rows import BY_ROOT, now, tallies_by_root
+from tagger.inventory.mapping import BY_ROOT, now, tallies_by_root
 from tagger.inventory.tables import DECISION, EVENT, IMAGE, MIX, ROOT, RUN, VIEW
 from tagger.records import Forgotten
 

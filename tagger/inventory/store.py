@@ -11,19 +11,21 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from tagger.columns import Column, Condition
 from tagger.errors import InventoryError, ModelError, Stopped
 from tagger.inventory import (
     adaptations,
     audits,
     certificates,
-    checking,
     decisions,
-    own_tags,
+    integrity,
     queue,
     roots,
 )
-from tagger.inventory.counting import count_items
+from tagger.inventory import (
+    custom_tags as own_tags,
+)
+from tagger.inventory.columns import Column, Condition
+from tagger.inventory.counts import count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
     ChangedRows,
@@ -31,13 +33,10 @@ from tagger.inventory.exports import (
     photographs,
     policies,
 )
+from tagger.inventory.filters_sql import meeting
+from tagger.inventory.history import find_story
 from tagger.inventory.lock import scan_in_progress
-from tagger.inventory.mount import network_file_system
-from tagger.inventory.ordering import in_order, values_in_order
-from tagger.inventory.overdue import overdue
-from tagger.inventory.recording import Recording, ended
-from tagger.inventory.reviewing import Reviewing
-from tagger.inventory.rows import (
+from tagger.inventory.mapping import (
     insert_one,
     item,
     kind_tags,
@@ -48,9 +47,12 @@ from tagger.inventory.rows import (
     standing,
     within,
 )
-from tagger.inventory.selecting import meeting
-from tagger.inventory.stories import find_story
-from tagger.inventory.summaries import Overview, overview
+from tagger.inventory.network_fs import network_file_system
+from tagger.inventory.ordering import in_order, values_in_order
+from tagger.inventory.recording import Recording, ended
+from tagger.inventory.report_data import Overview, overview
+from tagger.inventory.reviewing import Reviewing
+from tagger.inventory.staleness import overdue
 from tagger.inventory.tables import (
     COUNTED,
     DECISION,
@@ -420,14 +422,14 @@ class Inventory:
     def check(self, size: int | None, *, seed: int) -> CheckReport:
         """Look for what is wrong, reading `size` pictures; all where it is None."""
         with self._database.reading() as connection:
-            damage = checking.damage(connection)
-            standing = checking.without_item(connection, DECISION.c.digest)
-            predictions = checking.without_item(connection, PREDICTION.c.digest)
-            files = checking.sample(connection, size, seed)
+            damage = integrity.damage(connection)
+            standing = integrity.without_item(connection, DECISION.c.digest)
+            predictions = integrity.without_item(connection, PREDICTION.c.digest)
+            files = integrity.sample(connection, size, seed)
         return CheckReport(
             damage=damage,
             files_read=len(files),
-            files_differing=tuple(f.path for f in files if checking.differs(f)),
+            files_differing=tuple(f.path for f in files if integrity.differs(f)),
             decisions_without_item=standing,
             predictions_without_item=predictions,
         )

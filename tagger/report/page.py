@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from tagger import __version__
-from tagger.certificate_display import certified_lines
-from tagger.drift import DAYS, Tally, compare, verdict
-from tagger.intervals import Share, wilson
+from tagger.certification.summary import certified_lines
 from tagger.inventory import Judgement, Overview, ReadInRun
-from tagger.inventory.summaries import BINS
+from tagger.inventory.report_data import BINS
+from tagger.policy.intervals import Share, wilson
 from tagger.records import (
     NOT_CATALOGUE,
     Assurance,
@@ -26,6 +25,7 @@ from tagger.records import (
     State,
 )
 from tagger.report import charts
+from tagger.scan.drift import DAYS, Tally, compare, verdict
 from tagger.text import printable
 
 _SIDE: Final = 160
@@ -262,7 +262,7 @@ def _pictures(items: Sequence[Item]) -> Iterator[Picture]:
 
 
 def _picture(item: Item) -> Picture:
-    from tagger.images import upright  # noqa: PLC0415  loads the decoders
+    from tagger.imaging.decode import upright  # noqa: PLC0415  loads the decoders
 
     small = upright(Path(item.root, item.path), side=_SIDE)
     stream = io.BytesIO()

@@ -30,9 +30,9 @@ from textual_image.widget import SixelImage, TGPImage
 
 from tagger.errors import InventoryBusyError, InventoryError, ReviewError
 from tagger.records import Waiting
-from tagger.review import drawing, halfblocks
+from tagger.review import halfblocks, rendering
 from tagger.review.halfblocks import HalfBlocks
-from tagger.review.pictures import Shown
+from tagger.review.prefetch import Shown
 from tagger.review.screens import (
     SCREENS_CSS,
     ConflictScreen,
@@ -44,8 +44,8 @@ from tagger.review.screens import (
     NoteScreen,
     TagScreen,
 )
-from tagger.review.sitting import Conflict, Sitting
-from tagger.silence import native_errors_silenced, standard_error_itself
+from tagger.review.session import Conflict, Sitting
+from tagger.system.native_stderr import native_errors_silenced, standard_error_itself
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -300,7 +300,7 @@ class ReviewScreen(Screen[None]):
             if conflict is not None:
                 self.app.push_screen(ConflictScreen(conflict), self._settle(conflict))
             else:
-                self._tell(drawing.answered(group[0], tag, len(group)))
+                self._tell(rendering.answered(group[0], tag, len(group)))
 
         self._work(lambda: self._sitting.answer_all(tag, group), then=told)
 
@@ -311,7 +311,7 @@ class ReviewScreen(Screen[None]):
     def _settle(self, conflict: Conflict) -> Callable[[bool | None], None]:
         def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's way
             first, answer = conflict.items[0], conflict.answers[0]
-            yours = drawing.answered(first, answer.tag, len(conflict.items))
+            yours = rendering.answered(first, answer.tag, len(conflict.items))
             theirs = Text("what the other said stays")
             work = self._sitting.insist if insist else self._sitting.yield_to_other
             told = yours if insist else theirs
@@ -418,11 +418,11 @@ class ReviewScreen(Screen[None]):
         """Show what threads found out: how many are left, what looks alike."""
         shown = self._sitting.current
         alike = self._sitting.alike()
-        self._put("#left", drawing.progress(self._sitting))
-        keys = drawing.keys(self._sitting, shown, len(alike), self.size.width)
+        self._put("#left", rendering.progress(self._sitting))
+        keys = rendering.keys(self._sitting, shown, len(alike), self.size.width)
         self._put("#keys", keys)
         if shown is not None:
-            self._put("#facts", drawing.facts(shown, self._sitting, alike))
+            self._put("#facts", rendering.facts(shown, self._sitting, alike))
 
     def _show(self) -> None:
         """Show the current item."""
@@ -447,10 +447,10 @@ class ReviewScreen(Screen[None]):
         trouble.display = bool(shown.trouble)
         trouble.update(Text(f"⚠ {printable(shown.trouble)}\n\ns skips it"))
         width = self.size.width
-        self._put("#path", drawing.path_line(shown, width))
-        reason = drawing.reason(self._sitting, shown)
+        self._put("#path", rendering.path_line(shown, width))
+        reason = rendering.reason(self._sitting, shown)
         self._put("#reason", reason)
-        self._put("#tags", drawing.tags(self._sitting, shown.item))
+        self._put("#tags", rendering.tags(self._sitting, shown.item))
         seen = self.query_one("#seen", HalfBlocks)
         seen.show(halfblocks.seen(shown, self._seen_lines))
 

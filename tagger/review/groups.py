@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagger.errors import InventoryError, ReviewError
-from tagger.images import upright
+from tagger.imaging.decode import upright
 from tagger.records import NEAR_DUPLICATE
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tagger.records import IMAGE_SIDE
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from tagger.review.pictures import Shown
+    from tagger.review.prefetch import Shown
 
 KEPT: Final = 12
 """Drawings kept: of those read ahead, of those before, and some for a resize."""

@@ -18,11 +18,11 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tagger.records import NOT_CATALOGUE, Waiting
-from tagger.review import drawing
-from tagger.review.ending import ending
-from tagger.review.pictures import Shown
-from tagger.review.plain import said, share
-from tagger.review.sitting import Conflict, Sitting
+from tagger.review import rendering
+from tagger.review.end_summary import ending
+from tagger.review.line_mode import said, share
+from tagger.review.prefetch import Shown
+from tagger.review.session import Conflict, Sitting
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -106,10 +106,10 @@ class EnlargedScreen(ModalScreen[None]):
         prepared = self._shown.prepared
         if prepared is None:
             return
-        drawn = drawing.views(prepared, side)
+        drawn = rendering.views(prepared, side)
         if 3 * (side + 2) + 8 > width:
             side = max(28, 28 * (min(width - 8, 2 * (height - 10)) // 28))
-            drawn = drawing.views(prepared, side)[:1]
+            drawn = rendering.views(prepared, side)[:1]
         with Vertical(classes="box"):
             yield Static("What the network saw", classes="title")
             with Horizontal(id="views"):
@@ -288,7 +288,7 @@ class Thumbnail(Static, can_focus=True):
         machine = printable(item.tag)
         self.update(
             Group(
-                drawing.thumbnail(self.shown, 22, 9),
+                rendering.thumbnail(self.shown, 22, 9),
                 Text(f"{mark} {name}", no_wrap=True, overflow="ellipsis"),
                 Text(f"    {machine} {share(item.confidence)}", no_wrap=True),
             )

@@ -9,8 +9,8 @@ from tagger.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tagger.adaptation.adapt import Learnt
     from tagger.inventory import Inventory
-    from tagger.learning import Learnt
 
 
 def adapt(
@@ -68,7 +68,8 @@ def _learn(
 
     from tqdm import tqdm
 
-    from tagger import adapted, learning
+    from tagger.adaptation import adapt as learning
+    from tagger.bundles import adapted
     from tagger.errors import DataError, InventoryError
 
     adaptations = inventory.adaptations()
@@ -114,14 +115,14 @@ def _nothing(why: str, as_json: bool) -> None:
 def _show(learnt: "Learnt", *, dry_run: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from tagger import learning_display
+    from tagger.cli.views import adaptation_views
     from tagger.errors import EXIT_REFUSED
     from tagger.records import Outcome
 
     if as_json:
         options.print_json(asdict(learnt.row) | {"dry_run": dry_run})
     else:
-        shown = learning_display.learnt_view(learnt, dry_run=dry_run)
+        shown = adaptation_views.learnt_view(learnt, dry_run=dry_run)
         options.console().print(shown)
     if learnt.row.outcome is Outcome.REFUSED:
         raise typer.Exit(EXIT_REFUSED)

@@ -20,7 +20,8 @@ def add(
 
     Example: tagger model add boots.zip
     """
-    from tagger import bundle_display, shelf
+    from tagger.bundles import registry
+    from tagger.cli.views import model_views
 
-    added = shelf.add(source)
-    options.console().print(bundle_display.added_view(added))
+    added = registry.add(source)
+    options.console().print(model_views.added_view(added))

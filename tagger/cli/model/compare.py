@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 
 def compare(
-    first: choices.BundleName,
-    second: choices.BundleName,
-    data: choices.DataSets,
-    part: choices.PartName = choices.PartChoice.TEST,
+    first: arguments.BundleName,
+    second: arguments.BundleName,
+    data: arguments.DataSets,
+    part: arguments.PartName = arguments.PartChoice.TEST,
     precision: Annotated[
         float,
         typer.Option(
@@ -31,7 +31,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from tagger import bundle_display
+    from tagger.cli.views import model_views
     from tagger.evaluation import results
     from tagger.text import printable
 
@@ -42,8 +42,8 @@ def compare(
         data,
         part=part.value,
         method=method,
-        reading=choices.reading,
-        tell=choices.tell,
+        reading=arguments.reading,
+        tell=arguments.tell,
     )
     names = bundles[0].card.name, bundles[1].card.name
     if names[0] == names[1]:  # as they were named, to be told apart
@@ -56,5 +56,5 @@ def compare(
             | {"compared": compared}
         )
     else:
-        shown = bundle_display.comparison_view(names, told, method)
+        shown = model_views.comparison_view(names, told, method)
         options.console().print(shown)

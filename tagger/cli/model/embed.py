@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 
 def embed(
-    bundle: choices.BundleName,
+    bundle: arguments.BundleName,
     data: Annotated[
         str, typer.Argument(help="Labelled images, as for tagger model evaluate.")
     ],
@@ -30,21 +30,21 @@ def embed(
     limit: Annotated[
         int, typer.Option(min=5, max=20_000, help="Pictures drawn by lot at most.")
     ] = 2000,
-    part: choices.PartName = choices.PartChoice.TEST,
+    part: arguments.PartName = arguments.PartChoice.TEST,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all chance.")] = 1,
 ) -> None:
     """Draw a network's last hidden layer by PCA and t-SNE, and for TensorBoard.
 
     Example: tagger model embed shops photos/labelled -o drawn --axis Shirt Coat
     """
-    from tagger.data import load
+    from tagger.datasets.load import load
     from tagger.evaluation import embedding
 
     found = options.bundle(bundle)
     embedding.check_embedding(output)
-    choices.reading(data)
+    arguments.reading(data)
     pictures = embedding.some_of(
-        load(data, part.value, found.card.tags, tell=choices.tell), limit, seed
+        load(data, part.value, found.card.tags, tell=arguments.tell), limit, seed
     )
     if axis is not None:
         embedding.check_axis(pictures, axis)

@@ -6,36 +6,36 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 
 def evaluate(
-    bundle: choices.BundleName,
-    data: choices.DataSets,
+    bundle: arguments.BundleName,
+    data: arguments.DataSets,
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", readable=False, help="Folder for page and metrics.json."
         ),
     ],
-    part: choices.PartName = choices.PartChoice.TEST,
+    part: arguments.PartName = arguments.PartChoice.TEST,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure a network on labelled pictures; write a page, charts and metrics.json.
 
     Example: tagger model evaluate shops photos/labelled -o evaluation
     """
-    from tagger import bundle_display
+    from tagger.cli.views import model_views
     from tagger.evaluation import pages, results
 
     found = options.bundle(bundle)
     pages.check_target(output)
     evaluation = results.evaluate(
-        found, data, part.value, choices.reading, choices.tell
+        found, data, part.value, arguments.reading, arguments.tell
     )
     pages.write_evaluation(evaluation, output)
     if as_json:
         options.print_json(results.as_json(evaluation))
     else:
-        options.console().print(bundle_display.evaluation_view(evaluation))
+        options.console().print(model_views.evaluation_view(evaluation))
         typer.echo(f"wrote {output / pages.PAGE_FILE} and {pages.METRICS_FILE}")

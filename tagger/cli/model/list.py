@@ -3,7 +3,7 @@
 import typer
 
 from tagger.cli import options
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 
 def list_bundles(
@@ -17,17 +17,18 @@ def list_bundles(
     """
     import os
 
-    from tagger import adapted, bundle_display, shelf
+    from tagger.bundles import adapted, registry
+    from tagger.cli.views import model_views
 
-    found = shelf.shelved()
-    own = adapted.own_bundles(*choices.learnt_by(ctx, db))
+    found = registry.shelved()
+    own = adapted.own_bundles(*arguments.learnt_by(ctx, db))
     if as_json:
         options.print_json(
-            bundle_display.shelf_as_json(found) | bundle_display.own_as_json(own)
+            model_views.shelf_as_json(found) | model_views.own_as_json(own)
         )
     else:
-        options.console().print(bundle_display.shelf_view(found))
+        options.console().print(model_views.shelf_view(found))
         if own:
-            options.console().print(bundle_display.own_view(own))
+            options.console().print(model_views.own_view(own))
         if named := os.environ.get("TAGGER_MODEL"):
             options.warn(f"TAGGER_MODEL names {named}, which beats the star")

@@ -15,7 +15,7 @@ def rollback(db: options.Db = None, as_json: options.AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from tagger import adapted
+    from tagger.bundles import adapted
     from tagger.inventory import Inventory, scan_lock
     from tagger.text import printable
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tagger.bundle import Bundle
+    from tagger.bundles.bundle import Bundle
     from tagger.records import Adaptation
 
 
@@ -35,10 +35,11 @@ def show(
     """
     import os
 
-    from tagger import adapted, bundle_display
-    from tagger.bundle import default_bundle, find_bundle
+    from tagger.bundles import adapted
+    from tagger.bundles.bundle import default_bundle, find_bundle
+    from tagger.cli.views import model_views
 
-    database, learnt = choices.learnt_by(ctx, db)
+    database, learnt = arguments.learnt_by(ctx, db)
 
     def in_force() -> "Bundle":
         return adapted.bundle_in_force(database, learnt)
@@ -49,11 +50,11 @@ def show(
         found = find_bundle(bundle, adapted.folder_beside(database))
     default, used = _is(found, default_bundle), _is(found, in_force)
     if as_json:
-        told = bundle_display.card_as_json(found)
+        told = model_views.card_as_json(found)
         options.print_json(told | {"default": default, "in_force": used})
         return
     when = _used(found, database, learnt, default=default, used=used)
-    options.console().print(bundle_display.card_view(found, used=when))
+    options.console().print(model_views.card_view(found, used=when))
     if bundle is None and (named := os.environ.get("TAGGER_MODEL")):
         options.warn(f"TAGGER_MODEL names {named}, which beats it")
 
@@ -77,7 +78,7 @@ def _used(
     used: bool,
 ) -> str:
     """Say when scans use a bundle: `default` of this user's, `used` of those here."""
-    from tagger import adapted
+    from tagger.bundles import adapted
 
     own = adapted.in_force(learnt)
     if own and used:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tagger.cli.model import choices
+from tagger.cli.model import arguments
 
 if TYPE_CHECKING:
-    from tagger.bundle import Bundle
-    from tagger.fitting import Progress
-    from tagger.training import Settings
+    from tagger.bundles.bundle import Bundle
+    from tagger.training.step_loop import Progress
+    from tagger.training.train import Settings
 
 
 _LATE_PASSES: Final = 6
@@ -120,8 +120,8 @@ def train(
 
     Example: tagger model train /usr/share/datasets/fashion-mnist -o models/mine
     """
-    from tagger.networks import ARCHITECTURES
-    from tagger.training import Settings
+    from tagger.training.architectures import ARCHITECTURES
+    from tagger.training.train import Settings
 
     if (data is None) == (recipe is None):
         raise typer.BadParameter("name either DATA or --recipe")
@@ -159,7 +159,7 @@ def train(
 def _by_article(
     data: str, output: Path, settings: "Settings", *, own_tags: bool
 ) -> "Bundle":
-    from tagger.training import train_bundle
+    from tagger.training.train import train_bundle
 
     began = monotonic()
     ended: deque[_Mark] = deque(maxlen=_LATE_PASSES)
@@ -173,7 +173,7 @@ def _by_article(
         typer.echo(f"epoch {epoch}/{epochs}  {shown}{left}")
 
     return train_bundle(
-        data, output, settings, show, own_tags=own_tags, tell=choices.tell
+        data, output, settings, show, own_tags=own_tags, tell=arguments.tell
     )
 
 
@@ -186,8 +186,8 @@ def _left(first: _Mark, last: _Mark, of: int) -> str:
 def _by_recipe(path: Path, output: Path) -> "Bundle":
     from tqdm import tqdm
 
-    from tagger.recipes import read_recipe
-    from tagger.training import train_by_recipe
+    from tagger.training.recipe import read_recipe
+    from tagger.training.train import train_by_recipe
 
     recipe = read_recipe(path)
     steps = sum(stage.pictures // recipe.batch_size for stage in recipe.stages)
@@ -210,7 +210,7 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
 
     def tell(line: str) -> None:
         with bar.external_write_mode():
-            choices.tell(line)
+            arguments.tell(line)
 
     with bar:
         return train_by_recipe(recipe, output, move, tell)

@@ -19,10 +19,10 @@ def use(
     """
     import os
 
-    from tagger import shelf
+    from tagger.bundles import registry
     from tagger.text import printable
 
-    found = shelf.use(bundle)
+    found = registry.use(bundle)
     typer.echo(printable(f"scans of this user now use {found.card.name}"))
     if named := os.environ.get("TAGGER_MODEL"):
         options.warn(f"but TAGGER_MODEL names {named}, which beats it")

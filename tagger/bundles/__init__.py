@@ -1,0 +1,1 @@
+"""A trained network as a folder: read, run, install, inspect, adapt."""

@@ -1,0 +1,315 @@
+"""The user's shelf of bundles: those that came with tagger, those that were added.
+
+And which of them is used where none is named. A bundle from outside is looked into
+before it is put there; what was put there is verified like any other when it is loaded.
+"""
+
+import json
+import re
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import numpy as np
+
+from tagger.bundles.bundle import (
+    CARD_FILE,
+    DEFAULT_BUNDLE,
+    Bundle,
+    added_folder,
+    choice_file,
+    chosen,
+    chosen_folder,
+    find_bundle,
+    load_bundle,
+    models_folder,
+)
+from tagger.bundles.classifier import BundleClassifier
+from tagger.bundles.inspection import MAX_FILE_BYTES, Contents, inspect
+from tagger.errors import ModelError
+from tagger.records import IMAGE_SIDE, VIEWS
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAX_MEMBERS = 16
+_FOLDER_DEPTH = 2
+"""An archive's files lie at its top, or all in one folder."""
+
+
+class Place(StrEnum):
+    """Where a bundle is from: it came with tagger, was added, or lies elsewhere."""
+
+    TAGGER = "tagger"
+    ADDED = "added"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A bundle of the shelf: its name, where it is from, and whether it is the default.
+
+    `problem` says why it cannot be used, where it cannot; `bundle` is None then. What
+    lies elsewhere is named by its folder.
+    """
+
+    name: str
+    place: Place
+    default: bool
+    bundle: Bundle | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A bundle that was put on the shelf: what it holds, what was left behind.
+
+    `new` is false where it was there already.
+    """
+
+    bundle: Bundle
+    contents: Contents
+    left_out: tuple[str, ...]
+    new: bool
+
+
+def use(name_or_folder: str) -> Bundle:
+    """Make a bundle the one that is used where none is named; it is run once first.
+
+    Raises ModelError where it cannot be used, or the choice cannot be written.
+    """
+    bundle = find_bundle(name_or_folder)
+    _try(bundle)
+    folder = bundle.folder.resolve()
+    shelves = models_folder().resolve(), added_folder().resolve()
+    choice = folder.name if folder.parent in shelves else str(folder)
+    path = choice_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".use-") as scratch:
+            draft = Path(scratch) / path.name
+            draft.write_text(json.dumps({"bundle": choice}) + "\n", encoding="ascii")
+            draft.replace(path)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}") from error
+    return bundle
+
+
+def shelved() -> tuple[Shelved, ...]:
+    """List the bundles that came with tagger, those added, and the chosen folder."""
+    choice = chosen() or DEFAULT_BUNDLE
+    shelves = ((models_folder(), Place.TAGGER), (added_folder(), Place.ADDED))
+    found = [
+        _shelved(folder, folder.name, place, default=choice == folder.name)
+        for shelf, place in shelves
+        for folder in sorted(shelf.glob("*/"))
+        if (folder / CARD_FILE).is_file()
+    ]
+    if not any(one.default for one in found):
+        elsewhere = chosen_folder(choice)
+        found.append(_shelved(elsewhere, choice, Place.FOLDER, default=True))
+    return tuple(found)
+
+
+def add(source: Path) -> Added:
+    """Put the bundle in a folder or an archive (zip, tar) on the user's shelf.
+
+    Only the files that its card names are taken, and only after they were looked into
+    and the network was run once. Raises ModelError, with the reason, where it is
+    refused; the shelf is then as it was.
+    """
+    shelf = added_folder()
+    try:
+        shelf.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=shelf, prefix=".add-") as scratch:
+            draft = Path(scratch) / "bundle"
+            draft.mkdir()
+            left_out = _fetch(source, draft)
+            with _told_of(source, draft):
+                bundle = load_bundle(draft)
+                contents = inspect(bundle)
+                _try(bundle)
+            folder = shelf / _free_name(bundle, shelf)
+            new = not folder.exists()
+            if new:
+                draft.rename(folder)
+    except OSError as error:
+        raise ModelError(f"{source} cannot be added: {error.strerror}") from error
+    return Added(load_bundle(folder), contents, left_out, new)
+
+
+@contextmanager
+def _told_of(source: Path, draft: Path) -> Iterator[None]:
+    """Let what is refused name where it is from: the draft is gone when it is read."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(draft), str(source))) from error
+
+
+def _shelved(folder: Path, name: str, place: Place, *, default: bool) -> Shelved:
+    try:
+        return Shelved(name, place, default, load_bundle(folder))
+    except ModelError as error:
+        return Shelved(name, place, default, None, str(error))
+
+
+def _try(bundle: Bundle) -> None:
+    """Run the network once: what cannot run here is no use on the shelf."""
+    blank = np.zeros((1, IMAGE_SIDE, IMAGE_SIDE, VIEWS), np.uint8)
+    row = BundleClassifier(bundle).classify(blank)
+    if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > 1e-3:  # noqa: PLR2004
+        raise ModelError(
+            f"{bundle.card.name} is refused: what it says of a blank picture are no "
+            "probabilities"
+        )
+
+
+def _free_name(bundle: Bundle, shelf: Path) -> str:
+    name = bundle.card.name
+    if not _NAME.fullmatch(name):
+        raise ModelError(
+            f"the name {name!r} is refused: letters, digits, '.', '_' and '-' alone"
+        )
+    if (models_folder() / name).exists():
+        raise ModelError(f"{name} is the name of a network that came with tagger")
+    there = shelf / name
+    if there.exists() and load_bundle(there).card.files != bundle.card.files:
+        raise ModelError(f"there is another network {name}: remove {there} first")
+    return name
+
+
+def _fetch(source: Path, draft: Path) -> tuple[str, ...]:
+    """Copy a bundle's files into a folder; return the names of what was left out."""
+    if source.is_dir():
+        return _fetch_folder(source, draft)
+    if not source.is_file():
+        raise ModelError(f"{source} does not exist")
+    names = _fetch_archive(source, draft)
+    extra = sorted(names - _wanted(draft))
+    if extra:
+        raise ModelError(
+            f"{source} is refused: it holds {extra[0]!r}, no bundle's file"
+        )
+    return ()
+
+
+def _fetch_folder(source: Path, draft: Path) -> tuple[str, ...]:
+    for name in (CARD_FILE, *sorted(_wanted(source) - {CARD_FILE})):
+        path = source / name
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist")
+        with path.open("rb") as stream:
+            _copy(stream, draft / name)
+    return tuple(sorted({path.name for path in source.iterdir()} - _wanted(source)))
+
+
+def _wanted(folder: Path) -> set[str]:
+    """Name the files of the bundle in a folder, which may not be verified yet."""
+    try:
+        told = json.loads((folder / CARD_FILE).read_bytes())["files"]
+        names = {str(name) for name in dict(told)}
+    except OSError as error:
+        raise ModelError(f"no bundle: it has no {CARD_FILE}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{CARD_FILE} is not a model card: {error!r}") from error
+    if any(Path(name).name != name or "\\" in name for name in names):
+        raise ModelError(f"{CARD_FILE} is refused: it names files outside its folder")
+    return {CARD_FILE, *names}
+
+
+def _fetch_archive(source: Path, draft: Path) -> set[str]:
+    """Unpack the plain files of an archive; return their names.
+
+    Raises ModelError for whatever is not a plain file of the archive's own folder.
+    """
+    found: set[str] = set()
+    folders: set[str] = set()
+    try:
+        with _opened(source) as members:
+            for count, (path, stream) in enumerate(members, start=1):
+                folder, name = _own(source, path)
+                folders.add(folder)
+                if count > _MAX_MEMBERS or len(folders) > 1 or name in found:
+                    raise ModelError(
+                        f"{source} is refused: it holds more than a bundle"
+                    )
+                found.add(name)
+                with stream:
+                    _copy(stream, draft / name)
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        zlib.error,
+    ) as error:
+        raise ModelError(f"{source} cannot be unpacked: {error}") from error
+    return found
+
+
+_Members = Iterator[tuple[str, IO[bytes]]]
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[_Members]:
+    # A tar that ends with a Keras file looks like a zip, which is read from its end.
+    if tarfile.is_tarfile(source):
+        with tarfile.open(source) as tar:
+            yield _tar_members(source, tar)
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            yield _zip_members(source, archive)
+    else:
+        raise ModelError(f"{source} is neither a folder nor a zip or tar archive")
+
+
+def _zip_members(source: Path, archive: zipfile.ZipFile) -> _Members:
+    for member in archive.infolist():
+        mode = member.external_attr >> 16
+        if member.is_dir():
+            continue
+        if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
+            raise ModelError(f"{source} is refused: {member.filename!r} is a link")
+        yield member.filename, archive.open(member)
+
+
+def _tar_members(source: Path, tar: tarfile.TarFile) -> _Members:
+    for member in tar:
+        if member.isdir():
+            continue
+        stream = tar.extractfile(member) if member.isreg() else None
+        if stream is None:
+            raise ModelError(f"{source} is refused: {member.name!r} is no plain file")
+        yield member.name, stream
+
+
+def _own(source: Path, path: str) -> tuple[str, str]:
+    """Split a member's path into folder and name; refuse one that leads outside."""
+    parts = PurePosixPath(path).parts
+    parts = parts[1:] if parts[:1] == (".",) else parts
+    outside = path.startswith("/") or ".." in parts or set(path) & {"\\", ":", "\0"}
+    if outside or not 1 <= len(parts) <= _FOLDER_DEPTH:
+        raise ModelError(f"{source} is refused: {path!r} leaves the bundle's folder")
+    return "/".join(parts[:-1]), parts[-1]
+
+
+def _copy(stream: IO[bytes], target: Path) -> None:
+    """Copy up to the largest size of a bundle's file, and not a byte more."""
+    left = MAX_FILE_BYTES
+    with target.open("xb") as copy:
+        while chunk := stream.read(1 << 20):
+            left -= len(chunk)
+            if left < 0:
+                raise ModelError(
+                    f"{target.name!r} is refused: larger than {MAX_FILE_BYTES >> 20} MB"
+                )
+            copy.write(chunk)

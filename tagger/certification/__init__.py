@@ -1,0 +1,1 @@
+"""From audited answers to thresholds with a guaranteed precision."""

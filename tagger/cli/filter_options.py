@@ -1,0 +1,164 @@
+"""Options that choose items, and the conditions they stand for."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli import completion
+from tagger.records import NOT_CATALOGUE, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tagger.inventory import Inventory
+    from tagger.inventory.columns import Column, Condition
+
+_WHICH = "Which items"
+
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        help="Only items with this tag; may be repeated.",
+        autocompletion=completion.tags,
+        rich_help_panel=_WHICH,
+    ),
+]
+Roots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--root",
+        help="Only items in this scanned folder; may be repeated.",
+        autocompletion=completion.roots,
+        rich_help_panel=_WHICH,
+    ),
+]
+States = Annotated[
+    list[State] | None,
+    typer.Option(
+        "--state",
+        help="Only items in this state; may be repeated.",
+        rich_help_panel=_WHICH,
+    ),
+]
+ByPerson = Annotated[
+    bool | None,
+    typer.Option(
+        "--by-person/--by-machine",
+        help="Only items whose tag a person said, or only the network.",
+        show_default="both",
+        rich_help_panel=_WHICH,
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="DATE|last-run|RUN",
+        help="Only items changed since then: a date or moment in ISO 8601 (local time "
+        "where it names no zone), the last run, or a run's number.",
+        autocompletion=completion.moments,
+        rich_help_panel=_WHICH,
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Only items that meet this: 'confidence < 0.5 and reason ~ \"close\"'. "
+        "May be repeated; see the README for the language.",
+        rich_help_panel=_WHICH,
+    ),
+]
+
+
+def conditions(
+    inventory: "Inventory",
+    *,
+    tags: "Sequence[str] | None",
+    roots: "Sequence[str] | None",
+    states: "Sequence[State] | None",
+    by_person: bool | None,
+    since: str | None,
+    where: "Sequence[str] | None",
+    columns: "Sequence[Column]",
+) -> "tuple[Condition, ...]":
+    """Return what the options ask of an item.
+
+    Raises RequestError for a tag, a root, a run or a column that there is not.
+    """
+    from tagger.inventory.columns import (
+        Condition,
+        Operator,
+        find_columns,
+        parse_conditions,
+    )
+    from tagger.records import DecidedBy
+
+    def one_of(column: str, values: "Sequence[str] | None") -> list[Condition]:
+        if not values:
+            return []
+        find_columns([column], columns)
+        return [Condition(column, Operator.EQUAL, tuple(values))]
+
+    asked = one_of("tag", tags and known_tags(inventory, tags))
+    asked += one_of("root", roots and _known_roots(inventory, roots))
+    asked += one_of("state", states and [state.value for state in states])
+    if by_person is not None:
+        who = DecidedBy.PERSON if by_person else DecidedBy.MACHINE
+        asked += one_of("decided_by", [who.value])
+    if since is not None:
+        moment = _moment(inventory, since)
+        asked.append(Condition("updated_at", Operator.AT_LEAST, (moment,)))
+    for text in where or ():
+        asked += parse_conditions(text, columns)
+    return tuple(asked)
+
+
+def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
+    """Return the tags as they are spelt, whatever their case; RequestError if none."""
+    from tagger.errors import RequestError
+    from tagger.text import suggestion
+
+    spelt = {tag.casefold(): tag for tag in inventory.known_tags()}
+    for tag in tags:
+        if tag.casefold() not in spelt:
+            near = suggestion(tag, spelt.values())
+            if tag.casefold() == NOT_CATALOGUE:
+                near = f": --where 'reason ~ \"{NOT_CATALOGUE}\"' finds these"
+            raise RequestError(f"no tag {tag!r}{near}")
+    return [spelt[tag.casefold()] for tag in tags]
+
+
+def _known_roots(inventory: "Inventory", roots: "Sequence[str]") -> list[str]:
+    import os
+
+    from tagger.errors import RequestError
+    from tagger.text import suggestion
+
+    known = inventory.roots()
+    absolute = [os.path.abspath(root) for root in roots]  # noqa: PTH100  as scanned
+    for root in absolute:
+        if root not in known:
+            raise RequestError(f"{root} is no scanned folder{suggestion(root, known)}")
+    return absolute
+
+
+def _moment(inventory: "Inventory", since: str) -> "datetime":
+    from tagger.errors import RequestError
+    from tagger.inventory.columns import parse_moment
+
+    if since == "last-run" or since.isdecimal():
+        run = inventory.run(None if since == "last-run" else int(since))
+        if run is None:
+            raise RequestError(f"there is no run {since}: 'tagger runs' lists them")
+        return run.started_at
+    try:
+        return parse_moment(since)
+    except ValueError as error:
+        raise RequestError(
+            f"--since {since!r} is no date (2026-01-31), no run's number and not "
+            "'last-run'"
+        ) from error

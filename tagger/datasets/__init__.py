@@ -1,0 +1,1 @@
+"""Labelled images, from the forms in which people keep them."""

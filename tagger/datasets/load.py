@@ -1,0 +1,559 @@
+"""Read labelled images for training and evaluation, in the forms that people have them.
+
+Every photograph goes through the one `images.prepare`. Knows no network.
+"""
+
+import codecs
+import csv
+import gzip
+import math
+import os
+import struct
+import unicodedata
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.errors import DataError
+from tagger.imaging.decode import canvas, prepare
+from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
+from tagger.imaging.views import Views, views_of_gray
+from tagger.labels import OTHER, kind_label
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    IMAGE_SIDE,
+    UnreadableImage,
+)
+
+Part = Literal["train", "test"]
+_Read = Callable[[Path], Views | UnreadableImage]
+_Named = Callable[[str], str | None]
+_Tell = Callable[[str], object]
+
+_KERAS_PREFIX = "keras:"
+_IDX_PARTS = {"train": "train", "test": "t10k"}
+_IDX_IMAGES = 0x803
+_IDX_LABELS = 0x801
+_MOST_NAMED = 3
+_LEAST_LABELS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImages:
+    """Prepared images with the truth about each.
+
+    `images` is uint8 of shape (n, 28, 28, 3). `labels` are tags, "other" or
+    "ambiguous". `groups` names what must stay on one side of a split: neighbours of
+    one shoot, near-twins. `names` says where each image is from. `sets` names the shop
+    that each is from, "" where that is not known; None stands for "" everywhere.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    names: NDArray[np.str_]
+    sets: NDArray[np.str_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "LabelledImages":
+        """Return those images, by number or by mask."""
+        return LabelledImages(
+            self.name,
+            self.images[which],
+            self.labels[which],
+            self.groups[which],
+            self.names[which],
+            None if self.sets is None else self.sets[which],
+        )
+
+
+def load(
+    source: str,
+    part: Part = "train",
+    tags: Sequence[str] = FASHION_LABELS,
+    *,
+    own_tags: bool = False,
+    tell: _Tell = lambda _: None,
+) -> LabelledImages:
+    """Read a source of labelled images.
+
+    A source is a folder with the IDX files of Fashion-MNIST, a folder with a
+    `labels.csv` (columns `file`, `label`, perhaps `group`; pictures beside it or in
+    `images/`), a folder of folders named by their tag, a CSV file of Fashion-MNIST
+    (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
+    training and a test part, `part` says which; else it is read whole. The labels of
+    folders and of a `labels.csv` must be among `tags`; with `own_tags` they are taken
+    as they stand, for a shop may have tags of its own. `tell` is given a line about the
+    pictures of a folder that are left out, by kind of reason.
+
+    Raises DataError, naming what is wrong and how often, before anything is trained.
+    """
+    path = Path(source)
+    if source.startswith(_KERAS_PREFIX):
+        found = _load_keras(source, part)
+    elif path.is_file():
+        found = _load_csv(path)
+    elif any(path.glob("*-idx3-ubyte*")):
+        found = _load_idx(path, part)
+    elif (path / "labels.csv").is_file():
+        found = _load_labelled_folder(path, tell, named=_named(tags, own_tags))
+    elif path.is_dir():
+        found = _load_folders(path, tell, named=_named(tags, own_tags))
+    else:
+        raise DataError(f"{source} does not exist")
+    if own_tags:
+        alike = _alike(found.labels.tolist())
+        what = "tags that differ in case or punctuation alone, or so from tagger's own"
+        _refuse(f"{source}:", {f"{what} {OTHER} and {AMBIGUOUS}": alike})
+    return _checked(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which pictures of a folder with a `labels.csv` a training takes, and as what.
+
+    `kinds` gives the kind (see `tagger.labels`) of ambiguous pictures by a word of
+    their column `kind`, or `detail` where that is empty; other ambiguous pictures stay
+    ambiguous. `left_out` are files, as the column `file` has them, that are not read.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+
+
+EVERYTHING: Final = Choice()
+"""All pictures of a folder, by their labels alone."""
+
+
+def load_canvases(
+    folder: Path, tell: _Tell = lambda _: None, choice: Choice = EVERYTHING
+) -> LabelledImages:
+    """Read a folder of photographs for training to vary them.
+
+    As `load` of a folder with a `labels.csv`, or of one of folders named by their tag,
+    but `images` are the canvases of `images.canvas`, (n, 96, 96, 3). Raises DataError,
+    naming what is wrong and how often.
+    """
+    if (folder / "labels.csv").is_file():
+        return _checked(_load_labelled_folder(folder, tell, canvas, choice=choice))
+    if folder.is_dir() and any(child.is_dir() for child in folder.iterdir()):
+        return _checked(_load_folders(folder, tell, canvas))
+    raise DataError(f"{folder} has no labels.csv and no folders named by their tags")
+
+
+def load_prepared(folder: Path, choice: Choice) -> LabelledImages:
+    """Read a folder of photographs as the product prepares them.
+
+    As `load_canvases`, but `images` are what the network sees, (n, 28, 28, 3).
+    """
+    if (folder / "labels.csv").is_file():
+        return _checked(_load_labelled_folder(folder, lambda _: None, choice=choice))
+    return load(str(folder))
+
+
+def load_one_label(
+    folder: Path, label: str, *, at_most: int = 0, without: Sequence[str] = ()
+) -> LabelledImages:
+    """Read a folder of pictures that all have one label, as canvases.
+
+    With `at_most` that many of them, spread evenly; without those whose path in the
+    folder holds a word of `without`, in any case. What cannot be read is left out: such
+    a collection is nobody's to mend. Raises DataError where nothing is left.
+    """
+    words = [word.lower() for word in without]
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in FORMATS
+        and not any(word in str(path.relative_to(folder)).lower() for word in words)
+    ]
+    if at_most and len(paths) > at_most:
+        paths = [paths[n * len(paths) // at_most] for n in range(at_most)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = zip(paths, pool.map(canvas, paths), strict=True)
+        read = [
+            (path, views)
+            for path, views in results
+            if not isinstance(views, UnreadableImage)
+        ]
+    if not read:
+        raise DataError(f"{folder}: no pictures")
+    names = np.array([str(path) for path, _ in read], np.str_)
+    images = np.array([views for _, views in read], np.uint8)
+    return LabelledImages(str(folder), images, np.full(len(read), label), names, names)
+
+
+def load_test_part(source: str) -> LabelledImages | None:
+    """Read the test part of a source of Fashion-MNIST; None where there is no such."""
+    path = Path(source)
+    if source.startswith(_KERAS_PREFIX) or any(path.glob("t10k-images-idx3-ubyte*")):
+        return load(source, "test")
+    return None
+
+
+def numbered(data: LabelledImages, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the labels of the images as numbers of `labels`, (n,).
+
+    Raises DataError where a label is none of them.
+    """
+    known = {label: number for number, label in enumerate(labels)}
+    strange = sorted(set(data.labels.tolist()) - known.keys())
+    if strange:
+        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
+    return np.array([known[label] for label in data.labels.tolist()], np.int64)
+
+
+def split(
+    data: LabelledImages, share: float, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Hold back about `share` of the images, never part of a group; (rest, held back).
+
+    Groups are drawn at random until the share is reached.
+    """
+    names, inverse = np.unique(data.groups, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    sizes = np.bincount(inverse)[order]
+    chosen = order[np.cumsum(sizes) - sizes < share * len(data)]
+    held_back = np.isin(inverse, chosen)
+    return data.take(~held_back), data.take(held_back)
+
+
+def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
+    """Return what makes a label a tag: the tag that is meant, or it itself."""
+    if own_tags:
+        return lambda text: text.strip() or None
+    return partial(tag_named, tags=tuple(tags))
+
+
+def tag_named(text: str, tags: tuple[str, ...] = FASHION_LABELS) -> str | None:
+    """Return the tag that a folder or a cell means: any case, any punctuation.
+
+    A tag that is written so exactly comes first.
+    """
+    exact = text.strip()
+    if exact in (*tags, OTHER, AMBIGUOUS):
+        return exact
+    return _tags_by_letters(tags).get(_letters(text)) if _letters(text) else None
+
+
+def _letters(text: str) -> str:
+    """Return letters, their marks and digits alone: a vowel of Hindi is a mark."""
+    plain = unicodedata.normalize("NFKC", text.casefold())
+    return "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
+
+
+def _alike(tags: Iterable[str]) -> list[str]:
+    """Return the tags that are one to `tag_named`, which reads them back, as pairs."""
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for tag in {*tags, OTHER, AMBIGUOUS}:
+        spellings[_letters(tag) or tag].add(tag)
+    return [" and ".join(sorted(one)) for one in spellings.values() if len(one) > 1]
+
+
+@lru_cache
+def _tags_by_letters(tags: tuple[str, ...]) -> dict[str, str]:
+    found = {_letters(tag): tag for tag in (*tags, OTHER, AMBIGUOUS)}
+    if (shirt_or_top := "T-shirt/top") in tags:
+        found.setdefault(_letters("T-shirt"), shirt_or_top)
+    return found
+
+
+def _checked(data: LabelledImages) -> LabelledImages:
+    if not len(data):
+        raise DataError(f"{data.name}: no labelled images")
+    tags = set(data.labels.tolist()) - {OTHER, AMBIGUOUS}
+    if len(tags) < _LEAST_LABELS:
+        only = ", ".join(sorted(tags)) or "none"
+        raise DataError(f"{data.name}: images of two tags are needed, found: {only}")
+    return data
+
+
+def _load_idx(folder: Path, part: Part) -> LabelledImages:
+    stem = _IDX_PARTS[part]
+    images = _read_idx(_idx_file(folder, f"{stem}-images-idx3-ubyte"), _IDX_IMAGES)
+    labels = _read_idx(_idx_file(folder, f"{stem}-labels-idx1-ubyte"), _IDX_LABELS)
+    return _numbered(f"{folder} ({part})", images, labels)
+
+
+def _idx_file(folder: Path, stem: str) -> Path:
+    plain = folder / stem
+    return plain if plain.exists() else folder / f"{stem}.gz"
+
+
+def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
+    """Read an IDX file of bytes: a magic number, the shape, then the values."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        found, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
+        values = np.frombuffer(content, np.uint8, offset=4 + 4 * (magic & 0xFF))
+    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
+    if found != magic or len(values) != math.prod(shape):
+        raise DataError(
+            f"{path} is no IDX file of Fashion-MNIST: its header says {found:#x} "
+            f"and {shape}, and {len(values)} bytes follow"
+        )
+    return values.reshape(shape)
+
+
+def _load_keras(source: str, part: Part) -> LabelledImages:
+    name = source.removeprefix(_KERAS_PREFIX)
+    if name != "fashion_mnist":
+        raise DataError(f"{source}: only keras:fashion_mnist has these tags")
+    import keras
+
+    try:
+        parts = keras.datasets.fashion_mnist.load_data()
+    except Exception as error:
+        raise DataError(f"{source} cannot be downloaded: {error}") from error
+    return _numbered(source, *parts[0 if part == "train" else 1])
+
+
+def _load_csv(path: Path) -> LabelledImages:
+    """Read the CSV form of Fashion-MNIST: lines of label and pixels, maybe a header."""
+    try:
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        lines = [line for line in content.splitlines() if line.strip()]
+        if lines and not _is_number(lines[0].split(b",")[0]):
+            lines = lines[1:]  # less the header
+        if not lines:
+            raise DataError(f"{path}: no images")
+        table = np.loadtxt(lines, np.int64, delimiter=",", ndmin=2)
+        images = table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no CSV of Fashion-MNIST: {error}") from error
+    if images.min() < 0 or images.max() > 255:  # noqa: PLR2004
+        raise DataError(f"{path}: pixel values must lie between 0 and 255")
+    return _numbered(str(path), images.astype(np.uint8), table[:, 0])
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbered(
+    name: str, images: NDArray[np.uint8], labels: NDArray[np.integer]
+) -> LabelledImages:
+    """Name the labels that Fashion-MNIST numbers; each image is a group of its own."""
+    if not len(images):
+        raise DataError(f"{name}: no images")
+    if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
+        raise DataError(f"{name}: images and labels do not belong together")
+    wrong = int(((labels < 0) | (labels >= len(FASHION_LABELS))).sum())
+    if wrong:
+        raise DataError(f"{name}: {wrong} labels are not those of Fashion-MNIST")
+    numbers = np.arange(len(labels)).astype(str)
+    tags = np.array(FASHION_LABELS)[labels.astype(np.int64)]
+    views = np.stack([views_of_gray(image) for image in images])
+    return LabelledImages(name, views, tags, numbers, numbers)
+
+
+def _network_input(path: Path) -> Views | UnreadableImage:
+    prepared = prepare(path)
+    return prepared if isinstance(prepared, UnreadableImage) else prepared.pixels
+
+
+def _load_labelled_folder(
+    folder: Path,
+    tell: _Tell,
+    read: _Read = _network_input,
+    named: _Named = tag_named,
+    choice: Choice = EVERYTHING,
+) -> LabelledImages:
+    rows = _read_labels(folder / "labels.csv")
+    beside = folder / "images"
+    pictures = beside if beside.is_dir() else folder
+    paths = [pictures / row.file for row in rows]
+    tags = [named(row.label) for row in rows]
+    times = Counter(row.file for row in rows if row.file)
+    _refuse(
+        f"{folder}: labels.csv",
+        {
+            "names files that are absent": [
+                row.place
+                for row, path in zip(rows, paths, strict=True)
+                if not path.is_file()
+            ],
+            "gives files no label": [row.place for row in rows if not row.label],
+            "has labels that are no tags": [
+                row.label
+                for row, tag in zip(rows, tags, strict=True)
+                if row.label and tag is None
+            ],
+            "names files more than once": [file for file, n in times.items() if n > 1],
+        },
+    )
+    _tell_left_out(folder, paths, "that labels.csv does not name", tell)
+    _check_choice(folder, rows, choice)
+    taken = [
+        (row, path, _with_kind(row, str(tag), choice))
+        for row, path, tag in zip(rows, paths, tags, strict=True)
+        if row.file not in choice.left_out
+    ]
+    found = _all_read(
+        str(folder),
+        [path for _, path, _ in taken],
+        [label for _, _, label in taken],
+        [row.group for row, _, _ in taken],
+        read,
+    )
+    return replace(found, sets=np.array([row.set for row, _, _ in taken], np.str_))
+
+
+def _with_kind(row: "_Row", tag: str, choice: Choice) -> str:
+    """Return the label of a line: its tag, or for an ambiguous one perhaps its kind."""
+    kind = choice.kinds.get(row.kind) if tag == AMBIGUOUS else None
+    return tag if kind is None else kind_label(kind)
+
+
+def _check_choice(folder: Path, rows: Sequence["_Row"], choice: Choice) -> None:
+    """Raise DataError where a choice names what the folder does not have."""
+    kinds = choice.kinds.keys() - {row.kind for row in rows}
+    files = choice.left_out - {row.file for row in rows}
+    _refuse(
+        f"{folder}: labels.csv",
+        {
+            "has no picture of these kinds": sorted(kinds),
+            "does not name files that are to be left out": sorted(files),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of a `labels.csv`: its number, and its cells; `file` as short as it is.
+
+    `kind` is what the publisher calls an ambiguous picture, `set` the shop it is from.
+    """
+
+    line: int
+    file: str
+    label: str
+    group: str
+    kind: str
+    set: str
+
+    @property
+    def place(self) -> str:
+        return self.file or f"line {self.line}"
+
+
+def _read_labels(path: Path) -> list[_Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, restval="")
+            if not {"file", "label"} <= set(reader.fieldnames or ()):
+                raise DataError(f"{path} needs the columns file and label")
+            return [
+                _Row(
+                    reader.line_num,
+                    os.path.normpath(row["file"]) if row["file"] else "",
+                    row["label"].strip(),
+                    row.get("group") or row["file"],
+                    row.get("kind") or row.get("detail") or "",
+                    row.get("set") or "",
+                )
+                for row in reader
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _load_folders(
+    folder: Path,
+    tell: _Tell,
+    read: _Read = _network_input,
+    named: _Named = tag_named,
+) -> LabelledImages:
+    folders = sorted(child for child in folder.iterdir() if child.is_dir())
+    tags = [named(child.name) for child in folders]
+    unknown = [c.name for c, tag in zip(folders, tags, strict=True) if tag is None]
+    _refuse(f"{folder}:", {"folders whose names are no tags": unknown})
+    found = [
+        [p for p in sorted(child.rglob("*")) if p.suffix.lower() in FORMATS]
+        for child in folders
+    ]
+    paths = list(chain.from_iterable(found))
+    labels = [
+        str(tag) for tag, own in zip(tags, found, strict=True) for _ in range(len(own))
+    ]
+    _tell_left_out(folder, paths, "in no folder of a tag", tell)
+    empty = [c.name for c, own in zip(folders, found, strict=True) if not own]
+    if empty:
+        tell(f"{folder}: folders without pictures: {_counted(empty)}")
+    return _all_read(str(folder), paths, labels, list(map(str, paths)), read)
+
+
+def _tell_left_out(folder: Path, taken: Iterable[Path], why: str, tell: _Tell) -> None:
+    """Tell of the pictures in a folder that are not taken, a line for each reason."""
+    left = sorted(set(folder.rglob("*")).difference(taken))
+    for what, endings in (
+        (f"pictures {why}", FORMATS.keys()),
+        ("pictures of endings that are not read", FOREIGN_PICTURES),
+    ):
+        names = [
+            path.relative_to(folder).as_posix()
+            for path in left
+            if path.suffix.lower() in endings and path.is_file()
+        ]
+        if names:
+            tell(f"{folder}: left out {what}: {_counted(names)}")
+
+
+def _all_read(
+    name: str,
+    paths: Sequence[Path],
+    labels: Sequence[str],
+    groups: Sequence[str],
+    read: _Read = _network_input,
+) -> LabelledImages:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(read, paths))
+    bad = [
+        f"{path} ({result.reason})"
+        for path, result in zip(paths, results, strict=True)
+        if isinstance(result, UnreadableImage)
+    ]
+    _refuse(f"{name}:", {"images that cannot be read": bad})
+    images = [views for views in results if not isinstance(views, UnreadableImage)]
+    return LabelledImages(
+        name,
+        np.array(images, np.uint8),
+        np.array(labels, np.str_),
+        np.array(groups, np.str_),
+        np.array([str(path) for path in paths], np.str_),
+    )
+
+
+def _refuse(where: str, cases: Mapping[str, Sequence[str]]) -> None:
+    """Raise DataError if there are cases of anything, with all of them counted."""
+    told = [f"{what}: {_counted(named)}" for what, named in cases.items() if named]
+    if told:
+        raise DataError(f"{where} {'; '.join(told)}")
+
+
+def _counted(cases: Sequence[str]) -> str:
+    """Return how many cases there are, and the commonest few."""
+    counted = Counter(cases)
+    named = ", ".join(case for case, _ in counted.most_common(_MOST_NAMED))
+    more = ", …" if len(counted) > _MOST_NAMED else ""
+    return f"{len(cases)} ({named}{more})"

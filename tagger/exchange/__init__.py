@@ -1,0 +1,13 @@
+"""Write tables of the inventory for other programs and for spreadsheets."""
+
+from tagger.exchange.cells import neutral, restored
+from tagger.exchange.formats import Style, Table, format_of, write_table
+
+__all__ = [
+    "Style",
+    "Table",
+    "format_of",
+    "neutral",
+    "restored",
+    "write_table",
+]

@@ -1,0 +1,283 @@
+"""Take a spreadsheet back in which a person corrected tags.
+
+A sheet that `tagger export` wrote is read again line by line and compared with the
+inventory. What differs becomes decisions; what cannot be taken in is listed with its
+line and the reason. Nothing is written here.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import BinaryIO, Final
+
+from tagger.errors import ImportingError
+from tagger.exchange.cells import restored
+from tagger.inventory import Inventory
+from tagger.inventory.columns import parse_moment
+from tagger.records import (
+    NOT_CATALOGUE,
+    Correction,
+    DecidedBy,
+    DecisionKind,
+    Standing,
+    State,
+)
+from tagger.text import suggestion
+
+_NEEDED: Final = ("path", "tag", "updated_at")
+_LONGEST_LINE: Final = 1 << 20
+"""Bytes; a line of an export is some hundreds, its cells at most some thousands."""
+
+_AT_ONCE = 200
+_STRAY = re.compile(r"\\x([89a-f][0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a sheet, with the line it begins on, and its cells by column."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be taken in, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs, what cannot be taken in, and how many rows are as they were."""
+
+    corrections: tuple[Correction, ...]
+    bad: tuple[BadRow, ...]
+    unchanged: int
+
+
+def compare(
+    stream: BinaryIO, inventory: Inventory, *, delimiter: str = ",", raw: bool = False
+) -> Comparison:
+    """Compare a sheet with the inventory.
+
+    `raw` says that it was exported so: its texts then stand for themselves. Raises
+    ImportingError, with the line, for a file that is no such sheet.
+    """
+    comparing = _Comparing(inventory, raw=raw)
+    rows = iter(read_sheet(stream, delimiter))
+    while some := list(islice(rows, _AT_ONCE)):
+        comparing.take(some)
+    bad = sorted(comparing.bad, key=lambda row: row.line)
+    return Comparison(tuple(comparing.corrections), tuple(bad), comparing.unchanged)
+
+
+def read_sheet(stream: BinaryIO, delimiter: str = ",") -> Iterator[Row | BadRow]:
+    """Yield the rows of a CSV file in UTF-8, with or without a byte order mark.
+
+    Raises ImportingError for what is none, with the line where that shows.
+    """
+    reader = csv.reader(_lines(stream), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield BadRow(line, str(error))
+            continue
+        if header is None:
+            header = cells
+            _check_header(header, delimiter)
+        elif cells and len(cells) != len(header):
+            yield BadRow(line, f"{len(cells)} cells under {len(header)} columns")
+        elif any(cells):
+            yield Row(line, dict(zip(header, cells, strict=True)))
+    if header is None:
+        raise ImportingError("line 1: the file is empty")
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(line) > _LONGEST_LINE:
+            raise ImportingError(
+                f"line {number} is longer than {_LONGEST_LINE:,} bytes: this is no "
+                "export of tagger"
+            )
+        if b"\0" in line:
+            raise ImportingError(
+                f"line {number} has a NUL byte: save the sheet as CSV in UTF-8"
+            )
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise ImportingError(
+                f"line {number} is not UTF-8: save the sheet as 'CSV UTF-8'"
+            ) from error
+
+
+def _check_header(header: Sequence[str], delimiter: str) -> None:
+    for column in _NEEDED:
+        if column in header:
+            continue
+        for other, name in ((";", "';'"), ("\t", "tabs"), (",", "','"), ("|", "'|'")):
+            if other != delimiter and other in "".join(header):
+                raise ImportingError(
+                    f"line 1: no column {column!r}; the cells are parted by {name}: "
+                    "say so with --delimiter, or save the sheet with commas"
+                )
+        near = suggestion(column, header)
+        raise ImportingError(
+            f"line 1: no column {column!r}{near}; export path, tag and updated_at"
+        )
+    twice = [name for name in _NEEDED if header.count(name) > 1]
+    if twice:
+        raise ImportingError(f"line 1: the column {twice[0]!r} is there twice")
+
+
+class _Comparing:
+    """A comparison under way."""
+
+    def __init__(self, inventory: Inventory, *, raw: bool) -> None:
+        self.corrections: list[Correction] = []
+        self.bad: list[BadRow] = []
+        self.unchanged = 0
+        self._inventory = inventory
+        self._raw = raw
+        self._roots = inventory.roots()
+        self._tags = inventory.known_tags()
+        self._lines_by_digest: dict[str, Correction] = {}
+
+    def take(self, rows: Iterable[Row | BadRow]) -> None:
+        """Compare some rows, asking the inventory once a root."""
+        by_root: dict[str, list[Row]] = {}
+        for row in rows:
+            if isinstance(row, BadRow):
+                self.bad.append(row)
+            elif (root := self._root(row)) is not None:
+                by_root.setdefault(root, []).append(row)
+        for root, some in by_root.items():
+            paths = {path for row in some for path in self._texts(row.cells["path"])}
+            standing = self._inventory.standing(root, paths)
+            for row in some:
+                self._compare(row, root, standing)
+
+    def _compare(self, row: Row, root: str, standing: Mapping[str, Standing]) -> None:
+        texts = self._texts(row.cells["path"])
+        now = next((standing[text] for text in texts if text in standing), None)
+        if now is None:
+            self._refuse(row, f"{root} has no {row.cells['path']!r}")
+            return
+        tag = self._text(row.cells["tag"]).strip()
+        if not _edited(tag, row, now):
+            self.unchanged += 1
+        elif why := self._why_not(tag, row, now):
+            self._refuse(row, f"{now.path}: {why}")
+        else:
+            self._correct(row, root, now, self._spelt(tag))
+
+    def _why_not(self, tag: str, row: Row, now: Standing) -> str | None:
+        """Say why an edited row cannot be taken in; None where it can."""
+        if now.digest is None or now.state is State.UNREADABLE:
+            # The bytes of an empty file are those of every empty file there will be.
+            state = now.state.value
+            return (
+                f"it is {state} and was never read as a picture: nothing to decide on"
+            )
+        if self._text(row.cells.get("digest") or now.digest) != now.digest:
+            return "the picture has changed since the export"
+        try:
+            exported = parse_moment(self._text(row.cells["updated_at"]))
+        except ValueError:
+            return f"updated_at {row.cells['updated_at']!r} is no moment"
+        return _why_stale(now, exported) or self._why_no_tag(tag)
+
+    def _why_no_tag(self, tag: str) -> str | None:
+        if not tag:
+            return f"the tag was emptied: write a tag, or {NOT_CATALOGUE!r}"
+        if self._spelt(tag) is None and tag.casefold() != NOT_CATALOGUE:
+            near = suggestion(tag, [*self._tags, NOT_CATALOGUE])
+            return f"no tag {tag!r}{near}"
+        return None
+
+    def _correct(self, row: Row, root: str, now: Standing, tag: str | None) -> None:
+        kind = DecisionKind.ACCEPT if tag == now.machine_tag else DecisionKind.CORRECT
+        correction = Correction(
+            line=row.line,
+            root=root,
+            path=now.path,
+            digest=now.digest or "",
+            before=now.tag,
+            tag=tag,
+            kind=kind if tag else DecisionKind.NOT_CATALOGUE,
+        )
+        first = self._lines_by_digest.setdefault(correction.digest, correction)
+        if first is correction:
+            self.corrections.append(correction)
+        elif first.tag != tag:
+            self._refuse(
+                row,
+                f"{now.path}: another tag than line {first.line} gives the same bytes",
+            )
+        else:
+            self.unchanged += 1
+
+    def _spelt(self, tag: str) -> str | None:
+        folded = tag.casefold()
+        return next((known for known in self._tags if known.casefold() == folded), None)
+
+    def _root(self, row: Row) -> str | None:
+        """Return the root of a row; note why where there is none."""
+        if not row.cells.get("root") and len(self._roots) == 1:
+            return self._roots[0]
+        for text in self._texts(row.cells.get("root", "")):
+            if text in self._roots:
+                return text
+        self._refuse(row, f"no scanned folder {row.cells.get('root', '')!r}")
+        return None
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        self.bad.append(BadRow(row.line, reason))
+
+    def _text(self, cell: str) -> str:
+        return cell if self._raw else restored(cell)
+
+    def _texts(self, cell: str) -> tuple[str, ...]:
+        r"""Return what a name's cell may stand for: `\xff` may be a stray byte."""
+        text = self._text(cell)
+        stray = _STRAY.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+        return (text,) if stray == text else (text, stray)
+
+
+def _edited(tag: str, row: Row, now: Standing) -> bool:
+    """Say whether a person changed the tag: what the network said meanwhile is none.
+
+    A row that says it has the network's own tag was not touched, even where the
+    network now says something else.
+    """
+    untouched = (
+        row.cells.get("decided_by") == DecidedBy.MACHINE
+        and restored(row.cells.get("machine_tag", "")) == tag
+    )
+    as_now = NOT_CATALOGUE if now.not_catalogue else now.tag or ""
+    return not untouched and tag.casefold() not in {as_now.casefold(), _shown(now)}
+
+
+def _shown(now: Standing) -> str:
+    """Return what the export writes as the tag, which is empty for what has none."""
+    return (now.tag or "").casefold()
+
+
+def _why_stale(now: Standing, exported: datetime) -> str | None:
+    if now.decided_at is None or now.decided_at <= exported:
+        return None
+    who = f" by {now.reviewer}" if now.reviewer else ""
+    return f"decided since the export: {now.tag or 'nothing'}{who}"

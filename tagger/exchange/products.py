@@ -1,0 +1,175 @@
+"""Join the photographs of one stock-keeping unit into one row.
+
+A pattern finds in a path which item the photograph shows. What the network said of the
+photographs is combined as a logarithmic opinion pool with equal weights, the normalised
+geometric mean of the probabilities (C. Genest and J. V. Zidek, Combining probability
+distributions, Statistical Science 1 (1986) 114-135): photographs of one item are alike,
+so that the same picture twice must not count as two witnesses.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from tagger.errors import RequestError
+from tagger.inventory import Photograph
+from tagger.policy.decide import decide, predict
+from tagger.records import DecidedBy, Item, Policy, Prediction, State, Verdict
+
+_LEAST: Final = 1e-6
+"""Probability below which a network's word is not taken: one picture on which it is
+absurdly sure must not outvote all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One stock-keeping unit; the fields are those of `columns.PRODUCT_COLUMNS`."""
+
+    root: str
+    item: str
+    tag: str | None
+    confidence: float | None
+    flagged: bool
+    reason: str
+    decided_by: DecidedBy | None
+    runner_up: str | None
+    margin: float | None
+    photographs: int
+    path: str
+    updated_at: datetime
+
+    def values(self) -> tuple[object, ...]:
+        """Return the values in the order of the columns."""
+        return astuple(self)
+
+
+def item_pattern(text: str) -> re.Pattern[str]:
+    """Compile a pattern with a group "item"; RequestError where it is none."""
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise RequestError(f"--item-pattern {text!r}: {error}") from error
+    if "item" not in pattern.groupindex:
+        raise RequestError(
+            f"--item-pattern {text!r} has no group (?P<item>…), as in "
+            r"'(?P<item>[^_/]+)_\d+\.jpg'"
+        )
+    return pattern
+
+
+def pool(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Combine probabilities over the same labels; the result sums to 1.
+
+    Neither the order of the rows nor a repetition of all of them matters.
+    """
+    logs = [
+        math.fsum(math.log(max(value, _LEAST)) for value in column) / len(rows)
+        for column in zip(*rows, strict=True)
+    ]
+    top = max(logs)
+    weights = [math.exp(value - top) for value in logs]
+    total = math.fsum(weights)
+    return tuple(weight / total for weight in weights)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What is gathered of one item: the tagged photographs, and the others."""
+
+    photographs: list[Photograph] = field(default_factory=list)
+    others: list[Item] = field(default_factory=list)
+
+
+def products(
+    photographs: Iterable[Photograph],
+    patterns: Mapping[str, re.Pattern[str]],
+    policies: Mapping[str, Policy],
+) -> Iterator[Product]:
+    """Yield one product an item, by root and item.
+
+    A path that its root's pattern does not match, or of a root without one, is an item
+    of its own. Memory grows with the photographs of the roots.
+    """
+    shown: dict[tuple[str, str], _Shown] = {}
+    for photograph in photographs:
+        item = photograph.item
+        if item.state is State.IGNORED and item.digest is None:
+            continue  # never a picture: a text file, a folder left out
+        pattern = patterns.get(item.root)
+        match = pattern.search(item.path) if pattern else None
+        name = (match["item"] if match else None) or item.path
+        gathered = shown.setdefault((item.root, name), _Shown())
+        if item.state is State.TAGGED and item.tag:
+            gathered.photographs.append(photograph)
+        else:
+            gathered.others.append(item)
+    for (root, name), gathered in sorted(shown.items()):
+        yield _product(root, name, gathered, policies)
+
+
+def _product(
+    root: str, name: str, shown: _Shown, policies: Mapping[str, Policy]
+) -> Product:
+    items = [photograph.item for photograph in shown.photographs]
+    every = items or shown.others
+    said = _together(shown.photographs)
+    tag, who, verdict = _in_force(items, said, policies)
+    return Product(
+        root=root,
+        item=name,
+        tag=tag,
+        confidence=said.confidence if said else None,
+        flagged=verdict.flagged,
+        reason=verdict.reason,
+        decided_by=who,
+        runner_up=said.runner_up if said else None,
+        margin=said.margin if said else None,
+        photographs=len(items),
+        path=every[0].path,
+        updated_at=max(item.updated_at for item in every),
+    )
+
+
+def _together(photographs: Sequence[Photograph]) -> Prediction | None:
+    """Say what the photographs say together.
+
+    Those that another network saw than the last one are left out: their probabilities
+    are of other labels, and the next scan classifies them again.
+    """
+    seen = [one for one in photographs if one.probabilities]
+    if not seen:
+        return None
+    labels = max(seen, key=lambda one: one.item.updated_at).labels
+    rows = [one.probabilities for one in seen if one.labels == labels]
+    pooled = pool(rows)
+    (said,) = predict(np.array([pooled]), labels)
+    return said
+
+
+def _in_force(
+    items: Sequence[Item], said: Prediction | None, policies: Mapping[str, Policy]
+) -> tuple[str | None, DecidedBy | None, Verdict]:
+    by_persons = [item.tag for item in items if item.decided_by is DecidedBy.PERSON]
+    if by_persons:
+        tag, _ = Counter(by_persons).most_common(1)[0]
+        split = len(set(by_persons)) > 1
+        reason = f"persons disagree: {_tally(by_persons)}" if split else ""
+        return tag, DecidedBy.PERSON, Verdict(split, reason)
+    if said is None:
+        return None, None, Verdict(flagged=False, reason="no photograph is tagged")
+    tags = [item.machine_tag for item in items]
+    if len(set(tags)) > 1:
+        reason = f"photographs disagree: {_tally(tags)}"
+        return said.tag, DecidedBy.MACHINE, Verdict(flagged=True, reason=reason)
+    policy = policies.get(items[0].model or "", Policy(1.0))
+    return said.tag, DecidedBy.MACHINE, decide(said, policy)
+
+
+def _tally(tags: Sequence[str | None]) -> str:
+    return ", ".join(f"{tag} {number}" for tag, number in Counter(tags).most_common())

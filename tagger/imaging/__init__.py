@@ -1,0 +1,1 @@
+"""From an image file to an upright picture to the arrays a network takes."""

@@ -1,0 +1,327 @@
+"""Prepare pictures in processes of their own, so that none can bring a scan down.
+
+A decoder that crashes, never ends or wants all memory costs one picture. Processes, not
+threads, because a crash takes its process with it; it also lets the part of the work
+that is Python's run on every core. Each is a fresh interpreter, for a copy of this one
+would have its threads and its database, and imports `images` and little else. It is
+started when there is work for it, and ends when this process does, however that ends,
+because what it reads from ends then. What it answers is data and is never unpickled.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from struct import Struct
+from threading import Thread
+from typing import IO, Final, Self
+
+from tagger.errors import WorkerError
+from tagger.records import IMAGE_SIDE, VIEWS, PreparedImage, UnreadableImage
+
+SECONDS: Final = 60
+"""How long one picture may take. The largest takes four on an idle machine."""
+
+_TOO_SLOW: Final = f"takes longer than {SECONDS} seconds to decode"
+
+MEMORY_BYTES: Final = 2 * 1024**3
+"""How much memory one picture may take; 100 megapixels with transparency need most."""
+
+_AHEAD: Final = 64
+"""Pictures that wait at each worker: what it prepares while a batch is classified and
+written, at 1 ms each. Another is started when all that there are have so many."""
+
+_PROGRAM: Final = (
+    "import sys; sys.path[:] = {}; import tagger.imaging.pool as w; w.serve()"
+)
+_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+"""Every core has a worker already."""
+
+_FALSE_STARTS: Final = 3
+"""Processes in a row that ended before they began, until none is started any more: one
+may be killed for memory, or from outside; three cannot be started here."""
+
+_LENGTHS: Final = Struct(">II")
+_Frame = tuple[bytes, bytes]
+
+Prepared = PreparedImage | UnreadableImage
+Prepare = Callable[[Path], Prepared]
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """Worker processes, at most `count`; leave the context to end them.
+
+    `meanwhile` is called once, when the first has been asked and is not there yet: a
+    third of a second in which what will be done with its answers can be made ready.
+    """
+
+    def __init__(
+        self, count: int | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        self._count = count or cores()
+        self._meanwhile = meanwhile
+        self._workers: list[_Worker] = []
+        self._answers: SimpleQueue[tuple[_Worker, Prepared | None]] = SimpleQueue()
+        self._false_starts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
+        """Yield what `images.prepare` makes of the files, in their order.
+
+        Takes some paths ahead of what it yields. May be called again when it has
+        yielded all. Raises WorkerError where no process can be started.
+        """
+        coming = iter(paths)
+        under_way: deque[_Task] = deque()
+        while True:
+            for path in islice(coming, self._count * _AHEAD - len(under_way)):
+                under_way.append(_Task(path))
+                self._hand_out(under_way[-1])
+            if not under_way:
+                return
+            if meanwhile := self._meanwhile:
+                self._meanwhile = None
+                meanwhile()
+            task = under_way.popleft()
+            while task.result is None:
+                self._take_answer()
+            yield task.result
+
+    def _hand_out(self, task: "_Task") -> None:
+        worker = min(self._workers, key=lambda each: len(each.tasks), default=None)
+        if worker is None or len(worker.tasks) >= _AHEAD:
+            worker = _Worker(self._answers)
+            self._workers.append(worker)
+        worker.ask(task)
+
+    def _take_answer(self) -> None:
+        worker, answer = self._answers.get()
+        if answer is None:
+            self._replace(worker)
+        else:
+            self._false_starts = 0
+            worker.tasks.popleft().result = answer
+
+    def _replace(self, ended: "_Worker") -> None:
+        """Blame the picture that a worker ended with; give others its other tasks.
+
+        No picture is to blame for one that had not begun, nor for the first: that may
+        have been killed for memory, or from outside. One that is to blame is known by
+        its bytes, or each night would decode it again.
+        """
+        self._workers.remove(ended)
+        reason = ended.end()
+        if not ended.tasks:
+            return
+        if ended.began:
+            task = ended.tasks[0]
+            if task.suspect or reason == _TOO_SLOW:
+                ended.tasks.popleft()
+                task.result = UnreadableImage(reason, _digest(task.path))
+            task.suspect = True
+        else:
+            self._false_starts += 1
+            if self._false_starts == _FALSE_STARTS:
+                raise WorkerError(
+                    f"a process to decode pictures in ended as it started ({reason}): "
+                    "see why with 'tagger --debug scan …'"
+                )
+        for task in ended.tasks:
+            self._hand_out(task)
+
+
+def _digest(path: Path) -> str | None:
+    """Return the digest of a file's bytes, never all of them in memory.
+
+    None where they cannot be had: it was their reading that ended the worker.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+class _Task:
+    __slots__ = ("path", "result", "suspect")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.suspect = False
+        self.result: Prepared | None = None
+
+
+class _Worker:
+    """A process, what it was asked and has not answered, and a thread that hears it.
+
+    The answers go into the queue with the worker that gave them; at its end, None.
+    """
+
+    def __init__(self, answers: "SimpleQueue[tuple[_Worker, Prepared | None]]") -> None:
+        self.tasks: deque[_Task] = deque()
+        self.began = False
+        self._answers = answers
+        self._process = _start()
+        self._hearing = Thread(target=self._hear, daemon=True)
+        self._hearing.start()
+
+    def ask(self, task: _Task) -> None:
+        """Have the process prepare a file after those it was asked before."""
+        self.tasks.append(task)
+        with suppress(OSError):  # it has ended, of which the queue will tell
+            _write(_pipe(self._process.stdin), os.fsencode(task.path))
+
+    def end(self) -> str:
+        """End the process, if it has not; return why its first task has no answer."""
+        self._process.kill()
+        status = self._process.wait()
+        self._hearing.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                _pipe(stream).close()
+        if status == -getattr(signal, "SIGALRM", 0):
+            return _TOO_SLOW
+        return "the decoder crashed"
+
+    def _hear(self) -> None:
+        replies = _pipe(self._process.stdout)
+        with suppress(OSError, KeyError, TypeError, ValueError):
+            self.began = _read(replies) is not None
+            while frame := _read(replies):
+                self._answers.put((self, _unpacked(frame)))
+        self._answers.put((self, None))
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    with _signals_kept_back():
+        return subprocess.Popen(  # noqa: S603  ourselves
+            [sys.executable, "-c", _PROGRAM.format(ascii(sys.path))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("TAGGER_DEBUG") else subprocess.DEVNULL,
+            env=os.environ | _ENVIRONMENT,
+        )
+
+
+@contextmanager
+def _signals_kept_back() -> Iterator[None]:
+    """Have processes that are started here never see what stops this one.
+
+    Ctrl-C reaches everyone in the terminal, and a service manager's signal all of a
+    service; it is for this process to end the others when what they do is saved.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    kept = {signal.SIGINT, signal.SIGTERM}
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, kept)
+    try:
+        yield  # a new process inherits the mask, and keeps it
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def serve() -> None:
+    """Be a worker: prepare the files that standard input names until it ends."""
+    requests = sys.stdin.buffer
+    replies = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "wb") as sink:  # noqa: PTH123
+        os.dup2(sink.fileno(), 1)  # a library that prints must not be taken for us
+    _limit_memory()
+    from tagger.imaging.decode import prepare  # noqa: PLC0415  the heavy part, for workers only
+
+    with suppress(BrokenPipeError):
+        answer(requests, replies, prepare)
+
+
+def answer(requests: IO[bytes], replies: IO[bytes], prepare: Prepare) -> None:
+    """Greet, then answer each request until they end.
+
+    The kernel ends the process if a picture takes longer than it may, whatever the
+    decoder is doing, and whether or not anybody is left who waits for it.
+    """
+    timer = getattr(signal, "setitimer", lambda *_: None)  # Windows has none
+    real = getattr(signal, "ITIMER_REAL", 0)
+    _write(replies, b"ready")
+    while request := _read(requests):
+        timer(real, SECONDS)
+        result = prepare(Path(os.fsdecode(request[0])))
+        timer(real, 0)
+        _write(replies, *_packed(result))
+
+
+def _limit_memory() -> None:
+    with suppress(ImportError, OSError, ValueError):  # not on Windows
+        import resource  # noqa: PLC0415
+
+        for kind, most in (
+            (resource.RLIMIT_DATA, MEMORY_BYTES),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+
+
+def _packed(result: Prepared) -> _Frame:
+    if isinstance(result, UnreadableImage):
+        fields: dict[str, object] = {"reason": result.reason, "digest": result.digest}
+        return json.dumps(fields).encode(), b""
+    names = ("digest", "width", "height", "format")
+    fields = {name: getattr(result, name) for name in names}
+    return json.dumps(fields).encode(), result.pixels.tobytes()
+
+
+def _unpacked(frame: _Frame) -> Prepared:
+    """Read an answer; raises KeyError, TypeError or ValueError for what is none."""
+    import numpy as np  # noqa: PLC0415  a scan with nothing to do needs none
+
+    fields = json.loads(frame[0])
+    if "reason" in fields:
+        return UnreadableImage(**fields)
+    pixels = np.frombuffer(frame[1], np.uint8).reshape(IMAGE_SIDE, IMAGE_SIDE, VIEWS)
+    return PreparedImage(pixels=pixels, **fields)
+
+
+def _write(stream: IO[bytes], head: bytes, body: bytes = b"") -> None:
+    stream.write(_LENGTHS.pack(len(head), len(body)) + head + body)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> _Frame | None:
+    """Read what `_write` wrote; None where the stream ends, even in the middle."""
+    lengths = stream.read(_LENGTHS.size)
+    if len(lengths) < _LENGTHS.size:
+        return None
+    head, body = _LENGTHS.unpack(lengths)
+    data = stream.read(head + body)
+    return (data[:head], data[head:]) if len(data) == head + body else None
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise ValueError("a worker's streams are pipes")
+    return stream

@@ -1,0 +1,112 @@
+"""How the items of an inventory stand."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, select
+
+from tagger.inventory.mapping import in_parts
+from tagger.inventory.tables import COUNTED, DECISION, IMAGE, PREDICTION, ROOT
+from tagger.records import DecisionKind, State
+
+_Name = TypeVar("_Name", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers of items, the largest first in each mapping.
+
+    `roots` and `states` count all, `tags` those that are tagged.
+    """
+
+    roots: Mapping[str, int]
+    states: Mapping[State, int]
+    tags: Mapping[str, int]
+    flagged: int
+    decided_by_person: int
+
+
+_Kind = tuple[int, State, str | None, bool, bool]
+"""Id of the root, state, tag in force, whether it waits, whether a person decided."""
+
+
+def count_items(connection: Connection, roots: Sequence[str] | None = None) -> Counts:
+    """Count the items, or those of some roots.
+
+    What the machine says is counted already, by triggers; the few that a person decided
+    are then counted anew. So a million items cost what a hundred do.
+    """
+    paths = {
+        row.id: row.path for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
+    }
+    if roots is not None:
+        paths = {key: path for key, path in paths.items() if path in roots}
+    found = Counter[_Kind]()
+    counted = select(COUNTED).where(COUNTED.c.root_id.in_(paths))
+    for root, state, tag, flagged, number in connection.execute(counted):
+        found[_by_machine(root, state, tag or None, flagged)] += number
+    for (root, state, tag, flagged, _), kind, decided in _decided(connection):
+        if root in paths:
+            found[_by_machine(root, state, tag, flagged)] -= 1
+            found[_by_person(root, state, kind, decided)] += 1
+    return _counts(found, paths)
+
+
+def _by_machine(root: int, state: State, tag: str | None, flagged: bool) -> _Kind:  # noqa: FBT001
+    return root, state, tag, flagged and state is State.TAGGED, False
+
+
+def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> _Kind:
+    if kind is DecisionKind.NOT_CATALOGUE and state is State.TAGGED:
+        state = State.IGNORED
+    return root, state, tag, False, True
+
+
+def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the same of each item that a person decided, and what they said."""
+    rows = connection.execute(
+        select(DECISION.c.digest, DECISION.c.kind, DECISION.c.tag)
+        .where(DECISION.c.undone_at.is_(None))
+        .order_by(DECISION.c.decided_at, DECISION.c.id)
+    )
+    said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each
+    items = (
+        select(
+            IMAGE.c.root_id,
+            IMAGE.c.state,
+            PREDICTION.c.tag,
+            IMAGE.c.flagged,
+            IMAGE.c.digest,
+        )
+        .select_from(IMAGE)
+        .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+    )
+    for some in in_parts(said):
+        for row in connection.execute(items.where(IMAGE.c.digest.in_(some))):
+            yield row, *said[row.digest]
+
+
+def _counts(found: Mapping[_Kind, int], paths: Mapping[int, str]) -> Counts:
+    roots, states, tags = Counter[str](), Counter[State](), Counter[str]()
+    flagged = by_person = 0
+    for (root, state, tag, waits, decided), number in found.items():
+        roots[paths[root]] += number
+        states[state] += number
+        if state is State.TAGGED and tag is not None:
+            tags[tag] += number
+        flagged += number * waits
+        by_person += number * decided
+    return Counts(
+        roots=_largest_first(roots),
+        states=_largest_first(states),
+        tags=_largest_first(tags),
+        flagged=flagged,
+        decided_by_person=by_person,
+    )
+
+
+def _largest_first(counter: Counter[_Name]) -> dict[_Name, int]:
+    present = ((name, number) for name, number in counter.items() if number)
+    return dict(sorted(present, key=lambda pair: (-pair[1], pair[0])))

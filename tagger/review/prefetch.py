@@ -1,0 +1,195 @@
+"""Photographs fit to be shown, read before they are asked for."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from time import sleep
+from typing import TYPE_CHECKING, Final
+
+from tagger.errors import InventoryBusyError
+from tagger.imaging.decode import prepare, upright
+from tagger.records import UnreadableImage, Waiting
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from tagger.records import PreparedImage
+
+PHOTOGRAPH_SIDE: Final = 800
+"""Longest edge in pixels that a terminal is given: more than one shows."""
+
+_BREATH = 0.1
+"""Seconds that the screen has the machine to itself to draw a picture, before the
+pictures after it are read."""
+
+_BUSY_PAUSE = 0.2
+"""Seconds between two tries while another program writes to the inventory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """An item with its photograph, as a reviewer is shown it.
+
+    `path` is where its bytes were found. Where there is nothing to see `trouble` says
+    why, and the item can only be skipped.
+    """
+
+    item: Waiting
+    path: Path
+    photograph: "Image | None" = None
+    prepared: "PreparedImage | None" = None
+    trouble: str = ""
+
+
+def look_at(item: Waiting, side: int = PHOTOGRAPH_SIDE) -> Shown:
+    """Read an item's photograph, at most `side` pixels, and what the network sees.
+
+    The bytes must be those that were scanned, at the item's path or at another where
+    they were seen. Never raises: what is wrong is the `trouble`.
+    """
+    own = Path(item.root, item.path)
+    trouble = ""
+    for path in (own, *map(Path, item.same_bytes)):
+        shown = _look(item, path, side)
+        if not shown.trouble:
+            return shown
+        trouble = trouble or shown.trouble
+    return Shown(item, own, trouble=trouble)
+
+
+def _look(item: Waiting, path: Path, side: int) -> Shown:
+    if not os.path.lexists(path):
+        return Shown(item, path, trouble="the file is gone since it was scanned")
+    prepared = prepare(path)
+    if prepared.digest is not None and prepared.digest != item.digest:
+        return Shown(item, path, trouble="the file has changed since it was scanned")
+    if isinstance(prepared, UnreadableImage):
+        return Shown(item, path, trouble=f"the file cannot be read: {prepared.reason}")
+    try:
+        photograph = upright(path, side=side)
+    except (OSError, ValueError) as error:
+        return Shown(item, path, trouble=f"the file cannot be shown: {error}")
+    return Shown(item, path, photograph, prepared)
+
+
+class Lookahead:
+    """Takes items off the queue, and their photographs off the disk, ahead of time.
+
+    A thread of its own keeps some ready. `take` is given how many are wanted and the
+    digests to leave out; an empty list says that the end was reached.
+    """
+
+    def __init__(
+        self, take: Callable[[int, Collection[str]], list[Waiting]], *, ahead: int = 4
+    ) -> None:
+        self.when_read: Callable[[Shown], object] = lambda _: None
+        self._take = take
+        self._ahead = ahead
+        self._ready: deque[Shown] = deque()
+        self._out: set[str] = set()
+        self._changed = Condition()
+        self._exhausted = False
+        self._closed = False
+        self._failure: Exception | None = None
+        self._thread = Thread(target=self._run, daemon=True, name="lookahead")
+        self._thread.start()
+
+    def pop(self) -> Shown | None:
+        """Return the next item as soon as it is ready; None at the end of the queue.
+
+        Raises InventoryError where the inventory cannot be read or leased any more.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ready or self._exhausted or self._failure
+            )
+            if self._ready:
+                shown = self._ready.popleft()
+                self._changed.notify_all()
+                return shown
+            if self._failure:
+                raise self._failure
+            return None
+
+    def ready(self) -> list[Shown]:
+        """Return what is ready, in order."""
+        with self._changed:
+            return list(self._ready)
+
+    def put_back(self, shown: Shown) -> None:
+        """Have an item shown next."""
+        with self._changed:
+            self._out.add(shown.item.digest)
+            self._ready.appendleft(shown)
+            self._changed.notify_all()
+
+    def leave_out(self, digest: str) -> None:
+        """Do not hand out these bytes, which the reviewer has skipped or holds."""
+        with self._changed:
+            self._out.add(digest)
+
+    def forget(self, digests: Collection[str]) -> None:
+        """Drop what is ready of these bytes, which are decided."""
+        with self._changed:
+            self._out.difference_update(digests)
+            kept = [one for one in self._ready if one.item.digest not in digests]
+            self._ready = deque(kept)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Look once more whether something waits."""
+        with self._changed:
+            self._exhausted = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work)
+                if self._ready and not self._closed:
+                    self._changed.wait_for(lambda: self._closed, _BREATH)
+                if self._closed:
+                    return
+                wanted, without = self._ahead - len(self._ready), set(self._out)
+            try:
+                items = self._take(wanted, without) or self._take(wanted, without)
+            except InventoryBusyError:
+                sleep(_BUSY_PAUSE)
+                continue
+            except Exception as error:  # noqa: BLE001  told to whoever waits for it
+                with self._changed:
+                    self._failure = error
+                    self._changed.notify_all()
+                return
+            self._add(items)
+
+    def _has_work(self) -> bool:
+        return self._closed or (not self._exhausted and len(self._ready) < self._ahead)
+
+    def _add(self, items: Collection[Waiting]) -> None:
+        """Read the photographs of new items; none at all is the end of the queue."""
+        if not items:
+            with self._changed:
+                self._exhausted = True
+                self._changed.notify_all()
+        with self._changed:
+            self._out.update(item.digest for item in items)
+        for item in items:
+            shown = look_at(item)
+            with self._changed:
+                if self._closed:
+                    return
+                if item.digest in self._out:
+                    self._ready.append(shown)
+                    self._changed.notify_all()
+            self.when_read(shown)

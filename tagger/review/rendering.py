@@ -1,0 +1,197 @@
+"""What the full screen is made of, as rich texts of a sitting's values."""
+
+from typing import TYPE_CHECKING, Final
+
+from rich.style import Style
+from rich.text import Text
+
+from tagger.labels import tags_of
+from tagger.records import NOT_CATALOGUE, Waiting
+from tagger.review.line_mode import said, share
+from tagger.review.stats import remaining
+from tagger.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from tagger.records import PreparedImage
+    from tagger.review.prefetch import Shown
+    from tagger.review.session import Sitting
+
+_BARS = 5
+_BAR_CELLS = 14
+_LEAST_BAR = 0.01
+_RARER: Final = ("/", "n", "v", "t", "a", "u", "s")
+"""Keys that are not told where there is no room for all, the least missed first."""
+
+_DIGITS = 10
+_ALIKE_NAMED = 5
+_VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
+
+
+def progress(sitting: "Sitting") -> Text:
+    """Tell the position, the rate and the time left."""
+    at, of = sitting.position
+    rate = sitting.summary().per_minute
+    parts = [f"{at:,} of {of:,}" if of is not None else f"{at:,}"]
+    if rate:
+        parts.append(f"{rate:.0f} a minute")
+    if time := remaining(sitting.left or 0, rate):
+        parts.append(time)
+    if sitting.blind:
+        parts.insert(0, "audit, blind")
+    return Text(" · ".join(parts))
+
+
+def path_line(shown: "Shown", width: int) -> Text:
+    """Name the file; of a path too long its end, which tells more."""
+    path = printable(str(shown.path))
+    if len(path) > width:
+        path = "…" + path[-(width - 1) :]
+    return Text(path, style="bold", no_wrap=True)
+
+
+def reason(sitting: "Sitting", shown: "Shown") -> Text:
+    """Say why the item waits."""
+    if sitting.blind:
+        return Text("What is it? The machine's tag is hidden.", style="italic")
+    return Text(printable(shown.item.reason) or "accepted by the machine")
+
+
+def tags(sitting: "Sitting", item: Waiting) -> Text:
+    """List the tags with their keys, and bars for the five most probable.
+
+    Always in the network's order: a key stays where the hand knows it. A click on a
+    line is its key.
+    """
+    names = sitting.tags
+    ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
+    ranked = list(tags_of(ranked))[:_BARS]
+    width = max(map(len, names), default=0)
+    lines = []
+    for number, tag in enumerate(names):
+        key = str(number) if number < _DIGITS else "t"
+        top = tag == item.tag and not sitting.blind
+        probability = None if sitting.blind else item.probabilities.get(tag)
+        drawn = "" if probability is None else _bar(probability, tag in ranked)
+        line = Text(
+            f"{'▶' if top else ' '} {key} {printable(tag):<{width}} {drawn}",
+            style="bold" if top else "",
+        )
+        line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
+        lines.append(line)
+    lines.append(_no_item(item, width, blind=sitting.blind))
+    if sitting.new_tag:
+        line = Text(f"  k {printable(sitting.new_tag)}: add this tag, and give it")
+        line.stylize(Style(meta={"@click": "screen.new_tag"}))
+        lines.append(line)
+    return Text("\n").join(lines)
+
+
+def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
+    likely = item.doubtful and not blind
+    drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
+    named = item.none_as if likely else "none of them"
+    line = Text(
+        f"{'?' if likely else ' '} x {named:<{width}} {drawn}",
+        style="bold" if likely else "",
+    )
+    line.stylize(Style(meta={"@click": "screen.no_item"}))
+    return line
+
+
+def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
+    if not ranked or probability < _LEAST_BAR:
+        return share(probability)
+    full, part = divmod(round(probability * _BAR_CELLS * 8), 8)
+    return f"{share(probability)} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+
+
+def facts(shown: "Shown", sitting: "Sitting", alike: "Sequence[str]") -> Text:
+    """Tell what else is known: the file, when it came, what people said of it.
+
+    `alike` are the paths of others that wait and belong to it.
+    """
+    item = shown.item
+    lines = [] if sitting.blind else [said(one) for one in item.decisions]
+    lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
+    if item.width:
+        size = f", {_size(item.size)}" if item.size is not None else ""
+        lines.append(f"{item.width}x{item.height} {item.format}{size}")
+    lines.append(f"came {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
+    lines.append(f"in {item.root}")
+    lines += [f"also {path}" for path in item.same_bytes]
+    lines += [f"like {path}" for path in alike[:_ALIKE_NAMED] if path]
+    return Text("\n".join(map(printable, lines)), style="", overflow="fold")
+
+
+def keys(sitting: "Sitting", shown: "Shown | None", alike: int, width: int) -> Text:
+    """Tell the keys, each of which can be clicked; the rarer where there is room.
+
+    `alike` is how many others the current item is answered with as a group.
+    """
+    told: list[tuple[str, str, str]] = []
+    if shown is not None and not shown.trouble:
+        if not sitting.blind:
+            told.append(("Enter", printable(shown.item.tag), "accept"))
+        told.append(("x", "none", "no_item"))
+    told += [("s", "skip", "skip"), ("u", "undo", "undo")]
+    if alike:
+        told.append(("a", f"{alike + 1} alike", "group"))
+    if len(sitting.tags) > _DIGITS:
+        told.append(("t", "tag", "name_tag"))
+    told += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
+    told += [("?", "help", "help"), ("q", "leave", "leave")]
+    for rarer in _RARER:
+        if sum(len(f"{key} {what}  ") for key, what, _ in told) - 2 > width:
+            told = [one for one in told if one[0] != rarer]
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for key, what, action in told:
+        entry = Text.assemble((key, "reverse bold"), f" {what}")
+        entry.stylize(Style(meta={"@click": f"screen.{action}"}))
+        line.append_text(entry).append("  ")
+    return line
+
+
+def views(prepared: "PreparedImage", side: int) -> list[tuple[str, "RenderableType"]]:
+    """Draw all three views, `side` pixels wide and high, with their names."""
+    return [(name, _drawn(prepared, n, side)) for n, name in enumerate(_VIEWS)]
+
+
+def _drawn(prepared: "PreparedImage", view: int, side: int) -> "RenderableType":
+    from PIL.Image import Resampling, fromarray  # noqa: PLC0415  the screen's only
+    from rich_pixels import Pixels  # noqa: PLC0415
+
+    gray = fromarray(prepared.pixels[:, :, view])
+    how = Resampling.BOX if side < gray.width else Resampling.NEAREST
+    pixels: Pixels = Pixels.from_image(gray.resize((side, side), how).convert("RGB"))
+    return pixels
+
+
+def thumbnail(shown: "Shown", columns: int, lines: int) -> "RenderableType":
+    """Draw a photograph within so many cells."""
+    from rich_pixels import Pixels  # noqa: PLC0415
+
+    if shown.photograph is None:
+        return Text(printable(shown.trouble))
+    small = shown.photograph.copy()
+    small.thumbnail((columns, 2 * lines))
+    pixels: Pixels = Pixels.from_image(small)
+    return pixels
+
+
+def answered(shown: "Shown", tag: str | None, many: int = 1) -> Text:
+    """Tell what was just decided."""
+    what = printable(tag or NOT_CATALOGUE)
+    name = printable(shown.path.name) if many == 1 else f"{many} pictures"
+    return Text(f"✓ {name}: {what}   (u takes it back)", no_wrap=True)
+
+
+def _size(number: int) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if number < 1000 or unit == "MB":  # noqa: PLR2004
+            return f"{number:,.0f} {unit}"
+        number = round(number / 1000)
+    raise AssertionError

@@ -1,0 +1,1 @@
+"""From folders of pictures to rows of the inventory."""

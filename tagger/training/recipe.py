@@ -1,0 +1,462 @@
+"""Recipes: a TOML file that says how a bundle is trained, so that it can be again.
+
+A recipe names its domains (sets of pictures of one kind) and its stages (stretches of
+training with a mixture of domains). Reads files and builds domains; trains nothing.
+"""
+
+import hashlib
+import math
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.datasets.load import (
+    Choice,
+    LabelledImages,
+    load,
+    load_canvases,
+    load_one_label,
+    load_prepared,
+    load_test_part,
+    split,
+)
+from tagger.errors import DataError
+from tagger.imaging.decode import prepare
+from tagger.labels import OTHER, kind_label
+from tagger.records import (
+    AMBIGUOUS,
+    FASHION_LABELS,
+    Policy,
+    UnreadableImage,
+)
+from tagger.training.architectures import ARCHITECTURES
+from tagger.training.augment import NO_TEXTURES
+from tagger.training.mixture import LABELS, Domain, domain_of, worn
+
+_HELD_BACK_SEED: Final = 5
+"""Which groups are held back never changes with the seed of a training."""
+
+_MOST_SEED: Final = 2**32 - 1
+"""What NumPy's legacy generator takes at most, which Keras seeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the pictures of a domain come from.
+
+    One of `arrays` (28x28 arrays, as `data.load` reads them), `photographs` (a folder
+    with a labels.csv, or of folders named by their tag), `things` (a folder of pictures
+    that are all no catalogue item) or `figures` (the name of another domain, whose
+    garments drawn people wear). `held_back` is the share of its groups, 0..1, that is
+    never trained on, of arrays and photographs; of things `at_most` so many are taken,
+    and none whose path holds a word of `without`. With `textures` its pictures, but not
+    28x28 arrays, are also the grounds that show behind items. `rehearsal` of its
+    pictures, but not of figures, go with the bundle, for networks that learn a shop:
+    only of sets that anyone may pass on. Of photographs `kinds` gives the kind of
+    ambiguous ones by their word in the column `kind` or `detail`, and `left_out` names
+    a text file of those that are not taken, a file a line, "#" before a remark.
+    """
+
+    arrays: str = ""
+    photographs: str = ""
+    things: str = ""
+    figures: str = ""
+    held_back: float = 0.0
+    at_most: int = 0
+    without: tuple[str, ...] = ()
+    textures: bool = False
+    rehearsal: int = 0
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: str = ""
+
+
+_WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "arrays": ("textures", "at_most", "without", "kinds", "left_out"),
+        "photographs": ("at_most", "without"),
+        "things": ("held_back", "kinds", "left_out"),
+        "figures": (
+            "held_back",
+            "rehearsal",
+            "at_most",
+            "without",
+            "kinds",
+            "left_out",
+        ),
+    }
+)
+"""What cannot be said of each kind of source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training: how many pictures are seen, and the highest rate.
+
+    `mixture` gives domains their shares, relative to one another.
+    """
+
+    pictures: int
+    rate: float
+    mixture: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train one network. `digest` is the SHA-256 of the file's bytes.
+
+    Without a `policy` one is chosen on what is held back, and without a `temperature`,
+    by which the logits are divided, that, too. `prior` are the shares of the labels
+    that the network takes for granted, for a shop's own mix; empty where they are not
+    known. `half_precision` does the sums of training in 16 bits (bfloat16), where the
+    processor is faster at it.
+    """
+
+    name: str
+    digest: str
+    folder: Path
+    architecture: str
+    domains: Mapping[str, Source]
+    stages: tuple[Stage, ...]
+    batch_size: int = 128
+    seed: int = 1
+    half_precision: bool = False
+    policy: Policy | None = None
+    temperature: float | None = None
+    prior: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the network tells apart: the tags, "other", and the kinds by name."""
+        kinds = {
+            kind for source in self.domains.values() for kind in source.kinds.values()
+        }
+        return (*LABELS, *map(kind_label, sorted(kinds)))
+
+    @property
+    def pictures(self) -> int:
+        """Pictures seen in all stages together."""
+        return sum(stage.pictures for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Materials:
+    """What a recipe trains on and what it must be measured on.
+
+    `held_back` are prepared images, (n, 28, 28, 3), by the name of their domain.
+    """
+
+    domains: Mapping[str, Domain]
+    held_back: Mapping[str, LabelledImages]
+    textures: NDArray[np.uint8]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe; DataError, naming the key, where it is not one."""
+    try:
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is no TOML file: {error}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        recipe = _parse(table, path, digest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path} is no recipe: {_plain(error)}") from error
+    _check(recipe, path)
+    return recipe
+
+
+def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Materials:
+    """Read every domain of a recipe, before anything is trained.
+
+    `tell` is given a line about each. Raises DataError, naming what is wrong.
+    """
+    domains: dict[str, Domain] = {}
+    held_back: dict[str, LabelledImages] = {}
+    textures = [NO_TEXTURES]
+    for name, source in recipe.domains.items():
+        if source.figures:
+            domains[name] = worn(domains[source.figures], 1.0, recipe.seed)
+        else:
+            rest, held = _read(source, recipe.folder, tell)
+            domains[name] = domain_of(rest, 1.0, recipe.labels)
+            if held is not None:
+                held_back[name] = held
+        if source.textures:
+            textures.append(domains[name].pictures[..., 0])
+        held_too = f", {len(held_back[name]):,} held back" if name in held_back else ""
+        tell(f"{name}: {len(domains[name]):,} pictures{held_too}")
+    return Materials(domains, held_back, np.concatenate(textures))
+
+
+def test_parts(recipe: Recipe) -> dict[str, LabelledImages]:
+    """Read the test parts of the recipe's arrays, which no choice is made by."""
+    found = {
+        name: load_test_part(_place(source.arrays, recipe.folder))
+        for name, source in recipe.domains.items()
+        if source.arrays
+    }
+    return {name: data for name, data in found.items() if data is not None}
+
+
+def rehearsed(
+    recipe: Recipe,
+) -> tuple[list[LabelledImages], list[LabelledImages], list[LabelledImages]]:
+    """Read what goes with the bundle: arrays, photographs, and arrays of a test part.
+
+    Prepared images all, drawn by lot from what is trained on; of a test part as many
+    as of the arrays. Which they are never changes with the seed of a training.
+    """
+    arrays, photographs, tests = [], [], []
+    for source in recipe.domains.values():
+        if not source.rehearsal or source.figures:
+            continue
+        if source.arrays:
+            place = _place(source.arrays, recipe.folder)
+            arrays.append(
+                drawn(
+                    split(load(place), source.held_back, _HELD_BACK_SEED)[0],
+                    source.rehearsal,
+                )
+            )
+            if (test := load_test_part(place)) is not None:
+                tests.append(drawn(test, source.rehearsal))
+        elif source.photographs:
+            data = load_prepared(
+                recipe.folder / source.photographs, _choice(source, recipe.folder)
+            )
+            rest = split(data, source.held_back, _HELD_BACK_SEED)[0]
+            rest = rest.take(rest.labels != AMBIGUOUS)
+            photographs.append(drawn(rest, source.rehearsal))
+        else:
+            photographs.append(_prepared_things(source, recipe.folder))
+    return arrays, photographs, tests
+
+
+def drawn(data: LabelledImages, count: int) -> LabelledImages:
+    """Return so many of the images, or all, by a lot that is always the same."""
+    chance = np.random.default_rng(_HELD_BACK_SEED)
+    return data.take(np.sort(chance.permutation(len(data))[:count]))
+
+
+def _prepared_things(source: Source, folder: Path) -> LabelledImages:
+    things = load_one_label(
+        folder / source.things,
+        OTHER,
+        at_most=source.rehearsal,
+        without=source.without,
+    )
+    prepared = [prepare(Path(str(name))) for name in things.names]
+    views = [one.pixels for one in prepared if not isinstance(one, UnreadableImage)]
+    return LabelledImages(things.name, np.array(views, np.uint8), *(things.labels,) * 3)
+
+
+def _place(arrays: str, folder: Path) -> str:
+    return arrays if ":" in arrays else str(folder / arrays)
+
+
+def _read(
+    source: Source, folder: Path, tell: Callable[[str], object]
+) -> tuple[LabelledImages, LabelledImages | None]:
+    if source.things:
+        things = load_one_label(
+            folder / source.things,
+            OTHER,
+            at_most=source.at_most,
+            without=source.without,
+        )
+        return things, None
+    if source.arrays:
+        place = _place(source.arrays, folder)
+        data = load(place, tell=tell)
+    else:
+        place = str(folder / source.photographs)
+        choice = _choice(source, folder)
+        data = load_canvases(Path(place), tell, choice)
+    if not source.held_back:
+        return data, None
+    rest, held = split(data, source.held_back, _HELD_BACK_SEED)
+    if source.photographs:  # measured as the product prepares them
+        prepared = load_prepared(Path(place), _choice(source, folder))
+        held = split(prepared, source.held_back, _HELD_BACK_SEED)[1]
+    return rest, held
+
+
+def _choice(source: Source, folder: Path) -> Choice:
+    """Return which photographs of a source are taken; DataError where no file says."""
+    left_out: frozenset[str] = frozenset()
+    if source.left_out:
+        path = folder / source.left_out
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
+        files = (line.partition("#")[0].strip() for line in lines)
+        left_out = frozenset(file for file in files if file)
+    return Choice(source.kinds, left_out)
+
+
+def _parse(table: Mapping[str, Any], path: Path, digest: str) -> Recipe:
+    fields = {key.replace("-", "_"): value for key, value in table.items()}
+    domains = {
+        name: Source(**{key.replace("-", "_"): value for key, value in entry.items()})
+        for name, entry in fields.pop("domains").items()
+    }
+    stages = tuple(Stage(**entry) for entry in fields.pop("stages"))
+    policy = Policy(**fields.pop("policy")) if "policy" in fields else None
+    return Recipe(
+        name=path.stem,
+        digest=digest,
+        folder=path.parent,
+        domains=domains,
+        stages=stages,
+        policy=policy,
+        **fields,
+    )
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    _check_kinds(recipe, str(path))
+    mixed = {name for name, one in ARCHITECTURES.items() if one.schedule is None}
+    if recipe.architecture not in mixed:
+        known = ", ".join(mixed)
+        raise DataError(f"{path}: architecture must be {known}: others mix no sets")
+    if not recipe.stages or recipe.batch_size < 1:
+        raise DataError(f"{path}: at least one stage, of batches of at least 1")
+    if recipe.temperature is not None and recipe.temperature <= 0:
+        raise DataError(f"{path}: temperature must be above 0")
+    _check_prior(recipe, path)
+    if not 0 <= recipe.seed <= _MOST_SEED:
+        raise DataError(f"{path}: seed must be in 0..{_MOST_SEED}")
+    if recipe.policy is not None:
+        _check_policy(recipe.policy, path)
+    before: set[str] = set()
+    for name, source in recipe.domains.items():
+        _check_source(source, before, f"{path}: domain {name}")
+        before.add(name)
+    _check_overlaps(recipe, path)
+    for stage in recipe.stages:
+        _check_stage(stage, before, recipe.batch_size, path)
+
+
+def _check_prior(recipe: Recipe, path: Path) -> None:
+    if not recipe.prior:
+        return
+    differing = sorted(recipe.prior.keys() ^ set(recipe.labels))
+    if differing:
+        raise DataError(
+            f"{path}: prior must give each label a share, and no other: "
+            + ", ".join(differing)
+        )
+    shares = recipe.prior.values()
+    if min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-3):
+        raise DataError(f"{path}: the shares of a prior are above 0 and sum to 1")
+
+
+def _check_source(source: Source, before: Collection[str], where: str) -> None:
+    _check_kinds(source, where)
+    kinds = [source.arrays, source.photographs, source.things, source.figures]
+    if sum(map(bool, kinds)) != 1:
+        raise DataError(
+            f"{where} needs exactly one of arrays, photographs, things, figures"
+        )
+    if source.figures and source.figures not in before:
+        raise DataError(f"{where}: no {source.figures} before it")
+    if not 0 <= source.held_back < 1:
+        raise DataError(f"{where}: held-back must be in 0..1")
+    if min(source.at_most, source.rehearsal) < 0:
+        raise DataError(f"{where}: at-most and rehearsal must not be negative")
+    kind = next(name for name in _WITHOUT_EFFECT if getattr(source, name))
+    vain = [name for name in _WITHOUT_EFFECT[kind] if getattr(source, name)]
+    if vain:
+        named = ", ".join(vain).replace("_", "-")
+        raise DataError(f"{where}: {named} would have no effect on {kind}")
+
+
+def _check_overlaps(recipe: Recipe, path: Path) -> None:
+    """Raise DataError where what a domain holds back is another's to train on."""
+    read = {name: one for name, one in recipe.domains.items() if not one.figures}
+    for (name, one), (former, two) in combinations(reversed(read.items()), 2):
+        places = [_whole_place(source, recipe.folder) for source in (one, two)]
+        alike = places[0] == places[1] and one.held_back == two.held_back
+        if max(one.held_back, two.held_back) and not alike and _overlap(*places):
+            raise DataError(
+                f"{path}: domains {former} and {name} share pictures, and what one "
+                "holds back the other would train on: let both name the same folder "
+                "and hold back the same share"
+            )
+
+
+def _overlap(one: Path, two: Path) -> bool:
+    return one.is_relative_to(two) or two.is_relative_to(one)
+
+
+def _whole_place(source: Source, folder: Path) -> Path:
+    if ":" in source.arrays:
+        return Path(source.arrays)
+    return (folder / (source.arrays or source.photographs or source.things)).resolve()
+
+
+def _check_stage(stage: Stage, before: Collection[str], batch: int, path: Path) -> None:
+    _check_kinds(stage, f"{path}: a stage")
+    strange = stage.mixture.keys() - set(before)
+    if strange or not stage.mixture:
+        named = ", ".join(sorted(strange)) or "nothing"
+        raise DataError(f"{path}: a stage mixes {named}, which is no domain")
+    if min(stage.mixture.values()) <= 0:
+        raise DataError(f"{path}: a stage's mixture gives domains positive shares")
+    if stage.pictures < batch or stage.rate <= 0:
+        raise DataError(f"{path}: a stage needs pictures for a batch, and a rate")
+
+
+def _check_policy(policy: Policy, path: Path) -> None:
+    _check_kinds(policy, f"{path}: policy")
+    if strange := ", ".join(sorted(policy.tags.keys() - set(FASHION_LABELS))):
+        raise DataError(f"{path}: policy names {strange}, which is no tag")
+    values = [policy.threshold, policy.margin, *policy.tags.values()]
+    if not all(0 <= value <= 1 for value in values):
+        raise DataError(f"{path}: what a policy asks for must lie between 0 and 1")
+
+
+def _check_kinds(one: Source | Stage | Recipe | Policy, where: str) -> None:
+    """Raise DataError where a value is of another kind than its field."""
+    for name, kind in get_type_hints(type(one)).items():
+        if not _is_kind(getattr(one, name), kind):
+            named, value = name.replace("_", "-"), getattr(one, name)
+            raise DataError(f"{where}: {named} must not be {value!r}")
+
+
+def _is_kind(value: object, kind: object) -> bool:
+    """Whether a TOML value is of a field's kind, as far as that is a plain one."""
+    if kind in {Mapping[str, float], Mapping[str, str]}:
+        values = float if kind == Mapping[str, float] else str
+        return isinstance(value, Mapping) and all(
+            _is_kind(one, values) for one in value.values()
+        )
+    if kind == float | None:
+        return value is None or _is_kind(value, float)
+    if kind in {int, float}:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return isinstance(value, int) or (kind is float and math.isfinite(value))
+    if kind == tuple[str, ...]:
+        texts = value if isinstance(value, list | tuple) else [None]
+        return all(isinstance(text, str) for text in texts)
+    plain = isinstance(kind, type) and get_origin(kind) is None
+    return not plain or isinstance(value, kind)  # type: ignore[arg-type]
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]}"
+    return re.sub(r"^(Source|Stage|Policy|Recipe)\.__init__\(\) ", r"a \1 ", str(error))

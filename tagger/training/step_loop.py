@@ -1,0 +1,211 @@
+"""Fit a network by a recipe, step by step.
+
+Kept every two minutes, and gone on with after a kill. TensorFlow is imported by the
+functions that need it.
+"""
+
+import csv
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.datasets.load import LabelledImages, numbered
+from tagger.errors import TrainingError
+from tagger.policy.calibration import accuracy
+from tagger.records import AMBIGUOUS
+from tagger.training.architectures import ARCHITECTURES, probabilities
+from tagger.training.augment import USUAL, Chances
+from tagger.training.checkpoint import Kept, begin, key_of, seed_dropout
+from tagger.training.mixture import Batch, Domain, batches, made_ahead
+from tagger.training.recipe import Materials, Recipe, Stage
+
+WEIGHT_DECAY: Final = 0.02
+LABEL_SMOOTHING: Final = 0.05
+WARM_UP: Final = 100
+"""Steps over which a stage's learning rate rises from nothing."""
+
+LEAST_RATE: Final = 0.002
+"""Share of the rate that is left when the cosine has fallen to nothing."""
+
+KEPT_EVERY: Final = 120.0
+"""Seconds between two checkpoints: what a kill costs at most."""
+
+CURVE_EVERY: Final = 250
+"""Steps between two lines of the curves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The step just done, of how many, and the recent mean loss."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+OnStep = Callable[[Progress], object]
+
+
+def fit(
+    recipe: Recipe,
+    materials: Materials,
+    folder: Path,
+    on_step: OnStep = lambda _: None,
+    chances: Chances = USUAL,
+) -> Any:  # noqa: ANN401  Keras has no types
+    """Train the recipe's network; return the Keras model.
+
+    `folder` keeps the state (network, optimiser, step) and `curves.csv`; where it holds
+    the state of the same recipe and materials, training goes on from there, to the same
+    network and curves that an undisturbed run would have made. Raises TrainingError
+    where the loss is no number any more, naming the step, or where `folder` holds the
+    state of another training.
+    """
+    keras = begin(recipe.seed)
+    kept = Kept(folder, key_of(recipe.digest, _all_arrays(materials)))
+    network, note = kept.gone_on_with(lambda: _new_network(keras, recipe))
+    done = int(note.get("step", 0))
+    curves = _Curves(folder / "curves.csv", materials.held_back, recipe.labels, done)
+    recent: list[float] = note.get("recent", [])
+    kept_at = time.monotonic()
+    one_hot = np.eye(len(recipe.labels), dtype=np.float32)
+    for work in _plan(recipe, materials, chances, done):
+        network.optimizer.learning_rate = work.rate
+        seed_dropout(network, recipe.seed, work.step)
+        images, labels, _ = work.batch
+        loss = float(network.train_on_batch(images.astype(np.float32), one_hot[labels]))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} at step {work.step}; the state before it is "
+                f"kept in {folder}: remove it and lower the recipe's rate"
+            )
+        recent = [*recent[1 - CURVE_EVERY :], loss]
+        on_step(Progress(work.step, work.steps, float(np.mean(recent))))
+        if work.step % CURVE_EVERY == 0 or work.step == work.steps:
+            curves.add(work.step, float(np.mean(recent)), work.rate, network)
+        if time.monotonic() - kept_at > KEPT_EVERY or work.step == work.steps:
+            kept.save(network, work.step, {"step": work.step, "recent": recent})
+            kept_at = time.monotonic()
+    return network
+
+
+def share_of_rate(step: int, done: float) -> float:
+    """Return what share of its highest rate a stage learns at, in 0..1.002.
+
+    `step` counts from 0; `done` is the share of the stage that is over, 0..1.
+    """
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * (0.5 * (1 + math.cos(math.pi * done)) + LEAST_RATE)
+
+
+def _all_arrays(materials: Materials) -> Iterator[NDArray[Any]]:
+    for domain in materials.domains.values():
+        yield from (domain.pictures, domain.labels)
+        if domain.sets is not None:
+            yield domain.sets
+    for data in materials.held_back.values():
+        yield from (data.images, data.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One step: its number from 1 in the whole training, its rate and its batch."""
+
+    step: int
+    steps: int
+    rate: float
+    batch: Batch
+
+
+def _plan(
+    recipe: Recipe, materials: Materials, chances: Chances, done: int
+) -> Iterator[_Work]:
+    """Yield the steps that are left, their batches made ahead."""
+    lengths = [stage.pictures // recipe.batch_size for stage in recipe.stages]
+    before = 0
+    for number, (stage, length) in enumerate(zip(recipe.stages, lengths, strict=True)):
+        start = max(0, done - before)
+        if start < length:
+            made = batches(
+                _mixed(stage, materials.domains),
+                recipe.batch_size,
+                recipe.seed + number,
+                materials.textures,
+                chances=chances,
+                start=start,
+            )
+            for step, batch in zip(
+                range(start, length), made_ahead(made), strict=False
+            ):
+                rate = stage.rate * share_of_rate(step, step / length)
+                yield _Work(before + step + 1, sum(lengths), rate, batch)
+        before += length
+
+
+def _mixed(stage: Stage, domains: Mapping[str, Domain]) -> list[Domain]:
+    return [
+        replace(domains[name], weight=weight) for name, weight in stage.mixture.items()
+    ]
+
+
+def _new_network(keras: Any, recipe: Recipe) -> Any:  # noqa: ANN401
+    from tagger.training.muon import Muon  # noqa: PLC0415  imports Keras
+
+    former = keras.config.dtype_policy()
+    if recipe.half_precision:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = ARCHITECTURES[recipe.architecture].build(len(recipe.labels))
+    finally:
+        keras.config.set_dtype_policy(former)
+    network.compile(
+        Muon(recipe.stages[0].rate, weight_decay=WEIGHT_DECAY),
+        keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING),
+    )
+    return network
+
+
+class _Curves:
+    """Lines of `curves.csv`: step, loss, rate, and accuracy on what is held back."""
+
+    def __init__(
+        self,
+        path: Path,
+        held_back: Mapping[str, LabelledImages],
+        labels: Sequence[str],
+        done: int,
+    ) -> None:
+        self._path = path
+        self._labels = labels
+        self._held_back = {
+            name: data.take(data.labels != AMBIGUOUS)
+            for name, data in held_back.items()
+        }
+        rows = _rows_until(path, done) or [["step", "loss", "rate", *held_back]]
+        self._write(rows, "w")
+
+    def add(self, step: int, loss: float, rate: float, network: Any) -> None:  # noqa: ANN401
+        shares = [
+            accuracy(probabilities(network, data.images), numbered(data, self._labels))
+            for data in self._held_back.values()
+        ]
+        self._write([[step, *(f"{n:.5f}" for n in (loss, rate, *shares))]], "a")
+
+    def _write(self, rows: list[list[Any]], mode: str) -> None:
+        with self._path.open(mode, encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows(rows)
+
+
+def _rows_until(path: Path, done: int) -> list[list[str]]:
+    """Return the header and the lines of steps that were kept."""
+    if not done or not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    return [header, *(row for row in rows if int(row[0]) <= done)]
