@@ -58,6 +58,7 @@ from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
 from tagger.imaging.decode import upright
 from tagger.labels import tags_of
+from tagger.policy.accept import accepts
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.policy.decide import decide, predict
 from tagger.records import (
@@ -286,7 +287,7 @@ class Lines:
             Said(force.rows[where], self.start.labels), self.shop.labels[where]
         )
         accepted = np.array(
-            [policy.accepts(one) and (not tags or one.tag in tags) for one in said],
+            [accepts(policy, one) and (not tags or one.tag in tags) for one in said],
             np.bool_,
         )
         share = found.right[accepted].mean() if accepted.any() else np.nan

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 if TYPE_CHECKING:  # a status or an export needs no arrays
     import numpy as np
@@ -163,6 +163,21 @@ def reading(labels: Sequence[str], tags: Mapping[str, str]) -> Reading:
     return Reading(tuple(named), tuple(columns))
 
 
+@overload
+def doubts(none: float, confidence: float) -> bool: ...
+@overload
+def doubts(
+    none: "NDArray[np.float64]", confidence: "NDArray[np.float64]"
+) -> "NDArray[np.bool_]": ...
+def doubts(none: Any, confidence: Any) -> Any:
+    """Whether a picture more probably has no tag than the most probable one.
+
+    `none` is the probability of everything that has no tag, `confidence` that of the
+    tag, both in [0, 1]. Such a picture is never accepted without a person.
+    """
+    return none > confidence
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """What the rows of a network answer, each array with one entry a picture.
@@ -184,7 +199,7 @@ class Answers:
     @property
     def doubtful(self) -> "NDArray[np.bool_]":
         """Which pictures more probably show something without a tag, (n,)."""
-        return self.none > self.confidence
+        return doubts(self.none, self.confidence)
 
 
 def answers(rows: "NDArray[np.floating]", labels: Sequence[str]) -> Answers:

@@ -12,7 +12,7 @@ from enum import Enum, StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from tagger.labels import kind_of, none_of_the_tags, phrase
+from tagger.labels import doubts, kind_of, none_of_the_tags, phrase
 
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
     import os
@@ -248,6 +248,11 @@ class Prediction:
     other: float = 0.0
     kind: str = ""
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the image more probably shows something that has no tag."""
+        return doubts(self.other, self.confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -272,16 +277,6 @@ class Policy:
     def least(self, tag: str) -> float:
         """Return the least confidence at which a tag is accepted."""
         return self.tags.get(tag, self.threshold)
-
-    def accepts(self, said: Prediction) -> bool:
-        """Whether a prediction needs no person; `policy.decide` says why it does."""
-        least = self.least(said.tag)
-        return (
-            least < 1
-            and said.confidence >= least
-            and said.margin >= self.margin
-            and said.other <= said.confidence
-        )
 
 
 class KnownFile(NamedTuple):
@@ -667,7 +662,7 @@ class Waiting:
     @property
     def doubtful(self) -> bool:
         """Whether that is more probable than its tag."""
-        return self.none > self.confidence
+        return doubts(self.none, self.confidence)
 
     @property
     def none_as(self) -> str:

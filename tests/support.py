@@ -6,12 +6,19 @@ import re
 import shutil
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity
+from tagger.scan import run
+
+AT_ONCE = run.ScanOptions(settle=0.0)
+"""A scan of pictures that a test wrote a moment ago."""
+
+scan = partial(run.scan, options=AT_ONCE)
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
 

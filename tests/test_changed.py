@@ -1,14 +1,14 @@
 """An export of what changed since the one before."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import FakeClassifier, Photo
+from support import AT_ONCE, FakeClassifier, Photo, scan
 
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS, Condition, Operator
 from tagger.records import DecisionKind, Policy
-from tagger.scan.run import ScanOptions, scan
 
 PATH = COLUMNS[1:2]
 
@@ -47,7 +47,7 @@ def test_a_row_that_differs_comes_again_however_it_changed(
     (shop / "2.png").rename(shop / "moved.png")
     (shop / "3.png").unlink()
     photo("new.png", shade=99)
-    options = ScanOptions(max_missing=1)
+    options = replace(AT_ONCE, max_missing=1)
     scan([shop], stocked, FakeClassifier(), Policy(0.6), options=options)
 
     assert changed(stocked) == {"0.png", "1.png", "moved.png", "3.png", "new.png"}

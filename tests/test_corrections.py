@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import FakeClassifier, Photo
+from support import FakeClassifier, Photo, scan
 from test_reviewing import tagged
 
 from tagger.errors import ImportingError
@@ -27,7 +27,6 @@ from tagger.records import (
     Selection,
     UnreadableImage,
 )
-from tagger.scan.run import scan
 
 Edit = Callable[[list[dict[str, str]]], object]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
-from support import SAMPLES, FakeClassifier
+from support import SAMPLES, FakeClassifier, scan
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
@@ -21,7 +21,6 @@ from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
 from tagger.policy.decide import predict
 from tagger.records import PreparedImage, RunSummary, UnreadableImage
-from tagger.scan.run import scan
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support import FakeClassifier, Photo
+from support import FakeClassifier, Photo, scan
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
 from tagger.policy.shift import FAR, Familiar, familiar, packed, read_familiar, shift_of
-from tagger.policy.shift_guard import LIMIT, Caution, tightened
+from tagger.policy.shift_guard import LIMIT, ShiftGuard, conservative
 from tagger.records import FASHION_LABELS, LEAST_PICTURES, Policy
-from tagger.scan.run import scan
 
 LABELS = ("Shirt", "Coat", "Bag", "other")
 
@@ -105,31 +104,31 @@ def test_a_tightened_policy_asks_no_less_and_no_more_than_certainty(
 ) -> None:
     policy = Policy(threshold, 0.1, tags)
 
-    tighter = tightened(policy)
+    tighter = conservative(policy)
 
     for tag in (*LABELS, "Sandal"):
         assert policy.least(tag) - 1e-4 <= tighter.least(tag) <= 1
     assert tighter.margin == policy.margin
 
 
-def test_caution_waits_for_a_measure_and_for_a_network_that_has_one() -> None:
+def test_the_guard_waits_for_a_measure_and_for_a_network_that_has_one() -> None:
     policy = Policy(0.96)
-    ours = Caution(Path("familiar.json"))
+    ours = ShiftGuard(Path("familiar.json"))
 
     assert ours.policy(policy, None) == policy
     assert ours.policy(policy, LIMIT) == policy
     assert ours.policy(policy, LIMIT + 0.1) == Policy(0.99)
-    assert Caution(None).policy(policy, FAR) == policy
-    assert Caution(None).shift(pictures(99, 1).tolist()) is None
+    assert ShiftGuard(None).policy(policy, FAR) == policy
+    assert ShiftGuard(None).shift(pictures(99, 1).tolist()) is None
 
 
-def test_what_is_certified_alone_holds_and_who_only_measures_tightens_nothing() -> None:
+def test_what_is_certified_alone_holds_and_who_reporting_tightens_nothing() -> None:
     policy, path = Policy(0.96, tags={"Coat": 0.98}), Path("familiar.json")
-    some = Caution(path, certified={"Bag": 0.8, "Coat": 0.9})
+    some = ShiftGuard(path, certified={"Bag": 0.8, "Coat": 0.9})
 
     assert some.policy(policy, FAR) == Policy(0.99, tags={"Bag": 0.8, "Coat": 0.9})
     assert some.policy(policy, None) == Policy(0.96, tags={"Bag": 0.8, "Coat": 0.9})
-    assert Caution(path, measures_only=True).policy(policy, FAR) == policy
+    assert ShiftGuard(path, report_only=True).policy(policy, FAR) == policy
 
 
 def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
@@ -149,8 +148,8 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
 
     plain = scan([shop], inventory, classifier, policy)
     # Nothing is left to classify, as after a scan that was killed before it measured.
-    first = scan([shop], inventory, classifier, policy, caution=Caution(path))
-    second = scan([shop], inventory, classifier, policy, caution=Caution(path))
+    first = scan([shop], inventory, classifier, policy, guard=ShiftGuard(path))
+    second = scan([shop], inventory, classifier, policy, guard=ShiftGuard(path))
 
     assert (plain.shift, plain.careful) == (None, "")
     assert first.shift is not None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support import Photo
+from support import Photo, scan
 from test_cli import Tagger
 from test_review import decided, in_lines, on_screen, press, sit, text_of
 
@@ -20,7 +20,6 @@ from tagger.inventory import Inventory
 from tagger.inventory.recording import Sample
 from tagger.labels import OTHER, kind_named, reading, tag_for
 from tagger.records import PREPARING, DecisionKind, Item, ModelIdentity, Policy
-from tagger.scan.run import scan
 
 LABELS = ("Dress", "Pullover", OTHER, "other/skirt", "other/cardigan")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from support import Photo
+from support import AT_ONCE, Photo, scan
 
 from tagger.inventory import Inventory
 from tagger.labels import OTHER
@@ -23,7 +23,7 @@ from tagger.records import (
     Policy,
     RunSummary,
 )
-from tagger.scan.run import OwnMix, ScanOptions, scan
+from tagger.scan.run import OwnMix
 
 LABELS = ("Dress", "Shirt", "Coat", OTHER, "other/skirt")
 PRIOR = (0.2,) * 5
@@ -235,7 +235,7 @@ def test_the_mix_does_not_depend_on_batches(
             other,
             Undecided(),
             Policy(0.9, tags={"Dress": 0.6}),
-            options=ScanOptions(batch_size=1),
+            options=replace(AT_ONCE, batch_size=1),
             own_mix=OwnMix(PRIOR),
         )
         never = datetime.min.replace(tzinfo=UTC)

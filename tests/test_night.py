@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import SAMPLES, UNMEASURED, FakeClassifier, Photo
+from support import AT_ONCE, SAMPLES, UNMEASURED, FakeClassifier, Photo, scan
 from test_cli import Tagger, in_a_terminal, without_dac_override
 from test_inventory import raw
 
@@ -36,7 +36,7 @@ from tagger.records import (
     State,
 )
 from tagger.scan.drift import Tally, compare, describe, stability_index
-from tagger.scan.run import ScanOptions, exit_code, scan
+from tagger.scan.run import exit_code
 from tagger.system.signals import Interruption
 
 Scan = Callable[..., RunSummary]
@@ -56,7 +56,7 @@ def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
             classifier,
             Policy(0.9),
             track=options.pop("track", lambda files, _: files),  # type: ignore[arg-type]
-            options=ScanOptions(**options),  # type: ignore[arg-type]
+            options=replace(AT_ONCE, **options),  # type: ignore[arg-type]
         )
 
     return scan_shop
@@ -244,7 +244,7 @@ def test_a_signal_lets_the_batch_end_and_nothing_more_begin(
             inventory,
             classifier,
             Policy(0.9),
-            options=ScanOptions(batch_size=4),
+            options=replace(AT_ONCE, batch_size=4),
             track=track,
             interruption=interruption,
         )

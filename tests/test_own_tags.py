@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import FakeClassifier, Photo
+from support import FakeClassifier, Photo, scan
 from test_cli import Tagger
 from test_review import decided, in_lines, on_screen, press, sit, text_of, wait_for
 
@@ -15,7 +15,6 @@ from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.records import FASHION_LABELS, Note, Policy
 from tagger.review.screens import ContactSheet, TagScreen
-from tagger.scan.run import scan
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.labels import OTHER
+from tagger.policy.accept import accepts, least_by_tag, may_be_accepted
 from tagger.policy.decide import decide, predict
 from tagger.records import (
     FASHION_LABELS,
@@ -26,7 +27,21 @@ def test_deciding_and_accepting_are_one(
 
     for tag in ("Shirt", "Coat"):
         policy = Policy(least, least / 2, {tag: own})
-        assert policy.accepts(one) != decide(one, policy).flagged
+        assert accepts(policy, one) != decide(one, policy).flagged
+
+
+@given(said=shares, other=shares, margin=shares, least=shares, own=shares)
+def test_one_picture_and_arrays_are_accepted_by_the_same_rule(
+    said: float, other: float, margin: float, least: float, own: float
+) -> None:
+    tags = ("Shirt", "Coat")
+    policy = Policy(least, 0.1, {"Coat": own})
+    enough = np.array([said, said]) >= least_by_tag(policy, tags)
+
+    for number, tag in enumerate(tags):
+        one = Prediction(tag, said, "Bag", margin, (), other)
+        alone = may_be_accepted(one, policy.margin) and bool(enough[number])
+        assert accepts(policy, one) == alone
 
 
 @given(confidence=shares, margin=shares, threshold=shares, least_margin=shares)

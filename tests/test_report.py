@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import SAMPLES, FakeClassifier, Photo
+from support import SAMPLES, FakeClassifier, Photo, scan
 from test_inventory import raw
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
@@ -32,7 +32,6 @@ from tagger.records import (
     Verdict,
 )
 from tagger.report import render
-from tagger.scan.run import scan
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

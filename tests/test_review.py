@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from rich.console import Console
-from support import FakeClassifier, Photo
+from support import FakeClassifier, Photo, scan
 from textual.pilot import Pilot
 
 from tagger.errors import ReviewError
@@ -49,7 +49,6 @@ from tagger.review.prefetch import look_at
 from tagger.review.screens import ContactSheet, EndScreen
 from tagger.review.session import Sitting, sitting
 from tagger.review.stats import Tally, remaining
-from tagger.scan.run import scan
 
 EVERY_FLAGGED = Selection()
 

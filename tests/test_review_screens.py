@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import SAMPLES
+from support import SAMPLES, scan
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
@@ -21,7 +21,6 @@ from tagger.inventory import Inventory
 from tagger.records import Policy, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.session import sitting
-from tagger.scan.run import scan
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 SIZE = (112, 42)

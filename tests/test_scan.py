@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support import SAMPLES, FakeClassifier, Photo, expected_by_file
+from support import AT_ONCE, SAMPLES, FakeClassifier, Photo, expected_by_file, scan
 
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
 from tagger.scan import walk
-from tagger.scan.run import ScanOptions, exit_code, scan
+from tagger.scan.run import exit_code
 
 CAREFUL = Policy(0.9)
 
@@ -36,7 +36,7 @@ def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
             options.pop("classifier", classifier),  # type: ignore[arg-type]
             policy,
             # A test has few pictures: the loss of one is a large share.
-            options=ScanOptions(**{"max_missing": 1.0} | options),  # type: ignore[arg-type]
+            options=replace(AT_ONCE, **{"max_missing": 1.0} | options),  # type: ignore[arg-type]
         )
 
     return scan_shop
@@ -758,7 +758,7 @@ def test_the_batch_size_makes_no_difference(
     ends: list[list[Item]] = []
     for batch_size in (size, 64):
         with Inventory(folder / f"{batch_size}-{len(ends)}.db") as inventory:
-            options = ScanOptions(batch_size=batch_size)
+            options = replace(AT_ONCE, batch_size=batch_size)
             scan([shop], inventory, FakeClassifier(), CAREFUL, options=options)
             ends.append(lasting(inventory))
 

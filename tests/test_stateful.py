@@ -16,11 +16,10 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from support import SAMPLES, FakeClassifier
+from support import AT_ONCE, SAMPLES, FakeClassifier, scan
 
 from tagger.inventory import Inventory
 from tagger.records import DecidedBy, DecisionKind, Item, Policy, State
-from tagger.scan.run import ScanOptions, scan
 
 names = st.sampled_from(["a.png", "b.png", "c.jpg", "sub/a.png", "sub/d.png", "t.txt"])
 contents = st.integers(0, 4)
@@ -63,7 +62,7 @@ class FolderAndInventory(RuleBasedStateMachine):
 
     @rule(policy=policies, exclude=st.sampled_from([(), ("sub",), ("a.png",)]))
     def scan(self, policy: Policy, exclude: tuple[str, ...]) -> None:
-        options = ScanOptions(batch_size=2, exclude=exclude, max_missing=1.0)
+        options = replace(AT_ONCE, batch_size=2, exclude=exclude, max_missing=1.0)
         roots = [self.shop]
         scan(roots, self.inventory, FakeClassifier(), policy, options=options)
         with Inventory(self.top / "fresh.db") as fresh:

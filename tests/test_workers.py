@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import SAMPLES, FakeClassifier
+from support import AT_ONCE, SAMPLES, FakeClassifier, scan
 
 from tagger.errors import WorkerError
 from tagger.imaging import pool
@@ -20,7 +21,6 @@ from tagger.imaging.decode import digest_of, prepare
 from tagger.imaging.pool import Prepared, Workers, _Task, answer
 from tagger.inventory import Inventory
 from tagger.records import Policy, PreparedImage, RunSummary, UnreadableImage
-from tagger.scan.run import ScanOptions, scan
 
 Hostile = Callable[[str], None]
 
@@ -133,7 +133,7 @@ def test_a_picture_that_ended_its_worker_is_not_decoded_again_every_night(
             asked.extend(path.name for path in wanted)
             return crew.prepare(wanted)
 
-        options = ScanOptions(retry_errors=retry_errors)
+        options = replace(AT_ONCE, retry_errors=retry_errors)
         with Workers(1) as crew:
             return scan(
                 [shop],

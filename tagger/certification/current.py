@@ -32,8 +32,8 @@ def assured(inventory: "Inventory") -> "Assurance | None":
 
 def careful_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
     """Return the policy of a network here for what is not certified."""
-    from tagger.policy.shift_guard import Caution
+    from tagger.policy.shift_guard import ShiftGuard
 
     card = network.card
-    caution = Caution(network.familiar_file)
-    return caution.policy(card.policy, inventory.shift(card.digest))
+    guard = ShiftGuard(network.familiar_file)
+    return guard.policy(card.policy, inventory.shift(card.digest))

@@ -38,6 +38,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.policy.accept import least_by_tag, may_be_accepted
 from tagger.records import AuditedAnswer, Claim, Policy, certified_alone
 
 STARTS: Final = (0.99, 0.95, 0.8)
@@ -91,9 +92,7 @@ class Population:
 
     def accepted(self, policy: Policy, tags: Sequence[str]) -> NDArray[np.bool_]:
         """Which of the pictures a policy accepts; its margin is not looked at."""
-        least = np.array([policy.least(tag) for tag in tags])
-        least[least == 1] = np.inf
-        return self.confidence >= least[self.tag]
+        return self.confidence >= least_by_tag(policy, tags)[self.tag]
 
 
 def evidence_of(
@@ -108,8 +107,7 @@ def evidence_of(
     eligible: dict[str, list[AuditedAnswer]] = {}
     for one in answers:
         said = one.prediction
-        sure = said.other <= said.confidence and said.margin >= bundled.margin
-        if sure and said.tag in numbers:
+        if may_be_accepted(said, bundled.margin) and said.tag in numbers:
             eligible.setdefault(one.digest, []).append(one)
     draws = list(eligible.values())
     saids = [one[0].prediction for one in draws]

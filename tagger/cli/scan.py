@@ -14,9 +14,7 @@ from tagger.records import Runtime
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tagger.bundles.bundle import ModelCard
     from tagger.inventory import Holder, Inventory
-    from tagger.records import Certificate
 
 
 def scan(
@@ -106,13 +104,11 @@ def scan(
 
     Example: tagger scan /srv/photos --exclude thumbs
     """
-    from dataclasses import replace
-
     from tagger.bundles.adapted import bundle_in_force
     from tagger.bundles.classifier import BundleClassifier
     from tagger.imaging.pool import Workers
-    from tagger.policy.shift_guard import Caution
-    from tagger.records import certified_alone
+    from tagger.labels import tags_of
+    from tagger.policy.effective import effective_policy
     from tagger.scan import run as scanning
     from tagger.system.signals import postponed
 
@@ -130,22 +126,15 @@ def scan(
         ):
             bundle = bundle_in_force(database, inventory.adaptations(), model)
             card = bundle.card
-            policy = card.policy
             certificate = inventory.certificate(card.digest)
-            caution = Caution(bundle.familiar_file)
-            if threshold is not None:
-                policy = replace(policy, threshold=threshold, tags={})
-                caution = replace(caution, measures_only=True)
-            elif certificate and certificate.policy and certificate.joint:
-                policy = certificate.policy
-                caution = replace(caution, measures_only=True)
-            elif certificate and certificate.policy:
-                alone = certified_alone(certificate.claims)
-                caution = replace(caution, certified=alone)
-            held = certificate if certificate and certificate.policy else None
-            if threshold is None:
-                floor = _floor_of_added(card, held, inventory)
-                policy = replace(policy, tags={**policy.tags, **floor})
+            effective = effective_policy(
+                card.policy,
+                card.tags,
+                reference=bundle.familiar_file,
+                certificate=certificate,
+                threshold=threshold,
+                added=tags_of(inventory.labels_here(card.labels)),
+            )
             telling.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:
@@ -153,7 +142,7 @@ def scan(
                     folders,
                     inventory,
                     classifier,
-                    policy,
+                    effective.policy,
                     options=scanning.ScanOptions(
                         batch_size=batch_size,
                         include=tuple(include or ()),
@@ -166,33 +155,15 @@ def scan(
                     track=telling.track,
                     interruption=interruption,
                     prepare_all=workers.prepare,
-                    caution=caution,
+                    guard=effective.guard,
                     own_mix=scanning.OwnMix(
                         card.prior if own_mix else (),
-                        frozen=held is not None,
+                        frozen=effective.certified,
                     ),
                 )
     code = scanning.exit_code(summary)
     telling.end(summary, code)
     raise typer.Exit(code)
-
-
-def _floor_of_added(
-    card: "ModelCard", certificate: "Certificate | None", inventory: "Inventory"
-) -> dict[str, float]:
-    """Return thresholds for the tags that the shop gave to kinds.
-
-    But for those that a certificate in force speaks of: the network's own policy knows
-    nothing of them.
-    """
-    from tagger.labels import tags_of
-    from tagger.scan.run import LEAST_OF_ADDED
-
-    claims = certificate.claims if certificate else ()
-    joint = certificate is not None and certificate.joint
-    certified = {claim.tag for claim in claims if joint or claim.threshold is not None}
-    added = set(tags_of(inventory.labels_here(card.labels))) - {*card.tags, *certified}
-    return dict.fromkeys(added, max(card.policy.threshold, LEAST_OF_ADDED))
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from tagger.inventory.tables import (
     SAMPLED,
 )
 from tagger.labels import reading
+from tagger.policy.accept import accepts
 from tagger.records import (
     PREPARING,
     Agreement,
@@ -123,8 +124,7 @@ def undecided(
     return [
         (row["tag"], row["confidence"])
         for row in connection.execute(query).mappings()
-        if row["probabilities"] is None
-        or prediction(row, labels).other <= row["confidence"]
+        if row["probabilities"] is None or not prediction(row, labels).doubtful
     ]
 
 
@@ -214,7 +214,7 @@ def _measures(one: AuditedAnswer, policy: Policy) -> bool:
         drawn_evenly
         and drawn_by.threshold <= policy.threshold
         and all(drawn_by.least(tag) <= policy.least(tag) for tag in reached)
-        and policy.accepts(said)
+        and accepts(policy, said)
     )
 
 
@@ -283,7 +283,7 @@ def _shared(
     doubted, tags = {}, kind_tags(connection)
     for row in connection.execute(query).mappings():
         said = prediction(row, reading(row["labels"], tags).labels)
-        if said.other > said.confidence:
+        if said.doubtful:
             doubted[row["decision_id"]] = (said.tag, None)
     return Counter(doubted.values())
 

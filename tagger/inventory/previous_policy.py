@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from tagger.inventory.mapping import in_parts, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
+from tagger.policy.accept import accepts
 from tagger.records import Formerly, Policy, Prediction, State
 
 _SOME: Final = 5000
@@ -52,7 +53,7 @@ def last(
                 audited=0,
                 right=0,
                 pictures=len(seen),
-                accepted=sum(map(former.accepts, seen.values())),
+                accepted=sum(accepts(former, said) for said in seen.values()),
                 accepted_now=sum(not flagged[digest] for digest in seen),
             )
     return None

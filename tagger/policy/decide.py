@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.labels import Reading, answers, kind_of, phrase
+from tagger.policy.accept import accepts
 from tagger.policy.label_shift import Mix, reweighed
 from tagger.records import NO_ITEM, NO_TAG, Policy, Prediction, Verdict
 
@@ -65,9 +66,9 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
     kind that no tag is for. Monotone: more confidence with no less margin, and no more
     of "other", never turns an accepted tag into a flagged one.
     """
-    if policy.accepts(prediction):
+    if accepts(policy, prediction):
         return Verdict(flagged=False)
-    if prediction.other > prediction.confidence:
+    if prediction.doubtful:
         reason = f"{_what_else(prediction)} {_rounded_down(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:

@@ -20,24 +20,24 @@ which kept 0.97 of what was accepted right in each of the four sets that were le
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
+class ShiftGuard:
     """Tightens a network's policy for what is not certified.
 
     `familiar` is the file that says what the network knows; None where it has none, and
     then its policy stays as it is. `certified` are the thresholds of tags that are
-    certified alone, which hold whatever the pictures are like. With `measures_only` the
+    certified alone, which hold whatever the pictures are like. With `report_only` the
     policy stays as it is, and the shift is known to whoever asks later.
     """
 
     familiar: Path | None
     certified: Mapping[str, float] = field(default_factory=dict)
-    measures_only: bool = False
+    report_only: bool = False
 
     def policy(self, bundled: Policy, shift: float | None) -> Policy:
         """Return the policy for pictures of that shift; None where it is not known."""
-        holds = self.familiar is not None and not self.measures_only
+        holds = self.familiar is not None and not self.report_only
         unlike = holds and shift is not None and shift > LIMIT
-        policy = tightened(bundled) if unlike else bundled
+        policy = conservative(bundled) if unlike else bundled
         return replace(policy, tags={**policy.tags, **self.certified})
 
     def shift(self, rows: Sequence[Sequence[float]]) -> float | None:
@@ -55,7 +55,7 @@ class Caution:
         return shift_of(np.array(rows, np.float32), read_familiar(self.familiar))
 
 
-def tightened(policy: Policy) -> Policy:
+def conservative(policy: Policy) -> Policy:
     """Return a policy that leaves a quarter of the room below 1."""
     return Policy(
         _tighter(policy.threshold),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
 from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
-from tagger.policy.shift_guard import LIMIT, Caution
+from tagger.policy.shift_guard import LIMIT, ShiftGuard
 from tagger.records import (
     Below,
     Drift,
@@ -70,7 +70,7 @@ class ScanOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     retry_errors: bool = False
-    settle: float = 0.0
+    settle: float = 2.0
     max_missing: float = 0.2
     follow_links: bool = False
 
@@ -92,16 +92,11 @@ NO_MIX = OwnMix()
 """Every tag as the network gives it."""
 
 
-TAKEN_AS_IT_IS = Caution(None)
-"""No caution: the policy holds whatever the pictures are like."""
+NO_GUARD = ShiftGuard(None)
+"""The policy holds whatever the pictures are like."""
 
 _SOME = 5000
 """Pictures by which a shift is measured, and a mix of tags."""
-
-LEAST_OF_ADDED = 0.9
-"""Least confidence from which on a tag is accepted that a shop gave to a kind: of the
-skirts, heels and boots of shops that a network had not seen 95 in 100 are right from
-there on, from 0.8 on 85 (models/README.md)."""
 
 _RARE = 0.02
 """Share of a root's pictures below which a tag is not told of in its mix."""
@@ -165,12 +160,12 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
     prepare_all: PrepareAll = prepare_here,
-    caution: Caution = TAKEN_AS_IT_IS,
+    guard: ShiftGuard = NO_GUARD,
     own_mix: OwnMix = NO_MIX,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
-    The policy is made more careful by `caution` where the pictures are unfamiliar. At
+    The policy is made more careful by `guard` where the pictures are unfamiliar. At
     the end tags are weighed by the shop's `own_mix`, from all pictures of a root, so
     that nothing depends on their order.
     What prepares the pictures comes in as `prepare_all`; without, it is done here, and
@@ -193,7 +188,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
         plans = [_plan_place(place, recording, options, stop) for place in places]
         keep_what_is()
         shift = recording.shift()
-        in_force = caution.policy(policy, shift)
+        in_force = guard.policy(policy, shift)
         if not all(plan.empty for plan in plans):
             recording.enforce(in_force, _decide)
         pipeline = Pipeline(
@@ -212,11 +207,11 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
                 "damage it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
-        known = caution.familiar is not None
+        known = guard.familiar is not None
         if known and (pipeline.classified or shift is None):
-            shift = caution.shift(recording.some_said(_SOME))
+            shift = guard.shift(recording.some_said(_SOME))
             recording.note_shift(shift)
-            in_force = caution.policy(policy, shift)
+            in_force = guard.policy(policy, shift)
             recording.enforce(in_force, _decide)
         read = any(counts.get(name) for name in ("new", "changed", "moved"))
         asked = read or bool(pipeline.classified)
