@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from tagger.records import (
 from tagger.training.checkpoint import Kept
 from tagger.training.mixture import LABELS, Domain
 from tagger.training.recipe import Materials, Recipe, Source, Stage
-from tagger.training.step_loop import LEAST_RATE, Progress, fit, share_of_rate
+from tagger.training.schedule import cosine_with_warm_up
+from tagger.training.step_loop import LEAST_RATE, WARM_UP, Progress, fit
 from tagger.training.train import finish
 
 SIZE = 16
@@ -265,11 +267,12 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
 
 @given(st.integers(0, 10**6), st.floats(0, 1))
 def test_the_rate_rises_falls_and_never_ends(step: int, done: float) -> None:
-    share = share_of_rate(step, done)
+    rate = partial(cosine_with_warm_up, warm_up=WARM_UP, floor=LEAST_RATE)
+    share = rate(step, done)
 
     assert 0 < share <= 1 + LEAST_RATE
-    assert share <= share_of_rate(step + 1, done)
-    assert share >= share_of_rate(step, 1)
+    assert share <= rate(step + 1, done)
+    assert share >= rate(step, 1)
 
 
 KILLED = """

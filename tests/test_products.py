@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import RequestError
-from tagger.exchange.products import Product, item_pattern, pool, products
+from tagger.exchange.products import Product, pool, products
 from tagger.inventory import Photograph
+from tagger.inventory.product_key import compile_pattern
 from tagger.records import DecidedBy, Item, Policy, State
 
 LABELS = ("Shirt", "Dress", "Coat", "other")
-PATTERN = item_pattern(r"(?P<item>[^_/]+)_\d+\.jpg")
+PATTERN = compile_pattern(r"(?P<item>[^_/]+)_\d+\.jpg")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 probabilities = st.lists(
@@ -137,8 +138,8 @@ def test_what_an_older_network_said_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("(", "missing \\)"), (r"\d+", "no group"), ("(?P<x>.)", "no gr")],
+    [("(", "missing \\)"), (r"\d+", "no group"), ("(?:x)", "no gr")],
 )
 def test_a_pattern_that_is_none_is_refused(text: str, says: str) -> None:
     with pytest.raises(RequestError, match=says):
-        item_pattern(text)
+        compile_pattern(text)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from textual.pilot import Pilot
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
+from tagger.inventory.product_key import compile_pattern, product_key
 from tagger.labels import OTHER
 from tagger.policy.intervals import wilson
 from tagger.records import (
@@ -43,7 +44,7 @@ from tagger.records import (
 )
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.end_summary import ending
-from tagger.review.groups import Groups, fingerprint, item_key, item_pattern
+from tagger.review.groups import Groups, fingerprint
 from tagger.review.line_mode import PlainReview
 from tagger.review.prefetch import look_at
 from tagger.review.screens import ContactSheet, EndScreen
@@ -71,11 +72,11 @@ def sit(
     selection: Selection = EVERY_FLAGGED,
     *,
     limit: int | None = None,
-    pattern: re.Pattern[str] | None = None,
+    patterns: Mapping[str, re.Pattern[str]] | None = None,
 ) -> Iterator[Sitting]:
     with (
         inventory.reviewing("anna", selection) as opened,
-        sitting(opened, limit=limit, pattern=pattern) as begun,
+        sitting(opened, limit=limit, patterns=patterns) as begun,
     ):
         yield begun
 
@@ -351,8 +352,22 @@ def test_an_audit_is_blind(inventory: Inventory, shop: Path, photo: Photo) -> No
     assert (result.answered, result.right) == (1, int(item.tag == "Bag"))
 
 
+def test_products_are_grouped_by_the_pattern_that_the_export_keeps(
+    queue: Inventory,
+) -> None:
+    from tagger.cli.review import _patterns
+
+    queue.set_item_pattern(queue.roots(), r"(?P<item>\d)\.png")
+
+    (kept,) = _patterns(queue, None).values()
+    assert product_key(kept, "4.png") == "4"
+    (session,) = _patterns(queue, compile_pattern("(x)")).values()
+    assert session.pattern == "(x)"
+
+
 def test_groups_share_an_answer(queue: Inventory) -> None:
-    with sit(queue, pattern=item_pattern(r"(\d)\.png")) as begun:
+    patterns = dict.fromkeys(queue.roots(), compile_pattern(r"(\d)\.png"))
+    with sit(queue, patterns=patterns) as begun:
         assert "is found yet" in begun.none_alike()  # not "there is none"
         wait_for(begun._groups.finished)  # noqa: SLF001
         assert begun.none_alike().startswith("no other picture")
@@ -393,7 +408,7 @@ def test_products_are_found_by_their_number(
     scan([shop], inventory, FakeClassifier(), Policy(1.0))
 
     with inventory.reviewing("anna", Selection()) as opened:
-        groups = Groups(opened, item_pattern(r"(?P<item>\d+)_\d+"))
+        groups = Groups(opened, {str(shop): compile_pattern(r"(?P<item>\d+)_\d+")})
         groups._key(opened.paths(99))  # noqa: SLF001
         by_path = {path: digest for digest, _, path in opened.paths(99)}
         assert groups.alike(by_path["77_1.png"]) == [by_path["77_2.png"]]
@@ -402,10 +417,10 @@ def test_products_are_found_by_their_number(
 
 @pytest.mark.parametrize(
     ("pattern", "key"),
-    [(r"(?P<item>\d+)_", "77"), (r"/(\d+)", "77"), (r"7+", "77"), (r"z", "")],
+    [(r"(?P<item>\d+)_", "77"), (r"/(\d+)", "77"), (r"(z)", ""), (r"7(x)?", "")],
 )
 def test_the_key_of_a_product(pattern: str, key: str) -> None:
-    assert item_key(item_pattern(pattern), "x/77_1.jpg") == key
+    assert product_key(compile_pattern(pattern), "x/77_1.jpg") == key
 
 
 def test_a_photograph_made_smaller_keeps_its_fingerprint(photo: Photo) -> None:
@@ -818,7 +833,8 @@ def test_an_earlier_decision_is_taken_up_again(
         (("--redo", "/none.png"), 1, "tagger explain"),
         (("--root", "/none"), 1, "is no scanned folder"),
         (("--tag", "Hat"), 1, "it says T-shirt/top"),
-        (("--item-pattern", "("), 1, "--item-pattern"),
+        (("--item-pattern", "("), 2, "--item-pattern"),
+        (("--item-pattern", "[0-9]+"), 2, "no group"),
         (("--reviewer", " "), 2, "--reviewer"),
         (("--audit", "5"), 1, "accepted nothing"),
     ],

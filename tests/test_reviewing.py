@@ -29,6 +29,7 @@ from tagger.inventory import (
     decisions,
     reviewing,
 )
+from tagger.inventory.decisions import contradicts
 from tagger.inventory.queue import rows_of
 from tagger.inventory.tables import IMAGE
 from tagger.records import (
@@ -596,3 +597,25 @@ def test_what_was_taken_back_there_is_taken_back_here(shelf: Inventory) -> None:
 
     with shelf.reviewing("anna", Selection()) as opened:
         assert opened.left() == 12
+
+
+@pytest.mark.parametrize(
+    ("answers", "contradict"),
+    [
+        ([("anna", "Bag", False)], False),
+        ([("anna", "Bag", False), ("ben", "Bag", False)], False),
+        ([("anna", "Bag", False), ("ben", None, False)], True),
+        ([("anna", "Bag", False), ("anna", "Coat", False)], False),  # a correction
+        ([("anna", "Bag", False), ("anna", "Coat", True)], True),  # blind
+        ([("anna", None, False), ("anna", None, True)], False),
+        (
+            [("anna", "Bag", False), ("anna", "Coat", False), ("ben", "Coat", False)],
+            False,
+        ),
+    ],
+)
+def test_answers_contradict_each_other_in_one_sense(
+    answers: list[tuple[str, str | None, bool]],
+    contradict: bool,  # noqa: FBT001
+) -> None:
+    assert contradicts(answers) is contradict

@@ -5,7 +5,6 @@ knew already, lest it forget them. Knows no inventory and no bundle. TensorFlow 
 imported by the functions that need it.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +18,7 @@ from tagger.errors import DataError, TrainingError
 from tagger.training.architectures import copied, one_way, probabilities
 from tagger.training.checkpoint import Kept, begin, seed_dropout
 from tagger.training.mixture import Batch, Domain, batches, made_ahead
+from tagger.training.schedule import check_finite, cosine_with_warm_up
 
 FOLDS: Final = 3
 """Parts of the answers, of which each network learns from all but one."""
@@ -119,7 +119,10 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
     mean = _RunningMean(learner.trainable_variables, schedule.memory)
     work = _plan(answers, rehearsal, labels, schedule, seed)
     for step, batch in enumerate(work, 1):
-        learner.optimizer.learning_rate = schedule.rate * _share(step, schedule)
+        share = cosine_with_warm_up(
+            step - 1, (step - 1) / schedule.steps, warm_up=schedule.warm_up
+        )
+        learner.optimizer.learning_rate = schedule.rate * share
         seed_dropout(learner, seed, step)
         images = batch.images[..., :views].astype(np.float32)
         answered = batch.domains == _ANSWERED
@@ -127,8 +130,7 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
             answered[:, None], one_hot[batch.labels], former.predict_on_batch(images)
         )
         loss = learner.train_on_batch(images, truth)
-        if not math.isfinite(loss):
-            raise TrainingError(f"the loss is {float(loss)} at step {step}")
+        check_finite(float(loss), f"at step {step}")
         mean.add()
         on_step(step, schedule.steps)
     mean.put()
@@ -332,12 +334,6 @@ def _plan(
     made = made_ahead(batches(mixed, schedule.batch_size, seed))
     for _, batch in zip(range(schedule.steps), made, strict=False):
         yield batch
-
-
-def _share(step: int, schedule: Schedule) -> float:
-    """Return the share of the rate at a step, counted from 1; in 0..1."""
-    warm = min(1.0, step / schedule.warm_up)
-    return warm * 0.5 * (1 + math.cos(math.pi * (step - 1) / schedule.steps))
 
 
 class _RunningMean:

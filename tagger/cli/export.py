@@ -177,17 +177,18 @@ def _products(
     from tagger.errors import RequestError
     from tagger.exchange import products
     from tagger.inventory.columns import PRODUCT_COLUMNS, matches
+    from tagger.inventory.product_key import compile_pattern
 
     if pattern is not None:
         if pattern:
-            products.item_pattern(pattern)
+            compile_pattern(pattern)
         inventory.set_item_pattern(roots or inventory.roots(), pattern or None)
     kept = inventory.item_patterns()
     if not kept:
         raise RequestError(
             r"say how a path names its item: --item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
         )
-    patterns = {root: products.item_pattern(text) for root, text in kept.items()}
+    patterns = {root: compile_pattern(text) for root, text in kept.items()}
     names = [column.name for column in PRODUCT_COLUMNS]
     at = [names.index(column.name) for column in chosen]
     joined = products.products(inventory.photographs(), patterns, inventory.policies())

@@ -14,6 +14,8 @@ from tagger.records import Order
 from tagger.system.gc_tuning import keep_what_is
 
 if TYPE_CHECKING:
+    import re
+
     from tagger.inventory import Inventory, Reviewing
     from tagger.records import Waiting
     from tagger.review.session import Sitting
@@ -83,8 +85,9 @@ def review(
     item_pattern: Annotated[
         str | None,
         typer.Option(
-            help="Regular expression that finds a product's number in a path: its "
-            "photographs are offered together (e.g. '([0-9]+)_[0-9]+[.]jpg')."
+            help="Regular expression whose group names the product that a path shows "
+            "(e.g. '([0-9]+)_[0-9]+[.]jpg'): its photographs are offered together.",
+            show_default="the pattern kept by tagger export",
         ),
     ] = None,
     redo: Annotated[
@@ -110,11 +113,11 @@ def review(
 
     from tagger.errors import Stopped
     from tagger.inventory import Inventory
+    from tagger.inventory.product_key import compile_pattern
     from tagger.records import Selection
-    from tagger.review.groups import item_pattern as compiled
     from tagger.review.session import sitting
 
-    pattern = compiled(item_pattern) if item_pattern is not None else None
+    session_pattern = None if item_pattern is None else compile_pattern(item_pattern)
     name = options.reviewer_name(reviewer)
     with Inventory(options.database(db), create=False) as inventory:
         selection = Selection(
@@ -125,12 +128,15 @@ def review(
             audit_id=_audit_id(inventory, audit, name, least, tag),
         )
         selection = replace(selection, order=order or inventory.best_order(selection))
+        patterns = _patterns(inventory, session_pattern)
         # Before a picture is read ahead: that is done in silence, on standard error.
         if why := "" if plain else _why_not_full_screen():
             typer.echo(f"{why}: asking in lines, as with --plain", err=True)
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
-            with sitting(reviewing, limit=limit, pattern=pattern, redo=again) as begun:
+            with sitting(
+                reviewing, limit=limit, patterns=patterns, redo=again
+            ) as begun:
                 code = _show(begun, plain=plain or bool(why))
         if code != _HUNG_UP:
             _tell_end(begun)
@@ -199,6 +205,18 @@ def _why_not_full_screen() -> str:
             f"{_LEAST_COLUMNS}x{_LEAST_LINES}"
         )
     return ""
+
+
+def _patterns(
+    inventory: "Inventory", session: "re.Pattern[str] | None"
+) -> "dict[str, re.Pattern[str]]":
+    """Return the pattern of each root: that of this session, else the one it keeps."""
+    from tagger.inventory.product_key import compile_pattern
+
+    if session is not None:
+        return dict.fromkeys(inventory.roots(), session)
+    kept = inventory.item_patterns()
+    return {root: compile_pattern(text) for root, text in kept.items()}
 
 
 def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:

@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from tagger.errors import RequestError
 from tagger.inventory import Photograph
+from tagger.inventory.product_key import product_key
 from tagger.policy.decide import decide, predict
 from tagger.records import DecidedBy, Item, Policy, Prediction, State, Verdict
 
@@ -47,20 +47,6 @@ class Product:
     def values(self) -> tuple[object, ...]:
         """Return the values in the order of the columns."""
         return astuple(self)
-
-
-def item_pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern with a group "item"; RequestError where it is none."""
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise RequestError(f"--item-pattern {text!r}: {error}") from error
-    if "item" not in pattern.groupindex:
-        raise RequestError(
-            f"--item-pattern {text!r} has no group (?P<item>…), as in "
-            r"'(?P<item>[^_/]+)_\d+\.jpg'"
-        )
-    return pattern
 
 
 def pool(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -102,8 +88,8 @@ def products(
         if item.state is State.IGNORED and item.digest is None:
             continue  # never a picture: a text file, a folder left out
         pattern = patterns.get(item.root)
-        match = pattern.search(item.path) if pattern else None
-        name = (match["item"] if match else None) or item.path
+        key = product_key(pattern, item.path) if pattern else ""
+        name = key or item.path
         gathered = shown.setdefault((item.root, name), _Shown())
         if item.state is State.TAGGED and item.tag:
             gathered.photographs.append(photograph)

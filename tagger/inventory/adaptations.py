@@ -3,16 +3,15 @@
 Functions of a connection; whoever calls them opens the transaction.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory import audits
-from tagger.inventory.decisions import REVIEW
+from tagger.inventory.decisions import REVIEW, contradicts
 from tagger.inventory.mapping import in_parts, insert_one, kind_tags, now
+from tagger.inventory.product_key import compile_pattern, product_key
 from tagger.inventory.tables import (
     ADAPTATION,
     DECISION,
@@ -22,6 +21,7 @@ from tagger.inventory.tables import (
     PREDICTION,
     ROOT,
     WAITING,
+    is_standing,
 )
 from tagger.labels import OTHER
 from tagger.records import (
@@ -37,23 +37,22 @@ from tagger.records import (
 def reviews(connection: Connection) -> Reviews:
     """Return what people decided here, each bytes once.
 
-    Of one reviewer's answers the last counts; of several reviewers' who differ, none.
+    The last answer counts, unless the answers contradict each other: then none does
+    (see `decisions.contradicts`).
     """
-    standing: dict[str, dict[str, Any]] = defaultdict(dict)
+    answers: dict[str, list[tuple[str, str | None, bool]]] = defaultdict(list)
     prepared: dict[str, tuple[bytes, str]] = {}
     asked: set[str] = set()
     sampled: set[str] = set()
     query = (
         select(DECISION)
-        .where(DECISION.c.undone_at.is_(None))
+        .where(is_standing())
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     for row in connection.execute(query).mappings():
-        label = OTHER if row["tag"] is None else row["tag"]
-        said = standing[row["digest"]]
-        said.pop(row["reviewer"], None)  # the last that is put in is in force
-        said[row["reviewer"]] = label
-        if row["source"] != audits.SOURCE:
+        blind = row["source"] == audits.SOURCE
+        answers[row["digest"]].append((row["reviewer"], row["tag"], blind))
+        if not blind:
             asked.add(row["digest"])
         by_eye = row["source"] in {REVIEW, audits.SOURCE}
         if by_eye or row["kind"] is DecisionKind.ACCEPT:
@@ -61,9 +60,9 @@ def reviews(connection: Connection) -> Reviews:
         if row["prepared"] is not None:
             prepared[row["digest"]] = row["prepared"], row["preparing"]
     agreed = {
-        digest: next(reversed(said.values()))
-        for digest, said in standing.items()
-        if len(set(said.values())) == 1
+        digest: OTHER if given[-1][1] is None else given[-1][1]
+        for digest, given in answers.items()
+        if not contradicts(given)
     }
     paths, items = _places(connection, list(agreed))
     bits = _fingerprints(connection, list(agreed))
@@ -76,7 +75,7 @@ def reviews(connection: Connection) -> Reviews:
         )
     return Reviews(
         reviewed=tuple(reviewed),
-        contradicted=tuple(standing.keys() - agreed.keys()),
+        contradicted=tuple(answers.keys() - agreed.keys()),
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
         waiting=_waiting(connection),
         audited=frozenset(agreed.keys() - asked),
@@ -104,7 +103,7 @@ def _waiting(connection: Connection) -> dict[str, tuple[float, ...]]:
 def newer(connection: Connection, decision_id: int) -> int:
     """Count the bytes about which there is a standing decision after that one."""
     query = select(func.count(DECISION.c.digest.distinct())).where(
-        DECISION.c.id > decision_id, DECISION.c.undone_at.is_(None)
+        DECISION.c.id > decision_id, is_standing()
     )
     return connection.scalar(query) or 0
 
@@ -159,9 +158,10 @@ def _places(
         )
         for row in connection.execute(query):
             paths[row.digest].append(f"{row.root}/{row.path}")
-            found = row.item_pattern and re.search(row.item_pattern, row.path)
-            if found and found["item"]:
-                items[row.digest].append(f"{row.root}/{found['item']}")
+            if row.item_pattern is None:
+                continue
+            if key := product_key(compile_pattern(row.item_pattern), row.path):
+                items[row.digest].append(f"{row.root}/{key}")
     return paths, items
 
 

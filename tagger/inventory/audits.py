@@ -35,6 +35,7 @@ from tagger.inventory.tables import (
     POLICY,
     PREDICTION,
     SAMPLED,
+    is_standing,
 )
 from tagger.records import PREPARING, AuditResult, Policy, State
 
@@ -169,7 +170,7 @@ def asked() -> ColumnElement[bool]:
 
 def decided(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a decision about the bytes of that column is in force."""
-    return exists().where(DECISION.c.digest == digest, DECISION.c.undone_at.is_(None))
+    return exists().where(DECISION.c.digest == digest, is_standing())
 
 
 def there(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
@@ -296,7 +297,7 @@ def _by_lot() -> ColumnElement[bool]:
 def _answer_what_is_decided(connection: Connection, audit_id: int) -> None:
     in_force = (
         select(DECISION.c.id)
-        .where(DECISION.c.digest == SAMPLED.c.digest, DECISION.c.undone_at.is_(None))
+        .where(DECISION.c.digest == SAMPLED.c.digest, is_standing())
         .order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc())
         .limit(1)
         .scalar_subquery()

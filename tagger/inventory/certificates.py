@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from tagger.inventory import audits, previous_policy
-from tagger.inventory.decisions import decision, paths
+from tagger.inventory.decisions import contradicts, decision, paths
 from tagger.inventory.mapping import kind_tags, looked_up_by, prediction, read_labels
 from tagger.inventory.tables import (
     AUDIT,
@@ -34,6 +34,7 @@ from tagger.inventory.tables import (
     MODEL,
     PREDICTION,
     SAMPLED,
+    is_standing,
 )
 from tagger.labels import reading
 from tagger.policy.accept import accepts
@@ -220,7 +221,7 @@ def _measures(one: AuditedAnswer, policy: Policy) -> bool:
 
 def _audited_since(connection: Connection, certificate: Certificate | None) -> int:
     query = select(func.count()).where(
-        DECISION.c.source == audits.SOURCE, DECISION.c.undone_at.is_(None)
+        DECISION.c.source == audits.SOURCE, is_standing()
     )
     if certificate is not None:
         query = query.where(DECISION.c.decided_at > certificate.made_at)
@@ -238,13 +239,13 @@ def _confused(
     moment = tuple_(DECISION.c.decided_at, DECISION.c.id)
     replaced = exists().where(
         later.c.digest == DECISION.c.digest,
-        later.c.undone_at.is_(None),
+        is_standing(later.c),
         tuple_(later.c.decided_at, later.c.id) > moment,
     )
     corrected = (
         select(DECISION.c.machine_tag, DECISION.c.tag, func.count())
         .where(
-            DECISION.c.undone_at.is_(None),
+            is_standing(),
             DECISION.c.machine_tag.is_not(None),
             DECISION.c.machine_tag.is_distinct_from(DECISION.c.tag),
             ~replaced,
@@ -273,7 +274,7 @@ def _shared(
         .join(PREDICTION, PREDICTION.c.digest == looked_up_by(DECISION.c.digest))
         .join(MODEL, MODEL.c.id == looked_up_by(PREDICTION.c.model_id))
         .where(
-            DECISION.c.undone_at.is_(None),
+            is_standing(),
             DECISION.c.tag.is_(None),
             DECISION.c.machine_tag == PREDICTION.c.tag,
             PREDICTION.c.confidence < _COIN,
@@ -409,14 +410,14 @@ def _standing(connection: Connection) -> dict[str, list[Decision]]:
     asked = select(SAMPLED.c.digest)
     several = (
         select(DECISION.c.digest)
-        .where(DECISION.c.undone_at.is_(None))
+        .where(is_standing())
         .group_by(DECISION.c.digest)
         .having(func.count() > 1)
     )
     query = (
         select(*columns)
         .where(
-            DECISION.c.undone_at.is_(None),
+            is_standing(),
             DECISION.c.digest.in_(asked) | DECISION.c.digest.in_(several),
         )
         .order_by(DECISION.c.decided_at, DECISION.c.id)
@@ -431,19 +432,11 @@ def _standing(connection: Connection) -> dict[str, list[Decision]]:
 def _contradicted(said: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
     """Yield the bytes about which the decisions in force contradict each other.
 
-    Somebody who changes a decision of their own with their eyes open corrects it;
-    blind, they contradict it.
+    See `decisions.contradicts`.
     """
-    for digest, decisions in said.items():
-        pairs = (
-            (earlier, later)
-            for n, later in enumerate(decisions)
-            for earlier in decisions[:n]
-        )
-        if any(
-            earlier.answer.tag != later.answer.tag
-            and (earlier.reviewer != later.reviewer or later.source == audits.SOURCE)
-            for earlier, later in pairs
+    for digest, made in said.items():
+        if contradicts(
+            (one.reviewer, one.answer.tag, one.source == audits.SOURCE) for one in made
         ):
             yield digest
 

@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from tagger.inventory.mapping import in_parts
-from tagger.inventory.tables import COUNTED, DECISION, IMAGE, PREDICTION, ROOT
+from tagger.inventory.tables import (
+    COUNTED,
+    DECISION,
+    IMAGE,
+    PREDICTION,
+    ROOT,
+    is_standing,
+)
 from tagger.records import DecisionKind, State
 
 _Name = TypeVar("_Name", bound=str)
@@ -68,7 +75,7 @@ def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
     """Yield the same of each item that a person decided, and what they said."""
     rows = connection.execute(
         select(DECISION.c.digest, DECISION.c.kind, DECISION.c.tag)
-        .where(DECISION.c.undone_at.is_(None))
+        .where(is_standing())
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 
 from tagger.errors import ReviewError
 from tagger.inventory.mapping import kind_tags, now
-from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG, MODEL, OWN_TAG, WAITING
+from tagger.inventory.tables import (
+    DECISION,
+    IMAGE,
+    KIND_TAG,
+    MODEL,
+    OWN_TAG,
+    WAITING,
+    is_standing,
+)
 from tagger.labels import is_tag, kind_named, kinds_of, phrase
 from tagger.records import (
     AMBIGUOUS,
@@ -93,7 +101,7 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
         .outerjoin(WAITING, WAITING.c.image_id == IMAGE.c.id)
         .outerjoin(
             DECISION,
-            (DECISION.c.digest == IMAGE.c.digest) & DECISION.c.undone_at.is_(None),
+            (DECISION.c.digest == IMAGE.c.digest) & is_standing(),
         )
         .where(
             IMAGE.c.state == State.TAGGED,
@@ -163,7 +171,7 @@ def own(connection: Connection) -> tuple[OwnTag, ...]:
     """
     examples = (
         select(func.count(distinct(DECISION.c.digest)))
-        .where(DECISION.c.tag == OWN_TAG.c.tag, DECISION.c.undone_at.is_(None))
+        .where(DECISION.c.tag == OWN_TAG.c.tag, is_standing())
         .scalar_subquery()
     )
     rows = connection.execute(

@@ -20,7 +20,15 @@ from sqlalchemy import (
 )
 
 from tagger.inventory.mapping import insert_one, now
-from tagger.inventory.tables import DECISION, IMAGE, NOTE, PREDICTION, ROOT, SAMPLED
+from tagger.inventory.tables import (
+    DECISION,
+    IMAGE,
+    NOTE,
+    PREDICTION,
+    ROOT,
+    SAMPLED,
+    is_standing,
+)
 from tagger.records import Answer, Decision, Merged, Note
 
 REVIEW: Final = "review"
@@ -79,7 +87,7 @@ def undo(
     have changed: who asks for what changed of late must see it.
     """
     moment = now()
-    standing = DECISION.c.id.in_(ids) & DECISION.c.undone_at.is_(None)
+    standing = DECISION.c.id.in_(ids) & is_standing()
     about = select(DECISION.c.digest).where(standing)
     # No earlier than the undoing: a sheet exported after it is not of before it.
     changed = max(moment, at or moment)
@@ -96,12 +104,28 @@ def _touch(connection: Connection, which: ColumnElement[bool], at: datetime) -> 
 
 def in_force(connection: Connection, digest: str) -> Decision | None:
     """Return the decision in force about some bytes."""
-    query = _about(digest).where(DECISION.c.undone_at.is_(None))
+    query = _about(digest).where(is_standing())
     rows = connection.execute(
         query.order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc()).limit(1)
     )
     row = rows.mappings().first()
     return None if row is None else decision(row)
+
+
+def contradicts(answers: Iterable[tuple[str, str | None, bool]]) -> bool:
+    """Whether the standing answers about one picture contradict each other.
+
+    Each is a reviewer, a tag (None for "not a catalogue item") and whether it was given
+    blind, in an audit; the oldest come first. Two reviewers contradict each other where
+    their last answers differ. A reviewer contradicts an answer of their own where a
+    blind one differs from the one before; with their eyes open, they correct it.
+    """
+    last: dict[str, str | None] = {}
+    for reviewer, tag, blind in answers:
+        if blind and last.get(reviewer, tag) != tag:
+            return True
+        last[reviewer] = tag
+    return len(set(last.values())) > 1
 
 
 def history(connection: Connection, digest: str) -> tuple[Decision, ...]:

@@ -1,7 +1,6 @@
 """What a scan writes into an inventory."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,6 +53,7 @@ from tagger.inventory.mapping import (
     within,
 )
 from tagger.inventory.ordering import in_order
+from tagger.inventory.product_key import compile_pattern, product_key
 from tagger.inventory.tables import (
     DECISION,
     EVENT,
@@ -66,6 +66,7 @@ from tagger.inventory.tables import (
     RUN,
     VIEW,
     PathText,
+    is_standing,
 )
 from tagger.labels import Reading, kind_of, none_of_the_tags, reading
 from tagger.policy.label_shift import Mix
@@ -278,7 +279,7 @@ class Recording:
             for some in in_parts(row.digest for row in said):
                 answers = (
                     select(DECISION.c.digest, DECISION.c.tag)
-                    .where(DECISION.c.digest.in_(some), DECISION.c.undone_at.is_(None))
+                    .where(DECISION.c.digest.in_(some), is_standing())
                     .order_by(DECISION.c.decided_at, DECISION.c.id)
                 )
                 decided |= {row.digest: row.tag for row in connection.execute(answers)}
@@ -916,9 +917,10 @@ def _loses_items(connection: Connection, inner: int, outer: int, folder: str) ->
     ours = connection.scalar(patterns.where(ROOT.c.id == inner))
     if ours is None or connection.scalar(patterns.where(ROOT.c.id == outer)):
         return False
+    pattern = compile_pattern(ours)
     paths = connection.scalars(select(IMAGE.c.path).where(IMAGE.c.root_id == inner))
     return any(
-        re.search(ours, path) and not re.search(ours, f"{folder}/{path}")
+        product_key(pattern, path) and not product_key(pattern, f"{folder}/{path}")
         for path in paths
     )
 

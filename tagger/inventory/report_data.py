@@ -23,6 +23,7 @@ from tagger.inventory.tables import (
     RUN,
     SAMPLED,
     VIEW,
+    is_standing,
 )
 from tagger.records import (
     Adaptation,
@@ -188,7 +189,7 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
     )
     reviewed = ~audited & exists().where(
         DECISION.c.digest == IMAGE.c.digest,
-        DECISION.c.undone_at.is_(None),
+        is_standing(),
         DECISION.c.source == decisions.REVIEW,
     )
     agreed = (VIEW.c.tag == VIEW.c.machine_tag) | (

@@ -10,7 +10,16 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tagger.errors import InventoryError
 from tagger.inventory.mapping import BY_ROOT, now, tallies_by_root
-from tagger.inventory.tables import DECISION, EVENT, IMAGE, MIX, ROOT, RUN, VIEW
+from tagger.inventory.tables import (
+    DECISION,
+    EVENT,
+    IMAGE,
+    MIX,
+    ROOT,
+    RUN,
+    VIEW,
+    is_standing,
+)
 from tagger.records import Forgotten
 
 
@@ -51,9 +60,7 @@ def forget(connection: Connection, root: Path) -> Forgotten:
     root_id = _known(connection, root)
     here = IMAGE.c.root_id == root_id
     digests = select(IMAGE.c.digest).where(here, IMAGE.c.digest.is_not(None))
-    decided = select(func.count()).where(
-        DECISION.c.digest.in_(digests), DECISION.c.undone_at.is_(None)
-    )
+    decided = select(func.count()).where(DECISION.c.digest.in_(digests), is_standing())
     pictures = select(func.count()).select_from(digests.subquery())
     told = Forgotten(
         pictures=connection.scalar(pictures) or 0,

@@ -254,6 +254,16 @@ DECISION = Table(
 )
 
 
+def is_standing(decisions: Any = DECISION.c) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether nobody has taken a decision back.
+
+    Of the standing decisions about a picture the newest is in force. The database's own
+    triggers and its view `inventory` say the same in schema.sql.
+    """
+    found: ColumnElement[bool] = decisions.undone_at.is_(None)
+    return found
+
+
 class _Note(TypedColumns):
     """What a reviewer wrote about some bytes, decided or not."""
 

@@ -2,15 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagger.errors import InventoryError, ReviewError
+from tagger.errors import InventoryError
 from tagger.imaging.decode import upright
+from tagger.inventory.product_key import product_key
 from tagger.records import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
@@ -45,17 +46,19 @@ class Groups:
     """Finds what belongs together among the items that wait.
 
     A thread of its own hashes their photographs while the reviewer works; what it
-    finds is kept in the inventory for the next sitting. `pattern` finds a product's
-    key in a path: its group `item`, else its first group, else all it matches.
+    finds is kept in the inventory for the next sitting. `patterns` say by root how a
+    path names its product (see `tagger.inventory.product_key`).
     """
 
-    def __init__(self, reviewing: "Reviewing", pattern: re.Pattern[str] | None) -> None:
+    def __init__(
+        self, reviewing: "Reviewing", patterns: Mapping[str, re.Pattern[str]]
+    ) -> None:
         self._reviewing = reviewing
-        self._pattern = pattern
+        self._patterns = patterns
         self._bits: dict[str, int] = {}
         self._paths: dict[str, str] = {}
-        self._keys: dict[str, str] = {}
-        self._of_key: dict[str, list[str]] = defaultdict(list)
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._of_key: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._lock = Lock()
         self._closed = Event()
         self._thread = Thread(target=self._learn, daemon=True, name="groups")
@@ -67,7 +70,7 @@ class Groups:
     def alike(self, digest: str) -> list[str]:
         """Return the digests that belong with one, the nearest first; not itself."""
         with self._lock:
-            found = list(self._of_key.get(self._keys.get(digest, ""), ()))
+            found = list(self._of_key.get(self._keys.get(digest, ("", "")), ()))
             found += self._near(digest)
         return [one for one in dict.fromkeys(found) if one != digest]
 
@@ -120,13 +123,12 @@ class Groups:
         self._keep(fresh)
 
     def _key(self, paths: list[tuple[str, str, str]]) -> None:
-        if self._pattern is None:
-            return
-        for digest, _, path in paths:
-            if key := item_key(self._pattern, path):
+        for digest, root, path in paths:
+            pattern = self._patterns.get(root)
+            if pattern is not None and (key := product_key(pattern, path)):
                 with self._lock:
-                    self._keys[digest] = key
-                    self._of_key[key].append(digest)
+                    self._keys[digest] = root, key
+                    self._of_key[root, key].append(digest)
 
     def _keep(self, fresh: dict[str, int]) -> dict[str, int]:
         try:
@@ -134,24 +136,6 @@ class Groups:
         except InventoryError:
             return fresh  # busy: with the next ones
         return {}
-
-
-def item_pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern that finds a product's key in a path."""
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ReviewError(f"--item-pattern {text}: {error}") from error
-
-
-def item_key(pattern: re.Pattern[str], path: str) -> str:
-    """Return the key of the product that a path shows; "" where it shows none."""
-    found = pattern.search(path)
-    if found is None:
-        return ""
-    if "item" in pattern.groupindex:
-        return found["item"] or ""
-    return found[1 if pattern.groups else 0] or ""
 
 
 def _hashed(path: Path) -> Iterator[int]:

@@ -5,7 +5,7 @@ before the next item is current. One thread at a time may call it.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -418,11 +418,11 @@ def sitting(
     reviewing: "Reviewing",
     *,
     limit: int | None = None,
-    pattern: re.Pattern[str] | None = None,
+    patterns: Mapping[str, re.Pattern[str]] | None = None,
     redo: Waiting | None = None,
 ) -> Iterator[Sitting]:
     """Begin a sitting of at most `limit` items, or of the one to `redo`."""
-    groups = Groups(reviewing, pattern)
+    groups = Groups(reviewing, patterns or {})
     opened = Sitting(reviewing, limit=limit, groups=groups, redo=redo)
     try:
         if not opened.blind and redo is None:

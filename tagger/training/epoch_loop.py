@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.datasets.load import LabelledImages, numbered
-from tagger.errors import TrainingError
 from tagger.training.architectures import Schedule
 from tagger.training.augment import mirror_and_move, turn_move_and_zoom
 from tagger.training.checkpoint import Kept, begin, seed_dropout
+from tagger.training.schedule import check_finite
 
 HALVE_AFTER: Final = 3
 """Passes without a lower held-back loss after which a patient schedule halves the rate,
@@ -66,11 +66,12 @@ def fit_passes(
         if lesson.schedule.patient and waited and waited % HALVE_AFTER == 0:
             network.optimizer.learning_rate = network.optimizer.learning_rate / 2
         measures = _fit_one_pass(network, lesson, number)
-        if not np.isfinite(measures["loss"]):
-            raise TrainingError(
-                f"the loss is {measures['loss']} in pass {number + 1}; the state "
-                f"before it is kept in {kept.folder}: remove it and try a lower --rate"
-            )
+        check_finite(
+            measures["loss"],
+            f"in pass {number + 1}",
+            f"the state before it is kept in {kept.folder}: remove it and try a lower "
+            "--rate",
+        )
         curves = [*curves, measures]
         if not _passes_without_gain(curves):
             network.save_weights(best)

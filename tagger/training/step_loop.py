@@ -5,7 +5,6 @@ functions that need it.
 """
 
 import csv
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.datasets.load import LabelledImages, numbered
-from tagger.errors import TrainingError
 from tagger.policy.calibration import accuracy
 from tagger.records import AMBIGUOUS
 from tagger.training.architectures import ARCHITECTURES, probabilities
@@ -24,6 +22,7 @@ from tagger.training.augment import USUAL, Chances
 from tagger.training.checkpoint import Kept, begin, key_of, seed_dropout
 from tagger.training.mixture import Batch, Domain, batches, made_ahead
 from tagger.training.recipe import Materials, Recipe, Stage
+from tagger.training.schedule import check_finite, cosine_with_warm_up
 
 WEIGHT_DECAY: Final = 0.02
 LABEL_SMOOTHING: Final = 0.05
@@ -80,11 +79,12 @@ def fit(
         seed_dropout(network, recipe.seed, work.step)
         images, labels, _ = work.batch
         loss = float(network.train_on_batch(images.astype(np.float32), one_hot[labels]))
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} at step {work.step}; the state before it is "
-                f"kept in {folder}: remove it and lower the recipe's rate"
-            )
+        check_finite(
+            loss,
+            f"at step {work.step}",
+            f"the state before it is kept in {folder}: remove it and lower the "
+            "recipe's rate",
+        )
         recent = [*recent[1 - CURVE_EVERY :], loss]
         on_step(Progress(work.step, work.steps, float(np.mean(recent))))
         if work.step % CURVE_EVERY == 0 or work.step == work.steps:
@@ -93,15 +93,6 @@ def fit(
             kept.save(network, work.step, {"step": work.step, "recent": recent})
             kept_at = time.monotonic()
     return network
-
-
-def share_of_rate(step: int, done: float) -> float:
-    """Return what share of its highest rate a stage learns at, in 0..1.002.
-
-    `step` counts from 0; `done` is the share of the stage that is over, 0..1.
-    """
-    warm = min(1.0, (step + 1) / WARM_UP)
-    return warm * (0.5 * (1 + math.cos(math.pi * done)) + LEAST_RATE)
 
 
 def _all_arrays(materials: Materials) -> Iterator[NDArray[Any]]:
@@ -143,7 +134,10 @@ def _plan(
             for step, batch in zip(
                 range(start, length), made_ahead(made), strict=False
             ):
-                rate = stage.rate * share_of_rate(step, step / length)
+                share = cosine_with_warm_up(
+                    step, step / length, warm_up=WARM_UP, floor=LEAST_RATE
+                )
+                rate = stage.rate * share
                 yield _Work(before + step + 1, sum(lengths), rate, batch)
         before += length
 
