@@ -41,11 +41,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import curves
-from tagger.adaptation.adapt import Start, attempt
-from tagger.adaptation.coverage import check_heard
+from tagger.adaptation.adapt import Start, evaluate_candidate
+from tagger.adaptation.coverage import check_coverage
 from tagger.adaptation.examples import groups_of
 from tagger.adaptation.finetune import Rehearsal
-from tagger.adaptation.gate import Said, outcomes
+from tagger.adaptation.gate import ModelOutputs, outcomes
 from tagger.bundles.bundle import CARD_FILE, find_bundle
 from tagger.certification.testing import (
     Population,
@@ -122,7 +122,7 @@ def curve(
     chance = np.random.default_rng(wanted.seed)
     rows = probabilities(start.network, shop.images)
     known = outcomes(
-        Said(probabilities(start.network, rehearsal.test.images), start.labels),
+        ModelOutputs(probabilities(start.network, rehearsal.test.images), start.labels),
         rehearsal.test.labels,
     )
     force = Active(start.policy, rows, {}, float(known.right.mean()))
@@ -137,12 +137,12 @@ def curve(
         if len(answered) < number:
             return
         try:
-            check_heard(*_flagged_with(start, force, answered))
-            found = attempt(
+            check_coverage(*_flagged_with(start, force, answered))
+            found = evaluate_candidate(
                 start,
                 shop.take(answered),
                 rehearsal,
-                active=Said(_before(force, answered), start.labels),
+                active=ModelOutputs(_before(force, answered), start.labels),
                 learnt=shop.names[list(force.held_back)] if force.held_back else None,
                 seed=wanted.seed,
             )
@@ -223,7 +223,7 @@ class Lines:
         """Return the columns of a line; `answered` are left out of all of them."""
         rest = np.setdiff1d(np.arange(len(self.shop)), answered)
         rows, truth = force.rows[rest], self.shop.labels[rest]
-        found = outcomes(Said(rows, self.start.labels), truth)
+        found = outcomes(ModelOutputs(rows, self.start.labels), truth)
         coverage, precision = self._measured(force, force.policy, rest)
         figures = {
             "accuracy": found.right[found.item].mean(),
@@ -284,7 +284,7 @@ class Lines:
         """
         said = predict(force.rows[where], self.start.labels)
         found = outcomes(
-            Said(force.rows[where], self.start.labels), self.shop.labels[where]
+            ModelOutputs(force.rows[where], self.start.labels), self.shop.labels[where]
         )
         accepted = np.array(
             [accepts(policy, one) and (not tags or one.tag in tags) for one in said],

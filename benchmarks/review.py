@@ -26,7 +26,7 @@ from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
 from tagger.records import FASHION_LABELS, PREPARING, PreparedImage, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.session import sitting
+from tagger.review.session import review_session
 
 FLAGGED_SHARE = 0.3
 """About what the bundled network flags of a shop's photographs."""
@@ -108,7 +108,7 @@ async def keys_to_pictures(
     with (
         Inventory(path, create=False) as inventory,
         inventory.reviewing("bench", Selection()) as reviewing,
-        sitting(reviewing) as opened,
+        review_session(reviewing) as opened,
     ):
         app = ReviewApp(opened, unseen=0)
         async with app.run_test(size=(120, 40)) as pilot:

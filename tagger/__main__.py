@@ -5,17 +5,17 @@ import sys
 from typing import Never
 
 from tagger.errors import Stopped, TaggerError
-from tagger.system.gc_tuning import put_off_search, search_no_more
+from tagger.system.gc_tuning import disable_gc_at_exit, relax_gc
 from tagger.system.signals import stop_at_once
-from tagger.system.stdio import flush_or_drop, make_safe
+from tagger.system.stdio import flush_or_drop, harden
 from tagger.text import printable
 
 
 def main() -> Never:
     """Run the command line; a failure is one line on standard error and a status."""
-    put_off_search()
+    relax_gc()
     stop_at_once()
-    make_safe()
+    harden()
     try:
         # Only now: a signal that comes during the imports is answered like any other.
         from tagger.cli import app  # noqa: PLC0415
@@ -64,7 +64,7 @@ def _complain(message: str, error: Exception | None = None) -> None:
 def _exit(status: int) -> Never:
     """End the process; what cannot be flushed any more has been told already."""
     flush_or_drop(sys.stdout)
-    search_no_more()
+    disable_gc_at_exit()
     sys.exit(status)
 
 

@@ -457,7 +457,7 @@ class InventoryStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class StoryEvent:
+class PathEvent:
     """Something that befell a path: when (UTC), what, and the particulars."""
 
     at: datetime
@@ -466,7 +466,7 @@ class StoryEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class PathHistory:
     """All that the inventory knows of one path.
 
     `probabilities` are those that decided. `before_mix` are those that the network
@@ -482,7 +482,7 @@ class Story:
     format: str | None
     size: int | None
     same_bytes: tuple[str, ...]
-    events: tuple[StoryEvent, ...]
+    events: tuple[PathEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -629,7 +629,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueItem:
     """An item of the review queue with all that is known of it.
 
     `probabilities` are by label, in the model's order. `same_bytes` are the other
@@ -751,7 +751,7 @@ class Contradiction:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class AuditEvidence:
     """All that persons have said that is honest evidence about a network here.
 
     `answers` are in the order they were drawn, one each time. About `from_queue`
@@ -834,7 +834,7 @@ def certified_alone(claims: Iterable[Claim]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Formerly:
+class PreviousPolicy:
     """What decided before: another network, or the same by another policy.
 
     Of `audited` pictures that the `policy` accepts, drawn at random, `right` were
@@ -853,7 +853,7 @@ class Formerly:
 
 
 @dataclass(frozen=True, slots=True)
-class Assurance:
+class AutoTaggingStats:
     """How well it is known what the machine does without a person.
 
     Of `audited` pictures that the `policy` in force accepts, drawn at random, `right`
@@ -874,7 +874,7 @@ class Assurance:
     audited_since: int
     confused: tuple[tuple[str, str | None, int], ...]
     confused_before: bool = False
-    formerly: Formerly | None = None
+    formerly: PreviousPolicy | None = None
     waits: bool = False
 
 

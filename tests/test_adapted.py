@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tagger.bundles.adapted import (
-    before,
+    adapted_bundles,
+    adapted_folder,
     bundle_in_force,
-    folder_beside,
     forget_refused,
     in_force,
     next_name,
-    own_bundles,
+    previous,
     rolled_back,
 )
 from tagger.bundles.bundle import (
@@ -46,7 +46,7 @@ def make(database: Path) -> Make:
     """Write a bundle beside the inventory; return the digest of its network."""
 
     def write(name: str) -> str:
-        folder = folder_beside(database) / name
+        folder = adapted_folder(database) / name
         folder.mkdir(parents=True)
         files = {}
         for file in ("model.keras", "model.tflite"):
@@ -81,7 +81,7 @@ def test_an_own_network_of_another_recipe_says_the_way_to_a_new_one(
     database: Path, make: Make
 ) -> None:
     digest = make("shops-1")
-    card = folder_beside(database) / "shops-1" / CARD_FILE
+    card = adapted_folder(database) / "shops-1" / CARD_FILE
     card.write_text(card.read_text().replace(PREPARING, "views28-0"))
 
     way = r"prepared as views28-0.*'tagger model rollback', then 'tagger model adapt'"
@@ -93,7 +93,7 @@ def test_an_own_network_of_a_recipe_that_is_alike_goes_on(
     database: Path, make: Make
 ) -> None:
     digest = make("shops-1")
-    card = folder_beside(database) / "shops-1" / CARD_FILE
+    card = adapted_folder(database) / "shops-1" / CARD_FILE
     card.write_text(card.read_text().replace(PREPARING, FIRST_PREPARING))
 
     found = bundle_in_force(database, [promoted("shops-1", digest)]).card
@@ -139,7 +139,7 @@ def test_after_going_back_the_next_promotion_stands_on_what_was_gone_back_to(
     rows.append(rolled_back(database, rows))
     rows.append(promoted("shops-3", make("shops-3")))
 
-    found = before(database, rows)
+    found = previous(database, rows)
 
     assert found is not None
     assert found.bundle == "shops-1"
@@ -147,7 +147,7 @@ def test_after_going_back_the_next_promotion_stands_on_what_was_gone_back_to(
 
 def test_going_back_passes_over_what_is_damaged(database: Path, make: Make) -> None:
     rows = [promoted(name, make(name)) for name in ("shops-1", "shops-2", "shops-3")]
-    (folder_beside(database) / "shops-2" / "model.keras").write_text("other")
+    (adapted_folder(database) / "shops-2" / "model.keras").write_text("other")
 
     rows.append(rolled_back(database, rows))
 
@@ -159,7 +159,7 @@ def test_a_network_that_is_gone_stops_everything(
     database: Path, make: Make, damage: str
 ) -> None:
     rows = [promoted("shops-1", make("shops-1"))]
-    weights = folder_beside(database) / "shops-1" / "model.keras"
+    weights = adapted_folder(database) / "shops-1" / "model.keras"
     if damage == "gone":
         weights.unlink()
     elif damage == "other bytes":
@@ -193,7 +193,10 @@ def test_a_name_that_was_refused_and_promoted_is_kept(
 
     forget_refused(database, rows, keep=1)
 
-    assert [one.name for one in own_bundles(database, rows)] == ["shops-1", "shops-2"]
+    assert [one.name for one in adapted_bundles(database, rows)] == [
+        "shops-1",
+        "shops-2",
+    ]
 
 
 def test_of_refused_networks_the_newest_is_kept(database: Path, make: Make) -> None:
@@ -203,7 +206,7 @@ def test_of_refused_networks_the_newest_is_kept(database: Path, make: Make) -> N
 
     forget_refused(database, rows, keep=1)
 
-    found = own_bundles(database, rows)
+    found = adapted_bundles(database, rows)
     assert [one.name for one in found] == ["shops-3", "shops-4"]
     assert [one.in_force for one in found] == [False, True]
     assert found[0].fate == "refused 2026-11-22"
@@ -217,16 +220,16 @@ def test_a_refused_row_names_no_folder_outside(database: Path, make: Make) -> No
 
     forget_refused(database, rows, keep=0)
 
-    assert own_bundles(database, [])[0].fate == "not recorded"
+    assert adapted_bundles(database, [])[0].fate == "not recorded"
 
 
 def test_a_damaged_bundle_is_listed_with_what_is_wrong(
     database: Path, make: Make
 ) -> None:
     make("shops-1")
-    (folder_beside(database) / "shops-1" / "model.keras").write_text("other")
+    (adapted_folder(database) / "shops-1" / "model.keras").write_text("other")
 
-    (found,) = own_bundles(database, [])
+    (found,) = adapted_bundles(database, [])
 
     assert found.bundle is None
     assert "is not the file its card describes" in found.problem

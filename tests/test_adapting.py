@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagger.adaptation.finetune import USUAL, Rehearsal, adapt, grown
+from tagger.adaptation.finetune import USUAL, Rehearsal, adapt, expand_head
 from tagger.datasets.load import LabelledImages
 from tagger.errors import DataError, TrainingError
 from tagger.imaging.views import views_of_gray
@@ -146,7 +146,7 @@ def test_the_same_seed_makes_the_same_network(network: Network) -> None:
 def test_a_grown_network_says_the_same_until_it_learns_more(network: Network) -> None:
     data = bars(LABELS[:2], 50, 3)
     before = probabilities(network, data.images)
-    after = probabilities(grown(network, 3), data.images)
+    after = probabilities(expand_head(network, 3), data.images)
 
     assert after.shape == (50, 3)
     assert after[:, 2].max() < 0.05
@@ -161,7 +161,7 @@ def test_a_new_label_is_learnt(network: Network) -> None:
 
 def test_a_network_does_not_shrink(network: Network) -> None:
     with pytest.raises(TrainingError, match="has 2 outputs"):
-        grown(network, 1)
+        expand_head(network, 1)
 
 
 def test_an_answer_the_network_has_no_output_for_is_refused(network: Network) -> None:

@@ -17,10 +17,10 @@ from test_inventory import raw
 from test_reviewing import ROOT, digest_of, tagged
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
-from tagger.certification.issue import as_of_now, prove
+from tagger.certification.issue import as_of_now, certify_network
 from tagger.certification.summary import (
     FIRST_CERTIFICATE,
-    assurance,
+    auto_tagging_stats,
     next_steps,
     warnings,
 )
@@ -40,12 +40,12 @@ from tagger.records import (
     Claim,
     Decision,
     DecisionKind,
-    Formerly,
     ImageFile,
     ModelIdentity,
     Outcome,
     Policy,
     Prediction,
+    PreviousPolicy,
     Selection,
 )
 from tagger.report import render
@@ -115,7 +115,7 @@ def say(digest: str, tag: str | None) -> Answer:
 
 
 def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
-    return prove(
+    return certify_network(
         inventory,
         NETWORK,
         bundled=BUNDLED,
@@ -127,17 +127,17 @@ def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
 
 def test_what_was_drawn_by_another_mix_is_no_evidence(shelf: Inventory) -> None:
     answer_audit(shelf, shelf.draw_audit(50, "anna"))
-    assert shelf.testimony(NETWORK.digest).pictures == 50
+    assert shelf.audit_evidence(NETWORK.digest).pictures == 50
 
     share = 1 / len(NETWORK.labels)
     even = (share,) * len(NETWORK.labels)
     with shelf.recording(NETWORK, options={}) as recording:
         recording.keep_mix(ROOT, Mix(even, even, 300))
         recording.finish([ROOT], exit_code=0, counts={})
-    assert shelf.testimony(NETWORK.digest).pictures == 0
+    assert shelf.audit_evidence(NETWORK.digest).pictures == 0
 
     answer_audit(shelf, shelf.draw_audit(20, "anna"))
-    assert shelf.testimony(NETWORK.digest).pictures >= 20
+    assert shelf.audit_evidence(NETWORK.digest).pictures >= 20
 
 
 def test_only_what_was_drawn_is_evidence(shelf: Inventory) -> None:
@@ -147,7 +147,7 @@ def test_only_what_was_drawn_is_evidence(shelf: Inventory) -> None:
         )
     answer_audit(shelf, shelf.draw_audit(50, "anna"))
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert len(heard.answers) == 50
     assert all(one.right for one in heard.answers)
@@ -167,7 +167,7 @@ def test_an_audit_below_the_threshold_takes_the_queues_answers_where_it_drew_the
     # A tenth of the hundred, by lot, is asked about again; the rest answers itself.
     assert 70 <= audit.answered < 100
     answer_audit(shelf, audit, wrong=map(digest_of, range(200, 300)))
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert len(heard.answers) == 300
     assert sum(one.right for one in heard.answers) == 200
@@ -186,7 +186,7 @@ def test_of_an_audit_under_way_the_answers_so_far_count_and_what_was_passed_over
         for item in (*drawn[:10], *drawn[12:20]):
             opened.decide([say(item.digest, item.tag)], {item.digest: None})
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert len(heard.answers) == 20
     assert [n for n, one in enumerate(heard.answers) if not one.right] == [10, 11]
@@ -200,7 +200,7 @@ def test_an_audit_that_is_only_drawn_takes_nothing_back(shelf: Inventory) -> Non
 
     shelf.draw_audit(100, "anna", least=0.5)
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
     assert heard.skipped == 0
     assert heard.waiting > 0
     assert all(one.right for one in heard.answers)
@@ -219,7 +219,7 @@ def test_answers_that_come_from_another_inventory_pass_nothing_over(
     )
     shelf.merge_decisions([theirs])
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert (heard.skipped, heard.waiting) == (0, 49)
 
@@ -247,7 +247,9 @@ def test_what_is_no_catalogue_item_is_wrong(shelf: Inventory) -> None:
         for item in opened.take(3, without=()):
             opened.decide([say(item.digest, None)], {item.digest: None})
 
-    assert [one.right for one in shelf.testimony(NETWORK.digest).answers] == [False] * 3
+    assert [one.right for one in shelf.audit_evidence(NETWORK.digest).answers] == [
+        False
+    ] * 3
 
 
 def test_contradicting_decisions_are_shown_and_never_count_as_right(
@@ -263,7 +265,7 @@ def test_contradicting_decisions_are_shown_and_never_count_as_right(
         [(say(digest_of(1), "T-shirt/top"), "")], reviewer="carla", source="review"
     )
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert [one.path for one in heard.contradictions] == [f"{ROOT}/00001.jpg"]
     assert heard.contradictions[0].reviewers == ("anna", "bert", "carla")
@@ -277,7 +279,7 @@ def test_a_correction_of_ones_own_is_no_contradiction(shelf: Inventory) -> None:
         [(say(digest_of(1), "T-shirt/top"), "")], reviewer="anna", source="review"
     )
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert not heard.contradictions
     assert all(one.right for one in heard.answers)
@@ -296,7 +298,7 @@ def test_who_answers_by_chance_is_found_out(shelf: Inventory) -> None:
             shown = {item.digest: item.in_force.id if item.in_force else None}
             opened.decide([say(item.digest, str(chance.choice(some)))], shown)
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     (agreement,) = heard.agreements
     assert agreement.reviewer == "dora"
@@ -320,7 +322,7 @@ def test_what_was_decided_before_a_network_came_proves_nothing_about_it(
                 connection, [Decision(0, answer, "anna", early, "review", None)]
             )
 
-    assert shelf.testimony(NETWORK.digest).answers == ()
+    assert shelf.audit_evidence(NETWORK.digest).answers == ()
     assert shelf.draw_audit(9, "anna", least=0.1) is None
 
 
@@ -359,11 +361,11 @@ def test_what_another_inventory_took_back_is_asked_again_in_its_audit(
     (first, *_) = [one for one, _ in shelf.decisions() if isinstance(one, Decision)]
     shelf.merge_decisions([replace(first, undone_at=datetime.now(UTC))])
 
-    heard = shelf.testimony(NETWORK.digest)
+    heard = shelf.audit_evidence(NETWORK.digest)
 
     assert (len(heard.answers), heard.waiting + heard.skipped) == (20, 1)
     answer_audit(shelf, audit)
-    assert all(one.right for one in shelf.testimony(NETWORK.digest).answers)
+    assert all(one.right for one in shelf.audit_evidence(NETWORK.digest).answers)
 
 
 def test_the_same_bytes_count_once(inventory: Inventory) -> None:
@@ -373,7 +375,7 @@ def test_the_same_bytes_count_once(inventory: Inventory) -> None:
     audit = answer_audit(inventory, inventory.draw_audit(9, "anna"))
 
     assert (audit.accepted, audit.sampled) == (1, 1)
-    assert len(inventory.testimony(NETWORK.digest).answers) == 1
+    assert len(inventory.audit_evidence(NETWORK.digest).answers) == 1
     assert inventory.undecided(NETWORK.digest, 0.0) == []
 
 
@@ -445,7 +447,7 @@ def test_what_was_proven_of_pictures_prepared_otherwise_proves_nothing(
 
     assert inventory.certificate(NETWORK.digest) is None
     assert inventory.certificates() == [made]
-    assert not inventory.testimony(NETWORK.digest).answers
+    assert not inventory.audit_evidence(NETWORK.digest).answers
     drawn = inventory.draw_audit(20, "anna")
     assert drawn is not None
     assert drawn.id != audit.id  # ten of that one still wait, and would tell nothing
@@ -506,7 +508,7 @@ def test_a_network_under_other_labels_cannot_be_certified(shelf: Inventory) -> N
     german = replace(NETWORK, labels=("T-Shirt", *NETWORK.labels[1:]))
 
     with pytest.raises(ModelError, match="put the former labels back"):
-        prove(
+        certify_network(
             shelf,
             german,
             bundled=BUNDLED,
@@ -579,10 +581,10 @@ def with_other(said: Prediction, labels: int) -> Prediction:
 
 
 def lines(inventory: Inventory) -> list[str]:
-    found = inventory.assurance()
+    found = inventory.auto_tagging_stats()
     assert found is not None
     console = Console(width=200, file=io.StringIO())
-    console.print(assurance(found))
+    console.print(auto_tagging_stats(found))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined,no-any-return]
 
 
@@ -614,7 +616,7 @@ def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
 
 def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
     answer_audit(shelf, shelf.draw_audit(200, "anna"))
-    known = shelf.assurance()
+    known = shelf.auto_tagging_stats()
     assert known is not None
     card = replace(find_bundle(DEFAULT_BUNDLE).card, policy=BUNDLED)
     ours = replace(
@@ -632,7 +634,7 @@ def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
     assert now.certificate is not None
     assert now.certificate.policy == BUNDLED
     shelf.keep_certificate(now.certificate)
-    after = shelf.assurance()
+    after = shelf.auto_tagging_stats()
     assert after is not None
     assert not as_of_now(shelf, after, ours, BUNDLED).waits
     assert lines(shelf)[1].startswith("Certified on ")
@@ -653,8 +655,8 @@ def ten(inventory: Inventory, network: ModelIdentity, unsure: Iterable[int]) -> 
     scan(inventory, items, BUNDLED, network)
 
 
-def moved(inventory: Inventory) -> Formerly | None:
-    found = inventory.assurance()
+def moved(inventory: Inventory) -> PreviousPolicy | None:
+    found = inventory.auto_tagging_stats()
     assert found is not None
     return found.formerly
 
@@ -667,7 +669,9 @@ def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
     answer_audit(inventory, inventory.draw_audit(4, "anna"), wrong=[digest_of(9)])
     ten(inventory, LEARNT, [8])
 
-    assert moved(inventory) == Formerly("shops", SHOPS.digest, BUNDLED, 4, 3, 10, 4, 9)
+    assert moved(inventory) == PreviousPolicy(
+        "shops", SHOPS.digest, BUNDLED, 4, 3, 10, 4, 9
+    )
     told = [
         (
             "Before shops-1, with shops, 75.0% of 4 audited was right (95 % sure: 30% "
@@ -686,7 +690,7 @@ def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
         inventory.status(),
         inventory.overview(pictures=0, lines=9),
         made_at=datetime.now(UTC),
-        sure=inventory.assurance(),
+        sure=inventory.auto_tagging_stats(),
     )
     assert all(f"<p>{line}</p>" in page for line in told)
 

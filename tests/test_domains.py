@@ -17,7 +17,7 @@ from tagger.records import (
     FASHION_LABELS,
 )
 from tagger.training.augment import Chances
-from tagger.training.mixture import LABELS, Domain, batches, domain_of, worn
+from tagger.training.mixture import LABELS, Domain, batches, domain_of, dressed
 from tagger.training.worn_garments import WORN_TAGS
 
 
@@ -143,14 +143,14 @@ def test_of_a_tag_a_shop_is_drawn_by_the_root_of_its_count() -> None:
 
 def test_garments_are_worn_and_nothing_else() -> None:
     everything = arrays(*range(10))
-    people = worn(everything, 0.25, seed=1)
+    people = dressed(everything, 0.25, seed=1)
     tags = [FASHION_LABELS[label] for label in people.labels]
 
     assert people.weight == 0.25
     assert people.pictures.shape == (6, 96, 96, 3)
     assert set(tags) == WORN_TAGS
     np.testing.assert_array_equal(
-        people.pictures, worn(everything, 0.25, seed=1).pictures
+        people.pictures, dressed(everything, 0.25, seed=1).pictures
     )
 
 
@@ -158,13 +158,13 @@ def test_a_cut_out_is_worn_by_many_and_rare_tags_by_more() -> None:
     canvases = np.zeros((3, 96, 96, 3), np.uint8)
     canvases[:, 4:92, 20:76] = 200
     labels = [LABELS.index(tag) for tag in ("T-shirt/top", "Dress", "Bag")]
-    people = worn(Domain(1, canvases, np.array(labels)), 0.05, seed=1)
+    people = dressed(Domain(1, canvases, np.array(labels)), 0.05, seed=1)
 
     assert Counter(people.labels.tolist()) == {labels[0]: 3, labels[1]: 8}
 
 
 def test_where_there_is_nothing_to_wear_nobody_wears_it() -> None:
     with pytest.raises(DataError, match="nobody wears"):
-        worn(arrays(8, 9), 1, seed=1)
+        dressed(arrays(8, 9), 1, seed=1)
     with pytest.raises(DataError, match="nobody wears"):
-        worn(Domain(1, np.zeros((1, 28, 28), np.uint8), np.array([3])), 1, seed=1)
+        dressed(Domain(1, np.zeros((1, 28, 28), np.uint8), np.array([3])), 1, seed=1)

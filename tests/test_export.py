@@ -29,7 +29,7 @@ from tagger.exchange import (
 )
 from tagger.inventory.columns import COLUMNS, Column, Kind
 from tagger.records import DecidedBy, Format, Item, State
-from tagger.system.atomic import writing
+from tagger.system.atomic import atomic_write
 
 PROMISED = (
     "root", "path", "tag", "confidence", "flagged", "reason", "decided_by",
@@ -311,7 +311,7 @@ def test_a_failed_export_leaves_the_old_file(
     target.write_text("old")
 
     def fail() -> None:
-        with writing(target) as stream:
+        with atomic_write(target) as stream:
             stream.write(b"new")
             raise error
 
@@ -323,7 +323,7 @@ def test_a_failed_export_leaves_the_old_file(
 
 
 def write_bytes(target: Path) -> None:
-    with writing(target) as stream:
+    with atomic_write(target) as stream:
         stream.write(b"root,path,tag")
 
 

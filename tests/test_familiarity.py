@@ -12,7 +12,14 @@ from support import FakeClassifier, Photo, scan
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
-from tagger.policy.shift import FAR, Familiar, familiar, packed, read_familiar, shift_of
+from tagger.policy.shift import (
+    FAR,
+    ReferenceStatistics,
+    packed,
+    read_reference,
+    reference_statistics,
+    shift_of,
+)
 from tagger.policy.shift_guard import LIMIT, ShiftGuard, conservative
 from tagger.records import FASHION_LABELS, LEAST_PICTURES, Policy
 
@@ -34,14 +41,14 @@ def pictures(
 
 
 @pytest.fixture(scope="module")
-def known() -> Familiar:
-    return familiar(
+def known() -> ReferenceStatistics:
+    return reference_statistics(
         {"studio": pictures(900, 1), "street": pictures(900, 2, shift=3)}, LABELS
     )
 
 
 def test_pictures_of_a_known_set_are_familiar_whatever_their_mix(
-    known: Familiar,
+    known: ReferenceStatistics,
 ) -> None:
     for seed, tags in enumerate([(0, 1, 2), (0,), (1, 2)]):
         for shift in (0.0, 3.0):
@@ -50,7 +57,7 @@ def test_pictures_of_a_known_set_are_familiar_whatever_their_mix(
             assert found < LIMIT
 
 
-def test_pictures_of_no_known_set_are_not(known: Familiar) -> None:
+def test_pictures_of_no_known_set_are_not(known: ReferenceStatistics) -> None:
     found = shift_of(pictures(200, 20, shift=-3), known)
 
     assert found is not None
@@ -58,21 +65,23 @@ def test_pictures_of_no_known_set_are_not(known: Familiar) -> None:
 
 
 def test_what_cannot_be_compared_is_far_and_few_pictures_tell_nothing() -> None:
-    coats = familiar({"coats": pictures(200, 3, tags=(1,))}, LABELS)
+    coats = reference_statistics({"coats": pictures(200, 3, tags=(1,))}, LABELS)
 
     assert shift_of(pictures(LEAST_PICTURES, 4, tags=(0,)), coats) == FAR
     assert shift_of(pictures(LEAST_PICTURES - 1, 4), coats) is None
-    assert shift_of(pictures(LEAST_PICTURES, 4), familiar({}, LABELS)) == FAR
+    assert (
+        shift_of(pictures(LEAST_PICTURES, 4), reference_statistics({}, LABELS)) == FAR
+    )
 
 
 def test_what_a_network_knows_survives_its_file(
-    known: Familiar, tmp_path: Path
+    known: ReferenceStatistics, tmp_path: Path
 ) -> None:
     path = tmp_path / "familiar.json"
     path.write_bytes(packed(known))
     rows = pictures(300, 5, shift=1)
 
-    assert shift_of(rows, read_familiar(path)) == pytest.approx(
+    assert shift_of(rows, read_reference(path)) == pytest.approx(
         shift_of(rows, known), abs=0.01
     )
 
@@ -93,9 +102,9 @@ def test_a_file_that_does_not_say_it_is_refused(tmp_path: Path, text: str) -> No
     path.write_text(text)
 
     with pytest.raises(ModelError, match="does not say what a network knows"):
-        read_familiar(path)
+        read_reference(path)
     with pytest.raises(ModelError, match="does not say what a network knows"):
-        read_familiar(tmp_path)
+        read_reference(tmp_path)
 
 
 @given(st.floats(0, 1), st.dictionaries(st.sampled_from(LABELS), st.floats(0, 1)))
@@ -143,7 +152,9 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     path = tmp_path / "familiar.json"
     elsewhere = np.full((200, len(FASHION_LABELS)), 0.01, np.float32)
     elsewhere[:, :9] += np.eye(9, dtype=np.float32)[np.arange(200) % 9]
-    path.write_bytes(packed(familiar({"elsewhere": elsewhere}, FASHION_LABELS)))
+    path.write_bytes(
+        packed(reference_statistics({"elsewhere": elsewhere}, FASHION_LABELS))
+    )
     policy = Policy(0.5)
 
     plain = scan([shop], inventory, classifier, policy)

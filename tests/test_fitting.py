@@ -22,7 +22,7 @@ from tagger.labels import OTHER
 from tagger.records import (
     Policy,
 )
-from tagger.training.checkpoint import Kept
+from tagger.training.checkpoint import Checkpoint
 from tagger.training.mixture import LABELS, Domain
 from tagger.training.recipe import Materials, Recipe, Source, Stage
 from tagger.training.schedule import cosine_with_warm_up
@@ -231,7 +231,7 @@ def test_what_is_kept_is_whole_and_its_own(tmp_path: Path) -> None:
     import keras
 
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    kept = Kept(tmp_path, "mine")
+    kept = Checkpoint(tmp_path, "mine")
     assert kept.load() == (None, {})
     kept.save(network, 1, {"step": 1})
     kept.save(network, 2, {"step": 2})
@@ -243,7 +243,7 @@ def test_what_is_kept_is_whole_and_its_own(tmp_path: Path) -> None:
         "state.json",
     ]
     with pytest.raises(TrainingError, match="keeps another training"):
-        Kept(tmp_path, "yours").load()
+        Checkpoint(tmp_path, "yours").load()
     (tmp_path / "network-2.keras").write_bytes(b"half")
     with pytest.raises(TrainingError, match="cannot be gone on with"):
         kept.load()
@@ -256,8 +256,8 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"cannot make .*mine: Not a directory"):
-        Kept(tmp_path / "file" / "mine", "key").save(network, 0, {})
-    kept = Kept(tmp_path / "x.training", "key")
+        Checkpoint(tmp_path / "file" / "mine", "key").save(network, 0, {})
+    kept = Checkpoint(tmp_path / "x.training", "key")
     network.save = lambda path: (_ for _ in ()).throw(OSError(28, f"full: {path}"))
     with pytest.raises(OSError, match="full"):
         kept.save(network, 0, {})

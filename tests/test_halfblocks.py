@@ -14,7 +14,7 @@ from rich.color import Color
 from rich.style import Style
 from textual.app import App, ComposeResult
 
-from tagger.records import PreparedImage, Waiting
+from tagger.records import PreparedImage, QueueItem
 from tagger.review import halfblocks
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown
@@ -25,7 +25,7 @@ def shown(width: int, height: int) -> Shown:
     chance = np.random.default_rng(width * 1000 + height)
     pixels = chance.integers(0, 255, (height, width, 3), np.uint8)
     views = chance.integers(0, 255, (28, 28, 3), np.uint8)
-    item = Waiting(
+    item = QueueItem(
         1, "/shop", "a.jpg", "0" * 64, "Bag", 0.5, 0.1, "", {}, 1, 1, 1, "JPEG",
         datetime.now(UTC),
     )  # fmt: skip

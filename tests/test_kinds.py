@@ -14,7 +14,7 @@ from support import Photo, scan
 from test_cli import Tagger
 from test_review import decided, in_lines, on_screen, press, sit, text_of
 
-from tagger.certification.issue import prove
+from tagger.certification.issue import certify_network
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.inventory.recording import Sample
@@ -134,7 +134,7 @@ def test_what_was_certified_can_be_told_before_the_next_scan(
     inventory.unmap_kind("skirt")
 
     policy = Policy(0.7)
-    found = prove(
+    found = certify_network(
         inventory,
         Knowing().identity,
         bundled=policy,

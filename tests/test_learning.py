@@ -20,7 +20,7 @@ from test_inventory import raw
 
 from tagger.adaptation.adapt import unknown_to_both
 from tagger.adaptation.finetune import USUAL, Rehearsal
-from tagger.bundles.adapted import folder_beside
+from tagger.bundles.adapted import adapted_folder
 from tagger.bundles.bundle import (
     HELD_BACK_FILE,
     KERAS_FILE,
@@ -159,7 +159,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
     assert tried.returncode == 0, tried.stderr + tried.stdout
     assert "bars-1 would be promoted" in tried.stdout
     assert rows(database) == []
-    assert list(folder_beside(database).iterdir()) == []
+    assert list(adapted_folder(database).iterdir()) == []
 
     done = tagger("model", "adapt", "--db", database, "--json")
     assert done.returncode == 0, done.stderr + done.stdout
@@ -167,7 +167,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
     assert told["outcome"] == "promoted"
     assert told["figures"]["accuracy"]["second"] > told["figures"]["accuracy"]["first"]
     assert rows(database) == [("promoted", "bars-1", 1, 120)]
-    own = load_bundle(folder_beside(database) / "bars-1")
+    own = load_bundle(adapted_folder(database) / "bars-1")
     assert own.card.digest == told["digest"]
     assert {REHEARSAL_FILE, HELD_BACK_FILE} < set(own.card.files)
     assert len(read(own).test) == 100
@@ -188,7 +188,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
     refused = tagger("model", "adapt", "--db", database)
     assert refused.returncode == 5, refused.stdout
     assert "bars-2 is refused" in refused.stdout
-    assert (folder_beside(database) / "bars-2").is_dir()
+    assert (adapted_folder(database) / "bars-2").is_dir()
 
     back = tagger("model", "rollback", "--db", database)
     assert back.stdout.startswith("back to /"), back.stdout
@@ -227,7 +227,7 @@ def test_a_scan_uses_what_was_learnt_and_leaves_what_a_person_decided(
     assert {item.model for item in after} == {"bars-1"}
     assert (after[0].tag, after[0].reviewer) == ("Bag", "ann")
 
-    (folder_beside(database) / "bars-1" / KERAS_FILE).write_bytes(b"x")
+    (adapted_folder(database) / "bars-1" / KERAS_FILE).write_bytes(b"x")
     stopped = tagger(*scan)
     assert stopped.returncode == 1
     assert "go back with 'tagger model rollback'" in stopped.stderr + stopped.stdout
@@ -240,7 +240,7 @@ def test_a_tag_of_the_shop_is_learnt(tagger: Inside, tmp_path: Path) -> None:
     done = tagger("model", "adapt", "--db", database)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    own = load_bundle(folder_beside(database) / "bars-1")
+    own = load_bundle(adapted_folder(database) / "bars-1")
     assert own.card.labels == (*LABELS, "Skirt")
 
 
@@ -309,7 +309,7 @@ def test_answers_from_one_end_of_the_queue_change_nothing(
     assert nightly.returncode == 0
     assert nightly.stdout.startswith(f"nothing to do: {told}")
     assert rows(database) == []
-    assert not folder_beside(database).exists()
+    assert not adapted_folder(database).exists()
 
 
 def test_a_folder_that_cannot_be_written_changes_nothing(
@@ -317,7 +317,7 @@ def test_a_folder_that_cannot_be_written_changes_nothing(
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures(KNOWN, 60, 5, aside=True))
-    folder_beside(database).write_text("in the way")
+    adapted_folder(database).write_text("in the way")
 
     done = tagger("model", "adapt", "--db", database)
 
@@ -356,7 +356,7 @@ def test_a_disk_that_is_full_changes_nothing_and_with_room_it_goes_on(
 
     full = subprocess.run(command, check=False, capture_output=True, text=True)
 
-    own = folder_beside(database)
+    own = adapted_folder(database)
     assert full.returncode == 1
     assert full.stdout == ""
     assert [line for line in full.stderr.splitlines() if "error" in line] == [
@@ -388,7 +388,7 @@ def test_a_bundle_that_cannot_be_recorded_is_not_left(
 
     assert done.returncode == 1
     assert "no more" in done.stderr
-    assert list(folder_beside(database).iterdir()) == []
+    assert list(adapted_folder(database).iterdir()) == []
     assert rows(database) == []
 
 
@@ -433,7 +433,7 @@ def test_a_network_of_a_shops_own_tags_learns_further(
     told = json.loads(done.stdout)
     assert told["figures"]["labels"] == ["Dupatta", "Kurta", "Sari"]
     assert told["figures"]["accuracy"]["second"] > told["figures"]["accuracy"]["first"]
-    learnt = load_bundle(folder_beside(database) / told["bundle"])
+    learnt = load_bundle(adapted_folder(database) / told["bundle"])
     assert learnt.card.labels == ("Dupatta", "Kurta", "Sari")
     assert 0 < len(read(learnt).test) <= 48
     listed = tagger("model", "list", "--db", database)
@@ -450,7 +450,7 @@ def test_killed_and_run_again_it_makes_the_same_network(tmp_path: Path) -> None:
         return [sys.executable, "-m", "tagger", "model", "adapt", "--db", str(path)]
 
     process = subprocess.Popen(command(database))
-    own = folder_beside(database)
+    own = adapted_folder(database)
     while not list(own.glob(".training-*/fold-0/state.json")):
         assert process.poll() is None, "it was done before it could be killed"
         time.sleep(0.01)
@@ -464,7 +464,7 @@ def test_killed_and_run_again_it_makes_the_same_network(tmp_path: Path) -> None:
     assert [path.name for path in own.iterdir()] == ["bars-1"]
     ours, theirs = (
         np.load(folder / "bars-1" / HELD_BACK_FILE)["rows"]
-        for folder in (own, folder_beside(whole))
+        for folder in (own, adapted_folder(whole))
     )
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
-from tagger.adaptation.examples import groups_of, material
+from tagger.adaptation.examples import collect_examples, groups_of
 from tagger.errors import DataError
 from tagger.exchange.decisions_jsonl import read_lines, write_lines
 from tagger.imaging.decode import prepare
@@ -54,7 +54,9 @@ def fifty(*labels: str) -> list[Reviewed]:
 
 
 def test_decisions_become_labelled_arrays() -> None:
-    found = material(reviews(*fifty("Dress", "Coat", OTHER)), (*FASHION_LABELS, OTHER))
+    found = collect_examples(
+        reviews(*fifty("Dress", "Coat", OTHER)), (*FASHION_LABELS, OTHER)
+    )
 
     assert len(found.answers) == 50
     assert found.answers.labels[:3].tolist() == ["Dress", "Coat", OTHER]
@@ -66,17 +68,17 @@ def test_decisions_become_labelled_arrays() -> None:
 
 def test_too_few_answers_are_told() -> None:
     with pytest.raises(DataError, match="there are 10 answers to learn from, 50 are"):
-        material(reviews(*fifty("Dress", "Coat")[:10]), FASHION_LABELS)
+        collect_examples(reviews(*fifty("Dress", "Coat")[:10]), FASHION_LABELS)
 
 
 def test_answers_of_one_tag_are_told() -> None:
     with pytest.raises(DataError, match="all 50 answers are Dress"):
-        material(reviews(*fifty("Dress")), FASHION_LABELS)
+        collect_examples(reviews(*fifty("Dress")), FASHION_LABELS)
 
 
 def test_a_decision_without_picture_is_left_out_and_counted() -> None:
     gone = reviewed(99, prepared=False)
-    found = material(reviews(*fifty("Dress", "Coat"), gone), FASHION_LABELS)
+    found = collect_examples(reviews(*fifty("Dress", "Coat"), gone), FASHION_LABELS)
 
     assert found.gone == 1
     assert len(found.answers) == 50
@@ -84,8 +86,8 @@ def test_a_decision_without_picture_is_left_out_and_counted() -> None:
 
 def test_a_tag_that_is_new_waits_until_there_are_enough() -> None:
     few = [reviewed(100 + n, "Skirt") for n in range(19)]
-    found = material(reviews(*fifty("Dress", "Coat"), *few), FASHION_LABELS)
-    more = material(
+    found = collect_examples(reviews(*fifty("Dress", "Coat"), *few), FASHION_LABELS)
+    more = collect_examples(
         reviews(*fifty("Dress", OTHER), *few, reviewed(200, "Skirt")), FASHION_LABELS
     )
 
@@ -205,7 +207,7 @@ def test_what_another_recipe_prepared_is_prepared_anew_where_the_file_is_there(
     former = bytes([7] * 2352)
     here = Reviewed(image.digest, "Coat", former, (str(path),), None, (), "views28-0")
     gone = Reviewed("f" * 64, "Coat", former, ("/gone.png",), None, (), "views28-0")
-    found = material(reviews(*fifty("Dress"), here, gone), FASHION_LABELS)
+    found = collect_examples(reviews(*fifty("Dress"), here, gone), FASHION_LABELS)
 
     assert found.gone == 0
     np.testing.assert_array_equal(found.answers.images[-2], image.pixels)
@@ -218,7 +220,7 @@ def test_a_picture_is_prepared_anew_where_no_array_was_kept(photo: Photo) -> Non
     assert isinstance(image, PreparedImage)
     here = Reviewed(image.digest, "Coat", None, ("/gone.png", str(path)), None, ())
     changed = Reviewed("f" * 64, "Coat", None, (str(path),), None, ())
-    found = material(reviews(*fifty("Dress"), here, changed), FASHION_LABELS)
+    found = collect_examples(reviews(*fifty("Dress"), here, changed), FASHION_LABELS)
 
     assert found.gone == 1
     np.testing.assert_array_equal(found.answers.images[-1], image.pixels)

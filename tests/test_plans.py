@@ -103,7 +103,7 @@ def test_what_persons_corrected_is_found_from_their_decisions(
     inventory: Inventory,
 ) -> None:
     with plans(inventory) as found:
-        inventory.assurance()
+        inventory.auto_tagging_stats()
 
     shared = [steps for statement, steps in found.items() if "decision_id" in statement]
     assert shared

@@ -43,13 +43,13 @@ from tagger.records import (
     Selection,
 )
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.end_summary import ending
+from tagger.review.end_summary import end_summary
 from tagger.review.groups import Groups, fingerprint
-from tagger.review.line_mode import PlainReview
+from tagger.review.line_mode import LineReview
 from tagger.review.prefetch import look_at
 from tagger.review.screens import ContactSheet, EndScreen
-from tagger.review.session import Sitting, sitting
-from tagger.review.stats import Tally, remaining
+from tagger.review.session import ReviewSession, review_session
+from tagger.review.stats import SessionStats, remaining
 
 EVERY_FLAGGED = Selection()
 
@@ -73,10 +73,10 @@ def sit(
     *,
     limit: int | None = None,
     patterns: Mapping[str, re.Pattern[str]] | None = None,
-) -> Iterator[Sitting]:
+) -> Iterator[ReviewSession]:
     with (
         inventory.reviewing("anna", selection) as opened,
-        sitting(opened, limit=limit, patterns=patterns) as begun,
+        review_session(opened, limit=limit, patterns=patterns) as begun,
     ):
         yield begun
 
@@ -100,7 +100,7 @@ def in_lines(
             raise EOFError from None
 
     with sit(inventory, selection, limit=limit) as begun:
-        PlainReview(begun, console, read).run()
+        LineReview(begun, console, read).run()
     return console.export_text() + "\n".join(asked)
 
 
@@ -328,7 +328,7 @@ def test_a_conflict_is_shown_and_settled_by_whoever_meets_it(
         return answer
 
     with sit(queue) as begun:
-        PlainReview(begun, console, read).run()
+        LineReview(begun, console, read).run()
 
     tags = {Path(item.path).name: item.tag for item in queue.items()}
     assert "meanwhile ben said Coat" in console.export_text()
@@ -458,10 +458,10 @@ def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) ->
 def test_the_end_tells_what_is_left_of_what_was_gone_through(
     told: dict[str, Any], said: str
 ) -> None:
-    summary = Tally(0.0).summary(skipped=0, now=1.0)
+    summary = SessionStats(0.0).summary(skipped=0, now=1.0)
     console = Console(file=io.StringIO(), width=80)
 
-    console.print(ending(summary, **told))
+    console.print(end_summary(summary, **told))
 
     assert console.file.getvalue().splitlines()[2:] == [said]  # type: ignore[attr-defined]
 
@@ -471,7 +471,7 @@ def test_who_shares_the_machines_doubt_agrees_with_it(queue: Inventory) -> None:
         (item,) = opened.take(1, without=())
     doubted = replace(item, confidence=0.1, probabilities={OTHER: 0.8, item.tag: 0.1})
     nothing = Answer(item.digest, DecisionKind.NOT_CATALOGUE, None)
-    tally = Tally(0.0)
+    tally = SessionStats(0.0)
 
     tally.add(doubted, nothing, 1.0)
     tally.add(replace(doubted, probabilities={item.tag: 0.1}), nothing, 2.0)
@@ -499,7 +499,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 @asynccontextmanager
 async def on_screen(
-    begun: Sitting, size: tuple[int, int] = (110, 36)
+    begun: ReviewSession, size: tuple[int, int] = (110, 36)
 ) -> AsyncIterator[Pilot[int]]:
     app = ReviewApp(begun, unseen=0)
     async with app.run_test(size=size) as pilot:
@@ -1003,7 +1003,7 @@ def test_a_screen_that_fails_is_told(
     with (
         pytest.raises(ReviewError, match="'tagger review --plain' asks in lines"),
         queue.reviewing("anna", Selection()) as reviewing,
-        sitting(reviewing) as begun,
+        review_session(reviewing) as begun,
     ):
         ReviewApp.hold(begun)
 

@@ -20,7 +20,7 @@ from tagger.bundles.classifier import BundleClassifier
 from tagger.inventory import Inventory
 from tagger.records import Policy, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.session import sitting
+from tagger.review.session import review_session
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 SIZE = (112, 42)
@@ -48,7 +48,7 @@ def shop_of_samples(inventory: Inventory, shop: Path) -> Inventory:
     return inventory
 
 
-def test_the_screens_of_the_readme(  # noqa: C901  one sitting, told in order
+def test_the_screens_of_the_readme(  # noqa: C901  one session, told in order
     shop_of_samples: Inventory, request: pytest.FixtureRequest
 ) -> None:
     screens: dict[str, str] = {}
@@ -56,7 +56,7 @@ def test_the_screens_of_the_readme(  # noqa: C901  one sitting, told in order
     async def run() -> None:
         with (
             shop_of_samples.reviewing("anna", Selection()) as opened,
-            sitting(opened) as begun,
+            review_session(opened) as begun,
         ):
             app = ReviewApp(begun, unseen=0)
             async with app.run_test(size=SIZE) as pilot:

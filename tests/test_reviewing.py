@@ -42,10 +42,10 @@ from tagger.records import (
     Order,
     Prediction,
     PreparedImage,
+    QueueItem,
     Selection,
     State,
     Verdict,
-    Waiting,
 )
 
 ROOT = Path("/shop")
@@ -86,22 +86,22 @@ def shelf(inventory: Inventory) -> Inventory:
     return inventory
 
 
-def everything(opened: Reviewing, at_once: int = 5) -> list[Waiting]:
-    found: list[Waiting] = []
+def everything(opened: Reviewing, at_once: int = 5) -> list[QueueItem]:
+    found: list[QueueItem] = []
     while some := opened.take(at_once, without=()):
         found += some
     return found
 
 
-def accept(item: Waiting) -> Answer:
+def accept(item: QueueItem) -> Answer:
     return Answer(item.digest, DecisionKind.ACCEPT, item.tag)
 
 
-def correct(item: Waiting, tag: str = "Bag") -> Answer:
+def correct(item: QueueItem, tag: str = "Bag") -> Answer:
     return Answer(item.digest, DecisionKind.CORRECT, tag)
 
 
-def unseen(*items: Waiting) -> dict[str, int | None]:
+def unseen(*items: QueueItem) -> dict[str, int | None]:
     return {item.digest: None for item in items}
 
 

@@ -18,7 +18,7 @@ import pytest
 from test_cli import Tagger
 from typer.testing import CliRunner
 
-from tagger.bundles.adapted import folder_beside
+from tagger.bundles.adapted import adapted_folder
 from tagger.bundles.bundle import (
     DEFAULT_BUNDLE,
     Bundle,
@@ -32,8 +32,8 @@ from tagger.bundles.bundle import (
     sha256_of,
 )
 from tagger.bundles.classifier import BundleClassifier
-from tagger.bundles.inspection import inspect
-from tagger.bundles.registry import Place, add, shelved, use
+from tagger.bundles.inspection import inspect_untrusted
+from tagger.bundles.registry import Place, add, installed_bundles, use
 from tagger.cli import app
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
@@ -114,7 +114,7 @@ def invoke(*arguments: object) -> str:
 
 def test_what_nobody_chose_is_what_came_with_tagger() -> None:
     assert default_bundle().card.name == DEFAULT_BUNDLE
-    (default,) = (one for one in shelved() if one.default)
+    (default,) = (one for one in installed_bundles() if one.default)
     assert (default.name, default.place) == (DEFAULT_BUNDLE, Place.TAGGER)
 
 
@@ -172,7 +172,7 @@ def test_a_folder_anywhere_can_be_chosen_and_is_missed(
     monkeypatch.chdir("/")
 
     assert default_bundle().card.name == "boots"
-    (default,) = (one for one in shelved() if one.default)
+    (default,) = (one for one in installed_bundles() if one.default)
     assert (default.name, default.place) == (str(boots), Place.FOLDER)
     assert json.loads(invoke("model", "list", "--json"))["networks"][-1]["default"]
     shutil.rmtree(boots)
@@ -411,7 +411,7 @@ def test_a_changed_byte_is_refused(boots: Path) -> None:
 def test_the_bundled_networks_would_be_trusted() -> None:
     for folder in models_folder().glob("*/"):
         bundle = load_bundle(folder)
-        contents = inspect(bundle)
+        contents = inspect_untrusted(bundle)
         assert contents.parameters == bundle.card.training["parameters"]
         assert "Conv2D" in contents.layers
         assert (OTHER in bundle.card.labels) == (bundle.card.name == "shops")
@@ -448,7 +448,7 @@ def test_networks_of_every_architecture_can_be_passed_on(
         find_bundle("three-block").card, views=views, files={"model.keras": ""}
     )
 
-    contents = inspect(Bundle(tmp_path, card))
+    contents = inspect_untrusted(Bundle(tmp_path, card))
 
     assert contents.parameters == network.count_params()
     assert set(contents.layers) >= {"Conv2D", "Dense"}
@@ -468,7 +468,7 @@ def test_keras_refuses_another_shape_too(boots: Path) -> None:
 def own(tagger: Tagger) -> Path:
     """A network beside the inventory that was refused there: nobody uses it yet."""
     folder = shutil.copytree(
-        models_folder() / "three-block", folder_beside(tagger.db) / "shops-1"
+        models_folder() / "three-block", adapted_folder(tagger.db) / "shops-1"
     )
     edit_card(folder, lambda card: card.update(name="shops-1"))
     record(tagger, folder, Outcome.REFUSED)

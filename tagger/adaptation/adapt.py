@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.adaptation.coverage import check_heard
-from tagger.adaptation.examples import Material, material
+from tagger.adaptation.coverage import check_coverage
+from tagger.adaptation.examples import TrainingExamples, collect_examples
 from tagger.adaptation.finetune import (
     FOLDS,
     USUAL,
     OnStep,
     Rehearsal,
     Schedule,
+    accuracy_on,
     adapt_in_folds,
     calibrated,
-    right_about,
 )
-from tagger.adaptation.gate import Judgement, Said, judge
-from tagger.bundles.adapted import bundle_in_force, folder_beside, next_name
+from tagger.adaptation.gate import ModelOutputs, Promotion, evaluate_promotion
+from tagger.bundles.adapted import adapted_folder, bundle_in_force, next_name
 from tagger.bundles.bundle import (
     HELD_BACK_FILE,
     KNOWN_FIGURE,
@@ -52,7 +52,7 @@ from tagger.policy.decide import predict
 from tagger.records import LEAST_ANSWERS, Adaptation, Outcome, Policy, Reviews
 from tagger.training import replay
 from tagger.training.architectures import probabilities
-from tagger.training.checkpoint import Kept, begin
+from tagger.training.checkpoint import Checkpoint, start_keras
 from tagger.training.train import write_bundle
 
 
@@ -66,7 +66,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
+class Candidate:
     """A network that learnt from answers, calibrated, and what the gate says of it.
 
     `share` is how far it went of the way to what was learnt (`adapting.Adapted`).
@@ -80,24 +80,24 @@ class Attempt:
     temperature: float
     share: float
     held_back: NDArray[np.float32]
-    judgement: Judgement
+    judgement: Promotion
 
 
-def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
+def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
     start: Start,
     answers: LabelledImages,
     known: Rehearsal,
     *,
     labels: Sequence[str] = (),
-    active: Said | None = None,
+    active: ModelOutputs | None = None,
     learnt: NDArray[np.str_] | None = None,
     sampled: NDArray[np.bool_] | None = None,
     schedule: Schedule = USUAL,
     folds: int = FOLDS,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
-    kept: Callable[[int], Kept] | None = None,
-) -> Attempt:
+    kept: Callable[[int], Checkpoint] | None = None,
+) -> Candidate:
     """Adapt a network to answers, and judge it beside the one in force.
 
     It starts from a network for everybody each time and takes all answers there are, so
@@ -128,22 +128,24 @@ def attempt(  # noqa: PLR0913  what is learnt, how, and who is told
     temperature = choose_temperature(adapted.held_back[speak], truth[speak])
     rows = at_temperature(adapted.held_back, temperature)
     network = calibrated(adapted.network, temperature)
-    former = active or Said(probabilities(start.network, answers.images), start.labels)
+    former = active or ModelOutputs(
+        probabilities(start.network, answers.images), start.labels
+    )
     fair = unknown_to_both(answers, learnt) & speak
     remembered = (
-        right_about(start.network, start.labels, known.test),
-        right_about(network, labels, known.test),
+        accuracy_on(start.network, start.labels, known.test),
+        accuracy_on(network, labels, known.test),
     )
-    return Attempt(
+    return Candidate(
         network,
         labels,
         _careful(rows[speak], truth[speak], labels, start.policy),
         temperature,
         adapted.share,
         rows,
-        judge(
-            Said(former.rows[fair], former.labels),
-            Said(rows[fair], labels),
+        evaluate_promotion(
+            ModelOutputs(former.rows[fair], former.labels),
+            ModelOutputs(rows[fair], labels),
             answers.labels[fair],
             answers.groups[fair],
             remembered,
@@ -166,26 +168,26 @@ def unknown_to_both(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
+class AdaptationResult:
     """An attempt, what it learnt from, and the row for the inventory.
 
     `active` is what the network in force had said of the answers.
     """
 
-    attempt: Attempt
-    material: Material
-    active: Said
+    candidate: Candidate
+    examples: TrainingExamples
+    active: ModelOutputs
     row: Adaptation
 
 
-def learn(
+def adapt_inventory(
     database: Path,
     reviews: Reviews,
     adaptations: Sequence[Adaptation],
     *,
     dry_run: bool = False,
     on_step: OnStep = lambda *_: None,
-) -> Learnt:
+) -> AdaptationResult:
     """Learn from an inventory's reviews; write the candidate's bundle beside it.
 
     The caller records the row, and only then is the bundle in force, or refused. With
@@ -199,19 +201,19 @@ def learn(
     start = default_bundle()
     rehearsed = replay.read(start)
     active = bundle_in_force(database, adaptations)
-    found = material(reviews, start.card.labels)
+    found = collect_examples(reviews, start.card.labels)
     said, learnt = _said_before(active, found.answers, reviews.kind_tags)
     waiting = reviews.waiting.get(active.card.digest, ())
     sampled = ~np.isin(found.answers.names, list(reviews.corrected))
     _check_sampled(sampled)
     queued = sampled & ~np.isin(found.answers.names, list(reviews.audited))
-    check_heard(_confidences(said)[queued], np.array(waiting, float))
-    own = folder_beside(database)
+    check_coverage(_confidences(said)[queued], np.array(waiting, float))
+    own = adapted_folder(database)
     name = next_name(database, adaptations, start.card.name)
     state = own / f".training-{_key(start, found)}"
     try:
         _make_room(own, state)
-        made = attempt(
+        made = evaluate_candidate(
             Start(_loaded(start), start.card.labels, start.card.policy),
             found.answers,
             rehearsed,
@@ -221,7 +223,7 @@ def learn(
             sampled=sampled,
             schedule=USUAL,
             on_step=on_step,
-            kept=lambda fold: Kept(state / f"fold-{fold}", state.name),
+            kept=lambda fold: Checkpoint(state / f"fold-{fold}", state.name),
         )
         seconds = time.monotonic() - begun
         figures = _figures(made, found, seconds)
@@ -233,7 +235,7 @@ def learn(
         raise TrainingError(
             f"cannot write to {own}: {error.strerror or error}; nothing has changed"
         ) from error
-    return Learnt(
+    return AdaptationResult(
         made,
         found,
         said,
@@ -268,7 +270,7 @@ def _check_sampled(sampled: NDArray[np.bool_]) -> None:
         )
 
 
-def _key(start: Bundle, found: Material) -> str:
+def _key(start: Bundle, found: TrainingExamples) -> str:
     """Return what tells this training from others: an interrupted one goes on."""
     told = repr((start.card.digest, found.labels, USUAL, FOLDS)).encode()
     answers = found.answers
@@ -287,7 +289,7 @@ def _make_room(own: Path, state: Path) -> None:
 
 
 def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
-    keras = begin(seed=1)
+    keras = start_keras(seed=1)
     try:
         return keras.saving.load_model(bundle.keras_file, compile=False)
     except (OSError, TypeError, ValueError) as error:
@@ -296,7 +298,7 @@ def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
 
 def _said_before(
     active: Bundle, answers: LabelledImages, kind_tags: Mapping[str, str]
-) -> tuple[Said, NDArray[np.str_] | None]:
+) -> tuple[ModelOutputs, NDArray[np.str_] | None]:
     """Return what the network in force said of answers before it learnt from them.
 
     A bundle that learnt from answers keeps what was said of them by networks that had
@@ -314,18 +316,18 @@ def _said_before(
         for number, digest in enumerate(answers.names.tolist()):
             rows[number] = held_back.get(digest, rows[number])
     read = reading(active.card.labels, kind_tags)  # the network as the shop has it
-    return Said(np.asarray(read.applied(rows), np.float32), read.labels), learnt
+    return ModelOutputs(np.asarray(read.applied(rows), np.float32), read.labels), learnt
 
 
-def _confidences(said: Said) -> NDArray[np.float64]:
+def _confidences(said: ModelOutputs) -> NDArray[np.float64]:
     """Return the confidence in each picture's tag, (n,), in [0, 1]."""
     return np.array([one.confidence for one in predict(said.rows, said.labels)], float)
 
 
 def _write(
     folder: Path,
-    made: Attempt,
-    found: Material,
+    made: Candidate,
+    found: TrainingExamples,
     start: Bundle,
     figures: Mapping[str, Any],
 ) -> Bundle:
@@ -368,7 +370,9 @@ def _prior(known: tuple[float, ...], labels: int) -> tuple[float, ...]:
     return tuple(share / sum(grown) for share in grown)
 
 
-def _figures(made: Attempt, found: Material, seconds: float) -> dict[str, Any]:
+def _figures(
+    made: Candidate, found: TrainingExamples, seconds: float
+) -> dict[str, Any]:
     """Return what was measured, as JSON holds it."""
     judged = made.judgement
     compared = judged.comparison

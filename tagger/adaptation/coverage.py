@@ -25,7 +25,7 @@ _MOST_UNHEARD: Final = 0.3
 """Share of what was flagged that may lie in parts with fewer."""
 
 
-def check_heard(answered: Confidences, waiting: Confidences) -> None:
+def check_coverage(answered: Confidences, waiting: Confidences) -> None:
     """Refuse answers that are of one end of the queue.
 
     `answered` are the confidences, in [0, 1], of the network in force in the pictures
@@ -33,7 +33,7 @@ def check_heard(answered: Confidences, waiting: Confidences) -> None:
     what it accepts; `waiting` those in the pictures that wait, (m,). Raises
     DataError where more than 0.3 of both lie in parts with fewer than three answers.
     """
-    unheard = share_unheard(answered, waiting)
+    unheard = uncovered_share(answered, waiting)
     if unheard > _MOST_UNHEARD:
         raise DataError(
             f"the answers say nothing about {unheard:.0%} of what was flagged: answer "
@@ -41,7 +41,7 @@ def check_heard(answered: Confidences, waiting: Confidences) -> None:
         )
 
 
-def share_unheard(answered: Confidences, waiting: Confidences) -> float:
+def uncovered_share(answered: Confidences, waiting: Confidences) -> float:
     """Return the share, in [0, 1], of both that lies in parts with too few answers.
 
     Where all of a part are answered, they are never too few.

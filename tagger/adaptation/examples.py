@@ -34,7 +34,7 @@ _SHAPE: Final = (IMAGE_SIDE, IMAGE_SIDE, VIEWS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class TrainingExamples:
     """What is learnt, and how much was left out.
 
     The names of `answers` are digests. `labels` are the network's, then the tags that
@@ -51,7 +51,7 @@ class Material:
     newest_decision_id: int
 
 
-def material(reviews: Reviews, labels: Sequence[str]) -> Material:
+def collect_examples(reviews: Reviews, labels: Sequence[str]) -> TrainingExamples:
     """Gather what a network of these labels can learn from reviews.
 
     Pictures whose prepared array was not kept are prepared anew. Raises DataError where
@@ -79,7 +79,7 @@ def material(reviews: Reviews, labels: Sequence[str]) -> Material:
         groups_of(reviewed, images),
         digests,
     )
-    return Material(
+    return TrainingExamples(
         answers=answers,
         labels=known,
         contradicted=len(reviews.contradicted),

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.adaptation.gate import MOST_FORGOTTEN, Said, outcomes
+from tagger.adaptation.gate import MOST_FORGOTTEN, ModelOutputs, outcomes
 from tagger.datasets.load import LabelledImages, numbered
 from tagger.errors import DataError, TrainingError
 from tagger.training.architectures import copied, one_way, probabilities
-from tagger.training.checkpoint import Kept, begin, seed_dropout
-from tagger.training.mixture import Batch, Domain, batches, made_ahead
+from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras
+from tagger.training.mixture import Batch, Domain, batches, prefetch
 from tagger.training.schedule import check_finite, cosine_with_warm_up
 
 FOLDS: Final = 3
@@ -105,8 +105,8 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
     Tags are drawn by the root of their count. Raises DataError where an answer has
     another label, TrainingError where the loss is no number any more.
     """
-    keras = begin(seed)
-    found = grown(network, len(labels))
+    keras = start_keras(seed)
+    found = expand_head(network, len(labels))
     learner, former = one_way(found), one_way(found)
     for layer in learner.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -116,7 +116,7 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
         "categorical_crossentropy",
     )
     views, one_hot = learner.input_shape[-1], np.eye(len(labels), dtype=np.float32)
-    mean = _RunningMean(learner.trainable_variables, schedule.memory)
+    mean = _WeightEma(learner.trainable_variables, schedule.memory)
     work = _plan(answers, rehearsal, labels, schedule, seed)
     for step, batch in enumerate(work, 1):
         share = cosine_with_warm_up(
@@ -162,7 +162,7 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
     folds: int = FOLDS,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
-    kept: Callable[[int], Kept] | None = None,
+    kept: Callable[[int], Checkpoint] | None = None,
 ) -> Adapted:
     """Adapt a network once without each fold of the answers, and take the mean of all.
 
@@ -182,7 +182,7 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
     than folds.
     """
     fold = folds_of(answers.groups, folds, seed)
-    start = grown(network, len(labels))
+    start = expand_head(network, len(labels))
     learners = []
     for number in range(folds):
         place = kept(number) if kept else None
@@ -211,14 +211,14 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
     for number, weights in enumerate(learners):
         mine = fold == number
         held_back[mine] = probabilities(
-            between(start, weights, share), answers.images[mine]
+            interpolate_weights(start, weights, share), answers.images[mine]
         )
-    return Adapted(between(start, mean, share), held_back, share)
+    return Adapted(interpolate_weights(start, mean, share), held_back, share)
 
 
-def between(start: Any, weights: Sequence[Any], share: float) -> Any:  # noqa: ANN401
+def interpolate_weights(start: Any, weights: Sequence[Any], share: float) -> Any:  # noqa: ANN401
     """Copy a network whose weights are that share, 0..1, of the way to others."""
-    copy = grown(start, start.output_shape[-1])
+    copy = expand_head(start, start.output_shape[-1])
     copy.set_weights(
         [
             (1 - share) * former + share * new
@@ -228,9 +228,9 @@ def between(start: Any, weights: Sequence[Any], share: float) -> Any:  # noqa: A
     return copy
 
 
-def right_about(network: Any, labels: Sequence[str], data: LabelledImages) -> float:  # noqa: ANN401
+def accuracy_on(network: Any, labels: Sequence[str], data: LabelledImages) -> float:  # noqa: ANN401
     """Return the share of images, 0..1, whose most probable tag is the true one."""
-    said = Said(probabilities(network, data.images), labels)
+    said = ModelOutputs(probabilities(network, data.images), labels)
     return float(outcomes(said, data.labels).right.mean())
 
 
@@ -241,9 +241,12 @@ def _share_that_remembers(
     labels: Sequence[str],
 ) -> float:
     """Return the largest share of the way at which little enough is forgotten."""
-    least = right_about(start, labels, test) - MOST_FORGOTTEN
+    least = accuracy_on(start, labels, test) - MOST_FORGOTTEN
     for share in SHARES:
-        if right_about(between(start, weights, share), labels, test) >= least:
+        if (
+            accuracy_on(interpolate_weights(start, weights, share), labels, test)
+            >= least
+        ):
             return share
     return SHARES[-1]
 
@@ -272,13 +275,13 @@ def folds_of(groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int6
 
 def calibrated(network: Any, temperature: float) -> Any:  # noqa: ANN401
     """Copy a network that gives the probabilities of its logits over a temperature."""
-    copy = grown(network, network.output_shape[-1])
+    copy = expand_head(network, network.output_shape[-1])
     head = copy.layers[-1]
     head.set_weights([weights / temperature for weights in head.get_weights()])
     return copy
 
 
-def grown(network: Any, outputs: int) -> Any:  # noqa: ANN401
+def expand_head(network: Any, outputs: int) -> Any:  # noqa: ANN401
     """Copy a network whose last layer is dense; new outputs begin improbable.
 
     Raises TrainingError where the network has more outputs, or another last layer.
@@ -331,12 +334,12 @@ def _plan(
         for weight, data, pictures in sets
         if len(data) and weight
     ]
-    made = made_ahead(batches(mixed, schedule.batch_size, seed))
+    made = prefetch(batches(mixed, schedule.batch_size, seed))
     for _, batch in zip(range(schedule.steps), made, strict=False):
         yield batch
 
 
-class _RunningMean:
+class _WeightEma:
     """The mean of variables over the steps, the late ones counting more.
 
     Polyak and Juditsky 1992, SIAM J. Control Optim. 30:4, with exponential weights; the

@@ -29,7 +29,7 @@ _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class ModelOutputs:
     """What a network said of pictures: probabilities (n, labels), and its labels."""
 
     rows: NDArray[np.float32]
@@ -37,7 +37,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Promotion:
     """Whether the second network is promoted, why, and what was measured.
 
     `known` are the accuracies of both on arrays that they should know, in [0, 1].
@@ -54,15 +54,15 @@ class Judgement:
         return self.known[0] - self.known[1]
 
 
-def judge(  # noqa: PLR0913  two networks, and what they are asked
-    active: Said,
-    candidate: Said,
+def evaluate_promotion(  # noqa: PLR0913  two networks, and what they are asked
+    active: ModelOutputs,
+    candidate: ModelOutputs,
     truth: NDArray[np.str_],
     groups: NDArray[np.str_],
     known: tuple[float, float],
     *,
     precision: float = TARGET_PRECISION,
-) -> Judgement:
+) -> Promotion:
     """Judge a candidate beside the network in force, on answers neither learnt from.
 
     Promoted where accuracy, or coverage at the precision, is certainly better (with
@@ -90,14 +90,14 @@ def judge(  # noqa: PLR0913  two networks, and what they are asked
             f"({known[0]:.3f} to {known[1]:.3f}; at most {100 * MOST_FORGOTTEN:g})"
         )
     if worse:
-        return Judgement(False, "; ".join(worse), measured, known)
+        return Promotion(False, "; ".join(worse), measured, known)
     if not better:
         no_gain = "no gain that could not be chance: accuracy "
-        return Judgement(False, no_gain + _told(measured.accuracy), measured, known)
-    return Judgement(True, "; ".join(better), measured, known)
+        return Promotion(False, no_gain + _told(measured.accuracy), measured, known)
+    return Promotion(True, "; ".join(better), measured, known)
 
 
-def outcomes(said: Said, truth: NDArray[np.str_]) -> Outcomes:
+def outcomes(said: ModelOutputs, truth: NDArray[np.str_]) -> Outcomes:
     """Return what became of pictures with these labels, as the policy's rules have it.
 
     The tag is the most probable label that is one; where it more probably has no tag,

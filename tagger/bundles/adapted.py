@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r".+-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class OwnBundle:
+class AdaptedBundle:
     """A bundle beside an inventory, and what became of it: the word for a person.
 
     `problem` says why it cannot be used, where it cannot; `bundle` is None then.
@@ -40,7 +40,7 @@ class OwnBundle:
     problem: str = ""
 
 
-def folder_beside(database: Path) -> Path:
+def adapted_folder(database: Path) -> Path:
     """Return the folder of an inventory's own bundles; it may not be there."""
     return database.with_name(f"{database.name}.models")
 
@@ -58,7 +58,7 @@ def bundle_in_force(
     own = in_force(adaptations)
     if own is None:
         return default_bundle()
-    folder = folder_beside(database) / own.bundle
+    folder = adapted_folder(database) / own.bundle
     try:
         return _load(folder, own.digest)
     except ModelError as error:
@@ -77,7 +77,7 @@ def named(database: Path, name_or_folder: str) -> Bundle:
     try:
         return find_bundle(name_or_folder)
     except ModelError as error:
-        own = folder_beside(database) / name_or_folder
+        own = adapted_folder(database) / name_or_folder
         if own.name != name_or_folder or not (own / CARD_FILE).is_file():
             raise
         raise ModelError(f"{error}, such as {own}") from error
@@ -85,22 +85,22 @@ def named(database: Path, name_or_folder: str) -> Bundle:
 
 def in_force(adaptations: Sequence[Adaptation]) -> Adaptation | None:
     """Return the row of the inventory's own bundle in force; None where none is."""
-    line = _line(adaptations)
+    line = _promotion_chain(adaptations)
     return line[-1] if line else None
 
 
-def before(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | None:
+def previous(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | None:
     """Return the row that going back leads to; None where that is no own bundle.
 
     Bundles that are gone or damaged are passed over. Raises ModelError where no own
     bundle is in force: there is nothing to go back from.
     """
-    line = _line(adaptations)
+    line = _promotion_chain(adaptations)
     if not line:
         raise ModelError("no network of this inventory's own is in force")
     for row in reversed(line[:-1]):
         with suppress(ModelError):
-            _load(folder_beside(database) / row.bundle, row.digest)
+            _load(adapted_folder(database) / row.bundle, row.digest)
             return row
     return None
 
@@ -110,7 +110,7 @@ def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation
 
     Raises ModelError where there is nothing to go back from, or to.
     """
-    target, left = before(database, adaptations), _line(adaptations)[-1]
+    target, left = previous(database, adaptations), _promotion_chain(adaptations)[-1]
     if target is not None:
         bundle, beside, digest = target.bundle, True, target.digest
     else:
@@ -136,19 +136,19 @@ def next_name(database: Path, adaptations: Sequence[Adaptation], base: str) -> s
 
     One that no folder has and no row: an inventory may have come without its bundles.
     """
-    names = {path.name for path in folder_beside(database).glob(f"{base}-*")}
+    names = {path.name for path in adapted_folder(database).glob(f"{base}-*")}
     names |= {row.bundle for row in adaptations if row.bundle.startswith(f"{base}-")}
     return f"{base}-{max((_age(name)[0] for name in names), default=0) + 1}"
 
 
-def own_bundles(
+def adapted_bundles(
     database: Path, adaptations: Sequence[Adaptation]
-) -> tuple[OwnBundle, ...]:
+) -> tuple[AdaptedBundle, ...]:
     """List the bundles beside an inventory, the oldest first."""
     current = in_force(adaptations)
     found = []
     for folder in sorted(
-        folder_beside(database).glob("*/"), key=lambda folder: _age(folder.name)
+        adapted_folder(database).glob("*/"), key=lambda folder: _age(folder.name)
     ):
         if not (folder / CARD_FILE).is_file():
             continue
@@ -158,7 +158,7 @@ def own_bundles(
         except ModelError as error:
             problem = str(error)
         found.append(
-            OwnBundle(
+            AdaptedBundle(
                 folder.name,
                 folder,
                 fate_of(folder.name, adaptations),
@@ -191,14 +191,14 @@ def forget_refused(
     refused = [row.bundle for row in adaptations if row.outcome is Outcome.REFUSED]
     promoted = {row.bundle for row in adaptations if row.outcome is Outcome.PROMOTED}
     old = set(refused[: max(0, len(refused) - keep)]) - promoted
-    for folder in folder_beside(database).glob("*/"):
+    for folder in adapted_folder(database).glob("*/"):
         if folder.name in old:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def discard(database: Path, name: str) -> None:
     """Remove a bundle of which no row tells: nobody would know what became of it."""
-    shutil.rmtree(folder_beside(database) / name, ignore_errors=True)
+    shutil.rmtree(adapted_folder(database) / name, ignore_errors=True)
 
 
 def _load(folder: Path, digest: str) -> Bundle:
@@ -208,7 +208,7 @@ def _load(folder: Path, digest: str) -> Bundle:
     return found
 
 
-def _line(adaptations: Sequence[Adaptation]) -> list[Adaptation]:
+def _promotion_chain(adaptations: Sequence[Adaptation]) -> list[Adaptation]:
     """Return the own bundles in force and before it, as going back finds them."""
     line: list[Adaptation] = []
     for row in adaptations:

@@ -21,7 +21,7 @@ from tagger.records import (
     ModelIdentity,
     Policy,
 )
-from tagger.system.user_dirs import NOWHERE, config_folder, data_folder
+from tagger.system.user_dirs import NO_FOLDER, config_folder, data_folder
 
 DEFAULT_BUNDLE: Final = "shops"
 """Name of the network that is used where none is named and none was chosen."""
@@ -150,7 +150,7 @@ def added_folder() -> Path:
     try:
         return data_folder() / "bundles"
     except HomeError:
-        return NOWHERE / "bundles"
+        return NO_FOLDER / "bundles"
 
 
 def chosen() -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tagger.bundles.bundle import Bundle
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE, Runtime
-from tagger.system.native_stderr import native_errors_silenced
+from tagger.system.native_stderr import suppress_native_stderr
 
 if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
     import numpy as np
@@ -93,7 +93,7 @@ def _threads() -> int:
 
 
 def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
-    with native_errors_silenced():
+    with suppress_native_stderr():
         from ai_edge_litert.interpreter import Interpreter
 
         network = Interpreter(
@@ -128,7 +128,7 @@ def _check_shape(bundle: Bundle, shape: Sequence[int]) -> None:
 
 def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with native_errors_silenced():  # TensorFlow tells how it was built
+    with suppress_native_stderr():  # TensorFlow tells how it was built
         import keras
         import numpy as np  # noqa: PLC0415
 

@@ -89,7 +89,7 @@ class Contents:
     bytes: Mapping[str, int]
 
 
-def inspect(bundle: Bundle) -> Contents:
+def inspect_untrusted(bundle: Bundle) -> Contents:
     """Read what a bundle's Keras file would do if it were loaded.
 
     Raises ModelError, with the reason, where it is not an archive of Keras 3, holds or

@@ -33,7 +33,7 @@ from tagger.bundles.bundle import (
     models_folder,
 )
 from tagger.bundles.classifier import BundleClassifier
-from tagger.bundles.inspection import MAX_FILE_BYTES, Contents, inspect
+from tagger.bundles.inspection import MAX_FILE_BYTES, Contents, inspect_untrusted
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE, VIEWS
 
@@ -52,7 +52,7 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class InstalledBundle:
     """A bundle of the shelf: its name, where it is from, and whether it is the default.
 
     `problem` says why it cannot be used, where it cannot; `bundle` is None then. What
@@ -67,7 +67,7 @@ class Shelved:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedBundle:
     """A bundle that was put on the shelf: what it holds, what was left behind.
 
     `new` is false where it was there already.
@@ -101,23 +101,23 @@ def use(name_or_folder: str) -> Bundle:
     return bundle
 
 
-def shelved() -> tuple[Shelved, ...]:
+def installed_bundles() -> tuple[InstalledBundle, ...]:
     """List the bundles that came with tagger, those added, and the chosen folder."""
     choice = chosen() or DEFAULT_BUNDLE
     shelves = ((models_folder(), Place.TAGGER), (added_folder(), Place.ADDED))
     found = [
-        _shelved(folder, folder.name, place, default=choice == folder.name)
+        _installed(folder, folder.name, place, default=choice == folder.name)
         for shelf, place in shelves
         for folder in sorted(shelf.glob("*/"))
         if (folder / CARD_FILE).is_file()
     ]
     if not any(one.default for one in found):
         elsewhere = chosen_folder(choice)
-        found.append(_shelved(elsewhere, choice, Place.FOLDER, default=True))
+        found.append(_installed(elsewhere, choice, Place.FOLDER, default=True))
     return tuple(found)
 
 
-def add(source: Path) -> Added:
+def add(source: Path) -> AddedBundle:
     """Put the bundle in a folder or an archive (zip, tar) on the user's shelf.
 
     Only the files that its card names are taken, and only after they were looked into
@@ -133,7 +133,7 @@ def add(source: Path) -> Added:
             left_out = _fetch(source, draft)
             with _told_of(source, draft):
                 bundle = load_bundle(draft)
-                contents = inspect(bundle)
+                contents = inspect_untrusted(bundle)
                 _try(bundle)
             folder = shelf / _free_name(bundle, shelf)
             new = not folder.exists()
@@ -141,7 +141,7 @@ def add(source: Path) -> Added:
                 draft.rename(folder)
     except OSError as error:
         raise ModelError(f"{source} cannot be added: {error.strerror}") from error
-    return Added(load_bundle(folder), contents, left_out, new)
+    return AddedBundle(load_bundle(folder), contents, left_out, new)
 
 
 @contextmanager
@@ -153,11 +153,13 @@ def _told_of(source: Path, draft: Path) -> Iterator[None]:
         raise ModelError(str(error).replace(str(draft), str(source))) from error
 
 
-def _shelved(folder: Path, name: str, place: Place, *, default: bool) -> Shelved:
+def _installed(
+    folder: Path, name: str, place: Place, *, default: bool
+) -> InstalledBundle:
     try:
-        return Shelved(name, place, default, load_bundle(folder))
+        return InstalledBundle(name, place, default, load_bundle(folder))
     except ModelError as error:
-        return Shelved(name, place, default, None, str(error))
+        return InstalledBundle(name, place, default, None, str(error))
 
 
 def _try(bundle: Bundle) -> None:

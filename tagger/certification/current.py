@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tagger.bundles.bundle import Bundle
     from tagger.inventory import Inventory
-    from tagger.records import Assurance, Policy
+    from tagger.records import AutoTaggingStats, Policy
 
 
-def assured(inventory: "Inventory") -> "Assurance | None":
+def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
     """Return what is known of the machine's work alone, with the newest answers.
 
     Where audits were answered since the last certificate, what could be certified now
@@ -18,19 +18,19 @@ def assured(inventory: "Inventory") -> "Assurance | None":
     from tagger.bundles.adapted import bundle_in_force
     from tagger.errors import ModelError
 
-    known = inventory.assurance()
+    known = inventory.auto_tagging_stats()
     if known is None or not known.audited_since:
         return known
     from tagger.certification.issue import as_of_now
 
     with suppress(ModelError):  # the network is gone: what was certified is told
         network = bundle_in_force(inventory.path, inventory.adaptations())
-        careful = careful_policy(inventory, network)
+        careful = uncertified_policy(inventory, network)
         return as_of_now(inventory, known, network.card, careful)
     return known
 
 
-def careful_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
+def uncertified_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
     """Return the policy of a network here for what is not certified."""
     from tagger.policy.shift_guard import ShiftGuard
 

@@ -17,23 +17,23 @@ from tagger.inventory import Inventory
 from tagger.labels import tags_of
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.records import (
-    Assurance,
+    AuditEvidence,
+    AutoTaggingStats,
     Certificate,
     ModelIdentity,
     Policy,
-    Testimony,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class CertificationResult:
     """A certificate that could be kept, and what it rests on."""
 
     certificate: Certificate
-    testimony: Testimony
+    evidence: AuditEvidence
 
 
-def prove(  # noqa: PLR0913  a promise is made of these
+def certify_network(  # noqa: PLR0913  a promise is made of these
     inventory: Inventory,
     network: ModelIdentity,
     *,
@@ -41,7 +41,7 @@ def prove(  # noqa: PLR0913  a promise is made of these
     careful: Policy,
     precision: float,
     certainty: float,
-) -> Proof:
+) -> CertificationResult:
     """Certify what can be certified of a network today; nothing is written.
 
     `bundled` is the network's own policy, `careful` the one that holds for what is not
@@ -53,8 +53,8 @@ def prove(  # noqa: PLR0913  a promise is made of these
             f"the network {network.name} never classified here: scan with it first"
         )
     tags = list(tags_of(inventory.labels_here(network.labels)))
-    testimony = inventory.testimony(network.digest)
-    evidence = evidence_of(testimony.answers, tags, bundled)
+    heard = inventory.audit_evidence(network.digest)
+    evidence = evidence_of(heard.answers, tags, bundled)
     claims = certify(evidence, bundled, precision, certainty)
     population = _population(inventory, network, tags, bundled)
     policy = certified_policy(claims, bundled, careful, population)
@@ -72,7 +72,7 @@ def prove(  # noqa: PLR0913  a promise is made of these
         accepts=_share(population, policy or careful, tags),
         accepted_before=_share(population, in_force, tags),
     )
-    return Proof(certificate, testimony)
+    return CertificationResult(certificate, heard)
 
 
 def _population(
@@ -99,8 +99,8 @@ def _share(population: Population, policy: Policy, tags: list[str]) -> float:
 
 
 def as_of_now(
-    inventory: Inventory, known: Assurance, card: ModelCard, careful: Policy
-) -> Assurance:
+    inventory: Inventory, known: AutoTaggingStats, card: ModelCard, careful: Policy
+) -> AutoTaggingStats:
     """Return what is known with what could be certified now; nothing is written.
 
     `careful` is the policy for what is not certified. As it was known where the card is
@@ -109,7 +109,7 @@ def as_of_now(
     if card.digest != known.digest:
         return known
     before = known.certificate
-    found = prove(
+    found = certify_network(
         inventory,
         card.identity,
         bundled=card.policy,

@@ -10,11 +10,11 @@ from rich.text import Text
 from tagger.policy.intervals import wilson
 from tagger.records import (
     Agreement,
-    Assurance,
+    AuditEvidence,
+    AutoTaggingStats,
     Certificate,
     Claim,
     Contradiction,
-    Testimony,
 )
 from tagger.text import printable
 
@@ -30,8 +30,8 @@ _GOOD_AGREEMENT: Final = 0.95
 no machine can be shown to be right on 97 of 100: the answers themselves are not."""
 
 
-def calibration(
-    found: Certificate, heard: Testimony, *, withdrawn: bool, dry_run: bool
+def certification(
+    found: Certificate, heard: AuditEvidence, *, withdrawn: bool, dry_run: bool
 ) -> RenderableType:
     """Show what is certified, what is not and why, and what it rests on."""
     title = (
@@ -48,13 +48,13 @@ def calibration(
     return Group(*parts)
 
 
-def assurance(found: Assurance) -> RenderableType:
+def auto_tagging_stats(found: AutoTaggingStats) -> RenderableType:
     """Tell what is known of the machine's work alone, and what would tell more."""
     lines = [_measured(found), *_moved(found), *_certified(found), *_confused(found)]
     return Group(*(Text(printable(line)) for line in lines))
 
 
-def certified_lines(found: Assurance) -> list[str]:
+def certified_lines(found: AutoTaggingStats) -> list[str]:
     """Tell what moved, what is certified, and what is lacking; fit to be shown."""
     return [printable(line) for line in (*_moved(found), *_certified(found))]
 
@@ -74,14 +74,14 @@ def audit_command(claim: Claim) -> str:
     return f"tagger review --audit {claim.needed} --from {claim.least:.2f}{tag}"
 
 
-def warnings(heard: Testimony) -> Iterator[str]:
+def warnings(heard: AuditEvidence) -> Iterator[str]:
     """Say what speaks against the answers: contradictions, and doubtful reviewers."""
     yield from _contradictions(heard.contradictions)
     for one in heard.agreements:
         yield from _agreement(one)
 
 
-def _measured(found: Assurance) -> str:
+def _measured(found: AutoTaggingStats) -> str:
     if not found.audited:
         return (
             "No audit tells how often the machine is right alone: "
@@ -94,7 +94,7 @@ def _measured(found: Assurance) -> str:
     )
 
 
-def _moved(found: Assurance) -> Iterator[str]:
+def _moved(found: AutoTaggingStats) -> Iterator[str]:
     """Tell how what the machine does alone moved since another network, or policy."""
     before = found.formerly
     if before is None:
@@ -122,7 +122,7 @@ def _moved(found: Assurance) -> Iterator[str]:
     )
 
 
-def _confused(found: Assurance) -> Iterator[str]:
+def _confused(found: AutoTaggingStats) -> Iterator[str]:
     if not found.confused:
         return
     pairs = ", ".join(
@@ -138,7 +138,7 @@ def _confused(found: Assurance) -> Iterator[str]:
     yield f"Most often corrected{when}: {pairs}."
 
 
-def _certified(found: Assurance) -> Iterator[str]:
+def _certified(found: AutoTaggingStats) -> Iterator[str]:
     certificate = found.certificate
     if certificate is None:
         yield (
@@ -228,7 +228,7 @@ def _outcome(found: Certificate, *, withdrawn: bool) -> str:
     return f"{told} For tags that are not certified the careful policy stays."
 
 
-def _rests_on(heard: Testimony) -> Iterator[str]:
+def _rests_on(heard: AuditEvidence) -> Iterator[str]:
     used = f"Used: {heard.pictures:,} answers to audits, drawn at random"
     if heard.from_queue:
         used += (

@@ -121,7 +121,7 @@ def export(
     from tagger.exchange import Style, Table, format_of, write_table
     from tagger.inventory import Inventory
     from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
-    from tagger.system.atomic import writing
+    from tagger.system.atomic import atomic_write
 
     if by_item and (changed or since):
         raise RequestError("--by-item joins whole items: leave --changed and --since")
@@ -155,7 +155,7 @@ def export(
                 lambda: inventory.count(conditions),
             )
         if output is not None:
-            with writing(output) as stream:
+            with atomic_write(output) as stream:
                 write_table(table, stream, chosen_format, Style(raw=raw, bom=bom))
         else:
             # A terminal must not be steered.

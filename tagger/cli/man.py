@@ -26,13 +26,13 @@ def man(
 
     Example: tagger man -o ~/.local/share/man/man1
     """
-    from tagger.system.atomic import writing
+    from tagger.system.atomic import atomic_write
 
     pages = dict(_pages(ctx.find_root()))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         for name, page in pages.items():
-            with writing(output / f"{name}.1") as stream:
+            with atomic_write(output / f"{name}.1") as stream:
                 stream.write(page.encode())
         return
     from tagger.errors import RequestError

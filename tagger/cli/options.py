@@ -135,12 +135,12 @@ def typed(ctx: typer.Context, option: str) -> bool:
 def database_to_look_in(path: Path | None) -> Path:
     """Return the inventory's file; for a user without a home one that cannot be."""
     from tagger.errors import HomeError
-    from tagger.system.user_dirs import NOWHERE
+    from tagger.system.user_dirs import NO_FOLDER
 
     try:
         return database(path)
     except HomeError:
-        return NOWHERE / "inventory.db"
+        return NO_FOLDER / "inventory.db"
 
 
 def bundle(name: str | None) -> "Bundle":

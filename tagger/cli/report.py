@@ -37,20 +37,20 @@ def report(
     """
     from datetime import UTC, datetime
 
-    from tagger.certification.current import assured
+    from tagger.certification.current import current_stats
     from tagger.inventory import Inventory
     from tagger.report import render
-    from tagger.system.atomic import writing
+    from tagger.system.atomic import atomic_write
 
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()
         found = inventory.overview(pictures=pictures, lines=lines)
-        sure = assured(inventory)
+        sure = current_stats(inventory)
     page = render(status, found, made_at=datetime.now(UTC), sure=sure)
     content = page.encode("utf-8", "backslashreplace")
     if str(output) == "-":
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    with writing(output) as stream:
+    with atomic_write(output) as stream:
         stream.write(content)

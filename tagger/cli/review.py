@@ -11,14 +11,14 @@ import typer
 
 from tagger.cli import options
 from tagger.records import Order
-from tagger.system.gc_tuning import keep_what_is
+from tagger.system.gc_tuning import freeze_gc
 
 if TYPE_CHECKING:
     import re
 
     from tagger.inventory import Inventory, Reviewing
-    from tagger.records import Waiting
-    from tagger.review.session import Sitting
+    from tagger.records import QueueItem
+    from tagger.review.session import ReviewSession
 
 _SIGNALLED = 128
 _HUNG_UP = _SIGNALLED + 1
@@ -115,7 +115,7 @@ def review(
     from tagger.inventory import Inventory
     from tagger.inventory.product_key import compile_pattern
     from tagger.records import Selection
-    from tagger.review.session import sitting
+    from tagger.review.session import review_session
 
     session_pattern = None if item_pattern is None else compile_pattern(item_pattern)
     name = options.reviewer_name(reviewer)
@@ -134,7 +134,7 @@ def review(
             typer.echo(f"{why}: asking in lines, as with --plain", err=True)
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
-            with sitting(
+            with review_session(
                 reviewing, limit=limit, patterns=patterns, redo=again
             ) as begun:
                 code = _show(begun, plain=plain or bool(why))
@@ -162,19 +162,19 @@ def _line(prompt: str) -> str:
     return line.rstrip("\r\n")
 
 
-def _show(begun: "Sitting", *, plain: bool) -> int:
-    """Hold the sitting on the whole screen, or in lines; return the exit status."""
+def _show(begun: "ReviewSession", *, plain: bool) -> int:
+    """Hold the session on the whole screen, or in lines; return the exit status."""
     if plain:
-        from tagger.review.line_mode import PlainReview
+        from tagger.review.line_mode import LineReview
 
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-        PlainReview(begun, options.console(), _line).run()
+        LineReview(begun, options.console(), _line).run()
         return 0
     _forget_keys()
     from tagger.review.app import ReviewApp
 
     _forget_keys()
-    keep_what_is()  # a sitting lasts for hours
+    freeze_gc()  # a session lasts for hours
     return ReviewApp.hold(begun)
 
 
@@ -276,7 +276,7 @@ def _audit_id(
     return audit.id
 
 
-def _to_redo(reviewing: "Reviewing", path: Path) -> "Waiting":
+def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
     from tagger.errors import ReviewError
 
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  as the scan named it
@@ -288,11 +288,11 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "Waiting":
     return item
 
 
-def _tell_end(begun: "Sitting") -> None:
-    """Print how the sitting went, where a person will find it after the screen."""
-    from tagger.review.end_summary import ending
+def _tell_end(begun: "ReviewSession") -> None:
+    """Print how the session went, where a person will find it after the screen."""
+    from tagger.review.end_summary import end_summary
 
-    told = ending(
+    told = end_summary(
         begun.summary(), left=begun.waiting, whole=begun.whole, audit=begun.audit()
     )
     options.console().print()
@@ -301,12 +301,12 @@ def _tell_end(begun: "Sitting") -> None:
 
 def _tell_what_is_proven(inventory: "Inventory") -> None:
     """Tell what is known of the machine's work alone."""
-    from tagger.certification.current import assured
-    from tagger.certification.summary import assurance
+    from tagger.certification.current import current_stats
+    from tagger.certification.summary import auto_tagging_stats
 
-    known = assured(inventory)
+    known = current_stats(inventory)
     if known is not None:
-        options.console().print(assurance(known))
+        options.console().print(auto_tagging_stats(known))
 
 
 def _tell_what_teaches(inventory: "Inventory") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.cli.scan_log import Journal, LogFormat, journal
+from tagger.cli.scan_log import LogFormat, ScanReporter, scan_reporter
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
@@ -110,18 +110,18 @@ def scan(
     from tagger.labels import tags_of
     from tagger.policy.effective import effective_policy
     from tagger.scan import run as scanning
-    from tagger.system.signals import postponed
+    from tagger.system.signals import deferred_signals
 
-    telling = journal(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    reporter = scan_reporter(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
     database = options.database(db)
-    with _failures_told(telling):
+    with _failures_told(reporter):
         # All that can be wrong is found out before an inventory is made.
         if not database.exists():
             scanning.check_folders(folders)
             options.bundle(model)
         with (
             _lock(database, wait_lock, scratch=dry_run) as dead,
-            postponed() as interruption,
+            deferred_signals() as interruption,
             _inventory(database, scratch=dry_run) as inventory,
         ):
             bundle = bundle_in_force(database, inventory.adaptations(), model)
@@ -135,7 +135,7 @@ def scan(
                 threshold=threshold,
                 added=tags_of(inventory.labels_here(card.labels)),
             )
-            telling.begin(folders, database, dead)
+            reporter.begin(folders, database, dead)
             classifier = BundleClassifier(bundle, runtime)
             with Workers(meanwhile=classifier.load) as workers:
                 summary = scanning.scan(
@@ -152,7 +152,7 @@ def scan(
                         settle=settle,
                         max_missing=max_missing,
                     ),
-                    track=telling.track,
+                    track=reporter.track,
                     interruption=interruption,
                     prepare_all=workers.prepare,
                     guard=effective.guard,
@@ -162,12 +162,12 @@ def scan(
                     ),
                 )
     code = scanning.exit_code(summary)
-    telling.end(summary, code)
+    reporter.end(summary, code)
     raise typer.Exit(code)
 
 
 @contextmanager
-def _failures_told(telling: Journal) -> Iterator[None]:
+def _failures_told(reporter: ScanReporter) -> Iterator[None]:
     """Have the journal tell what ends a scan before its end."""
     from tagger.errors import EXIT_FAILED, Stopped, TaggerError
 
@@ -179,8 +179,8 @@ def _failures_told(telling: Journal) -> Iterator[None]:
             code, message = error.exit_code, "interrupted: what was finished is saved"
         elif isinstance(error, TaggerError):
             code = error.exit_code
-        telling.fail(message, code)
-        if telling.complains:
+        reporter.fail(message, code)
+        if reporter.complains:
             raise typer.Exit(code) from error
         raise
 

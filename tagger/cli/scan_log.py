@@ -34,8 +34,8 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Journal:
-    """What every way of telling has in common. Silent itself.
+class ScanReporter:
+    """What every way of reporter has in common. Silent itself.
 
     `quiet` tells nothing of a scan that did its work: see `_trouble`.
     """
@@ -73,7 +73,7 @@ class Journal:
         return told
 
 
-class OnTerminal(Journal):
+class TerminalReporter(ScanReporter):
     """A bar, then tables."""
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
@@ -97,7 +97,7 @@ class OnTerminal(Journal):
         options.console().print(shown)
 
 
-class OneObject(Journal):
+class JsonReporter(ScanReporter):
     """One JSON object when all is over; warnings on standard error."""
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
@@ -114,7 +114,7 @@ class OneObject(Journal):
         options.print_json({"error": message, "exit_code": exit_code})
 
 
-class Lines(Journal):
+class TextReporter(ScanReporter):
     """One dated line an event. A quiet journal keeps them until there is trouble.
 
     A line that cannot be written, to a full disk or to nobody, ends no scan: what is
@@ -210,7 +210,7 @@ class Lines(Journal):
         return f"{_moment().isoformat(' ', 'seconds')} {printable(text)}"
 
 
-class Objects(Lines):
+class JsonLinesReporter(TextReporter):
     """One JSON object an event, the last with the counts and the exit status."""
 
     complains = True
@@ -240,19 +240,19 @@ def _telling() -> "AbstractContextManager[None]":
     return options.telling_of("the scan is done", hint)
 
 
-def journal(
+def scan_reporter(
     log_format: LogFormat | None, *, as_json: bool, quiet: bool, dry_run: bool
-) -> Journal:
-    """Choose the way of telling that fits what was asked, and who looks."""
-    kind: type[Journal]
+) -> ScanReporter:
+    """Choose the way of reporter that fits what was asked, and who looks."""
+    kind: type[ScanReporter]
     if log_format is LogFormat.JSON:
-        kind = Objects
+        kind = JsonLinesReporter
     elif as_json:
-        kind = OneObject
+        kind = JsonReporter
     elif log_format is None and sys.stdout.isatty():
-        kind = OnTerminal
+        kind = TerminalReporter
     else:
-        kind = Lines
+        kind = TextReporter
     return kind(quiet=quiet, dry_run=dry_run)
 
 

@@ -26,14 +26,14 @@ def status(
     """
     from tagger.bundles.adapted import in_force
     from tagger.bundles.bundle import DEFAULT_BUNDLE, chosen
-    from tagger.certification.current import assured
+    from tagger.certification.current import current_stats
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
         found = inventory.status()
         learnt = inventory.adaptations()
-        sure = assured(inventory)
+        sure = current_stats(inventory)
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
     choice, own = chosen(), in_force(learnt)
     if as_json:
@@ -54,7 +54,7 @@ def status(
         console.print(scan_views.inventory_status(found))
         if sure is not None:
             console.print()
-            console.print(summary.assurance(sure))
+            console.print(summary.auto_tagging_stats(sure))
         if learnt:
             console.print(scan_views.adaptations(learnt[-3:]))
         if own is not None:

@@ -30,7 +30,7 @@ from tagger.records import (
     AMBIGUOUS,
     IMAGE_SIDE,
 )
-from tagger.system.native_stderr import native_errors_silenced
+from tagger.system.native_stderr import suppress_native_stderr
 from tagger.text import printable
 
 PROJECTOR: Final = "projector"
@@ -73,7 +73,7 @@ def last_hidden(bundle: Bundle, images: NDArray[np.uint8]) -> Floats:
     ModelError where the Keras file cannot be loaded.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with native_errors_silenced():
+    with suppress_native_stderr():
         import keras
 
         try:

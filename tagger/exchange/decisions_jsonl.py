@@ -27,7 +27,7 @@ from tagger.records import (
     DecisionKind,
     Note,
 )
-from tagger.system.atomic import writing
+from tagger.system.atomic import atomic_write
 from tagger.text import encodable
 
 VERSION: Final = 2
@@ -58,12 +58,12 @@ def write_file(
 ) -> int:
     """Write them to a file, whole or not at all; return their number.
 
-    Raises ExportError as `writing` does.
+    Raises ExportError as `atomic_write` does.
     """
-    with writing(target) as stream:
+    with atomic_write(target) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
         count = write_lines(records, text)
-        text.detach()  # flushed; `writing` closes the stream
+        text.detach()  # flushed; `atomic_write` closes the stream
     return count
 
 

@@ -33,7 +33,7 @@ from tagger.imaging.views import (
     power_of_two,
 )
 from tagger.records import IMAGE_SIDE, PreparedImage, UnreadableImage
-from tagger.system.native_stderr import native_errors_silenced
+from tagger.system.native_stderr import suppress_native_stderr
 
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded: a medium-format camera's, 300 MB as RGB."""
@@ -139,7 +139,7 @@ def _find(data: bytes, ending: str) -> tuple[_Decoded, Views] | str:
     if not data:
         return "the file is empty"
     try:
-        with native_errors_silenced():
+        with suppress_native_stderr():
             return _decode_and_find(data, FORMATS.get(ending.lower()))
     except _RefusedError as error:
         return str(error)

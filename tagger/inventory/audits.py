@@ -83,15 +83,15 @@ def draw(
         items.with_only_columns(
             IMAGE.c.digest,
             func.min(IMAGE.c.prediction_id).label("prediction_id"),
-            decided(IMAGE.c.digest).label("decided"),
-            _by_lot().label("lot"),
+            has_decision(IMAGE.c.digest).label("has_decision"),
+            _at_random().label("lot"),
         )
         .where(here)
         .group_by(IMAGE.c.digest)
         .order_by(func.random())
     )
     sample = _until_asked(connection.execute(shuffled).mappings(), size)
-    if not any(row["again"] or not row["decided"] for row in sample):
+    if not any(row["again"] or not row["has_decision"] for row in sample):
         return None
     audit_id = insert_one(
         connection,
@@ -154,12 +154,12 @@ def unanswered(audit_id: int) -> ColumnElement[bool]:
     return (
         (SAMPLED.c.audit_id == audit_id)
         & SAMPLED.c.decision_id.is_(None)
-        & there(SAMPLED.c.digest)
-        & (SAMPLED.c.again | ~decided(SAMPLED.c.digest))
+        & is_present(SAMPLED.c.digest)
+        & (SAMPLED.c.again | ~has_decision(SAMPLED.c.digest))
     )
 
 
-def asked() -> ColumnElement[bool]:
+def answered_in_audit() -> ColumnElement[bool]:
     """Whether a row was answered when its audit asked, not by what stood before it."""
     return exists().where(
         DECISION.c.id == SAMPLED.c.decision_id,
@@ -168,18 +168,18 @@ def asked() -> ColumnElement[bool]:
     )
 
 
-def decided(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+def has_decision(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a decision about the bytes of that column is in force."""
     return exists().where(DECISION.c.digest == digest, is_standing())
 
 
-def there(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+def is_present(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a tagged picture has the bytes of that column."""
     here = IMAGE.alias()
     return exists().where(here.c.digest == digest, here.c.state == State.TAGGED)
 
 
-def learnt(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
+def seen_in_training(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a person had said something of these bytes before a network came here.
 
     Then it may have learnt them, and its being right about them proves nothing. A clock
@@ -264,7 +264,7 @@ def _drawn_from(
     here = (
         (IMAGE.c.state == State.TAGGED)
         & said_today(model_id)
-        & ~learnt(IMAGE.c.digest, model_id)
+        & ~seen_in_training(IMAGE.c.digest, model_id)
         & (true() if tag is None else PREDICTION.c.tag == tag)
     )
     if least is None or policy is None:
@@ -279,18 +279,18 @@ def _drawn_from(
 def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, Any]]:
     """Take rows until `size` of them are to be asked, a tenth at most again."""
     sample: list[dict[str, Any]] = []
-    asked, again_left = 0, size // _AGAIN_ONE_IN
+    answered_in_audit, again_left = 0, size // _AGAIN_ONE_IN
     for row in shuffled:
-        again = bool(row["decided"] and row["lot"] and again_left)
+        again = bool(row["has_decision"] and row["lot"] and again_left)
         again_left -= again
-        asked += again or not row["decided"]
+        answered_in_audit += again or not row["has_decision"]
         sample.append(dict(row) | {"again": again})
-        if asked == size:
+        if answered_in_audit == size:
             break
     return sample
 
 
-def _by_lot() -> ColumnElement[bool]:
+def _at_random() -> ColumnElement[bool]:
     return func.abs(func.random()) % _AGAIN_ONE_IN == 0
 
 

@@ -41,16 +41,16 @@ from tagger.policy.accept import accepts
 from tagger.records import (
     PREPARING,
     Agreement,
-    Assurance,
     AuditedAnswer,
+    AuditEvidence,
+    AutoTaggingStats,
     Certificate,
     Claim,
     Contradiction,
     Decision,
-    Formerly,
     Policy,
+    PreviousPolicy,
     State,
-    Testimony,
 )
 
 _MOST_CONFUSED = 5
@@ -59,7 +59,7 @@ _COIN = 0.5
 """From this confidence on, "other" cannot be more probable."""
 
 
-def testimony(connection: Connection, model_digest: str) -> Testimony:
+def audit_evidence(connection: Connection, model_digest: str) -> AuditEvidence:
     """Gather the answers of a network's audits, and what speaks against the answers.
 
     Of an audit that is being answered the answers so far count, in the order of the
@@ -78,7 +78,7 @@ def testimony(connection: Connection, model_digest: str) -> Testimony:
     rows = [] if model_id is None else _sampled(connection, model_id)
     for _, sample in groupby(rows, key=lambda row: row["audit_id"]):
         drawn.read(list(sample))
-    return Testimony(
+    return AuditEvidence(
         answers=tuple(drawn.answers),
         from_queue=len(drawn.from_queue),
         skipped=drawn.counts["skipped"],
@@ -118,7 +118,7 @@ def undecided(
         PREDICTION.c.margin >= margin,
         PREDICTION.c.id.in_(
             select(IMAGE.c.prediction_id).where(
-                IMAGE.c.state == State.TAGGED, ~audits.decided(IMAGE.c.digest)
+                IMAGE.c.state == State.TAGGED, ~audits.has_decision(IMAGE.c.digest)
             )
         ),
     )
@@ -129,7 +129,7 @@ def undecided(
     ]
 
 
-def assurance(connection: Connection) -> Assurance | None:
+def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
     """Tell how well the network that tagged most is known; None where none did."""
     model_id, policy = audits.in_force(connection)
     model = connection.execute(
@@ -143,7 +143,7 @@ def assurance(connection: Connection) -> Assurance | None:
     came = previous_policy.came(connection, model_id)
     confused = _confused(connection, DECISION.c.decided_at >= came)
     earlier = () if confused else _confused(connection, DECISION.c.decided_at < came)
-    return Assurance(
+    return AutoTaggingStats(
         network=model.name,
         digest=model.digest,
         policy=policy,
@@ -191,14 +191,14 @@ def _measured(
     connection: Connection, model_digest: str, policy: Policy
 ) -> tuple[int, int]:
     """Count the audited pictures that a policy accepts, and those that were right."""
-    heard = testimony(connection, model_digest).answers
+    heard = audit_evidence(connection, model_digest).answers
     measured = {one.digest: one.right for one in heard if _measures(one, policy)}
     return len(measured), sum(measured.values())
 
 
 def _formerly(
     connection: Connection, model_id: int | None, policy: Policy
-) -> Formerly | None:
+) -> PreviousPolicy | None:
     found = previous_policy.last(connection, model_id, policy)
     if found is None:
         return None
@@ -321,8 +321,8 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             SAMPLED.c.decision_id,
             AUDIT.c.drawn_by,
             AUDIT.c.tag.label("of_tag"),
-            audits.asked().label("asked"),
-            audits.there(SAMPLED.c.digest).label("there"),
+            audits.answered_in_audit().label("asked"),
+            audits.is_present(SAMPLED.c.digest).label("there"),
             PREDICTION,
             MODEL.c.labels,
         )
@@ -334,7 +334,7 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             AUDIT.c.model_id == model_id,
             AUDIT.c.drawn_by.is_not(None),
             audits.as_weighed_today(model_id),
-            ~audits.learnt(SAMPLED.c.digest, model_id),
+            ~audits.seen_in_training(SAMPLED.c.digest, model_id),
         )
         .order_by(SAMPLED.c.id)
     )

@@ -5,12 +5,12 @@ from sqlalchemy import Connection, RowMapping, select
 from tagger.inventory.decisions import history, notes
 from tagger.inventory.mapping import item, prediction, read_labels, unpack
 from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
-from tagger.records import Story, StoryEvent
+from tagger.records import PathEvent, PathHistory
 
 
-def find_story(
+def path_history(
     connection: Connection, root_id: int, root: str, path: str
-) -> Story | None:
+) -> PathHistory | None:
     """Return the story of a path under a root; None where it was never seen."""
     image = (
         connection.execute(
@@ -31,7 +31,7 @@ def find_story(
     )
     said = rows.mappings().first()
     labels = read_labels(connection, said["labels"]) if said else ()
-    return Story(
+    return PathHistory(
         item=item(row.mappings().one()),
         probabilities=(
             dict(zip(labels, prediction(said, labels).probabilities, strict=True))
@@ -73,24 +73,22 @@ def _absolute(connection: Connection, image: RowMapping) -> str:
     return f"{root}/{image['path']}"
 
 
-def _events(connection: Connection, image: RowMapping) -> list[StoryEvent]:
+def _events(connection: Connection, image: RowMapping) -> list[PathEvent]:
     """Gather what befell a path, oldest first: by the runs and by the reviewers."""
-    story = [StoryEvent(image["first_seen"], "first seen", "")]
+    story = [PathEvent(image["first_seen"], "first seen", "")]
     query = select(EVENT.c.at, EVENT.c.kind, EVENT.c.detail).where(
         EVENT.c.image_id == image["id"]
     )
-    story += [
-        StoryEvent(*row) for row in connection.execute(query.order_by(EVENT.c.id))
-    ]
+    story += [PathEvent(*row) for row in connection.execute(query.order_by(EVENT.c.id))]
     if image["digest"] is not None:
         for one in history(connection, image["digest"]):
             what = f"{one.answer.kind} by {one.reviewer}"
             where = "" if one.source == "review" else f" ({one.source})"
             detail = (one.answer.tag or "") + where
-            story.append(StoryEvent(one.decided_at, what, detail.strip()))
+            story.append(PathEvent(one.decided_at, what, detail.strip()))
             if one.undone_at:
-                story.append(StoryEvent(one.undone_at, "decision undone", ""))
+                story.append(PathEvent(one.undone_at, "decision undone", ""))
         for note in notes(connection, image["digest"]):
             what = f"note by {note.reviewer}"
-            story.append(StoryEvent(note.written_at, what, note.text))
+            story.append(PathEvent(note.written_at, what, note.text))
     return sorted(story, key=lambda event: event.at)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 from tagger.inventory.mapping import in_parts, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.policy.accept import accepts
-from tagger.records import Formerly, Policy, Prediction, State
+from tagger.records import Policy, Prediction, PreviousPolicy, State
 
 _SOME: Final = 5000
 """Pictures that are compared: with all of a million a share would be another by 1.4
@@ -31,7 +31,7 @@ def came(connection: Connection, model_id: int | None) -> datetime:
 
 def last(
     connection: Connection, model_id: int | None, policy: Policy
-) -> Formerly | None:
+) -> PreviousPolicy | None:
     """Return what was in force last before a network and its policy are.
 
     None where nothing was that had seen half of the pictures at least. Nothing is told
@@ -46,7 +46,7 @@ def last(
     for model, former in others:
         seen = _said(connection, flagged, model)
         if seen and 2 * len(seen) >= len(flagged):
-            return Formerly(
+            return PreviousPolicy(
                 network=model.name,
                 digest=model.digest,
                 policy=former,

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from tagger.inventory import audits, decisions
 from tagger.inventory.mapping import looked_up_by, prediction, read_labels
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
-from tagger.records import LEAST_ANSWERS, Order, Selection, State, Waiting
+from tagger.records import LEAST_ANSWERS, Order, QueueItem, Selection, State
 
 
 def rows_of(selection: Selection) -> "Rows":
@@ -118,7 +118,7 @@ class _Undecided(Rows):
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
-        self.where.append(~audits.decided(IMAGE.c.digest))
+        self.where.append(~audits.has_decision(IMAGE.c.digest))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
         return (
@@ -168,7 +168,7 @@ def best_order(connection: Connection, selection: Selection) -> Order:
     return Order.CONFIDENCE if enough is None else Order.RANDOM
 
 
-def read_waiting(connection: Connection, image_ids: Iterable[int]) -> list[Waiting]:
+def read_waiting(connection: Connection, image_ids: Iterable[int]) -> list[QueueItem]:
     """Read all that a reviewer is shown of images.
 
     Without those that a scan has found to be gone, or unreadable, in the meantime.
@@ -177,7 +177,7 @@ def read_waiting(connection: Connection, image_ids: Iterable[int]) -> list[Waiti
     return [one for one in found if one is not None]
 
 
-def _read_waiting(connection: Connection, image_id: int) -> Waiting | None:
+def _read_waiting(connection: Connection, image_id: int) -> QueueItem | None:
     query = (
         select(
             PREDICTION,
@@ -198,7 +198,7 @@ def _read_waiting(connection: Connection, image_id: int) -> Waiting | None:
     said = prediction(row, labels)
     own = f"{row['root']}/{row['image_path']}"
     digest = row["digest"]
-    return Waiting(
+    return QueueItem(
         image_id=image_id,
         root=row["root"],
         path=row["image_path"],

@@ -30,9 +30,9 @@ from tagger.records import (
     AuditResult,
     DecidedBy,
     Item,
+    PathEvent,
     RunRecord,
     State,
-    StoryEvent,
 )
 
 BINS = 20
@@ -107,7 +107,7 @@ class Overview:
     unreadable_count: int
     runs: tuple[RunRecord, ...]
     read: tuple[ReadInRun, ...]
-    events: tuple[tuple[str, StoryEvent], ...]
+    events: tuple[tuple[str, PathEvent], ...]
     events_count: int
     arrived: tuple[tuple[str, int], ...]
     adaptations: tuple[Adaptation, ...]
@@ -257,7 +257,7 @@ def _read(connection: Connection, last: RunRecord | None) -> tuple[ReadInRun, ..
 
 def _events(
     connection: Connection, run: RunRecord | None, most: int
-) -> tuple[tuple[str, StoryEvent], ...]:
+) -> tuple[tuple[str, PathEvent], ...]:
     if run is None:
         return ()
     rows = connection.execute(
@@ -269,7 +269,7 @@ def _events(
         .limit(most)
     )
     return tuple(
-        (f"{row[0]}/{row[1]}", StoryEvent(row.at, row.kind, row.detail)) for row in rows
+        (f"{row[0]}/{row[1]}", PathEvent(row.at, row.kind, row.detail)) for row in rows
     )
 
 

@@ -1,4 +1,4 @@
-"""What one reviewer's sitting reads and writes: the queue, leases, answers, undo.
+"""What one reviewer's session reads and writes: the queue, leases, answers, undo.
 
 Items are handed out in the order of an index, from where the last ones ended, so that
 the first picture and the thousandth cost the same however long the queue is. What is
@@ -35,13 +35,13 @@ from tagger.records import (
     AuditResult,
     Decision,
     Note,
+    QueueItem,
     Selection,
     State,
-    Waiting,
 )
 
 LEASE_MINUTES: Final = 10
-"""How long an item stays its reviewer's without a sign of life; a sitting renews its
+"""How long an item stays its reviewer's without a sign of life; a session renews its
 leases every minute, so that this runs only after a crash or a dropped line."""
 
 _LEASE = timedelta(minutes=LEASE_MINUTES)
@@ -63,13 +63,13 @@ class Recorded:
 
 
 class Reviewing:
-    """One sitting. Each method is one transaction: all of it, or nothing."""
+    """One session. Each method is one transaction: all of it, or nothing."""
 
     def __init__(self, database: Database, reviewer: str, selection: Selection) -> None:
         self.reviewer = reviewer
         self.selection = selection
         self._database = database
-        self._sitting = uuid4().hex
+        self._session = uuid4().hex
         self._after: tuple[Any, ...] | None = None
 
     def own_tags(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class Reviewing:
         with self._database.writing() as connection:
             return own_tags.add(connection, tag, self.reviewer)
 
-    def take(self, most: int, *, without: Collection[str]) -> list[Waiting]:
+    def take(self, most: int, *, without: Collection[str]) -> list[QueueItem]:
         """Lease and return the next items, at most so many, in the selection's order.
 
         Leaves out the bytes in `without` and what others have leased. An empty list
@@ -156,7 +156,7 @@ class Reviewing:
             note = Note(digest, text, self.reviewer, now())
             decisions.put_note(connection, note)
 
-    def reread(self, image_id: int) -> Waiting | None:
+    def reread(self, image_id: int) -> QueueItem | None:
         """Read an item again, as it is now, and lease it; None where it is no more."""
         with self._database.writing() as connection:
             for item in read_waiting(connection, [image_id]):
@@ -164,7 +164,7 @@ class Reviewing:
                 return item
         return None
 
-    def at(self, path: Path) -> Waiting | None:
+    def at(self, path: Path) -> QueueItem | None:
         """Return the tagged item at an absolute path, decided or not."""
         with self._database.reading() as connection:
             roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
@@ -184,7 +184,7 @@ class Reviewing:
                     return item
         return None
 
-    def find(self, text: str, most: int) -> list[Waiting]:
+    def find(self, text: str, most: int) -> list[QueueItem]:
         """Return items of the selection whose path holds `text`, in order of path."""
         rows = rows_of(self.selection)
         held = func.instr(IMAGE.c.path, text) > 0
@@ -198,7 +198,7 @@ class Reviewing:
             found = connection.execute(query).all()
             return read_waiting(connection, [row.id for row in found])
 
-    def take_these(self, digests: Iterable[str]) -> list[Waiting]:
+    def take_these(self, digests: Iterable[str]) -> list[QueueItem]:
         """Lease and return the items of these bytes that wait and that nobody has."""
         rows = rows_of(self.selection)
         with self._database.writing() as connection:
@@ -216,11 +216,11 @@ class Reviewing:
             return read_waiting(connection, found.values())
 
     def renew(self) -> None:
-        """Show a sign of life: every lease of this sitting begins anew."""
+        """Show a sign of life: every lease of this session begins anew."""
         with self._database.writing() as connection:
             connection.execute(
                 update(LEASE)
-                .where(LEASE.c.sitting == self._sitting)
+                .where(LEASE.c.sitting == self._session)
                 .values(until=now() + _LEASE)
             )
 
@@ -228,7 +228,7 @@ class Reviewing:
         """Give leases back: those of some bytes, or all."""
         with self._database.writing() as connection:
             if digests is None:
-                mine = delete(LEASE).where(LEASE.c.sitting == self._sitting)
+                mine = delete(LEASE).where(LEASE.c.sitting == self._session)
                 connection.execute(mine)
             else:
                 self._give_back(connection, digests)
@@ -297,7 +297,7 @@ class Reviewing:
             return
         statement = upsert(LEASE)
         mine = {
-            "sitting": self._sitting,
+            "sitting": self._session,
             "reviewer": self.reviewer,
             "until": now() + _LEASE,
         }
@@ -311,7 +311,7 @@ class Reviewing:
 
     def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
         for digest in digests:
-            mine = (LEASE.c.sitting == self._sitting) & (LEASE.c.digest == digest)
+            mine = (LEASE.c.sitting == self._session) & (LEASE.c.digest == digest)
             connection.execute(delete(LEASE).where(mine))
 
     def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
@@ -324,7 +324,7 @@ class Reviewing:
         moment = now()
         return ~exists().where(
             LEASE.c.digest == digest,
-            LEASE.c.sitting != self._sitting,
+            LEASE.c.sitting != self._session,
             LEASE.c.until > moment,
             LEASE.c.until <= moment + _LEASE,
         )

@@ -34,7 +34,7 @@ from tagger.inventory.exports import (
     policies,
 )
 from tagger.inventory.filters_sql import meeting
-from tagger.inventory.history import find_story
+from tagger.inventory.history import path_history
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mapping import (
     insert_one,
@@ -67,8 +67,9 @@ from tagger.labels import reading, tags_of
 from tagger.records import (
     Adaptation,
     Answer,
-    Assurance,
+    AuditEvidence,
     AuditResult,
+    AutoTaggingStats,
     Certificate,
     CheckReport,
     Correction,
@@ -83,14 +84,13 @@ from tagger.records import (
     Note,
     Order,
     OwnTag,
+    PathHistory,
     Policy,
     Reviews,
     RootRecord,
     RunRecord,
     Selection,
     Standing,
-    Story,
-    Testimony,
 )
 
 _AT_ONCE: Final = 4096
@@ -223,7 +223,7 @@ class Inventory:
 
     @contextmanager
     def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:
-        """Begin a reviewer's sitting; what it leased is given back at its end."""
+        """Begin a reviewer's session; what it leased is given back at its end."""
         reviewing = Reviewing(self._database, reviewer, selection)
         try:
             yield reviewing
@@ -254,10 +254,10 @@ class Inventory:
         with self._database.reading() as connection:
             return audits.results(connection)
 
-    def testimony(self, model_digest: str) -> Testimony:
+    def audit_evidence(self, model_digest: str) -> AuditEvidence:
         """Gather what audits, answered by persons, tell of a network."""
         with self._database.reading() as connection:
-            return certificates.testimony(connection, model_digest)
+            return certificates.audit_evidence(connection, model_digest)
 
     def undecided(self, model_digest: str, margin: float) -> list[tuple[str, float]]:
         """Return a network's tag and confidence of each picture nobody decided.
@@ -277,10 +277,10 @@ class Inventory:
         with self._database.reading() as connection:
             return certificates.newest(connection, model_digest)
 
-    def assurance(self) -> Assurance | None:
+    def auto_tagging_stats(self) -> AutoTaggingStats | None:
         """Tell how well it is known what the machine does alone; None before a scan."""
         with self._database.reading() as connection:
-            return certificates.assurance(connection)
+            return certificates.auto_tagging_stats(connection)
 
     def certificates(self) -> list[Certificate]:
         """Return all certificates, the newest first."""
@@ -439,14 +439,14 @@ class Inventory:
         with self._database.reading() as connection:
             return overview(connection, pictures=pictures, lines=lines)
 
-    def story(self, path: Path) -> Story | None:
+    def story(self, path: Path) -> PathHistory | None:
         """Return all that is known of an absolute path; None when nothing is."""
         with self._database.reading() as connection:
             roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
             under = [row for row in roots if path.is_relative_to(row.path)]
             for root in sorted(under, key=lambda row: len(row.path), reverse=True):
                 relative = path.relative_to(root.path).as_posix()
-                found = find_story(connection, root.id, root.path, relative)
+                found = path_history(connection, root.id, root.path, relative)
                 if found:
                     return found
         return None

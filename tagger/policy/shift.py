@@ -33,7 +33,7 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Familiar:
+class ReferenceStatistics:
     """What a network makes of the sets it knows.
 
     `centres` has by set and label the mean of the centred logarithms, (labels,), of the
@@ -46,7 +46,9 @@ class Familiar:
     precision: NDArray[np.float64]
 
 
-def familiar(sets: Mapping[str, Rows], labels: Sequence[str]) -> Familiar:
+def reference_statistics(
+    sets: Mapping[str, Rows], labels: Sequence[str]
+) -> ReferenceStatistics:
     """Summarise the probabilities, (n, labels), that a network gives to known sets."""
     centres: dict[str, dict[str, NDArray[np.float64]]] = {}
     size = len(labels)
@@ -61,10 +63,10 @@ def familiar(sets: Mapping[str, Rows], labels: Sequence[str]) -> Familiar:
     covariance = scatter / max(1, count)
     round_ = np.eye(size) * max(np.trace(covariance) / size, _TINY)
     spread = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * round_
-    return Familiar(tuple(labels), centres, np.linalg.inv(spread))
+    return ReferenceStatistics(tuple(labels), centres, np.linalg.inv(spread))
 
 
-def shift_of(rows: Rows, known: Familiar) -> float | None:
+def shift_of(rows: Rows, known: ReferenceStatistics) -> float | None:
     """Return how far pictures are from the nearest known set, label by label.
 
     In units of the spread within a label: the root of the mean square over the pictures
@@ -81,7 +83,7 @@ def shift_of(rows: Rows, known: Familiar) -> float | None:
     return min(shifts, default=FAR)
 
 
-def packed(known: Familiar) -> bytes:
+def packed(known: ReferenceStatistics) -> bytes:
     """Return what a network knows as JSON, in four digits."""
     value = {
         "labels": list(known.labels),
@@ -94,7 +96,7 @@ def packed(known: Familiar) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-def read_familiar(path: Path) -> Familiar:
+def read_reference(path: Path) -> ReferenceStatistics:
     """Read what a network knows. Raises ModelError where the file is not that."""
     try:
         told: dict[str, Any] = json.loads(path.read_bytes())
@@ -111,7 +113,7 @@ def read_familiar(path: Path) -> Familiar:
         raise ModelError(
             f"{path} does not say what a network knows: {error}"
         ) from error
-    return Familiar(labels, centres, precision)
+    return ReferenceStatistics(labels, centres, precision)
 
 
 def _shift(

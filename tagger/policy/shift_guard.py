@@ -50,9 +50,9 @@ class ShiftGuard:
             return None
         import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
 
-        from tagger.policy.shift import read_familiar, shift_of  # noqa: PLC0415
+        from tagger.policy.shift import read_reference, shift_of  # noqa: PLC0415
 
-        return shift_of(np.array(rows, np.float32), read_familiar(self.familiar))
+        return shift_of(np.array(rows, np.float32), read_reference(self.familiar))
 
 
 def conservative(policy: Policy) -> Policy:

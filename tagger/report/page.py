@@ -17,7 +17,7 @@ from tagger.inventory.report_data import BINS
 from tagger.policy.intervals import Share, wilson
 from tagger.records import (
     NOT_CATALOGUE,
-    Assurance,
+    AutoTaggingStats,
     Drift,
     InventoryStatus,
     Item,
@@ -76,7 +76,7 @@ def render(
     found: Overview,
     *,
     made_at: datetime,
-    sure: Assurance | None = None,
+    sure: AutoTaggingStats | None = None,
 ) -> str:
     """Return the page. `made_at` is shown in the local time of this machine.
 
@@ -271,7 +271,7 @@ def _picture(item: Item) -> Picture:
     return Picture(item, f"data:image/webp;base64,{encoded}", small.width, small.height)
 
 
-def _precisions(found: Overview, sure: Assurance | None) -> list[Precision]:
+def _precisions(found: Overview, sure: AutoTaggingStats | None) -> list[Precision]:
     """Tell what audits measured, the newest first, and what reviews happened to see.
 
     Where it is known what all audits together tell of what is accepted today, that.

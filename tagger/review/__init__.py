@@ -1,5 +1,5 @@
 """The morning's review: one picture, one key, next.
 
-`sitting` knows what happens, `app` shows it on a full screen, `plain` in lines. Textual
+`session` knows what happens, `app` shows it on a full screen, `plain` in lines. Textual
 is loaded only by `app`.
 """

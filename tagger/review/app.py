@@ -1,6 +1,6 @@
 """The review on the whole screen: this module, `screens` and `halfblocks` know Textual.
 
-The screen shows the sitting's current item and turns keys into calls of the sitting,
+The screen shows the session's current item and turns keys into calls of the session,
 in a thread, so that a slow disk or a busy inventory never freezes it. Keys that come
 before an answer is saved, or before the next picture could have been seen, are dropped:
 nobody decides what they have not looked at.
@@ -29,7 +29,7 @@ from textual_image import renderable
 from textual_image.widget import SixelImage, TGPImage
 
 from tagger.errors import InventoryBusyError, InventoryError, ReviewError
-from tagger.records import Waiting
+from tagger.records import QueueItem
 from tagger.review import halfblocks, rendering
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown
@@ -44,8 +44,8 @@ from tagger.review.screens import (
     NoteScreen,
     TagScreen,
 )
-from tagger.review.session import Conflict, Sitting
-from tagger.system.native_stderr import native_errors_silenced, standard_error_itself
+from tagger.review.session import Conflict, ReviewSession
+from tagger.system.native_stderr import original_stderr, suppress_native_stderr
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -103,15 +103,17 @@ class ReviewApp(App[int]):
     """
     )
 
-    def __init__(self, sitting: Sitting, *, unseen: float = UNSEEN_SECONDS) -> None:
+    def __init__(
+        self, session: ReviewSession, *, unseen: float = UNSEEN_SECONDS
+    ) -> None:
         super().__init__()
-        self.sitting = sitting
+        self.session = session
         self.unseen = unseen
 
     @classmethod
-    def hold(cls, sitting: Sitting) -> int:
-        """Show a sitting until its reviewer leaves; return the exit status."""
-        app = cls(sitting)
+    def hold(cls, session: ReviewSession) -> int:
+        """Show a session until its reviewer leaves; return the exit status."""
+        app = cls(session)
         with (
             _terminal_of_its_own() as terminal,
             _hang_up_ends(app, terminal) as hung_up,
@@ -138,7 +140,7 @@ class ReviewApp(App[int]):
             with suppress(NotImplementedError):  # Windows has none of this
                 loop = asyncio.get_running_loop()
                 loop.add_signal_handler(number, self.exit, 128 + number)
-        self.push_screen(ReviewScreen(self.sitting))
+        self.push_screen(ReviewScreen(self.session))
 
 
 class ReviewScreen(Screen[None]):
@@ -161,9 +163,9 @@ class ReviewScreen(Screen[None]):
         Binding("ctrl+c", "interrupt", show=False, priority=True),
     ]
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = sitting
+        self._sitting = session
         self._busy = False
         self.painted: Shown | None = None
         self._painted_at: float | None = None
@@ -190,7 +192,7 @@ class ReviewScreen(Screen[None]):
         yield Static(id="keys")
 
     def on_mount(self) -> None:
-        """Show the first item, and keep telling what is found out meanwhile."""
+        """Show the first item, and keep reporter what is found out meanwhile."""
         self._sitting.when_read(self._draw_ahead)
         self._tell("looking for what waits…")
         self._work(self._sitting.advance, then=lambda _: self._tell(""))
@@ -339,7 +341,7 @@ class ReviewScreen(Screen[None]):
             noted = self._sitting.write_note
             self._work(lambda: noted(text), then=lambda _: self._tell("noted"))
 
-    def _jump(self, item: Waiting | None) -> None:
+    def _jump(self, item: QueueItem | None) -> None:
         if item is not None:
             self._work(lambda: self._sitting.jump(item))
 
@@ -367,7 +369,7 @@ class ReviewScreen(Screen[None]):
         then: Callable[[T], None] = lambda _: None,
         repaint: bool = True,
     ) -> None:
-        """Call the sitting in a thread, then show what is current; one at a time."""
+        """Call the session in a thread, then show what is current; one at a time."""
         if self._busy:
             return
         self._busy = True
@@ -478,10 +480,10 @@ def _terminal_of_its_own() -> Iterator[int]:
     drawn in that moment would be lost. Yields the descriptor that is drawn on.
     """
     former = sys.__stderr__
-    with open(standard_error_itself(), "w", encoding="utf-8") as terminal:  # noqa: PTH123
+    with open(original_stderr(), "w", encoding="utf-8") as terminal:  # noqa: PTH123
         sys.__stderr__ = terminal  # type: ignore[misc]
         try:
-            with native_errors_silenced():
+            with suppress_native_stderr():
                 yield terminal.fileno()
         finally:
             sys.__stderr__ = former  # type: ignore[misc]

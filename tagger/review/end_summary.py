@@ -1,4 +1,4 @@
-"""What a reviewer reads at the end of a sitting."""
+"""What a reviewer reads at the end of a session."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -6,14 +6,14 @@ from rich.text import Text
 
 from tagger.policy.intervals import wilson
 from tagger.records import AuditResult
-from tagger.review.stats import Summary
+from tagger.review.stats import SessionSummary
 from tagger.text import printable
 
 _MOST_PAIRS = 8
 
 
-def ending(
-    summary: Summary,
+def end_summary(
+    summary: SessionSummary,
     *,
     left: int | None,
     whole: bool = True,
@@ -34,14 +34,14 @@ def ending(
     return Group(*parts)
 
 
-def _decided(summary: Summary) -> str:
+def _decided(summary: SessionSummary) -> str:
     minutes, seconds = divmod(round(summary.seconds), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     rate = f", {summary.per_minute:.0f} a minute" if summary.per_minute else ""
     return f"{summary.decided:,} decided in {took}{rate}"
 
 
-def _machine(summary: Summary) -> str:
+def _machine(summary: SessionSummary) -> str:
     share = summary.right / summary.decided
     return (
         f"The machine was right on {summary.right:,} of {summary.decided:,} "
@@ -67,7 +67,7 @@ def _drawn_from(audit: AuditResult) -> str:
     return f"what the machine is at least {audit.least:.2f} sure of{tagged}"
 
 
-def _pairs(summary: Summary) -> Table:
+def _pairs(summary: SessionSummary) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for heading in ("the machine said", "you said", "times"):
         justify = "right" if heading == "times" else "left"
@@ -81,7 +81,7 @@ def _pairs(summary: Summary) -> Table:
 
 
 def _rest(
-    summary: Summary, left: int | None, *, whole: bool, audit: AuditResult | None
+    summary: SessionSummary, left: int | None, *, whole: bool, audit: AuditResult | None
 ) -> str:
     parts = []
     if summary.skipped:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HASHED_SIDE = 128
 _HASHED_AT_MOST = 5_000
-"""Photographs hashed in a sitting, ahead of the reviewer."""
+"""Photographs hashed in a session, ahead of the reviewer."""
 
 _WRITTEN_AT_ONCE = 50
 _FIRST_WAIT = 1.0
@@ -46,7 +46,7 @@ class Groups:
     """Finds what belongs together among the items that wait.
 
     A thread of its own hashes their photographs while the reviewer works; what it
-    finds is kept in the inventory for the next sitting. `patterns` say by root how a
+    finds is kept in the inventory for the next session. `patterns` say by root how a
     path names its product (see `tagger.inventory.product_key`).
     """
 

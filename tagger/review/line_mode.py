@@ -12,9 +12,9 @@ from typing import TypeVar
 from rich.console import Console
 
 from tagger.errors import InventoryBusyError
-from tagger.records import NOT_CATALOGUE, Decision, Waiting
+from tagger.records import NOT_CATALOGUE, Decision, QueueItem
 from tagger.review.prefetch import Shown
-from tagger.review.session import Conflict, Sitting
+from tagger.review.session import Conflict, ReviewSession
 from tagger.review.stats import remaining
 from tagger.text import printable
 
@@ -42,14 +42,14 @@ class _LeaveError(Exception):
     """The reviewer leaves, or has nothing more to say."""
 
 
-class PlainReview:
-    """Asks for the items of a sitting line by line."""
+class LineReview:
+    """Asks for the items of a session line by line."""
 
     def __init__(
-        self, sitting: Sitting, console: Console, read: Callable[[str], str]
+        self, session: ReviewSession, console: Console, read: Callable[[str], str]
     ) -> None:
         """`read` prints a prompt and returns a line; EOFError ends the review."""
-        self._sitting = sitting
+        self._sitting = session
         self._console = console
         self._read = read
 
@@ -93,7 +93,7 @@ class PlainReview:
         if alike := self._sitting.alike():
             self._say(f"  {len(alike)} others look alike: a shows them")
 
-    def _candidates(self, item: Waiting) -> str:
+    def _candidates(self, item: QueueItem) -> str:
         digits = {tag: n for n, tag in enumerate(self._sitting.tags)}
         can_say = item.probabilities.keys() & digits.keys()
         ranked = sorted(can_say, key=lambda tag: (-item.probabilities[tag], tag))
@@ -132,7 +132,7 @@ class PlainReview:
             self._patiently(self._sitting.skip)
         elif line == "u":
             if not self._patiently(self._sitting.undo):
-                self._say("nothing to take back in this sitting; --redo PATH goes back")
+                self._say("nothing to take back in this session; --redo PATH goes back")
         elif line == "a":
             self._group()
         elif shown.trouble:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryBusyError
 from tagger.imaging.decode import prepare, upright
-from tagger.records import UnreadableImage, Waiting
+from tagger.records import QueueItem, UnreadableImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,14 +37,14 @@ class Shown:
     why, and the item can only be skipped.
     """
 
-    item: Waiting
+    item: QueueItem
     path: Path
     photograph: "Image | None" = None
     prepared: "PreparedImage | None" = None
     trouble: str = ""
 
 
-def look_at(item: Waiting, side: int = PHOTOGRAPH_SIDE) -> Shown:
+def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
     """Read an item's photograph, at most `side` pixels, and what the network sees.
 
     The bytes must be those that were scanned, at the item's path or at another where
@@ -60,7 +60,7 @@ def look_at(item: Waiting, side: int = PHOTOGRAPH_SIDE) -> Shown:
     return Shown(item, own, trouble=trouble)
 
 
-def _look(item: Waiting, path: Path, side: int) -> Shown:
+def _look(item: QueueItem, path: Path, side: int) -> Shown:
     if not os.path.lexists(path):
         return Shown(item, path, trouble="the file is gone since it was scanned")
     prepared = prepare(path)
@@ -83,7 +83,7 @@ class Lookahead:
     """
 
     def __init__(
-        self, take: Callable[[int, Collection[str]], list[Waiting]], *, ahead: int = 4
+        self, take: Callable[[int, Collection[str]], list[QueueItem]], *, ahead: int = 4
     ) -> None:
         self.when_read: Callable[[Shown], object] = lambda _: None
         self._take = take
@@ -176,7 +176,7 @@ class Lookahead:
     def _has_work(self) -> bool:
         return self._closed or (not self._exhausted and len(self._ready) < self._ahead)
 
-    def _add(self, items: Collection[Waiting]) -> None:
+    def _add(self, items: Collection[QueueItem]) -> None:
         """Read the photographs of new items; none at all is the end of the queue."""
         if not items:
             with self._changed:

@@ -1,4 +1,4 @@
-"""What the full screen is made of, as rich texts of a sitting's values."""
+"""What the full screen is made of, as rich texts of a session's values."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tagger.labels import tags_of
-from tagger.records import NOT_CATALOGUE, Waiting
+from tagger.records import NOT_CATALOGUE, QueueItem
 from tagger.review.line_mode import said, share
 from tagger.review.stats import remaining
 from tagger.text import printable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tagger.records import PreparedImage
     from tagger.review.prefetch import Shown
-    from tagger.review.session import Sitting
+    from tagger.review.session import ReviewSession
 
 _BARS = 5
 _BAR_CELLS = 14
@@ -31,16 +31,16 @@ _ALIKE_NAMED = 5
 _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
 
 
-def progress(sitting: "Sitting") -> Text:
+def progress(session: "ReviewSession") -> Text:
     """Tell the position, the rate and the time left."""
-    at, of = sitting.position
-    rate = sitting.summary().per_minute
+    at, of = session.position
+    rate = session.summary().per_minute
     parts = [f"{at:,} of {of:,}" if of is not None else f"{at:,}"]
     if rate:
         parts.append(f"{rate:.0f} a minute")
-    if time := remaining(sitting.left or 0, rate):
+    if time := remaining(session.left or 0, rate):
         parts.append(time)
-    if sitting.blind:
+    if session.blind:
         parts.insert(0, "audit, blind")
     return Text(" · ".join(parts))
 
@@ -53,28 +53,28 @@ def path_line(shown: "Shown", width: int) -> Text:
     return Text(path, style="bold", no_wrap=True)
 
 
-def reason(sitting: "Sitting", shown: "Shown") -> Text:
+def reason(session: "ReviewSession", shown: "Shown") -> Text:
     """Say why the item waits."""
-    if sitting.blind:
+    if session.blind:
         return Text("What is it? The machine's tag is hidden.", style="italic")
     return Text(printable(shown.item.reason) or "accepted by the machine")
 
 
-def tags(sitting: "Sitting", item: Waiting) -> Text:
+def tags(session: "ReviewSession", item: QueueItem) -> Text:
     """List the tags with their keys, and bars for the five most probable.
 
     Always in the network's order: a key stays where the hand knows it. A click on a
     line is its key.
     """
-    names = sitting.tags
+    names = session.tags
     ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
     ranked = list(tags_of(ranked))[:_BARS]
     width = max(map(len, names), default=0)
     lines = []
     for number, tag in enumerate(names):
         key = str(number) if number < _DIGITS else "t"
-        top = tag == item.tag and not sitting.blind
-        probability = None if sitting.blind else item.probabilities.get(tag)
+        top = tag == item.tag and not session.blind
+        probability = None if session.blind else item.probabilities.get(tag)
         drawn = "" if probability is None else _bar(probability, tag in ranked)
         line = Text(
             f"{'▶' if top else ' '} {key} {printable(tag):<{width}} {drawn}",
@@ -82,15 +82,15 @@ def tags(sitting: "Sitting", item: Waiting) -> Text:
         )
         line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
         lines.append(line)
-    lines.append(_no_item(item, width, blind=sitting.blind))
-    if sitting.new_tag:
-        line = Text(f"  k {printable(sitting.new_tag)}: add this tag, and give it")
+    lines.append(_no_item(item, width, blind=session.blind))
+    if session.new_tag:
+        line = Text(f"  k {printable(session.new_tag)}: add this tag, and give it")
         line.stylize(Style(meta={"@click": "screen.new_tag"}))
         lines.append(line)
     return Text("\n").join(lines)
 
 
-def _no_item(item: Waiting, width: int, *, blind: bool) -> Text:
+def _no_item(item: QueueItem, width: int, *, blind: bool) -> Text:
     likely = item.doubtful and not blind
     drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
     named = item.none_as if likely else "none of them"
@@ -109,13 +109,13 @@ def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
     return f"{share(probability)} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
 
 
-def facts(shown: "Shown", sitting: "Sitting", alike: "Sequence[str]") -> Text:
+def facts(shown: "Shown", session: "ReviewSession", alike: "Sequence[str]") -> Text:
     """Tell what else is known: the file, when it came, what people said of it.
 
     `alike` are the paths of others that wait and belong to it.
     """
     item = shown.item
-    lines = [] if sitting.blind else [said(one) for one in item.decisions]
+    lines = [] if session.blind else [said(one) for one in item.decisions]
     lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
     if item.width:
         size = f", {_size(item.size)}" if item.size is not None else ""
@@ -127,20 +127,22 @@ def facts(shown: "Shown", sitting: "Sitting", alike: "Sequence[str]") -> Text:
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
 
-def keys(sitting: "Sitting", shown: "Shown | None", alike: int, width: int) -> Text:
+def keys(
+    session: "ReviewSession", shown: "Shown | None", alike: int, width: int
+) -> Text:
     """Tell the keys, each of which can be clicked; the rarer where there is room.
 
     `alike` is how many others the current item is answered with as a group.
     """
     told: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
-        if not sitting.blind:
+        if not session.blind:
             told.append(("Enter", printable(shown.item.tag), "accept"))
         told.append(("x", "none", "no_item"))
     told += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike:
         told.append(("a", f"{alike + 1} alike", "group"))
-    if len(sitting.tags) > _DIGITS:
+    if len(session.tags) > _DIGITS:
         told.append(("t", "tag", "name_tag"))
     told += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
     told += [("?", "help", "help"), ("q", "leave", "leave")]

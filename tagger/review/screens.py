@@ -17,12 +17,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tagger.records import NOT_CATALOGUE, Waiting
+from tagger.records import NOT_CATALOGUE, QueueItem
 from tagger.review import rendering
-from tagger.review.end_summary import ending
+from tagger.review.end_summary import end_summary
 from tagger.review.line_mode import said, share
 from tagger.review.prefetch import Shown
-from tagger.review.session import Conflict, Sitting
+from tagger.review.session import Conflict, ReviewSession
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -205,16 +205,16 @@ class FindScreen(ModalScreen[T]):
         options.highlighted = 0 if self._found else None
 
 
-class JumpScreen(FindScreen[Waiting]):
+class JumpScreen(FindScreen[QueueItem]):
     """Finds a picture that waits by a part of its path."""
 
     ASKED = ("Go to a picture that waits", "a part of its path")
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = sitting
+        self._sitting = session
 
-    def find(self, part: str) -> Sequence[tuple[str, Waiting]]:
+    def find(self, part: str) -> Sequence[tuple[str, QueueItem]]:
         """Ask the inventory."""
         return [(f"{one.root}/{one.path}", one) for one in self._sitting.find(part)]
 
@@ -398,7 +398,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
 
 
 class EndScreen(ModalScreen[str]):
-    """Tells how the sitting went; hands back what the reviewer wants next."""
+    """Tells how the session went; hands back what the reviewer wants next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,a", "again", show=False),
@@ -406,26 +406,26 @@ class EndScreen(ModalScreen[str]):
         Binding("q,escape", "dismiss", show=False),
     ]
 
-    def __init__(self, sitting: Sitting) -> None:
+    def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = sitting
+        self._sitting = session
 
     def compose(self) -> ComposeResult:
         """Lay the box out."""
-        sitting = self._sitting
-        told = ending(
-            sitting.summary(),
-            left=sitting.waiting,
-            whole=sitting.whole,
-            audit=sitting.audit(),
+        session = self._sitting
+        told = end_summary(
+            session.summary(),
+            left=session.waiting,
+            whole=session.whole,
+            audit=session.audit(),
         )
         keys = ["q leave"]
-        if sitting.can_undo:
+        if session.can_undo:
             keys.insert(0, "u take the last one back")
-        if sitting.skipped:
-            keys.insert(0, f"Enter the {sitting.skipped} skipped once more")
+        if session.skipped:
+            keys.insert(0, f"Enter the {session.skipped} skipped once more")
         with Vertical(classes="box"):
-            empty = sitting.whole and not sitting.skipped
+            empty = session.whole and not session.skipped
             title = "The queue is empty" if empty else "The end"
             yield Static(title, classes="title")
             yield Static(told)

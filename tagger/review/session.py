@@ -1,6 +1,6 @@
 """What happens in a review: who shows it, and how, is told elsewhere.
 
-A sitting has a current item. An answer is in the inventory, in its own transaction,
+A session has a current item. An answer is in the inventory, in its own transaction,
 before the next item is current. One thread at a time may call it.
 """
 
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError
 from tagger.labels import tag_for, tags_of
-from tagger.records import Answer, AuditResult, Decision, DecisionKind, Waiting
+from tagger.records import Answer, AuditResult, Decision, DecisionKind, QueueItem
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
-from tagger.review.stats import Summary, Tally
+from tagger.review.stats import SessionStats, SessionSummary
 
 if TYPE_CHECKING:
     from tagger.inventory import Reviewing
@@ -51,8 +51,8 @@ class _Step:
     answers: tuple[Answer, ...] = ()
 
 
-class Sitting:
-    """One reviewer at work on a selection. Use `sitting` to begin one."""
+class ReviewSession:
+    """One reviewer at work on a selection. Use `review_session` to begin one."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Sitting:
         *,
         limit: int | None,
         groups: Groups,
-        redo: Waiting | None,
+        redo: QueueItem | None,
     ) -> None:
         self.reviewer = reviewing.reviewer
         self.blind = reviewing.selection.audit_id is not None
@@ -78,7 +78,7 @@ class Sitting:
         self._skipped: dict[str, Shown] = {}
         self._again: list[Shown] = []
         self._second_round = False
-        self._tally = Tally(monotonic())
+        self._tally = SessionStats(monotonic())
         self._counted: int | None = 1 if self._one_only else None
         self._decided_when_counted = 0
         self._lookahead = Lookahead(self._take)
@@ -96,7 +96,7 @@ class Sitting:
 
     @property
     def left(self) -> int | None:
-        """How many are to be decided in this sitting; None before they are counted."""
+        """How many are to be decided in this session; None before they are counted."""
         left = self.waiting
         if left is not None and self._limit is not None:
             left = min(left, max(0, self._limit - self._tally.decided))
@@ -104,7 +104,7 @@ class Sitting:
 
     @property
     def waiting(self) -> int | None:
-        """How many wait, whatever the limit of this sitting; None before the count."""
+        """How many wait, whatever the limit of this session; None before the count."""
         if self._counted is None:
             return None
         since = self._tally.decided - self._decided_when_counted
@@ -162,8 +162,8 @@ class Sitting:
         """Return how the audit stands that is answered here."""
         return self._reviewing.audit()
 
-    def summary(self) -> Summary:
-        """Return how the sitting stands."""
+    def summary(self) -> SessionSummary:
+        """Return how the session stands."""
         return self._tally.summary(skipped=len(self._skipped), now=monotonic())
 
     def advance(self) -> Shown | None:
@@ -244,11 +244,11 @@ class Sitting:
             self._reviewing.write_note(self.current.item.digest, text.strip())
             self.current = self._read(self.current.item)
 
-    def find(self, text: str, most: int = 8) -> list[Waiting]:
+    def find(self, text: str, most: int = 8) -> list[QueueItem]:
         """Return items that wait whose path holds `text`."""
         return self._reviewing.find(text, most) if text else []
 
-    def jump(self, item: Waiting) -> None:
+    def jump(self, item: QueueItem) -> None:
         """Make an item that waits the current one; then comes what was current."""
         if self.current is not None:
             if self.current.item.digest == item.digest:
@@ -336,7 +336,7 @@ class Sitting:
                 return shown
         return None
 
-    def _read(self, item: Waiting) -> Shown:
+    def _read(self, item: QueueItem) -> Shown:
         # What is no more is looked at as it was, and can only be skipped.
         return look_at(self._reviewing.reread(item.image_id) or item)
 
@@ -389,7 +389,7 @@ class Sitting:
             self._skipped.pop(digest, None)
         self._lookahead.forget(digests)
 
-    def _take(self, most: int, without: Collection[str]) -> list[Waiting]:
+    def _take(self, most: int, without: Collection[str]) -> list[QueueItem]:
         return [] if self._one_only else self._reviewing.take(most, without=without)
 
     def _count_now_and_then(self) -> None:
@@ -414,16 +414,16 @@ class Sitting:
 
 
 @contextmanager
-def sitting(
+def review_session(
     reviewing: "Reviewing",
     *,
     limit: int | None = None,
     patterns: Mapping[str, re.Pattern[str]] | None = None,
-    redo: Waiting | None = None,
-) -> Iterator[Sitting]:
-    """Begin a sitting of at most `limit` items, or of the one to `redo`."""
+    redo: QueueItem | None = None,
+) -> Iterator[ReviewSession]:
+    """Begin a session of at most `limit` items, or of the one to `redo`."""
     groups = Groups(reviewing, patterns or {})
-    opened = Sitting(reviewing, limit=limit, groups=groups, redo=redo)
+    opened = ReviewSession(reviewing, limit=limit, groups=groups, redo=redo)
     try:
         if not opened.blind and redo is None:
             groups.start()

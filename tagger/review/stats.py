@@ -1,11 +1,11 @@
-"""How a sitting goes: the count, the rate, how often the machine was right."""
+"""How a session goes: the count, the rate, how often the machine was right."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tagger.records import NOT_CATALOGUE, Answer, Waiting
+from tagger.records import NOT_CATALOGUE, Answer, QueueItem
 
 _RECENT = 30
 """Decisions that the rate is told from: what is behind a pause soon does not count."""
@@ -15,8 +15,8 @@ _PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A sitting at one moment.
+class SessionSummary:
+    """A session at one moment.
 
     `right` counts the decisions that agree with the machine. `confusions` counts the
     others by (machine's tag, person's tag or "not a catalogue item"). `per_minute` is
@@ -33,7 +33,7 @@ class Summary:
 
 
 @dataclass(slots=True)
-class Tally:
+class SessionStats:
     """Counts what a reviewer does. `began` is a moment in seconds, as all others."""
 
     began: float
@@ -43,7 +43,7 @@ class Tally:
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
-    def add(self, item: Waiting, answer: Answer, moment: float) -> None:
+    def add(self, item: QueueItem, answer: Answer, moment: float) -> None:
         """Count a decision; those that one key made have one moment."""
         self.decided += 1
         if _agree(item, answer):
@@ -52,7 +52,7 @@ class Tally:
             self.confusions[item.tag, answer.tag or NOT_CATALOGUE] += 1
         self._recent.append(moment)
 
-    def take_away(self, item: Waiting, answer: Answer) -> None:
+    def take_away(self, item: QueueItem, answer: Answer) -> None:
         """Take a decision out of the count."""
         self.decided -= 1
         self.undone += 1
@@ -72,9 +72,9 @@ class Tally:
             return 0.0
         return 60 * len(working) / sum(working)
 
-    def summary(self, *, skipped: int, now: float) -> Summary:
-        """Return how the sitting stands."""
-        return Summary(
+    def summary(self, *, skipped: int, now: float) -> SessionSummary:
+        """Return how the session stands."""
+        return SessionSummary(
             decided=self.decided,
             right=self.right,
             skipped=skipped,
@@ -87,7 +87,7 @@ class Tally:
         )
 
 
-def _agree(item: Waiting, answer: Answer) -> bool:
+def _agree(item: QueueItem, answer: Answer) -> bool:
     """Whether a person said what the machine had, its doubt of any tag included."""
     if answer.tag is None:
         return item.doubtful

@@ -11,7 +11,7 @@ _PACKED: Final = 1000
 """Files in one text. A file takes 220 bytes as a value and a quarter of them in it."""
 
 
-class Waiting:
+class FileQueue:
     """Files in the order in which they were added, each to be taken once."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ from tagger.records import (
     Verdict,
 )
 from tagger.scan.drift import DAYS, Tally, compare, describe
-from tagger.scan.file_queue import Waiting
+from tagger.scan.file_queue import FileQueue
 from tagger.scan.pipeline import (
     Classifier,
     Outcome,
@@ -46,7 +46,7 @@ from tagger.scan.pipeline import (
     prepare_here,
 )
 from tagger.scan.walk import Rules, absolute, check_root, walk
-from tagger.system.gc_tuning import keep_what_is
+from tagger.system.gc_tuning import freeze_gc
 from tagger.system.signals import Interruption
 from tagger.text import encodable
 
@@ -132,7 +132,7 @@ class _Plan:
 
     place: _Place
     known: Mapping[str, KnownFile]
-    to_read: Waiting = field(default_factory=Waiting)
+    to_read: FileQueue = field(default_factory=FileQueue)
     to_skip: list[SkippedFile] = field(default_factory=list)
     to_change: list[StateChange] = field(default_factory=list)
     to_forget: list[KnownFile] = field(default_factory=list)
@@ -186,7 +186,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             root for place in places for root in recording.take_in(place.root)
         ]
         plans = [_plan_place(place, recording, options, stop) for place in places]
-        keep_what_is()
+        freeze_gc()
         shift = recording.shift()
         in_force = guard.policy(policy, shift)
         if not all(plan.empty for plan in plans):
@@ -223,7 +223,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             doubted=tuple(str(path) for path in run.doubted),
             drift=drift,
             shift=shift,
-            careful=_careful(policy, in_force, shift),
+            careful=_conservative_told(policy, in_force, shift),
             mix=_mixes_told(recording, classifier.identity.labels),
             **counts,
             **recording.standing([place.root for place in places]),
@@ -238,7 +238,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     return summary
 
 
-def _careful(policy: Policy, in_force: Policy, shift: float | None) -> str:
+def _conservative_told(policy: Policy, in_force: Policy, shift: float | None) -> str:
     """Say that more is asked of unfamiliar pictures, where it is."""
     if in_force.threshold == policy.threshold or shift is None:
         return ""

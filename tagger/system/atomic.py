@@ -11,7 +11,7 @@ from tagger.errors import ExportError
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[BinaryIO]:
+def atomic_write(target: Path) -> Iterator[BinaryIO]:
     """Open a stream of bytes that becomes the file when the block ends well.
 
     It is written beside the file and then put in its place; a link stays a link. What
@@ -24,14 +24,14 @@ def writing(target: Path) -> Iterator[BinaryIO]:
             with target.open("wb") as stream:
                 yield stream
         else:
-            with _replacing(target) as stream:
+            with _replace_when_whole(target) as stream:
                 yield stream
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror}") from error
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
+def _replace_when_whole(target: Path) -> Iterator[BinaryIO]:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     draft = Path(name)
     try:

@@ -15,17 +15,17 @@ _AFTERWARDS: Final = 10_000
 """As many new values, not the 700 of Python: statements and rows are many and small."""
 
 
-def put_off_search() -> None:
+def relax_gc() -> None:
     """Have nothing searched while a command loads what it needs."""
     gc.set_threshold(_IMPORTED)
 
 
-def keep_what_is() -> None:
+def freeze_gc() -> None:
     """Take all that is here for what stays, and search among what comes after it."""
     gc.freeze()
     gc.set_threshold(_AFTERWARDS)
 
 
-def search_no_more() -> None:
+def disable_gc_at_exit() -> None:
     """Spare the end of the process, which would look through everything once more."""
     gc.freeze()

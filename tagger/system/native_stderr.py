@@ -8,7 +8,7 @@ from threading import Lock
 _STANDARD_ERROR = 2
 
 
-class _Silence:
+class _Suppression:
     """The descriptor is the whole process's: the first redirects, the last restores."""
 
     def __init__(self) -> None:
@@ -41,26 +41,26 @@ class _Silence:
             return os.dup(self._saved if silenced else _STANDARD_ERROR)
 
 
-_silence = _Silence()
+_suppression = _Suppression()
 
 
 @contextmanager
-def native_errors_silenced() -> Iterator[None]:
+def suppress_native_stderr() -> Iterator[None]:
     """Send what is written to the file descriptor beneath `sys.stderr` nowhere.
 
     LiteRT greets there, libtiff and libjpeg grumble there, and cron would mail it every
     night. Threads may be inside together.
     """
-    _silence.begin()
+    _suppression.begin()
     try:
         yield
     finally:
-        _silence.end()
+        _suppression.end()
 
 
-def standard_error_itself() -> int:
+def original_stderr() -> int:
     """Return a new descriptor of standard error, silenced or not; the caller closes it.
 
     For who draws on a terminal while other threads work in silence.
     """
-    return _silence.beneath()
+    return _suppression.beneath()

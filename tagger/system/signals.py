@@ -41,7 +41,7 @@ class Interruption:
 
 
 @contextmanager
-def postponed() -> Iterator[Interruption]:
+def deferred_signals() -> Iterator[Interruption]:
     """Let a signal wait until whoever works asks the `Interruption` for it."""
     interruption = Interruption()
     former = {number: signal.signal(number, interruption.note) for number in _SIGNALS}

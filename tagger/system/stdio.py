@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO, Any, TextIO
 
 
-def make_safe() -> None:
+def harden() -> None:
     """Give every standard stream a place to go, and let no file name stop it.
 
     What cannot be written to standard output is an OSError that names it. What cannot

@@ -7,7 +7,7 @@ from typing import Final
 
 from tagger.errors import HomeError
 
-NOWHERE: Final = Path(os.devnull)
+NO_FOLDER: Final = Path(os.devnull)
 """A folder in which nothing is, nor can be: for a user without a home to look in."""
 
 

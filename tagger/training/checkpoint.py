@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import TrainingError
-from tagger.system.gc_tuning import keep_what_is
-from tagger.system.native_stderr import native_errors_silenced
+from tagger.system.gc_tuning import freeze_gc
+from tagger.system.native_stderr import suppress_native_stderr
 
 _NOTE: Final = "state.json"
 
 
-def begin(seed: int) -> Any:  # noqa: ANN401  Keras has no types
+def start_keras(seed: int) -> Any:  # noqa: ANN401  Keras has no types
     """Import Keras quietly and seed all of its chance."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with native_errors_silenced():
+    with suppress_native_stderr():
         import keras
 
     # It warns of slowness where several networks are run in turn, as they must be.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
-    keep_what_is()  # a training lasts for hours, and its arrays are large
+    freeze_gc()  # a training lasts for hours, and its arrays are large
     return keras
 
 
@@ -52,7 +52,7 @@ def key_of(settings: str, arrays: Iterable[NDArray[Any]]) -> str:
     return told.hexdigest()
 
 
-class Kept:
+class Checkpoint:
     """The newest state of one training: a network with its optimiser, and a note.
 
     Whole at any moment, whatever is killed: the note that names the network's file is
@@ -89,7 +89,7 @@ class Kept:
                 f"it to begin anew ({error})"
             ) from error
 
-    def gone_on_with(self, build: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    def load_or_create(self, build: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
         """Return what is kept; where nothing is, what `build` returns, which then is.
 
         So that a training that fails at once leaves something to begin again from.

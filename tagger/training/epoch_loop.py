@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tagger.datasets.load import LabelledImages, numbered
 from tagger.training.architectures import Schedule
 from tagger.training.augment import mirror_and_move, turn_move_and_zoom
-from tagger.training.checkpoint import Kept, begin, seed_dropout
+from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras
 from tagger.training.schedule import check_finite
 
 HALVE_AFTER: Final = 3
@@ -37,7 +37,7 @@ _VARIATIONS: Final = {"mirror": mirror_and_move, "turn": turn_move_and_zoom}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class TrainingJob:
     """What is learnt, what measures it, the tags to tell apart, how, and the seed."""
 
     fitting: LabelledImages
@@ -47,25 +47,25 @@ class Lesson:
     seed: int
 
 
-def fit_passes(
-    lesson: Lesson, build: Callable[[], Any], kept: Kept, on_epoch: Epoch
+def fit_epochs(
+    job: TrainingJob, build: Callable[[], Any], kept: Checkpoint, on_epoch: Epoch
 ) -> tuple[Any, Curves]:
     """Fit the network that `build` returns; return the Keras model and the curves.
 
     Its weights are those of the pass with the lowest loss on the part held back. Raises
     TrainingError where the loss is no number any more.
     """
-    begin(lesson.seed)
-    network, note = kept.gone_on_with(lambda: _compiled(build(), lesson.schedule))
+    start_keras(job.seed)
+    network, note = kept.load_or_create(lambda: _compiled(build(), job.schedule))
     curves: Curves = note.get("curves", [])
     best = kept.folder / "best.weights.h5"
-    for number in range(len(curves), lesson.schedule.epochs):
-        waited = _passes_without_gain(curves)
-        if lesson.schedule.patient and waited >= STOP_AFTER:
+    for number in range(len(curves), job.schedule.epochs):
+        waited = _epochs_without_gain(curves)
+        if job.schedule.patient and waited >= STOP_AFTER:
             break
-        if lesson.schedule.patient and waited and waited % HALVE_AFTER == 0:
+        if job.schedule.patient and waited and waited % HALVE_AFTER == 0:
             network.optimizer.learning_rate = network.optimizer.learning_rate / 2
-        measures = _fit_one_pass(network, lesson, number)
+        measures = _fit_one_epoch(network, job, number)
         check_finite(
             measures["loss"],
             f"in pass {number + 1}",
@@ -73,10 +73,10 @@ def fit_passes(
             "--rate",
         )
         curves = [*curves, measures]
-        if not _passes_without_gain(curves):
+        if not _epochs_without_gain(curves):
             network.save_weights(best)
         kept.save(network, number + 1, {"curves": curves})
-        on_epoch(number + 1, lesson.schedule.epochs, measures)
+        on_epoch(number + 1, job.schedule.epochs, measures)
     network.load_weights(best)
     return network, curves
 
@@ -92,16 +92,16 @@ def _compiled(network: Any, schedule: Schedule) -> Any:  # noqa: ANN401
     return network
 
 
-def _fit_one_pass(network: Any, lesson: Lesson, number: int) -> dict[str, float]:  # noqa: ANN401
+def _fit_one_epoch(network: Any, job: TrainingJob, number: int) -> dict[str, float]:  # noqa: ANN401
     """Fit one pass; its chance depends on its number alone, gone on to or not."""
-    seed_dropout(network, lesson.seed, number)
-    views, held_back = network.input_shape[-1], lesson.held_back
+    seed_dropout(network, job.seed, number)
+    views, held_back = network.input_shape[-1], job.held_back
     history = network.fit(
-        _batches(lesson, number, views),
-        steps_per_epoch=max(1, len(lesson.fitting) // lesson.schedule.batch_size),
+        _batches(job, number, views),
+        steps_per_epoch=max(1, len(job.fitting) // job.schedule.batch_size),
         validation_data=(
             held_back.images[..., :views].astype(np.float32),
-            numbered(held_back, lesson.labels),
+            numbered(held_back, job.labels),
         ),
         validation_batch_size=512,
         shuffle=False,  # the batches come shuffled
@@ -110,18 +110,18 @@ def _fit_one_pass(network: Any, lesson: Lesson, number: int) -> dict[str, float]
     return {name: float(values[0]) for name, values in history.items()}
 
 
-def _passes_without_gain(curves: Curves) -> int:
+def _epochs_without_gain(curves: Curves) -> int:
     """Count the passes since the one of the lowest loss on the part held back."""
     losses = [measures["val_loss"] for measures in curves]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
-def _batches(lesson: Lesson, number: int, views: int) -> Iterator[_Batch]:
+def _batches(job: TrainingJob, number: int, views: int) -> Iterator[_Batch]:
     """Yield the shuffled batches of one pass, varied as the article does."""
-    data, schedule = lesson.fitting, lesson.schedule
-    chance = np.random.default_rng([lesson.seed, number])
+    data, schedule = job.fitting, job.schedule
+    chance = np.random.default_rng([job.seed, number])
     vary = _VARIATIONS.get(schedule.variation) if number >= schedule.plain else None
-    truth, order = numbered(data, lesson.labels), chance.permutation(len(data))
+    truth, order = numbered(data, job.labels), chance.permutation(len(data))
     size = min(schedule.batch_size, len(data))
     for start in range(0, len(data) - size + 1, size):
         batch = order[start : start + size]

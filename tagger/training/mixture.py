@@ -104,7 +104,7 @@ def domain_of(
     return Domain(weight, pictures, numbered(data, labels), data.sets)
 
 
-def worn(domain: Domain, weight: float, seed: int) -> Domain:
+def dressed(domain: Domain, weight: float, seed: int) -> Domain:
     """Draw people wearing a domain's garments: a domain of its own, of canvases.
 
     Canvases must be of items that were cut out or stood on a plain ground, for their
@@ -160,7 +160,7 @@ def batches(  # noqa: PLR0913
         yield Batch(images, labels, chosen)
 
 
-def made_ahead(source: Iterator[Batch]) -> Iterator[Batch]:
+def prefetch(source: Iterator[Batch]) -> Iterator[Batch]:
     """Yield the batches, each made in a thread while the network learns from others."""
     with ThreadPoolExecutor(1) as maker:
         waiting = [maker.submit(next, source) for _ in range(_AHEAD)]

@@ -39,7 +39,7 @@ from tagger.records import (
 )
 from tagger.training.architectures import ARCHITECTURES
 from tagger.training.augment import NO_TEXTURES
-from tagger.training.mixture import LABELS, Domain, domain_of, worn
+from tagger.training.mixture import LABELS, Domain, domain_of, dressed
 
 _HELD_BACK_SEED: Final = 5
 """Which groups are held back never changes with the seed of a training."""
@@ -186,7 +186,7 @@ def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Ma
     textures = [NO_TEXTURES]
     for name, source in recipe.domains.items():
         if source.figures:
-            domains[name] = worn(domains[source.figures], 1.0, recipe.seed)
+            domains[name] = dressed(domains[source.figures], 1.0, recipe.seed)
         else:
             rest, held = _read(source, recipe.folder, tell)
             domains[name] = domain_of(rest, 1.0, recipe.labels)

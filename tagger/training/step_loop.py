@@ -19,8 +19,8 @@ from tagger.policy.calibration import accuracy
 from tagger.records import AMBIGUOUS
 from tagger.training.architectures import ARCHITECTURES, probabilities
 from tagger.training.augment import USUAL, Chances
-from tagger.training.checkpoint import Kept, begin, key_of, seed_dropout
-from tagger.training.mixture import Batch, Domain, batches, made_ahead
+from tagger.training.checkpoint import Checkpoint, key_of, seed_dropout, start_keras
+from tagger.training.mixture import Batch, Domain, batches, prefetch
 from tagger.training.recipe import Materials, Recipe, Stage
 from tagger.training.schedule import check_finite, cosine_with_warm_up
 
@@ -66,9 +66,9 @@ def fit(
     where the loss is no number any more, naming the step, or where `folder` holds the
     state of another training.
     """
-    keras = begin(recipe.seed)
-    kept = Kept(folder, key_of(recipe.digest, _all_arrays(materials)))
-    network, note = kept.gone_on_with(lambda: _new_network(keras, recipe))
+    keras = start_keras(recipe.seed)
+    kept = Checkpoint(folder, key_of(recipe.digest, _all_arrays(materials)))
+    network, note = kept.load_or_create(lambda: _new_network(keras, recipe))
     done = int(note.get("step", 0))
     curves = _Curves(folder / "curves.csv", materials.held_back, recipe.labels, done)
     recent: list[float] = note.get("recent", [])
@@ -131,9 +131,7 @@ def _plan(
                 chances=chances,
                 start=start,
             )
-            for step, batch in zip(
-                range(start, length), made_ahead(made), strict=False
-            ):
+            for step, batch in zip(range(start, length), prefetch(made), strict=False):
                 share = cosine_with_warm_up(
                     step, step / length, warm_up=WARM_UP, floor=LEAST_RATE
                 )

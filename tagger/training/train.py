@@ -40,9 +40,9 @@ from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.labels import OTHER
 from tagger.policy.calibration import accuracy, choose_policy, choose_temperature
-from tagger.policy.shift import familiar, packed
+from tagger.policy.shift import packed, reference_statistics
 from tagger.records import AMBIGUOUS, FASHION_LABELS, PREPARING, Policy
-from tagger.system.native_stderr import native_errors_silenced
+from tagger.system.native_stderr import suppress_native_stderr
 from tagger.training import replay
 from tagger.training.architectures import (
     ARCHITECTURES,
@@ -52,8 +52,8 @@ from tagger.training.architectures import (
     copied,
     probabilities,
 )
-from tagger.training.checkpoint import Kept, key_of
-from tagger.training.epoch_loop import Epoch, Lesson, fit_passes
+from tagger.training.checkpoint import Checkpoint, key_of
+from tagger.training.epoch_loop import Epoch, TrainingJob, fit_epochs
 from tagger.training.recipe import Materials, Recipe, drawn, gather, test_parts
 from tagger.training.step_loop import OnStep, fit
 
@@ -116,11 +116,11 @@ def train_bundle(  # noqa: PLR0913
     tell(f"{data.name}: {len(fitting):,} images to learn from, {held}")
     sides = [a for one in (fitting, held_back) for a in (one.images, one.labels)]
     key = key_of(repr((data.name, labels, settings)), sides)
-    kept = Kept(training_folder(folder), key)
-    lesson = Lesson(fitting, held_back, labels, schedule, settings.seed)
+    kept = Checkpoint(training_folder(folder), key)
+    job = TrainingJob(fitting, held_back, labels, schedule, settings.seed)
     architecture = ARCHITECTURES[settings.architecture]
-    network, curves = fit_passes(
-        lesson, lambda: architecture.make(len(labels), settings.weights), kept, on_epoch
+    network, curves = fit_epochs(
+        job, lambda: architecture.make(len(labels), settings.weights), kept, on_epoch
     )
     on_held_back = probabilities(network, held_back.images)
     truth = numbered(held_back, labels)
@@ -263,7 +263,7 @@ def _files(rehearsed: Rehearsal | None) -> dict[str, bytes]:
 def _familiar(
     known: Mapping[str, NDArray[np.float32]], labels: Sequence[str]
 ) -> dict[str, bytes]:
-    return {FAMILIAR_FILE: packed(familiar(known, labels))} if known else {}
+    return {FAMILIAR_FILE: packed(reference_statistics(known, labels))} if known else {}
 
 
 def training_folder(folder: Path) -> Path:
@@ -391,7 +391,7 @@ def _convert(network: Any, target: Path) -> None:  # noqa: ANN401
 
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with redirect_stdout(io.StringIO()), native_errors_silenced():  # it chats
+    with redirect_stdout(io.StringIO()), suppress_native_stderr():  # it chats
         target.write_bytes(converter.convert())
 
 

@@ -9,7 +9,7 @@ from tagger.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tagger.adaptation.adapt import Learnt
+    from tagger.adaptation.adapt import AdaptationResult
     from tagger.inventory import Inventory
 
 
@@ -62,7 +62,7 @@ def _learn(
     dry_run: bool,
     if_worth_it: bool,
     as_json: bool,
-) -> "Learnt | None":
+) -> "AdaptationResult | None":
     """Learn and record; None where a nightly try has too little to learn from."""
     import sys
 
@@ -82,7 +82,7 @@ def _learn(
             bar.update(step - bar.n)
 
         try:
-            learnt = learning.learn(
+            learnt = learning.adapt_inventory(
                 database,
                 inventory.reviews(),
                 adaptations,
@@ -112,7 +112,7 @@ def _nothing(why: str, as_json: bool) -> None:
         typer.echo(f"nothing to do: {why}")
 
 
-def _show(learnt: "Learnt", *, dry_run: bool, as_json: bool) -> None:
+def _show(learnt: "AdaptationResult", *, dry_run: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from tagger.cli.views import adaptation_views

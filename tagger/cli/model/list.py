@@ -20,8 +20,8 @@ def list_bundles(
     from tagger.bundles import adapted, registry
     from tagger.cli.views import model_views
 
-    found = registry.shelved()
-    own = adapted.own_bundles(*arguments.learnt_by(ctx, db))
+    found = registry.installed_bundles()
+    own = adapted.adapted_bundles(*arguments.learnt_by(ctx, db))
     if as_json:
         options.print_json(
             model_views.shelf_as_json(found) | model_views.own_as_json(own)

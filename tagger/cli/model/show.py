@@ -47,7 +47,7 @@ def show(
     if bundle is None:
         found = in_force()
     else:
-        found = find_bundle(bundle, adapted.folder_beside(database))
+        found = find_bundle(bundle, adapted.adapted_folder(database))
     default, used = _is(found, default_bundle), _is(found, in_force)
     if as_json:
         told = model_views.card_as_json(found)
@@ -87,7 +87,7 @@ def _used(
         return f"where none is named, but {own.bundle} by scans into {database}"
     if default:
         return "where none is named"
-    if found.folder.parent.resolve() == adapted.folder_beside(database).resolve():
+    if found.folder.parent.resolve() == adapted.adapted_folder(database).resolve():
         fate = adapted.fate_of(found.folder.name, learnt)
         return f"only where its folder is named; {fate}"
     return "only where it is named"

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.adaptation.gate import Said, outcomes
+from tagger.adaptation.gate import ModelOutputs, outcomes
 from tagger.labels import OTHER
 from tagger.policy.decide import decide, predict
 from tagger.records import (
@@ -21,13 +21,13 @@ from tagger.text import printable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tagger.adaptation.adapt import Learnt
+    from tagger.adaptation.adapt import AdaptationResult
     from tagger.evaluation.comparison import Difference
 
 
-def learnt_view(learnt: "Learnt", *, dry_run: bool) -> RenderableType:
+def learnt_view(learnt: "AdaptationResult", *, dry_run: bool) -> RenderableType:
     """Show what a network learnt, how it compares, and what became of it."""
-    row, judged = learnt.row, learnt.attempt.judgement
+    row, judged = learnt.row, learnt.candidate.judgement
     promoted = row.outcome is Outcome.PROMOTED
     what = f"{row.bundle} " + (
         ("would be " if dry_run else "is ") + ("promoted" if promoted else "refused")
@@ -70,12 +70,12 @@ def _compared(
     return table
 
 
-def _by_tag(learnt: "Learnt") -> RenderableType:
+def _by_tag(learnt: "AdaptationResult") -> RenderableType:
     """Tell of each tag how many answers there are, and how many were right."""
-    truth = learnt.material.answers.labels
-    after = Said(learnt.attempt.held_back, learnt.attempt.labels)
+    truth = learnt.examples.answers.labels
+    after = ModelOutputs(learnt.candidate.held_back, learnt.candidate.labels)
     right = [outcomes(said, truth).right for said in (learnt.active, after)]
-    accepted = _accepted(after, learnt.attempt.policy)
+    accepted = _accepted(after, learnt.candidate.policy)
     table = Table(box=None, pad_edge=False, header_style="italic")
     for name in ("", "answers", "right before", "right after", "accepted after"):
         table.add_column(name, justify="left" if not name else "right")
@@ -91,13 +91,13 @@ def _by_tag(learnt: "Learnt") -> RenderableType:
     return table
 
 
-def _accepted(said: Said, policy: Policy) -> "NDArray[np.bool_]":
+def _accepted(said: ModelOutputs, policy: Policy) -> "NDArray[np.bool_]":
     predictions = predict(said.rows, said.labels)
     return np.array([not decide(one, policy).flagged for one in predictions], np.bool_)
 
 
-def _left_out(learnt: "Learnt") -> str:
-    found = learnt.material
+def _left_out(learnt: "AdaptationResult") -> str:
+    found = learnt.examples
     told = [f"{len(found.answers):,} answers in {_groups(learnt):,} groups of twins"]
     if found.contradicted:
         told.append(f"{found.contradicted:,} left out: two people disagree")
@@ -110,5 +110,5 @@ def _left_out(learnt: "Learnt") -> str:
     return "; ".join(told) + f"; {learnt.row.figures['seconds']} s"
 
 
-def _groups(learnt: "Learnt") -> int:
-    return len(np.unique(learnt.material.answers.groups))
+def _groups(learnt: "AdaptationResult") -> int:
+    return len(np.unique(learnt.examples.answers.groups))

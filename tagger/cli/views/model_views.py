@@ -19,9 +19,9 @@ from tagger.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagger.bundles.adapted import OwnBundle
+    from tagger.bundles.adapted import AdaptedBundle
     from tagger.bundles.bundle import Bundle, ModelCard
-    from tagger.bundles.registry import Added, Shelved
+    from tagger.bundles.registry import AddedBundle, InstalledBundle
     from tagger.evaluation.comparison import Comparison
     from tagger.evaluation.predictions import Figures
     from tagger.evaluation.results import Compared, Evaluation, Method
@@ -88,7 +88,7 @@ def _differences(
     return table
 
 
-def shelf_view(found: "Sequence[Shelved]") -> RenderableType:
+def shelf_view(found: "Sequence[InstalledBundle]") -> RenderableType:
     """List bundles with their figures; a star marks the one that is used."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("", "network", "from", "trained on"):
@@ -112,7 +112,7 @@ def shelf_view(found: "Sequence[Shelved]") -> RenderableType:
     return Group(table, Text("* is used where none is named", style="dim"))
 
 
-def shelf_as_json(found: "Sequence[Shelved]") -> dict[str, Any]:
+def shelf_as_json(found: "Sequence[InstalledBundle]") -> dict[str, Any]:
     """Return the list as JSON holds it."""
     return {
         "networks": [
@@ -128,7 +128,7 @@ def shelf_as_json(found: "Sequence[Shelved]") -> dict[str, Any]:
     }
 
 
-def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
+def own_view(own: "Sequence[AdaptedBundle]") -> RenderableType:
     """List the bundles that learnt from an inventory; a star marks the one in force."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("", "learnt here", "", "from", "right on what it knew"):
@@ -149,7 +149,7 @@ def own_view(own: "Sequence[OwnBundle]") -> RenderableType:
     return Group(Text(), table, Text("* beats the star above here", style="dim"), lie)
 
 
-def own_as_json(own: "Sequence[OwnBundle]") -> dict[str, Any]:
+def own_as_json(own: "Sequence[AdaptedBundle]") -> dict[str, Any]:
     """Return the list of an inventory's own bundles as JSON holds it."""
     return {
         "own": [
@@ -203,7 +203,7 @@ def card_as_json(bundle: "Bundle") -> dict[str, Any]:
     return asdict(bundle.card) | {"folder": printable(str(bundle.folder))}
 
 
-def added_view(added: "Added") -> RenderableType:
+def added_view(added: "AddedBundle") -> RenderableType:
     """Say that a bundle was added, what was trusted, why, and what nobody can know."""
     card, contents = added.bundle.card, added.contents
     name, layers = printable(card.name), ", ".join(contents.layers)

@@ -23,12 +23,12 @@ from tagger.records import (
     KindInShop,
     Outcome,
     OwnTag,
+    PathHistory,
     PreparedImage,
     RootRecord,
     RunRecord,
     RunSummary,
     State,
-    Story,
     UnreadableImage,
 )
 from tagger.text import printable
@@ -253,7 +253,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
     return table
 
 
-def story_view(story: Story) -> RenderableType:
+def story_view(story: PathHistory) -> RenderableType:
     """Tell all that the inventory knows of a path."""
     parts: list[RenderableType] = [
         Text(printable(f"{story.item.root}/{story.item.path}"), style="bold"),
@@ -397,7 +397,7 @@ def _told(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _story_facts(story: Story) -> dict[str, str]:
+def _story_facts(story: PathHistory) -> dict[str, str]:
     item = story.item
     facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
     if item.tag or item.decided_by:

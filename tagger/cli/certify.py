@@ -39,8 +39,8 @@ def calibrate(
     from dataclasses import asdict
 
     from tagger.bundles.adapted import bundle_in_force
-    from tagger.certification.current import careful_policy
-    from tagger.certification.issue import prove, says_the_same
+    from tagger.certification.current import uncertified_policy
+    from tagger.certification.issue import certify_network, says_the_same
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
 
@@ -49,25 +49,25 @@ def calibrate(
         bundle = bundle_in_force(database, inventory.adaptations(), model)
         card = bundle.card
         before = inventory.certificate(card.digest)
-        proof = prove(
+        proof = certify_network(
             inventory,
             card.identity,
             bundled=card.policy,
-            careful=careful_policy(inventory, bundle),
+            careful=uncertified_policy(inventory, bundle),
             precision=precision,
             certainty=certainty,
         )
         if not dry_run and not says_the_same(before, proof.certificate):
             inventory.keep_certificate(proof.certificate)
-    found, heard = proof.certificate, proof.testimony
+    found, heard = proof.certificate, proof.evidence
     if as_json:
         rest = asdict(heard) | {"answers": heard.pictures}
         options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
     else:
-        from tagger.certification.summary import calibration
+        from tagger.certification.summary import certification
 
         withdrawn = before is not None and before.policy is not None
-        shown = calibration(found, heard, withdrawn=withdrawn, dry_run=dry_run)
+        shown = certification(found, heard, withdrawn=withdrawn, dry_run=dry_run)
         options.console().print(shown)
     if found.policy is None:
         raise typer.Exit(EXIT_UNCERTIFIED)
