@@ -23,7 +23,7 @@ is known:
 accuracy (of the items), coverage97 (share of the items accepted at the threshold from
 which on 97 % of what is accepted is right, chosen on these very photographs), coverage
 and precision (under the policy that is in force), known (accuracy on Fashion-MNIST's
-test arrays), audited, certified (how many tags `tagger calibrate` certifies by the
+test arrays), audited, certified (how many tags `tagger certify` certifies by the
 audits of the network in force, and as many more of what it is at least 0.95 sure of as
 `--certify` says, which it does not learn from), its coverage and precision in truth,
 seconds, promoted and reason.

@@ -1,4 +1,4 @@
-"""What audits testify in an inventory, and `tagger calibrate` from draw to scan."""
+"""What audits testify in an inventory, and `tagger certify` from draw to scan."""
 
 import io
 import json
@@ -499,8 +499,8 @@ def test_a_network_that_never_classified_here_cannot_be_certified(
 ) -> None:
     Inventory(tagger.db).__exit__()
 
-    assert "scan with it first" in tagger.fails("calibrate")
-    assert "no inventory" in tagger.fails("calibrate", "--db", tagger.folder / "x.db")
+    assert "scan with it first" in tagger.fails("certify")
+    assert "no inventory" in tagger.fails("certify", "--db", tagger.folder / "x.db")
     assert "--audit" in tagger.fails("review", "--from", "0.5", status=2)
 
 
@@ -532,7 +532,7 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     pictures.mkdir()
     shutil.copy(SAMPLES / "sneaker-side-view.jpg", pictures)
 
-    nothing = tagger("calibrate")
+    nothing = tagger("certify")
 
     assert nothing.returncode == 4
     assert "Nothing is certified yet: the careful policy holds." in nothing.stdout
@@ -543,14 +543,23 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
 
     with Inventory(tagger.db) as inventory:
         answer_audit(inventory, inventory.draw_audit(280, "anna", least=0.5))
-    dry = json.loads(tagger("calibrate", "--dry-run", "--json").stdout)
+    dry = json.loads(tagger("certify", "--dry-run", "--json").stdout)
     with Inventory(tagger.db) as inventory:
         assert inventory.certificate(card.digest).policy is None  # type: ignore[union-attr]
-    done = tagger("calibrate")
-    again = tagger("calibrate")
+    settings = tagger.folder / "tagger.toml"
+    settings.write_text("[calibrate]\nprecision = 0.9\n")
+    old = ("calibrate", "--dry-run", "--json")
+    renamed = [tagger(*old), tagger("certify", *old[1:])]
+    varied = tagger("certify", *old[1:], TAGGER_CALIBRATE_PRECISION="0.8")
+    settings.unlink()
+    done = tagger("certify")
+    again = tagger("certify")
     told = tagger("scan", pictures)
 
     assert (done.returncode, again.returncode, told.returncode) == (0, 0, 0)
+    assert [json.loads(one.stdout)["precision"] for one in renamed] == [0.9, 0.9]
+    assert ["tagger certify" in one.stderr for one in renamed] == [True, False]
+    assert json.loads(varied.stdout)["precision"] == 0.8
     assert dry["policy"]["threshold"] == 0.5
     assert dry["testimony"]["answers"] == 280
     assert (
@@ -564,7 +573,7 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
         for number in range(60):  # what was certified turns out not to be so
             digest = digest_of(number)
             inventory.decide_all([(say(digest, "Bag"), "")], reviewer="b", source="x")
-    withdrawn = tagger("calibrate")
+    withdrawn = tagger("certify")
     tagger("scan", pictures)
 
     assert withdrawn.returncode == 4
@@ -595,7 +604,7 @@ def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
         NEVER_AUDITED,
         (
             "Nothing is certified yet: 155 audited answers, all right, would be "
-            "enough: tagger review --audit 155 --from 0.80, then tagger calibrate"
+            "enough: tagger review --audit 155 --from 0.80, then tagger certify"
         ),
     ]
 

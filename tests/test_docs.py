@@ -26,6 +26,8 @@ def commands() -> dict[str, typer.core.TyperCommand]:
 
     def collect(name: str, command: object) -> None:
         for word, child in getattr(command, "commands", {}).items():
+            if child.hidden:
+                continue
             found[f"{name} {word}"] = child
             collect(f"{name} {word}", child)
 

@@ -22,7 +22,7 @@ _MOST_CONTRADICTIONS: Final = 10
 
 FIRST_CERTIFICATE: Final = 155
 """Answers, all right, that certify a network of which nothing is known: what
-`certifying.answers_needed` gives for `tagger calibrate` without options. A number, for
+`certifying.answers_needed` gives for `tagger certify` without options. A number, for
 a status does not wait for NumPy."""
 
 _GOOD_AGREEMENT: Final = 0.95
@@ -144,12 +144,12 @@ def _certified(found: AutoTaggingStats) -> Iterator[str]:
         yield (
             f"Nothing is certified yet: {FIRST_CERTIFICATE} audited answers, all "
             f"right, would be enough: tagger review --audit {FIRST_CERTIFICATE} --from "
-            "0.80, then tagger calibrate"
+            "0.80, then tagger certify"
         )
         return
     made = f"Certified on {certificate.made_at.astimezone():%Y-%m-%d}"
     if found.waits:
-        made = "Can be certified now ('tagger calibrate' does)"
+        made = "Can be certified now ('tagger certify' does)"
     if certificate.policy is None:
         yield "Nothing is certified yet."
     else:
@@ -163,7 +163,7 @@ def _certified(found: AutoTaggingStats) -> Iterator[str]:
         )
     yield from next_steps(certificate)
     if found.audited_since:
-        yield f"{found.audited_since:,} audited since then: tagger calibrate"
+        yield f"{found.audited_since:,} audited since then: tagger certify"
 
 
 def _claims(found: Certificate) -> Table:

@@ -12,7 +12,7 @@ import typer
 from tagger import __version__
 from tagger.cli import options, settings
 from tagger.cli.backup import backup
-from tagger.cli.calibrate import calibrate
+from tagger.cli.certify import calibrate, certify
 from tagger.cli.check import check
 from tagger.cli.config import config
 from tagger.cli.decisions import decisions
@@ -45,7 +45,8 @@ app = typer.Typer(
 )
 app.command()(scan)
 app.command()(review)
-app.command()(calibrate)
+app.command()(certify)
+app.command("calibrate", hidden=True)(calibrate)
 app.command()(status)
 app.command()(export)
 app.command("import")(import_)
@@ -85,6 +86,7 @@ def _globals(
     ] = False,
 ) -> None:
     del version
+    settings.rename_variables()
     ctx.default_map = settings.defaults(ctx)
     for line in settings.misspelt(ctx):
         options.warn(line)

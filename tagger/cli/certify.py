@@ -1,13 +1,14 @@
-"""`tagger calibrate`: certify by audits what is accepted without a person."""
+"""`tagger certify`: certify by audits what is accepted without a person."""
 
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
 from tagger.cli import options
 
 
-def calibrate(
+def certify(
     precision: Annotated[
         float,
         typer.Option(
@@ -34,7 +35,7 @@ def calibrate(
     Evidence are the answers to 'tagger review --audit'. May be run after any answer,
     and every night: the certainty holds however often one looks. Exit status 4 where
     nothing could be certified: then the careful policy holds.
-    Example: tagger calibrate --precision 0.98
+    Example: tagger certify --precision 0.98
     """
     from dataclasses import asdict
 
@@ -71,3 +72,10 @@ def calibrate(
         options.console().print(shown)
     if found.policy is None:
         raise typer.Exit(EXIT_UNCERTIFIED)
+
+
+@wraps(certify)
+def calibrate(**values: Any) -> None:  # noqa: ANN401
+    """Do what `tagger certify` does, under the name it had before 0.2.0."""
+    typer.echo("'tagger calibrate' is called 'tagger certify' now", err=True)
+    certify(**values)

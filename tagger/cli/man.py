@@ -52,7 +52,8 @@ def _pages(root: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  Typer's sec
 
 def _of(command: Any, ctx: Any, words: list[str]) -> Iterator[tuple[str, str]]:  # noqa: ANN401
     name = "-".join(words)
-    children = getattr(command, "commands", {})
+    commands = getattr(command, "commands", {})
+    children = {word: one for word, one in commands.items() if not one.hidden}
     yield name, "\n".join(_page(command, ctx, words, list(children))) + "\n"
     for word, child in children.items():
         below = child.make_context(word, [], parent=ctx, resilient_parsing=True)

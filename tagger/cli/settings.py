@@ -20,6 +20,9 @@ VARIABLE: Final = "TAGGER_CONFIG"
 
 _PREFIX: Final = "TAGGER_"
 
+RENAMED: Final = {"calibrate": "certify"}
+"""Commands by the name they had: their tables and variables are read on."""
+
 _MISSPELT: Final = 0.85
 """How alike two names are, 0..1, of which one is meant for the other: TAGGER_BD is 0.89
 like TAGGER_DB, TAGGER_HOME 0.78 like any."""
@@ -82,6 +85,15 @@ def misspelt(ctx: "Context") -> list[str]:
     ]
 
 
+def rename_variables() -> None:
+    """Read the variables of a command that was renamed as those of its new name."""
+    for old, new in RENAMED.items():
+        before = f"{_PREFIX}{old.upper()}_"
+        for name in [name for name in os.environ if name.startswith(before)]:
+            now = f"{_PREFIX}{new.upper()}_{name.removeprefix(before)}"
+            os.environ.setdefault(now, os.environ[name])
+
+
 def _variables(command: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
     """Yield the variables that a command and those below it read."""
     for param in command.params:
@@ -140,6 +152,9 @@ def _for_group(
 
     tables = {name: value for name, value in said.items() if name in group.commands}
     shared = {name: value for name, value in said.items() if name not in tables}
+    for old, new in RENAMED.items():
+        if old in tables and isinstance(tables.get(new, {}), dict):
+            tables[new] = {**tables[old], **tables.get(new, {})}
     known = {name for _, _, name in options_of(group)}
     for name in shared:
         if _key(name) not in known:
@@ -196,6 +211,8 @@ def options_of(command: Any) -> "Iterator[tuple[tuple[str, ...], TyperOption, st
     for option, name in own_options(command):
         yield (), option, name
     for word, child in getattr(command, "commands", {}).items():
+        if child.hidden:
+            continue
         for words, option, name in options_of(child):
             yield (word, *words), option, name
 

@@ -245,7 +245,7 @@ def _conservative_told(policy: Policy, in_force: Policy, shift: float | None) ->
     return (
         f"these pictures are unlike those the network knows (shift {shift:.1f}, limit "
         f"{LIMIT:g}): accepted from {in_force.threshold:.2f} on in place of "
-        f"{policy.threshold:.2f}, until 'tagger calibrate' certifies"
+        f"{policy.threshold:.2f}, until 'tagger certify' certifies"
     )
 
 
