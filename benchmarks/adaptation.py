@@ -44,7 +44,6 @@ from benchmarks import curves
 from tagger.adaptation.adapt import Start, evaluate_candidate
 from tagger.adaptation.coverage import check_coverage
 from tagger.adaptation.examples import groups_of
-from tagger.adaptation.finetune import Rehearsal
 from tagger.adaptation.gate import ModelOutputs, outcomes
 from tagger.bundles.bundle import CARD_FILE, find_bundle
 from tagger.certification.testing import (
@@ -68,8 +67,10 @@ from tagger.records import (
     Reviewed,
 )
 from tagger.review.groups import HASHED_SIDE, fingerprint
-from tagger.training.architectures import ARCHITECTURES, both_ways, probabilities
+from tagger.training.architectures import ARCHITECTURES, probabilities
 from tagger.training.mixture import LABELS
+from tagger.training.replay import Rehearsal
+from tagger.training.surgery import both_ways
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
 REHEARSED_ARRAYS, REHEARSED_PHOTOGRAPHS, TESTED = 1400, 300, 2000

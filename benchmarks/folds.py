@@ -39,9 +39,10 @@ from tagger.labels import OTHER, answers, is_tag, kind_of
 from tagger.policy.calibration import at_temperature
 from tagger.policy.label_shift import common_prior, estimate, reweighed
 from tagger.records import AMBIGUOUS, FASHION_LABELS, Policy
-from tagger.training.architectures import ARCHITECTURES, both_ways, probabilities
+from tagger.training.architectures import ARCHITECTURES, probabilities
 from tagger.training.recipe import Materials, Recipe, Source, gather, read_recipe
 from tagger.training.step_loop import fit
+from tagger.training.surgery import both_ways
 
 RESAMPLES: Final = 2000
 LARGE: Final = 400

@@ -4,11 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagger.adaptation.finetune import USUAL, Rehearsal, adapt, expand_head
+from tagger.adaptation.finetune import USUAL, adapt
 from tagger.datasets.load import LabelledImages
 from tagger.errors import DataError, TrainingError
 from tagger.imaging.views import views_of_gray
 from tagger.training.architectures import probabilities
+from tagger.training.replay import Rehearsal
+from tagger.training.surgery import expand_head
 
 pytestmark = pytest.mark.model
 

@@ -19,7 +19,7 @@ from test_commands import Inside
 from test_inventory import raw
 
 from tagger.adaptation.adapt import unknown_to_both
-from tagger.adaptation.finetune import USUAL, Rehearsal
+from tagger.adaptation.finetune import USUAL
 from tagger.bundles.adapted import adapted_folder
 from tagger.bundles.bundle import (
     HELD_BACK_FILE,
@@ -38,7 +38,7 @@ from tagger.records import (
     DecisionKind,
     Policy,
 )
-from tagger.training.replay import packed, read
+from tagger.training.replay import Rehearsal, packed, read
 from tagger.training.train import Settings, train_bundle, write_bundle
 
 pytestmark = pytest.mark.model

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagger.training.architectures import (
-    ARCHITECTURES,
-    both_ways,
-    one_way,
-    probabilities,
-)
+from tagger.training.architectures import ARCHITECTURES, probabilities
+from tagger.training.surgery import both_ways, one_way
 
 PARAMETERS = {
     "residual": 537_851,

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from support import write_idx, write_labelled_samples
 
-from tagger.adaptation.finetune import Rehearsal
 from tagger.bundles.bundle import REHEARSAL_FILE, Bundle, default_bundle
 from tagger.datasets.load import LabelledImages
 from tagger.errors import ModelError
 from tagger.imaging.views import views_of_gray
 from tagger.training.recipe import read_recipe
-from tagger.training.replay import gather, packed, read
+from tagger.training.replay import Rehearsal, gather, packed, read
 
 
 def some(count: int, seed: int) -> LabelledImages:

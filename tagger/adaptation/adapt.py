@@ -23,11 +23,9 @@ from tagger.adaptation.finetune import (
     FOLDS,
     USUAL,
     OnStep,
-    Rehearsal,
     Schedule,
     accuracy_on,
     adapt_in_folds,
-    calibrated,
 )
 from tagger.adaptation.gate import ModelOutputs, Promotion, evaluate_promotion
 from tagger.bundles.adapted import adapted_folder, bundle_in_force, next_name
@@ -53,6 +51,8 @@ from tagger.records import LEAST_ANSWERS, Adaptation, Outcome, Policy, Reviews
 from tagger.training import replay
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, start_keras
+from tagger.training.replay import Rehearsal
+from tagger.training.surgery import calibrated
 from tagger.training.train import write_bundle
 
 

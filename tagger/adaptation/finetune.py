@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from tagger.adaptation.gate import MOST_FORGOTTEN, ModelOutputs, outcomes
 from tagger.datasets.load import LabelledImages, numbered
-from tagger.errors import DataError, TrainingError
-from tagger.training.architectures import copied, one_way, probabilities
+from tagger.errors import DataError
+from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras
 from tagger.training.mixture import Batch, Domain, batches, prefetch
+from tagger.training.replay import Rehearsal
 from tagger.training.schedule import check_finite, cosine_with_warm_up
+from tagger.training.surgery import expand_head, interpolate_weights, one_way
 
 FOLDS: Final = 3
 """Parts of the answers, of which each network learns from all but one."""
@@ -28,10 +30,6 @@ SHARES: Final = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
 
 _ANSWERED: Final = 0
 """The number of the domain that answers are."""
-
-_NEW_LABEL: Final = -4.0
-"""How much lower than the others' mean bias a label that is new begins: it must not be
-said of anything before the network has seen some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,6 @@ class Schedule:
 
 
 USUAL: Final = Schedule()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rehearsal:
-    """What the network knew before, and must know after.
-
-    `arrays` are those of which only the gray is taken, as of Fashion-MNIST;
-    `photographs` are prepared like any; `test` are arrays that are never trained on.
-    """
-
-    arrays: LabelledImages
-    photographs: LabelledImages
-    test: LabelledImages
 
 
 OnStep = Callable[[int, int], object]
@@ -216,18 +201,6 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
     return Adapted(interpolate_weights(start, mean, share), held_back, share)
 
 
-def interpolate_weights(start: Any, weights: Sequence[Any], share: float) -> Any:  # noqa: ANN401
-    """Copy a network whose weights are that share, 0..1, of the way to others."""
-    copy = expand_head(start, start.output_shape[-1])
-    copy.set_weights(
-        [
-            (1 - share) * former + share * new
-            for former, new in zip(start.get_weights(), weights, strict=True)
-        ]
-    )
-    return copy
-
-
 def accuracy_on(network: Any, labels: Sequence[str], data: LabelledImages) -> float:  # noqa: ANN401
     """Return the share of images, 0..1, whose most probable tag is the true one."""
     said = ModelOutputs(probabilities(network, data.images), labels)
@@ -271,46 +244,6 @@ def folds_of(groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int6
         fold[group] = full.argmin()
         full[fold[group]] += sizes[group]
     return fold[inverse]
-
-
-def calibrated(network: Any, temperature: float) -> Any:  # noqa: ANN401
-    """Copy a network that gives the probabilities of its logits over a temperature."""
-    copy = expand_head(network, network.output_shape[-1])
-    head = copy.layers[-1]
-    head.set_weights([weights / temperature for weights in head.get_weights()])
-    return copy
-
-
-def expand_head(network: Any, outputs: int) -> Any:  # noqa: ANN401
-    """Copy a network whose last layer is dense; new outputs begin improbable.
-
-    Raises TrainingError where the network has more outputs, or another last layer.
-    """
-    import keras
-
-    head = network.layers[-1]
-    had = network.output_shape[-1]
-    if outputs < had or not isinstance(head, keras.layers.Dense):
-        raise TrainingError(
-            f"the network has {had} outputs, its last layer is a "
-            f"{type(head).__name__}: it cannot be adapted to {outputs} labels"
-        )
-    copy = copied(network)
-    if outputs == had:
-        return copy
-    wider = keras.layers.Dense(
-        outputs, activation=head.activation, dtype=head.dtype_policy, name=head.name
-    )
-    larger = keras.Model(copy.inputs[0], wider(copy.layers[-1].input), name=copy.name)
-    kernel, bias = head.get_weights()
-    new = outputs - had
-    wider.set_weights(
-        [
-            np.pad(kernel, ((0, 0), (0, new))),
-            np.append(bias, np.full(new, bias.mean() + _NEW_LABEL)),
-        ]
-    )
-    return larger
 
 
 def _plan(

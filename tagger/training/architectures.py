@@ -24,8 +24,6 @@ BLOCKS: Final = ((16, 1), (48, 2), (48, 1), (112, 2), (128, 1))
 pixels: with the picture halved by a first convolution of stride 2, the same time of
 training came to 0.915 on Fashion-MNIST in place of 0.922."""
 
-_BOTH_WAYS: Final = "-both-ways"
-"""Ends the name of a network that looks at the mirror image, too."""
 
 _DROPOUT: Final = 0.2
 _MOMENTUM: Final = 0.9
@@ -136,62 +134,6 @@ def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32
         verbose=0,
     )
     return np.asarray(outputs, np.float32)
-
-
-def both_ways(network: Any) -> Any:  # noqa: ANN401
-    """Return a network of the same weights that looks at the mirror image, too.
-
-    What is pooled of both is averaged before the last layer, so that a picture and its
-    mirror image are the same to it, for twice the time. `network` must scale a picture
-    in its first layer and pool its maps by their mean, as the residual network does.
-    """
-    import keras
-
-    def call(layer: Any, given: Any, **named: Any) -> Any:  # noqa: ANN401
-        if isinstance(layer, keras.layers.Rescaling):
-            mirrored = keras.ops.flip(given, axis=2)
-            given = keras.ops.concatenate([given, mirrored], axis=0)
-        made = layer(given, **named)
-        if isinstance(layer, keras.layers.GlobalAveragePooling2D):
-            made = keras.ops.reshape(made, (2, -1, made.shape[-1]))
-            made = keras.ops.mean(made, axis=0)
-        return made
-
-    copy = copied(network, call)
-    name = network.name + _BOTH_WAYS
-    return keras.Model(copy.inputs[0], copy.outputs[0], name=name)
-
-
-def one_way(network: Any) -> Any:  # noqa: ANN401
-    """Return a network of the same weights, in their order, that looks once.
-
-    To learn then costs half as much; pictures are mirrored by chance. A network that
-    does not look both ways is copied.
-    """
-    import keras
-
-    if not network.name.endswith(_BOTH_WAYS):
-        return copied(network)
-
-    def call(operation: Any, given: Any, *more: Any, **named: Any) -> Any:  # noqa: ANN401
-        if isinstance(operation, keras.layers.Layer):
-            return operation(given, *more, **named)
-        # What `both_ways` put between the layers: as it was before.
-        return given[0] if isinstance(given, list) else given
-
-    return copied(network, call)
-
-
-def copied(network: Any, call: Callable[..., Any] | None = None) -> Any:  # noqa: ANN401
-    """Return a Keras model of the same layers and weights, without its optimiser.
-
-    `call` is given each of its layers and what the layer is given, to call it.
-    """
-    import keras
-
-    copy = keras.models.clone_model(network, call_function=call)
-    copy.set_weights(network.get_weights())
-    return copy
 
 
 def _block(maps: Any, filters: int, stride: int, name: str) -> Any:  # noqa: ANN401

@@ -6,11 +6,11 @@ A file of arrays, `rehearsal.npz`, gathered when the bundle is trained.
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.adaptation.finetune import Rehearsal
 from tagger.bundles.bundle import REHEARSAL_FILE, Bundle
 from tagger.datasets.load import LabelledImages
 from tagger.errors import ModelError
@@ -19,6 +19,19 @@ from tagger.records import IMAGE_SIDE
 from tagger.training.recipe import Recipe, rehearsed
 
 _PARTS = ("arrays", "photographs", "test")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rehearsal:
+    """What the network knew before, and must know after.
+
+    `arrays` are those of which only the gray is taken, as of Fashion-MNIST;
+    `photographs` are prepared like any; `test` are arrays that are never trained on.
+    """
+
+    arrays: LabelledImages
+    photographs: LabelledImages
+    test: LabelledImages
 
 
 def gather(recipe: Recipe) -> Rehearsal | None:

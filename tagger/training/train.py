@@ -21,7 +21,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.adaptation.finetune import Rehearsal, calibrated
 from tagger.bundles.bundle import (
     CARD_FILE,
     FAMILIAR_FILE,
@@ -48,14 +47,14 @@ from tagger.training.architectures import (
     ARCHITECTURES,
     Schedule,
     Variation,
-    both_ways,
-    copied,
     probabilities,
 )
 from tagger.training.checkpoint import Checkpoint, key_of
 from tagger.training.epoch_loop import Epoch, TrainingJob, fit_epochs
 from tagger.training.recipe import Materials, Recipe, drawn, gather, test_parts
+from tagger.training.replay import Rehearsal
 from tagger.training.step_loop import OnStep, fit
+from tagger.training.surgery import both_ways, calibrated, copied
 
 DEFAULT_ARCHITECTURE: Final = "three-block"
 
