@@ -52,20 +52,17 @@ from tagger.certification.testing import (
     certify,
     evidence_of,
 )
-from tagger.datasets.load import LabelledImages, load
+from tagger.datasets.load import load
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
 from tagger.imaging.decode import upright
+from tagger.inventory.records import AuditedAnswer, Reviewed
 from tagger.labels import tags_of
 from tagger.policy.accept import accepts
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.policy.decide import decide, predict
-from tagger.records import (
-    AMBIGUOUS,
-    AuditedAnswer,
-    Policy,
-    Reviewed,
-)
+from tagger.records import AMBIGUOUS, Policy
 from tagger.review.groups import HASHED_SIDE, fingerprint
 from tagger.training.architectures import ARCHITECTURES, probabilities
 from tagger.training.mixture import LABELS

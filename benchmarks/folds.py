@@ -33,7 +33,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import Choice, LabelledImages, load_prepared
+from tagger.datasets.load import load_prepared
+from tagger.datasets.records import Choice, LabelledImages
 from tagger.errors import DataError
 from tagger.labels import OTHER, answers, is_tag, kind_of
 from tagger.policy.calibration import at_temperature

@@ -24,7 +24,8 @@ from PIL import Image
 
 from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, PREPARING, PreparedImage, Selection
+from tagger.inventory.records import Selection
+from tagger.records import FASHION_LABELS, PREPARING, PreparedImage
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.session import review_session
 

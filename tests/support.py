@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity
 from tagger.scan import run
+from tagger.scan.records import ScanOptions
 
-AT_ONCE = run.ScanOptions(settle=0.0)
+AT_ONCE = ScanOptions(settle=0.0)
 """A scan of pictures that a test wrote a moment ago."""
 
 scan = partial(run.scan, options=AT_ONCE)

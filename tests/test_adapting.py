@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tagger.adaptation.finetune import USUAL, adapt
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, TrainingError
 from tagger.imaging.views import views_of_gray
 from tagger.training.architectures import probabilities

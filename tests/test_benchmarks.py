@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tagger.adaptation.adapt import Start
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.records import FASHION_LABELS, Policy
 
 TOP = Path(__file__).resolve().parents[1]

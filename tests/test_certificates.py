@@ -27,6 +27,14 @@ from tagger.certification.summary import (
 from tagger.certification.testing import JOINT, STARTS, answers_needed
 from tagger.errors import ModelError
 from tagger.inventory import Inventory, Tagged, decisions
+from tagger.inventory.records import (
+    Answer,
+    AuditResult,
+    Decision,
+    DecisionKind,
+    PreviousPolicy,
+    Selection,
+)
 from tagger.labels import OTHER
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.policy.decide import decide
@@ -34,19 +42,13 @@ from tagger.policy.label_shift import Mix
 from tagger.records import (
     PREPARING,
     Adaptation,
-    Answer,
-    AuditResult,
     Certificate,
     Claim,
-    Decision,
-    DecisionKind,
     ImageFile,
     ModelIdentity,
     Outcome,
     Policy,
     Prediction,
-    PreviousPolicy,
-    Selection,
 )
 from tagger.report import render
 

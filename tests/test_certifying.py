@@ -19,7 +19,8 @@ from tagger.certification.testing import (
     evidence_of,
     log_capital,
 )
-from tagger.records import AuditedAnswer, Policy, Prediction
+from tagger.inventory.records import AuditedAnswer
+from tagger.records import Policy, Prediction
 
 TAGS = ("Shirt", "Coat", "Dress", "Bag")
 _NUMBERS = count()

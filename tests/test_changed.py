@@ -8,7 +8,8 @@ from support import AT_ONCE, FakeClassifier, Photo, scan
 
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS, Condition, Operator
-from tagger.records import DecisionKind, Policy
+from tagger.inventory.records import DecisionKind
+from tagger.records import Policy
 
 PATH = COLUMNS[1:2]
 

@@ -22,10 +22,9 @@ from tagger.inventory.columns import (
     matches,
     parse_conditions,
 )
+from tagger.inventory.records import DecisionKind, Item
 from tagger.records import (
-    DecisionKind,
     ImageFile,
-    Item,
     Prediction,
     PreparedImage,
     UnreadableImage,

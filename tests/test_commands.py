@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 from tagger.cli import app
 from tagger.errors import TaggerError
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, DecisionKind
+from tagger.inventory.records import DecisionKind
+from tagger.records import FASHION_LABELS
 
 NAMES = ("tiny.png", "palette.png", "lossy.webp", "plain.bmp")
 

@@ -17,16 +17,8 @@ from tagger.exchange import Style, Table, write_table
 from tagger.exchange.corrections import BadRow, Comparison, compare
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS
-from tagger.records import (
-    Answer,
-    Decision,
-    DecisionKind,
-    Format,
-    ImageFile,
-    Policy,
-    Selection,
-    UnreadableImage,
-)
+from tagger.inventory.records import Answer, Decision, DecisionKind, Selection
+from tagger.records import Format, ImageFile, Policy, UnreadableImage
 
 Edit = Callable[[list[dict[str, str]]], object]
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SAMPLES, write_idx
 
-from tagger.datasets.load import LabelledImages, load, load_test_part, split, tag_named
+from tagger.datasets.load import load, load_test_part, tag_named
+from tagger.datasets.records import LabelledImages, split
 from tagger.errors import DataError
 from tagger.imaging.decode import prepare
 from tagger.records import FASHION_LABELS, PreparedImage

@@ -20,7 +20,8 @@ from tagger.cli.views import scan_views
 from tagger.imaging.decode import prepare, upright
 from tagger.inventory import Inventory
 from tagger.policy.decide import predict
-from tagger.records import PreparedImage, RunSummary, UnreadableImage
+from tagger.records import PreparedImage, UnreadableImage
+from tagger.scan.records import RunSummary
 
 SCREENS = Path(__file__).parent / "golden" / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tagger.bundles.bundle import CARD_FILE, models_folder
 from tagger.cli import app
 from tagger.exchange.products import Product
 from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS
-from tagger.records import Item
+from tagger.inventory.records import Item
 
 TOP = Path(__file__).resolve().parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Photo
 
-from tagger.datasets.load import LabelledImages, load, load_canvases
+from tagger.datasets.load import load, load_canvases
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
 from tagger.labels import OTHER
 from tagger.records import (

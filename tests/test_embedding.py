@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from tagger.bundles.bundle import find_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.cli import app
-from tagger.datasets.load import LabelledImages, load
+from tagger.datasets.load import load
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, EvaluationError, MissingExtraError
 from tagger.evaluation.embedding import (
     check_axis,

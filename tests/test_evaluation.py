@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from tagger.bundles.bundle import Bundle, find_bundle, load_bundle, models_folder
 from tagger.cli import app
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, EvaluationError, MissingExtraError
 from tagger.evaluation.charts import DARK, LIGHT, confusion_map, draw
 from tagger.evaluation.pages import check_target, write_evaluation

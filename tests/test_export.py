@@ -28,7 +28,8 @@ from tagger.exchange import (
     write_table,
 )
 from tagger.inventory.columns import COLUMNS, Column, Kind
-from tagger.records import DecidedBy, Format, Item, State
+from tagger.inventory.records import DecidedBy, Item
+from tagger.records import Format, State
 from tagger.system.atomic import atomic_write
 
 PROMISED = (

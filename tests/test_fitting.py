@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.bundles.bundle import load_bundle
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import TrainingError
 from tagger.imaging.views import views_of_gray
 from tagger.labels import OTHER

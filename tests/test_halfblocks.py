@@ -14,7 +14,8 @@ from rich.color import Color
 from rich.style import Style
 from textual.app import App, ComposeResult
 
-from tagger.records import PreparedImage, QueueItem
+from tagger.inventory.records import QueueItem
+from tagger.records import PreparedImage
 from tagger.review import halfblocks
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown

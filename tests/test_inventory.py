@@ -21,16 +21,9 @@ from support import FakeClassifier
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
 from tagger.inventory.database import REVISIONS
+from tagger.inventory.records import DecidedBy, DecisionKind
 from tagger.inventory.tables import METADATA
-from tagger.records import (
-    DecidedBy,
-    DecisionKind,
-    ImageFile,
-    Policy,
-    SkippedFile,
-    State,
-    UnreadableImage,
-)
+from tagger.records import ImageFile, Policy, SkippedFile, State, UnreadableImage
 
 SCHEMAS = Path(__file__).parent / "golden" / "schemas"
 

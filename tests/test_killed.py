@@ -18,7 +18,7 @@ from test_cli import Tagger
 from test_inventory import raw
 
 from tagger.inventory import Inventory
-from tagger.records import DecisionKind
+from tagger.inventory.records import DecisionKind
 
 KILLS = int(os.environ.get("TAGGER_TEST_KILLS", "6"))
 

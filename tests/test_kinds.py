@@ -18,8 +18,9 @@ from tagger.certification.issue import certify_network
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.inventory.recording import Sample
+from tagger.inventory.records import DecisionKind, Item
 from tagger.labels import OTHER, kind_named, reading, tag_for
-from tagger.records import PREPARING, DecisionKind, Item, ModelIdentity, Policy
+from tagger.records import PREPARING, ModelIdentity, Policy
 
 LABELS = ("Dress", "Pullover", OTHER, "other/skirt", "other/cardigan")
 

@@ -13,17 +13,11 @@ from PIL import Image
 from support import AT_ONCE, Photo, scan
 
 from tagger.inventory import Inventory
+from tagger.inventory.records import DecisionKind, Item
 from tagger.labels import OTHER
 from tagger.policy.label_shift import LEAST_PICTURES, common_prior, estimate, reweighed
-from tagger.records import (
-    PREPARING,
-    DecisionKind,
-    Item,
-    ModelIdentity,
-    Policy,
-    RunSummary,
-)
-from tagger.scan.run import OwnMix
+from tagger.records import PREPARING, ModelIdentity, Policy
+from tagger.scan.records import OwnMix, RunSummary
 
 LABELS = ("Dress", "Shirt", "Coat", OTHER, "other/skirt")
 PRIOR = (0.2,) * 5
@@ -273,7 +267,7 @@ def test_a_scan_that_was_killed_before_it_weighed_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(scanning, "_weigh", dies)
+        patched.setattr(scanning, "weigh", dies)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert items(inventory)["either.png"].tag == "Shirt"

@@ -29,15 +29,12 @@ from tagger.bundles.bundle import (
     choice_file,
     load_bundle,
 )
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.imaging.views import views_of_gray
 from tagger.inventory import Inventory
+from tagger.inventory.records import DecisionKind
 from tagger.labels import OTHER
-from tagger.records import (
-    FASHION_LABELS,
-    DecisionKind,
-    Policy,
-)
+from tagger.records import FASHION_LABELS, Policy
 from tagger.training.replay import Rehearsal, packed, read
 from tagger.training.train import Settings, train_bundle, write_bundle
 

@@ -14,17 +14,9 @@ from tagger.errors import DataError
 from tagger.exchange.decisions_jsonl import read_lines, write_lines
 from tagger.imaging.decode import prepare
 from tagger.inventory import Inventory
+from tagger.inventory.records import Answer, DecisionKind, Reviewed, Reviews, Selection
 from tagger.labels import OTHER
-from tagger.records import (
-    FASHION_LABELS,
-    PREPARING,
-    Answer,
-    DecisionKind,
-    PreparedImage,
-    Reviewed,
-    Reviews,
-    Selection,
-)
+from tagger.records import FASHION_LABELS, PREPARING, PreparedImage
 
 
 def reviewed(

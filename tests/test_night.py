@@ -27,15 +27,10 @@ from tagger.inventory import (
     scan_in_progress,
     scan_lock,
 )
-from tagger.records import (
-    DecisionKind,
-    ImageFile,
-    Item,
-    Policy,
-    RunSummary,
-    State,
-)
+from tagger.inventory.records import DecisionKind, Item
+from tagger.records import ImageFile, Policy, State
 from tagger.scan.drift import Tally, compare, describe, stability_index
+from tagger.scan.records import RunSummary
 from tagger.scan.run import exit_code
 from tagger.system.signals import Interruption
 

@@ -13,7 +13,8 @@ from test_review import decided, in_lines, on_screen, press, sit, text_of, wait_
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
-from tagger.records import FASHION_LABELS, Note, Policy
+from tagger.inventory.records import Note
+from tagger.records import FASHION_LABELS, Policy
 from tagger.review.screens import ContactSheet, TagScreen
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import event
 from support import FakeClassifier
 
 from tagger.inventory import Inventory, Tagged
+from tagger.inventory.records import DecisionKind
 from tagger.policy.decide import predict
-from tagger.records import DecisionKind, ImageFile, PreparedImage, Verdict
+from tagger.records import ImageFile, PreparedImage, Verdict
 
 ROOT = Path("/srv/shop")
 NETWORK = FakeClassifier()

@@ -10,7 +10,8 @@ from tagger.errors import RequestError
 from tagger.exchange.products import Product, pool, products
 from tagger.inventory import Photograph
 from tagger.inventory.product_key import compile_pattern
-from tagger.records import DecidedBy, Item, Policy, State
+from tagger.inventory.records import DecidedBy, Item
+from tagger.records import Policy, State
 
 LABELS = ("Shirt", "Dress", "Coat", "other")
 PATTERN = compile_pattern(r"(?P<item>[^_/]+)_\d+\.jpg")

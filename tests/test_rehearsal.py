@@ -8,7 +8,7 @@ import pytest
 from support import write_idx, write_labelled_samples
 
 from tagger.bundles.bundle import REHEARSAL_FILE, Bundle, default_bundle
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import ModelError
 from tagger.imaging.views import views_of_gray
 from tagger.training.recipe import read_recipe

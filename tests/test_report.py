@@ -21,16 +21,8 @@ from test_inventory import raw
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.inventory import Inventory, Tagged
-from tagger.records import (
-    Answer,
-    DecisionKind,
-    ImageFile,
-    Policy,
-    Prediction,
-    PreparedImage,
-    Selection,
-    Verdict,
-)
+from tagger.inventory.records import Answer, DecisionKind, Selection
+from tagger.records import ImageFile, Policy, Prediction, PreparedImage, Verdict
 from tagger.report import render
 
 if TYPE_CHECKING:

@@ -29,19 +29,17 @@ from textual.pilot import Pilot
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
 from tagger.inventory.product_key import compile_pattern, product_key
-from tagger.labels import OTHER
-from tagger.policy.intervals import wilson
-from tagger.records import (
-    Adaptation,
+from tagger.inventory.records import (
     Answer,
     Decision,
     DecisionKind,
     Note,
     Order,
-    Outcome,
-    Policy,
     Selection,
 )
+from tagger.labels import OTHER
+from tagger.policy.intervals import wilson
+from tagger.records import Adaptation, Outcome, Policy
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.end_summary import end_summary
 from tagger.review.groups import Groups, fingerprint

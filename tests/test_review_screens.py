@@ -18,7 +18,8 @@ from support import SAMPLES, scan
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.inventory import Inventory
-from tagger.records import Policy, Selection
+from tagger.inventory.records import Selection
+from tagger.records import Policy
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.session import review_session
 

@@ -31,19 +31,21 @@ from tagger.inventory import (
 )
 from tagger.inventory.decisions import contradicts
 from tagger.inventory.queue import rows_of
-from tagger.inventory.tables import IMAGE
-from tagger.records import (
-    FASHION_LABELS,
+from tagger.inventory.records import (
     Answer,
     Decision,
     DecisionKind,
-    ImageFile,
     Note,
     Order,
-    Prediction,
-    PreparedImage,
     QueueItem,
     Selection,
+)
+from tagger.inventory.tables import IMAGE
+from tagger.records import (
+    FASHION_LABELS,
+    ImageFile,
+    Prediction,
+    PreparedImage,
     State,
     Verdict,
 )

@@ -14,8 +14,10 @@ from support import AT_ONCE, SAMPLES, FakeClassifier, Photo, expected_by_file, s
 
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
-from tagger.records import DecidedBy, DecisionKind, Item, Policy, RunSummary, State
+from tagger.inventory.records import DecidedBy, DecisionKind, Item
+from tagger.records import Policy, State
 from tagger.scan import walk
+from tagger.scan.records import RunSummary
 from tagger.scan.run import exit_code
 
 CAREFUL = Policy(0.9)

@@ -19,7 +19,8 @@ from hypothesis.stateful import (
 from support import AT_ONCE, SAMPLES, FakeClassifier, scan
 
 from tagger.inventory import Inventory
-from tagger.records import DecidedBy, DecisionKind, Item, Policy, State
+from tagger.inventory.records import DecidedBy, DecisionKind, Item
+from tagger.records import Policy, State
 
 names = st.sampled_from(["a.png", "b.png", "c.jpg", "sub/a.png", "sub/d.png", "t.txt"])
 contents = st.integers(0, 4)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from tagger.bundles.bundle import load_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.cli import app
-from tagger.datasets.load import load, numbered
+from tagger.datasets.load import load
+from tagger.datasets.records import numbered
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.policy.calibration import accuracy
 from tagger.records import FASHION_LABELS

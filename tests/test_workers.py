@@ -20,7 +20,8 @@ from tagger.imaging import pool
 from tagger.imaging.decode import digest_of, prepare
 from tagger.imaging.pool import Prepared, Workers, _Task, answer
 from tagger.inventory import Inventory
-from tagger.records import Policy, PreparedImage, RunSummary, UnreadableImage
+from tagger.records import Policy, PreparedImage, UnreadableImage
+from tagger.scan.records import RunSummary
 
 Hostile = Callable[[str], None]
 

@@ -37,8 +37,9 @@ from tagger.bundles.bundle import (
     default_bundle,
 )
 from tagger.bundles.classifier import BundleClassifier
-from tagger.datasets.load import LabelledImages, numbered
+from tagger.datasets.records import LabelledImages, numbered
 from tagger.errors import DataError, ModelError, TrainingError
+from tagger.inventory.records import LEAST_ANSWERS, Reviews
 from tagger.labels import reading
 from tagger.policy.calibration import (
     TARGET_PRECISION,
@@ -47,7 +48,7 @@ from tagger.policy.calibration import (
     choose_temperature,
 )
 from tagger.policy.decide import predict
-from tagger.records import LEAST_ANSWERS, Adaptation, Outcome, Policy, Reviews
+from tagger.records import Adaptation, Outcome, Policy
 from tagger.training import replay
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, start_keras

@@ -12,20 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
 from tagger.imaging.decode import prepare
+from tagger.inventory.records import LEAST_ANSWERS, NEAR_DUPLICATE, Reviewed, Reviews
 from tagger.labels import OTHER
-from tagger.records import (
-    IMAGE_SIDE,
-    LEAST_ANSWERS,
-    NEAR_DUPLICATE,
-    PREPARING,
-    VIEWS,
-    PreparedImage,
-    Reviewed,
-    Reviews,
-)
+from tagger.records import IMAGE_SIDE, PREPARING, VIEWS, PreparedImage
 
 LEAST_OF_A_TAG: Final = 20
 """Answers of a tag that the network does not know yet, for it to learn it."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.adaptation.gate import MOST_FORGOTTEN, ModelOutputs, outcomes
-from tagger.datasets.load import LabelledImages, numbered
+from tagger.datasets.records import LabelledImages, numbered
 from tagger.errors import DataError
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tagger.bundles.bundle import Bundle
     from tagger.inventory import Inventory
-    from tagger.records import AutoTaggingStats, Policy
+    from tagger.inventory.records import AutoTaggingStats
+    from tagger.records import Policy
 
 
 def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":

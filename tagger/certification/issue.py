@@ -14,15 +14,10 @@ from tagger.certification.testing import (
 )
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
+from tagger.inventory.records import AuditEvidence, AutoTaggingStats
 from tagger.labels import tags_of
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
-from tagger.records import (
-    AuditEvidence,
-    AutoTaggingStats,
-    Certificate,
-    ModelIdentity,
-    Policy,
-)
+from tagger.records import Certificate, ModelIdentity, Policy
 
 
 @dataclass(frozen=True, slots=True)

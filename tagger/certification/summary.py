@@ -7,15 +7,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.policy.intervals import wilson
-from tagger.records import (
+from tagger.inventory.records import (
     Agreement,
     AuditEvidence,
     AutoTaggingStats,
-    Certificate,
-    Claim,
     Contradiction,
 )
+from tagger.policy.intervals import wilson
+from tagger.records import Certificate, Claim
 from tagger.text import printable
 
 _MOST_CONTRADICTIONS: Final = 10

@@ -38,8 +38,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.inventory.records import AuditedAnswer
 from tagger.policy.accept import least_by_tag, may_be_accepted
-from tagger.records import AuditedAnswer, Claim, Policy, certified_alone
+from tagger.records import Claim, Policy, certified_alone
 
 STARTS: Final = (0.99, 0.95, 0.8)
 """Thresholds that a test starts from: for networks that are too sure of themselves,

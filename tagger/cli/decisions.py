@@ -11,7 +11,7 @@ from tagger.cli import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tagger.records import Decision, Merged, Note
+    from tagger.inventory.records import Decision, Merged, Note
 
 _MOST_CONFLICTS = 20
 

@@ -95,7 +95,7 @@ def conditions(
         find_columns,
         parse_conditions,
     )
-    from tagger.records import DecidedBy
+    from tagger.inventory.records import DecidedBy
 
     def one_of(column: str, values: "Sequence[str] | None") -> list[Condition]:
         if not values:

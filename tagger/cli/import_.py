@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagger.exchange.corrections import Comparison
-    from tagger.records import Correction
+    from tagger.inventory.records import Correction
 
 _MOST_BAD = 1000
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
-from tagger.records import Order
+from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
 
 if TYPE_CHECKING:
     import re
 
     from tagger.inventory import Inventory, Reviewing
-    from tagger.records import QueueItem
+    from tagger.inventory.records import QueueItem
     from tagger.review.session import ReviewSession
 
 _SIGNALLED = 128
@@ -114,7 +114,7 @@ def review(
     from tagger.errors import Stopped
     from tagger.inventory import Inventory
     from tagger.inventory.product_key import compile_pattern
-    from tagger.records import Selection
+    from tagger.inventory.records import Selection
     from tagger.review.session import review_session
 
     session_pattern = None if item_pattern is None else compile_pattern(item_pattern)

@@ -108,7 +108,7 @@ def _counted(number: int, what: str) -> str:
 def _make_sure(root: Path) -> None:
     """Ask before pictures that are there are forgotten; FolderError where nobody is."""
     from tagger.errors import FolderError
-    from tagger.scan.run import holds_pictures
+    from tagger.scan.plan import holds_pictures
     from tagger.text import printable
 
     if not holds_pictures(root):

@@ -110,6 +110,8 @@ def scan(
     from tagger.labels import tags_of
     from tagger.policy.effective import effective_policy
     from tagger.scan import run as scanning
+    from tagger.scan.plan import check_folders
+    from tagger.scan.records import OwnMix, ScanOptions
     from tagger.system.signals import deferred_signals
 
     reporter = scan_reporter(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
@@ -117,7 +119,7 @@ def scan(
     with _failures_told(reporter):
         # All that can be wrong is found out before an inventory is made.
         if not database.exists():
-            scanning.check_folders(folders)
+            check_folders(folders)
             options.bundle(model)
         with (
             _lock(database, wait_lock, scratch=dry_run) as dead,
@@ -143,7 +145,7 @@ def scan(
                     inventory,
                     classifier,
                     effective.policy,
-                    options=scanning.ScanOptions(
+                    options=ScanOptions(
                         batch_size=batch_size,
                         include=tuple(include or ()),
                         exclude=tuple(exclude or ()),
@@ -156,7 +158,7 @@ def scan(
                     interruption=interruption,
                     prepare_all=workers.prepare,
                     guard=effective.guard,
-                    own_mix=scanning.OwnMix(
+                    own_mix=OwnMix(
                         card.prior if own_mix else (),
                         frozen=effective.certified,
                     ),

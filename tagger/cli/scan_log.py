@@ -15,7 +15,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tagger.cli import options
-from tagger.records import ImageFile, RunSummary
+from tagger.records import ImageFile
+from tagger.scan.records import RunSummary
 from tagger.text import printable
 
 if TYPE_CHECKING:

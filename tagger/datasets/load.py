@@ -3,81 +3,43 @@
 Every photograph goes through the one `images.prepare`. Knows no network.
 """
 
-import codecs
 import csv
-import gzip
-import math
 import os
-import struct
 import unicodedata
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tagger.datasets.fashion_mnist import (
+    KERAS_PREFIX,
+    _load_csv,
+    _load_idx,
+    _load_keras,
+)
+from tagger.datasets.records import EVERYTHING, Choice, LabelledImages, Part
 from tagger.errors import DataError
 from tagger.imaging.decode import canvas, prepare
 from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
-from tagger.imaging.views import Views, views_of_gray
+from tagger.imaging.views import Views
 from tagger.labels import OTHER, kind_label
 from tagger.records import (
     AMBIGUOUS,
     FASHION_LABELS,
-    IMAGE_SIDE,
     UnreadableImage,
 )
 
-Part = Literal["train", "test"]
 _Read = Callable[[Path], Views | UnreadableImage]
 _Named = Callable[[str], str | None]
 _Tell = Callable[[str], object]
 
-_KERAS_PREFIX = "keras:"
-_IDX_PARTS = {"train": "train", "test": "t10k"}
-_IDX_IMAGES = 0x803
-_IDX_LABELS = 0x801
 _MOST_NAMED = 3
 _LEAST_LABELS = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledImages:
-    """Prepared images with the truth about each.
-
-    `images` is uint8 of shape (n, 28, 28, 3). `labels` are tags, "other" or
-    "ambiguous". `groups` names what must stay on one side of a split: neighbours of
-    one shoot, near-twins. `names` says where each image is from. `sets` names the shop
-    that each is from, "" where that is not known; None stands for "" everywhere.
-    """
-
-    name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    names: NDArray[np.str_]
-    sets: NDArray[np.str_] | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "LabelledImages":
-        """Return those images, by number or by mask."""
-        return LabelledImages(
-            self.name,
-            self.images[which],
-            self.labels[which],
-            self.groups[which],
-            self.names[which],
-            None if self.sets is None else self.sets[which],
-        )
 
 
 def load(
@@ -102,7 +64,7 @@ def load(
     Raises DataError, naming what is wrong and how often, before anything is trained.
     """
     path = Path(source)
-    if source.startswith(_KERAS_PREFIX):
+    if source.startswith(KERAS_PREFIX):
         found = _load_keras(source, part)
     elif path.is_file():
         found = _load_csv(path)
@@ -119,23 +81,6 @@ def load(
         what = "tags that differ in case or punctuation alone, or so from tagger's own"
         _refuse(f"{source}:", {f"{what} {OTHER} and {AMBIGUOUS}": alike})
     return _checked(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which pictures of a folder with a `labels.csv` a training takes, and as what.
-
-    `kinds` gives the kind (see `tagger.labels`) of ambiguous pictures by a word of
-    their column `kind`, or `detail` where that is empty; other ambiguous pictures stay
-    ambiguous. `left_out` are files, as the column `file` has them, that are not read.
-    """
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    left_out: frozenset[str] = frozenset()
-
-
-EVERYTHING: Final = Choice()
-"""All pictures of a folder, by their labels alone."""
 
 
 def load_canvases(
@@ -199,36 +144,9 @@ def load_one_label(
 def load_test_part(source: str) -> LabelledImages | None:
     """Read the test part of a source of Fashion-MNIST; None where there is no such."""
     path = Path(source)
-    if source.startswith(_KERAS_PREFIX) or any(path.glob("t10k-images-idx3-ubyte*")):
+    if source.startswith(KERAS_PREFIX) or any(path.glob("t10k-images-idx3-ubyte*")):
         return load(source, "test")
     return None
-
-
-def numbered(data: LabelledImages, labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the labels of the images as numbers of `labels`, (n,).
-
-    Raises DataError where a label is none of them.
-    """
-    known = {label: number for number, label in enumerate(labels)}
-    strange = sorted(set(data.labels.tolist()) - known.keys())
-    if strange:
-        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
-    return np.array([known[label] for label in data.labels.tolist()], np.int64)
-
-
-def split(
-    data: LabelledImages, share: float, seed: int
-) -> tuple[LabelledImages, LabelledImages]:
-    """Hold back about `share` of the images, never part of a group; (rest, held back).
-
-    Groups are drawn at random until the share is reached.
-    """
-    names, inverse = np.unique(data.groups, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    sizes = np.bincount(inverse)[order]
-    chosen = order[np.cumsum(sizes) - sizes < share * len(data)]
-    held_back = np.isin(inverse, chosen)
-    return data.take(~held_back), data.take(held_back)
 
 
 def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
@@ -279,92 +197,6 @@ def _checked(data: LabelledImages) -> LabelledImages:
         only = ", ".join(sorted(tags)) or "none"
         raise DataError(f"{data.name}: images of two tags are needed, found: {only}")
     return data
-
-
-def _load_idx(folder: Path, part: Part) -> LabelledImages:
-    stem = _IDX_PARTS[part]
-    images = _read_idx(_idx_file(folder, f"{stem}-images-idx3-ubyte"), _IDX_IMAGES)
-    labels = _read_idx(_idx_file(folder, f"{stem}-labels-idx1-ubyte"), _IDX_LABELS)
-    return _numbered(f"{folder} ({part})", images, labels)
-
-
-def _idx_file(folder: Path, stem: str) -> Path:
-    plain = folder / stem
-    return plain if plain.exists() else folder / f"{stem}.gz"
-
-
-def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
-    """Read an IDX file of bytes: a magic number, the shape, then the values."""
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        found, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
-        values = np.frombuffer(content, np.uint8, offset=4 + 4 * (magic & 0xFF))
-    except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
-    if found != magic or len(values) != math.prod(shape):
-        raise DataError(
-            f"{path} is no IDX file of Fashion-MNIST: its header says {found:#x} "
-            f"and {shape}, and {len(values)} bytes follow"
-        )
-    return values.reshape(shape)
-
-
-def _load_keras(source: str, part: Part) -> LabelledImages:
-    name = source.removeprefix(_KERAS_PREFIX)
-    if name != "fashion_mnist":
-        raise DataError(f"{source}: only keras:fashion_mnist has these tags")
-    import keras
-
-    try:
-        parts = keras.datasets.fashion_mnist.load_data()
-    except Exception as error:
-        raise DataError(f"{source} cannot be downloaded: {error}") from error
-    return _numbered(source, *parts[0 if part == "train" else 1])
-
-
-def _load_csv(path: Path) -> LabelledImages:
-    """Read the CSV form of Fashion-MNIST: lines of label and pixels, maybe a header."""
-    try:
-        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-        lines = [line for line in content.splitlines() if line.strip()]
-        if lines and not _is_number(lines[0].split(b",")[0]):
-            lines = lines[1:]  # less the header
-        if not lines:
-            raise DataError(f"{path}: no images")
-        table = np.loadtxt(lines, np.int64, delimiter=",", ndmin=2)
-        images = table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no CSV of Fashion-MNIST: {error}") from error
-    if images.min() < 0 or images.max() > 255:  # noqa: PLR2004
-        raise DataError(f"{path}: pixel values must lie between 0 and 255")
-    return _numbered(str(path), images.astype(np.uint8), table[:, 0])
-
-
-def _is_number(cell: bytes) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbered(
-    name: str, images: NDArray[np.uint8], labels: NDArray[np.integer]
-) -> LabelledImages:
-    """Name the labels that Fashion-MNIST numbers; each image is a group of its own."""
-    if not len(images):
-        raise DataError(f"{name}: no images")
-    if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):
-        raise DataError(f"{name}: images and labels do not belong together")
-    wrong = int(((labels < 0) | (labels >= len(FASHION_LABELS))).sum())
-    if wrong:
-        raise DataError(f"{name}: {wrong} labels are not those of Fashion-MNIST")
-    numbers = np.arange(len(labels)).astype(str)
-    tags = np.array(FASHION_LABELS)[labels.astype(np.int64)]
-    views = np.stack([views_of_gray(image) for image in images])
-    return LabelledImages(name, views, tags, numbers, numbers)
 
 
 def _network_input(path: Path) -> Views | UnreadableImage:

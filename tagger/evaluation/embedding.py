@@ -18,7 +18,7 @@ from PIL import Image
 
 from tagger.bundles.bundle import Bundle
 from tagger.bundles.classifier import BundleClassifier
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, MissingExtraError, ModelError
 from tagger.evaluation.charts import LIGHT, draw, scatter
 from tagger.evaluation.measures import Floats

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
 from tagger.evaluation.measures import (
     NEVER,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tagger import __version__
 from tagger.bundles.bundle import Bundle
 from tagger.bundles.classifier import BundleClassifier
-from tagger.datasets.load import Part, load
+from tagger.datasets.load import load
+from tagger.datasets.records import Part
 from tagger.errors import DataError
 from tagger.evaluation.comparison import RESAMPLES, Comparison, compare
 from tagger.evaluation.measures import CALIBRATION_BINS, Outcomes, joined

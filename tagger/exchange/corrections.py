@@ -17,14 +17,8 @@ from tagger.errors import ImportingError
 from tagger.exchange.cells import restored
 from tagger.inventory import Inventory
 from tagger.inventory.columns import parse_moment
-from tagger.records import (
-    NOT_CATALOGUE,
-    Correction,
-    DecidedBy,
-    DecisionKind,
-    Standing,
-    State,
-)
+from tagger.inventory.records import Correction, DecidedBy, DecisionKind, Standing
+from tagger.records import NOT_CATALOGUE, State
 from tagger.text import suggestion
 
 _NEEDED: Final = ("path", "tag", "updated_at")

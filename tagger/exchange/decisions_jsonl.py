@@ -18,15 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
 from tagger.errors import DecisionsError
-from tagger.records import (
-    FIRST_PREPARING,
-    IMAGE_SIDE,
-    VIEWS,
-    Answer,
-    Decision,
-    DecisionKind,
-    Note,
-)
+from tagger.inventory.records import Answer, Decision, DecisionKind, Note
+from tagger.records import FIRST_PREPARING, IMAGE_SIDE, VIEWS
 from tagger.system.atomic import atomic_write
 from tagger.text import encodable
 

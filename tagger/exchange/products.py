@@ -19,8 +19,9 @@ import numpy as np
 
 from tagger.inventory import Photograph
 from tagger.inventory.product_key import product_key
+from tagger.inventory.records import DecidedBy, Item
 from tagger.policy.decide import decide, predict
-from tagger.records import DecidedBy, Item, Policy, Prediction, State, Verdict
+from tagger.records import Policy, Prediction, State, Verdict
 
 _LEAST: Final = 1e-6
 """Probability below which a network's word is not taken: one picture on which it is

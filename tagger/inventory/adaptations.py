@@ -12,6 +12,7 @@ from tagger.inventory import audits
 from tagger.inventory.decisions import REVIEW, contradicts
 from tagger.inventory.mapping import in_parts, insert_one, kind_tags, now
 from tagger.inventory.product_key import compile_pattern, product_key
+from tagger.inventory.records import DecisionKind, Reviewed, Reviews
 from tagger.inventory.tables import (
     ADAPTATION,
     DECISION,
@@ -24,14 +25,7 @@ from tagger.inventory.tables import (
     is_standing,
 )
 from tagger.labels import OTHER
-from tagger.records import (
-    PREPARING,
-    Adaptation,
-    DecisionKind,
-    Outcome,
-    Reviewed,
-    Reviews,
-)
+from tagger.records import PREPARING, Adaptation, Outcome
 
 
 def reviews(connection: Connection) -> Reviews:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from tagger.inventory.mapping import insert_one, now
+from tagger.inventory.records import AuditResult
 from tagger.inventory.tables import (
     ADAPTATION,
     AUDIT,
@@ -37,7 +38,7 @@ from tagger.inventory.tables import (
     SAMPLED,
     is_standing,
 )
-from tagger.records import PREPARING, AuditResult, Policy, State
+from tagger.records import PREPARING, Policy, State
 
 SOURCE: Final = "audit"
 """Source of decisions that were given blind."""

@@ -26,6 +26,15 @@ from sqlalchemy import (
 from tagger.inventory import audits, previous_policy
 from tagger.inventory.decisions import contradicts, decision, paths
 from tagger.inventory.mapping import kind_tags, looked_up_by, prediction, read_labels
+from tagger.inventory.records import (
+    Agreement,
+    AuditedAnswer,
+    AuditEvidence,
+    AutoTaggingStats,
+    Contradiction,
+    Decision,
+    PreviousPolicy,
+)
 from tagger.inventory.tables import (
     AUDIT,
     CERTIFICATE,
@@ -38,20 +47,7 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import reading
 from tagger.policy.accept import accepts
-from tagger.records import (
-    PREPARING,
-    Agreement,
-    AuditedAnswer,
-    AuditEvidence,
-    AutoTaggingStats,
-    Certificate,
-    Claim,
-    Contradiction,
-    Decision,
-    Policy,
-    PreviousPolicy,
-    State,
-)
+from tagger.records import PREPARING, Certificate, Claim, Policy, State
 
 _MOST_CONFUSED = 5
 

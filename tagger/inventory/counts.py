@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from tagger.inventory.mapping import in_parts
+from tagger.inventory.records import DecisionKind
 from tagger.inventory.tables import (
     COUNTED,
     DECISION,
@@ -16,7 +17,7 @@ from tagger.inventory.tables import (
     ROOT,
     is_standing,
 )
-from tagger.records import DecisionKind, State
+from tagger.records import State
 
 _Name = TypeVar("_Name", bound=str)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 
 from tagger.errors import ReviewError
 from tagger.inventory.mapping import kind_tags, now
+from tagger.inventory.records import KindInShop, OwnTag
 from tagger.inventory.tables import (
     DECISION,
     IMAGE,
@@ -20,15 +21,7 @@ from tagger.inventory.tables import (
     is_standing,
 )
 from tagger.labels import is_tag, kind_named, kinds_of, phrase
-from tagger.records import (
-    AMBIGUOUS,
-    FASHION_LABELS,
-    NO_TAG,
-    NOT_CATALOGUE,
-    KindInShop,
-    OwnTag,
-    State,
-)
+from tagger.records import AMBIGUOUS, FASHION_LABELS, NO_TAG, NOT_CATALOGUE, State
 
 LONGEST = 64
 """Characters of a tag: it must fit a column of the screen."""

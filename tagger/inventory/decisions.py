@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from tagger.inventory.mapping import insert_one, now
+from tagger.inventory.records import Answer, Decision, Merged, Note
 from tagger.inventory.tables import (
     DECISION,
     IMAGE,
@@ -29,7 +30,6 @@ from tagger.inventory.tables import (
     SAMPLED,
     is_standing,
 )
-from tagger.records import Answer, Decision, Merged, Note
 
 REVIEW: Final = "review"
 """Source of decisions that were given in a review."""

@@ -19,6 +19,7 @@ from tagger.inventory.columns import Column, Condition
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import meeting
 from tagger.inventory.mapping import item, kind_tags, unpack
+from tagger.inventory.records import Item
 from tagger.inventory.tables import (
     EXPORTED,
     IMAGE,
@@ -29,7 +30,7 @@ from tagger.inventory.tables import (
     VIEW,
 )
 from tagger.labels import reading
-from tagger.records import Item, Policy
+from tagger.records import Policy
 
 _AT_ONCE: Final = 4096
 

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, RowMapping, select
 
 from tagger.inventory.decisions import history, notes
 from tagger.inventory.mapping import item, prediction, read_labels, unpack
+from tagger.inventory.records import PathEvent, PathHistory
 from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
-from tagger.records import PathEvent, PathHistory
 
 
 def path_history(

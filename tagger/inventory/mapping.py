@@ -19,19 +19,10 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
+from tagger.inventory.records import DecidedBy, DecisionKind, Item, RunRecord, Standing
 from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
 from tagger.labels import kind_of, none_of_the_tags, reading
-from tagger.records import (
-    NO_ITEM,
-    NO_TAG,
-    DecidedBy,
-    DecisionKind,
-    Item,
-    Prediction,
-    RunRecord,
-    Standing,
-    State,
-)
+from tagger.records import NO_ITEM, NO_TAG, Prediction, State
 
 _Value = TypeVar("_Value")
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from tagger.inventory.mapping import in_parts, prediction, read_labels
+from tagger.inventory.records import PreviousPolicy
 from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.policy.accept import accepts
-from tagger.records import Policy, Prediction, PreviousPolicy, State
+from tagger.records import Policy, Prediction, State
 
 _SOME: Final = 5000
 """Pictures that are compared: with all of a million a share would be another by 1.4

@@ -20,8 +20,9 @@ from sqlalchemy import (
 
 from tagger.inventory import audits, decisions
 from tagger.inventory.mapping import looked_up_by, prediction, read_labels
+from tagger.inventory.records import LEAST_ANSWERS, Order, QueueItem, Selection
 from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
-from tagger.records import LEAST_ANSWERS, Order, QueueItem, Selection, State
+from tagger.records import State
 
 
 def rows_of(selection: Selection) -> "Rows":

@@ -15,6 +15,7 @@ from tagger.inventory.mapping import (
     said_by,
     tallies_by_root,
 )
+from tagger.inventory.records import AuditResult, DecidedBy, Item, PathEvent, RunRecord
 from tagger.inventory.tables import (
     DECISION,
     EVENT,
@@ -25,15 +26,7 @@ from tagger.inventory.tables import (
     VIEW,
     is_standing,
 )
-from tagger.records import (
-    Adaptation,
-    AuditResult,
-    DecidedBy,
-    Item,
-    PathEvent,
-    RunRecord,
-    State,
-)
+from tagger.records import Adaptation, State
 
 BINS = 20
 """Bars of the histogram of confidence, each a twentieth wide."""

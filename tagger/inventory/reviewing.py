@@ -29,16 +29,16 @@ from tagger.inventory import custom_tags as own_tags
 from tagger.inventory.database import Database
 from tagger.inventory.mapping import now
 from tagger.inventory.queue import read_waiting, rows_of
-from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
-from tagger.records import (
+from tagger.inventory.records import (
     Answer,
     AuditResult,
     Decision,
     Note,
     QueueItem,
     Selection,
-    State,
 )
+from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
+from tagger.records import State
 
 LEASE_MINUTES: Final = 10
 """How long an item stays its reviewer's without a sign of life; a session renews its

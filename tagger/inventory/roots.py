@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tagger.errors import InventoryError
 from tagger.inventory.mapping import BY_ROOT, now, tallies_by_root
+from tagger.inventory.records import Forgotten
 from tagger.inventory.tables import (
     DECISION,
     EVENT,
@@ -20,7 +21,6 @@ from tagger.inventory.tables import (
     VIEW,
     is_standing,
 )
-from tagger.records import Forgotten
 
 
 def move(connection: Connection, old: Path, new: Path) -> int:

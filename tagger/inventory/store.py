@@ -50,6 +50,30 @@ from tagger.inventory.mapping import (
 from tagger.inventory.network_fs import network_file_system
 from tagger.inventory.ordering import in_order, values_in_order
 from tagger.inventory.recording import Recording, ended
+from tagger.inventory.records import (
+    Answer,
+    AuditEvidence,
+    AuditResult,
+    AutoTaggingStats,
+    CheckReport,
+    Correction,
+    Decision,
+    DecisionKind,
+    Forgotten,
+    InventoryStatus,
+    Item,
+    KindInShop,
+    Merged,
+    Note,
+    Order,
+    OwnTag,
+    PathHistory,
+    Reviews,
+    RootRecord,
+    RunRecord,
+    Selection,
+    Standing,
+)
 from tagger.inventory.report_data import Overview, overview
 from tagger.inventory.reviewing import Reviewing
 from tagger.inventory.staleness import overdue
@@ -64,34 +88,7 @@ from tagger.inventory.tables import (
     VIEW,
 )
 from tagger.labels import reading, tags_of
-from tagger.records import (
-    Adaptation,
-    Answer,
-    AuditEvidence,
-    AuditResult,
-    AutoTaggingStats,
-    Certificate,
-    CheckReport,
-    Correction,
-    Decision,
-    DecisionKind,
-    Forgotten,
-    InventoryStatus,
-    Item,
-    KindInShop,
-    Merged,
-    ModelIdentity,
-    Note,
-    Order,
-    OwnTag,
-    PathHistory,
-    Policy,
-    Reviews,
-    RootRecord,
-    RunRecord,
-    Selection,
-    Standing,
-)
+from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
 
 _AT_ONCE: Final = 4096
 """Rows fetched at a time when all are gone through."""

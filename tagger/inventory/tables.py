@@ -40,7 +40,8 @@ from sqlalchemy import table as _table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from tagger.records import FIRST_PREPARING, DecisionKind, Outcome, State
+from tagger.inventory.records import DecisionKind
+from tagger.records import FIRST_PREPARING, Outcome, State
 
 _REMEMBERED: Final = 8192
 """Values kept to hand as they were read: moments, roots and reasons come again and

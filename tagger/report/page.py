@@ -13,19 +13,13 @@ from typing import Final
 from tagger import __version__
 from tagger.certification.summary import certified_lines
 from tagger.inventory import Judgement, Overview, ReadInRun
+from tagger.inventory.records import AutoTaggingStats, InventoryStatus, Item, RunRecord
 from tagger.inventory.report_data import BINS
 from tagger.policy.intervals import Share, wilson
-from tagger.records import (
-    NOT_CATALOGUE,
-    AutoTaggingStats,
-    Drift,
-    InventoryStatus,
-    Item,
-    RunRecord,
-    State,
-)
+from tagger.records import NOT_CATALOGUE, State
 from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
+from tagger.scan.records import Drift
 from tagger.text import printable
 
 _SIDE: Final = 160

@@ -29,7 +29,7 @@ from textual_image import renderable
 from textual_image.widget import SixelImage, TGPImage
 
 from tagger.errors import InventoryBusyError, InventoryError, ReviewError
-from tagger.records import QueueItem
+from tagger.inventory.records import QueueItem
 from tagger.review import halfblocks, rendering
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown

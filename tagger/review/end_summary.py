@@ -4,8 +4,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.inventory.records import AuditResult
 from tagger.policy.intervals import wilson
-from tagger.records import AuditResult
 from tagger.review.stats import SessionSummary
 from tagger.text import printable
 

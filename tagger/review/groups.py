@@ -12,7 +12,7 @@ import numpy as np
 from tagger.errors import InventoryError
 from tagger.imaging.decode import upright
 from tagger.inventory.product_key import product_key
-from tagger.records import NEAR_DUPLICATE
+from tagger.inventory.records import NEAR_DUPLICATE
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,7 +12,8 @@ from typing import TypeVar
 from rich.console import Console
 
 from tagger.errors import InventoryBusyError
-from tagger.records import NOT_CATALOGUE, Decision, QueueItem
+from tagger.inventory.records import Decision, QueueItem
+from tagger.records import NOT_CATALOGUE
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, ReviewSession
 from tagger.review.stats import remaining

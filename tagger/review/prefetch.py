@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryBusyError
 from tagger.imaging.decode import prepare, upright
-from tagger.records import QueueItem, UnreadableImage
+from tagger.inventory.records import QueueItem
+from tagger.records import UnreadableImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image

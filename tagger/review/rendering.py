@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 from rich.style import Style
 from rich.text import Text
 
+from tagger.inventory.records import QueueItem
 from tagger.labels import tags_of
-from tagger.records import NOT_CATALOGUE, QueueItem
+from tagger.records import NOT_CATALOGUE
 from tagger.review.line_mode import said, share
 from tagger.review.stats import remaining
 from tagger.text import printable

@@ -17,7 +17,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tagger.records import NOT_CATALOGUE, QueueItem
+from tagger.inventory.records import QueueItem
+from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
 from tagger.review.line_mode import said, share

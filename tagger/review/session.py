@@ -13,8 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError
+from tagger.inventory.records import (
+    Answer,
+    AuditResult,
+    Decision,
+    DecisionKind,
+    QueueItem,
+)
 from tagger.labels import tag_for, tags_of
-from tagger.records import Answer, AuditResult, Decision, DecisionKind, QueueItem
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
 from tagger.review.stats import SessionStats, SessionSummary

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tagger.records import NOT_CATALOGUE, Answer, QueueItem
+from tagger.inventory.records import Answer, QueueItem
+from tagger.records import NOT_CATALOGUE
 
 _RECENT = 30
 """Decisions that the rate is told from: what is behind a pause soon does not count."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from tagger.records import Drift, Measure
+from tagger.scan.records import Drift, Measure
 
 DAYS: Final = 30
 """What "the month before" is."""

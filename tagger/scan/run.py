@@ -8,35 +8,26 @@ An image belongs to one root, the outermost: a folder inside a scanned root is a
 of it, and a root that turns out to lie inside another is taken into it.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import islice, takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tagger.errors import EXIT_UNREADABLE, FolderError
-from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
-from tagger.inventory import Former, Inventory, Recording, StateChange, Tagged
+from tagger.inventory import Inventory, Recording, StateChange, Tagged
 from tagger.policy.shift_guard import LIMIT, ShiftGuard
 from tagger.records import (
-    Below,
-    Drift,
     FileStamp,
     ImageFile,
     KnownFile,
-    Listed,
     Policy,
-    Prediction,
-    RunSummary,
-    SkippedFile,
     State,
-    Verdict,
 )
 from tagger.scan.drift import DAYS, Tally, compare, describe
-from tagger.scan.file_queue import FileQueue
+from tagger.scan.own_mix import SAMPLE, decide_later, mixes_told, weigh
 from tagger.scan.pipeline import (
     Classifier,
     Outcome,
@@ -45,109 +36,38 @@ from tagger.scan.pipeline import (
     Result,
     prepare_here,
 )
-from tagger.scan.walk import Rules, absolute, check_root, walk
+from tagger.scan.plan import (
+    Formers,
+    Place,
+    Plan,
+    _ignored,
+    _never_a_picture,
+    _unsettled,
+    formers_of,
+    pictures_of,
+    places_of,
+    plan_place,
+    take_former,
+)
+from tagger.scan.records import (
+    BY_DEFAULT,
+    NO_MIX,
+    Drift,
+    OwnMix,
+    RunSummary,
+    ScanOptions,
+)
+from tagger.scan.walk import check_root
 from tagger.system.gc_tuning import freeze_gc
 from tagger.system.signals import Interruption
 from tagger.text import encodable
-
-if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
-    from tagger.policy.label_shift import Mix
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it hands the files on; is told how many there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
-    """What a scan may be told besides its folders, its network and its policy.
-
-    A file that changed less than `settle` seconds ago is left for the next scan. Where
-    more than the share `max_missing` of a root's pictures, in [0, 1], is gone, none of
-    them is marked missing. `follow_links` enters links that lead out of the root.
-    """
-
-    batch_size: int = 64
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    retry_errors: bool = False
-    settle: float = 2.0
-    max_missing: float = 0.2
-    follow_links: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OwnMix:
-    """Whether tags are weighed by how often each is right under a root.
-
-    `prior` are the shares of the labels that the network takes for granted; empty for
-    a network that does not tell them, and then nothing is weighed. What is `frozen` is
-    not estimated anew: a certificate speaks of the mix that it was made with.
-    """
-
-    prior: tuple[float, ...] = ()
-    frozen: bool = False
-
-
-NO_MIX = OwnMix()
-"""Every tag as the network gives it."""
-
-
 NO_GUARD = ShiftGuard(None)
 """The policy holds whatever the pictures are like."""
-
-_SOME = 5000
-"""Pictures by which a shift is measured, and a mix of tags."""
-
-_RARE = 0.02
-"""Share of a root's pictures below which a tag is not told of in its mix."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What is scanned: a root, or of a root what lies in one `folder` of it.
-
-    `seen` says that something was known of it before, `absent` why it cannot be listed,
-    where it cannot.
-    """
-
-    root: Path
-    folder: str = ""
-    seen: bool = False
-    absent: str = ""
-
-    @property
-    def path(self) -> Path:
-        return self.root / self.folder
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done in one place, from what lies there and what is known.
-
-    `vanished` are the known paths that are not there now; a file found elsewhere with
-    the same bytes takes its row out of them. `linked` are those of them that may be
-    where a link leads, with why that is not followed. `empty` says that no picture is
-    there.
-    """
-
-    place: _Place
-    known: Mapping[str, KnownFile]
-    to_read: FileQueue = field(default_factory=FileQueue)
-    to_skip: list[SkippedFile] = field(default_factory=list)
-    to_change: list[StateChange] = field(default_factory=list)
-    to_forget: list[KnownFile] = field(default_factory=list)
-    vanished: dict[str, KnownFile] = field(default_factory=dict)
-    unchanged: int = 0
-    ignored: int = 0
-    linked: dict[str, str] = field(default_factory=dict)
-    empty: bool = False
-
-    @property
-    def root(self) -> Path:
-        return self.place.root
-
-
-_Formers = dict[str, list[tuple[_Plan, str]]]
 
 
 def scan(  # noqa: PLR0913  the eight things a scan is made of
@@ -156,7 +76,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     classifier: Classifier,
     policy: Policy,
     *,
-    options: ScanOptions = ScanOptions(),
+    options: ScanOptions = BY_DEFAULT,
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
     prepare_all: PrepareAll = prepare_here,
@@ -178,19 +98,19 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
     """
     start = perf_counter()
     stop = interruption or Interruption()
-    places = _places(folders, inventory)
+    places = places_of(folders, inventory)
     with inventory.recording(
         classifier.identity, options=_told(places, policy, options)
     ) as recording:
         patternless = [
             root for place in places for root in recording.take_in(place.root)
         ]
-        plans = [_plan_place(place, recording, options, stop) for place in places]
+        plans = [plan_place(place, recording, options, stop) for place in places]
         freeze_gc()
         shift = recording.shift()
         in_force = guard.policy(policy, shift)
         if not all(plan.empty for plan in plans):
-            recording.enforce(in_force, _decide)
+            recording.enforce(in_force, decide_later)
         pipeline = Pipeline(
             prepare_all, classifier, in_force, recording.predictions, options.batch_size
         )
@@ -209,13 +129,13 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
         counts = run.carry_out(plans, track)
         known = guard.familiar is not None
         if known and (pipeline.classified or shift is None):
-            shift = guard.shift(recording.some_said(_SOME))
+            shift = guard.shift(recording.some_said(SAMPLE))
             recording.note_shift(shift)
             in_force = guard.policy(policy, shift)
-            recording.enforce(in_force, _decide)
+            recording.enforce(in_force, decide_later)
         read = any(counts.get(name) for name in ("new", "changed", "moved"))
         asked = read or bool(pipeline.classified)
-        marks = _weigh(recording, own_mix, in_force, asked=asked)
+        marks = weigh(recording, own_mix, in_force, asked=asked)
         drift = run.drift(recording.tallies_of_late(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
@@ -224,7 +144,7 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
             drift=drift,
             shift=shift,
             careful=_conservative_told(policy, in_force, shift),
-            mix=_mixes_told(recording, classifier.identity.labels),
+            mix=mixes_told(recording, classifier.identity.labels),
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -249,138 +169,13 @@ def _conservative_told(policy: Policy, in_force: Policy, shift: float | None) ->
     )
 
 
-def _weigh(
-    recording: Recording,
-    own_mix: OwnMix,
-    policy: Policy,
-    *,
-    asked: bool,
-) -> dict[str, Any]:
-    """Estimate the mix of tags of each root, and read what is said by those in force.
-
-    Only where something can have changed since the run before: pictures were read, the
-    network was `asked`, a person decided, a root went, or the run before did not end.
-    Returns marks of what it was done by, for the next run to compare.
-    """
-    marks = {
-        "newest_decision": recording.newest_decision(),
-        "kind_tags": recording.kind_tags(),
-        "prior": list(own_mix.prior),
-        "mixes": recording.mixes_in_force(),
-        "frozen": own_mix.frozen,
-    }
-    last = recording.last_counts()
-    if not asked and all(last.get(name) == value for name, value in marks.items()):
-        return marks
-    if not own_mix.frozen:  # a certificate speaks of the mixes as they are
-        _estimate_all(recording, own_mix.prior)
-    from tagger.policy.decide import read_again  # noqa: PLC0415  it needs NumPy
-
-    recording.adjust(policy, read_again, _decide)
-    return marks | {"mixes": recording.mixes_in_force()}
-
-
-def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
-    """Put in force the mix of every root, whichever of them this run scans.
-
-    For the marks by which a run knows that nothing changed are of the whole inventory.
-    """
-    before = recording.mixes()
-    for root in recording.roots():
-        mix = _estimated(recording, root, prior) if prior else None
-        former = before.get(root)
-        if mix is None and former is None:
-            continue
-        if mix is None or former is None or mix.moved_from(former):
-            recording.keep_mix(root, mix)
-
-
-def _estimated(
-    recording: Recording, root: Path, prior: tuple[float, ...]
-) -> "Mix | None":
-    """Estimate the mix of tags under a root; None of too few pictures."""
-    import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
-
-    from tagger.policy.label_shift import estimate  # noqa: PLC0415
-
-    sample = recording.said_under(root, _SOME)
-    if not sample.rows:
-        return None
-    known = [
-        sample.column(digest, row)
-        for digest, row in zip(sample.digests, sample.rows, strict=True)
-    ]
-    return estimate(np.array(sample.rows, np.float32), prior, known)
-
-
-def _mixes_told(
-    recording: Recording, labels: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Return the mix of each root, without what is rare there."""
-    return {
-        encodable(str(root)): {
-            label: round(share, 3)
-            for label, share in zip(labels, mix.shares, strict=True)
-            if share >= _RARE
-        }
-        for root, mix in recording.mixes().items()
-    }
-
-
-def _decide(prediction: Prediction, policy: Policy) -> Verdict:
-    from tagger.policy.decide import decide  # noqa: PLC0415  it needs NumPy, a scan may not
-
-    return decide(prediction, policy)
-
-
 def exit_code(summary: RunSummary) -> int:
     """Return 3 where pictures of the scanned folders could not be read or seen."""
     return EXIT_UNREADABLE if summary.unreadable or summary.doubted else 0
 
 
-def check_folders(folders: Sequence[Path]) -> None:
-    """Raise FolderError unless every folder can be listed: a scan's first needs."""
-    for folder in folders:
-        check_root(folder)
-
-
-def holds_pictures(folder: Path) -> bool:
-    """Whether a scan would find a picture in a folder, or could not look everywhere."""
-    return any(
-        isinstance(entry, ImageFile) or entry.below is Below.UNSEEN
-        for entry in walk(folder, Rules(endings=tuple(FORMATS)))
-    )
-
-
-def _places(folders: Sequence[Path], inventory: Inventory) -> list[_Place]:
-    """Find the root that each folder belongs to, and whether it can be listed."""
-    named = list(dict.fromkeys(absolute(folder) for folder in folders))
-    known = [Path(root) for root in inventory.roots()]
-    places = {path: _place(path, known, inventory) for path in named}
-    return [place for path, place in places.items() if not _inside(path, named)]
-
-
-def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> _Place:
-    owners = [root for root in known if path.is_relative_to(root)]
-    root = min(owners, key=lambda owner: len(owner.parts), default=path)
-    folder = "" if root == path else path.relative_to(root).as_posix()
-    seen = inventory.knows(root, folder)
-    try:
-        check_root(path)
-    except FolderError as error:
-        # What has never been seen is a slip of the pen, what has is a disk unplugged.
-        if not seen:
-            raise
-        return _Place(root, folder, seen, str(error))
-    return _Place(root, folder, seen)
-
-
-def _inside(path: Path, others: Iterable[Path]) -> bool:
-    return any(path != other and path.is_relative_to(other) for other in others)
-
-
 def _told(
-    places: Sequence[_Place], policy: Policy, options: ScanOptions
+    places: Sequence[Place], policy: Policy, options: ScanOptions
 ) -> dict[str, object]:
     """Return the options of a run as JSON can hold them."""
     shown = [encodable(str(place.path)) for place in places]
@@ -393,141 +188,6 @@ def _kept_counts(summary: RunSummary) -> dict[str, Any]:
         del counts[name]
     # As the run's options name them: the dead man's switch looks for these there.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}
-
-
-def _plan_place(
-    place: _Place, recording: Recording, options: ScanOptions, stop: Interruption
-) -> _Plan:
-    known = recording.known(place.root, place.folder)
-    if place.absent:
-        # Nothing goes missing; but what is found elsewhere now has moved there.
-        vanished = {path: row for path, row in known.items() if row.digest}
-        return _Plan(place, known, vanished=vanished, empty=True)
-    rules = Rules(
-        endings=tuple(FORMATS),
-        foreign=FOREIGN_PICTURES,
-        include=options.include,
-        exclude=options.exclude,
-        follow_links=options.follow_links,
-        folder=place.folder,
-    )
-    return _plan(place, _listed(walk(place.root, rules), stop), known, options)
-
-
-def _listed(walked: Iterator[Listed], stop: Interruption) -> list[Listed]:
-    """Take in all that was found, in parts, for a signal to be answered in between."""
-    listing: list[Listed] = []
-    while part := list(islice(walked, 1000)):
-        listing += part
-        stop.check()
-    return listing
-
-
-def _plan(
-    place: _Place,
-    listing: Sequence[Listed],
-    known: Mapping[str, KnownFile],
-    options: ScanOptions,
-) -> _Plan:
-    plan = _Plan(place, known)
-    now = time.time()
-    unchanged = ignored = met = 0
-    tagged = State.TAGGED  # looked up once: most files are as they were
-    for entry in listing:
-        row = known.get(entry.path)
-        met += row is not None
-        if isinstance(entry, SkippedFile):
-            if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
-                plan.vanished[entry.path] = row  # a disk behind links is unplugged
-                continue
-            ignored += entry.state is State.IGNORED
-            if row is None or (row.state, row.reason) != (entry.state, entry.reason):
-                plan.to_skip.append(entry)
-        elif row and row.current and row.state is tagged and row.is_of(entry):
-            unchanged += 1
-        elif row is None or _must_be_read(entry, row, options):
-            if _settled(entry, now, options.settle):
-                plan.to_read.add(entry)
-            else:
-                reason = f"changed less than {options.settle:g} s before the scan"
-                plan.to_skip.append(_unsettled(entry, reason))
-        elif row.state in {State.MISSING, State.IGNORED}:
-            plan.to_change.append(StateChange(row, State.TAGGED, "", "returned"))
-        else:
-            unchanged += 1
-    if met < len(known):
-        _account_for_unlisted(plan, listing)
-    empty = not any(isinstance(entry, ImageFile) for entry in listing)
-    return replace(plan, unchanged=unchanged, ignored=ignored, empty=empty)
-
-
-def _settled(file: ImageFile, now: float, settle: float) -> bool:
-    """Whether a file was not changed of late.
-
-    A time far in the future is no news: a clock has jumped, or a camera's is wrong.
-    """
-    return abs(now - file.mtime_ns / 1e9) >= settle
-
-
-def _unsettled(file: ImageFile, reason: str) -> SkippedFile:
-    return SkippedFile(file.path, State.UNSETTLED, reason, file.stamp)
-
-
-def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:
-    if not row.is_of(file) or row.state is State.UNSETTLED:
-        return True
-    if row.state is State.UNREADABLE:
-        # Where not even the bytes could be had, a permission was in the way: a change
-        # of that leaves the file's own time as it was. Bytes that were had have a
-        # digest, even those that crashed their decoder.
-        return options.retry_errors or row.digest is None
-    return not row.current
-
-
-def _account_for_unlisted(plan: _Plan, listing: Sequence[Listed]) -> None:
-    """Sort out the known paths that are not listed.
-
-    A note about what was not read (a folder left out, a pipe, a text file) goes with
-    its reason; only what was once a picture can be missing. What lies in a folder that
-    could not be listed keeps its state: nobody has looked. What lies in a folder that
-    is left out is ignored for the folder's reason. The rest has vanished; what a link
-    stands for today may have moved to where it leads.
-    """
-    listed = {entry.path for entry in listing}
-    closed = {e.path: e for e in listing if isinstance(e, SkippedFile)}
-    for path in sorted(plan.known.keys() - listed):
-        row = plan.known[path]
-        parents = (str(parent) for parent in PurePosixPath(path).parents)
-        above = next((closed[p] for p in parents if p in closed), None)
-        below = above.below if above else Below.GONE
-        if above and below is Below.LEFT_OUT:
-            if row.reason != above.reason:
-                plan.to_change.append(_ignored(row, above.reason))
-        elif below is not Below.UNSEEN:
-            if _never_a_picture(row):
-                plan.to_forget.append(row)
-                continue
-            plan.vanished[path] = row
-            if above and below is Below.LINKED:
-                plan.linked[path] = above.reason
-
-
-def _ignored(row: KnownFile, reason: str) -> StateChange:
-    return StateChange(row, State.IGNORED, reason, "ignored")
-
-
-def _never_a_picture(row: KnownFile) -> bool:
-    unread = {State.IGNORED, State.UNSETTLED}
-    return row.digest is None and (row.state in unread or row.stamp is None)
-
-
-def _pictures(known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
-    """Return the known paths that were pictures, and there, when last looked at."""
-    return {
-        path: row
-        for path, row in known.items()
-        if row.state is not State.MISSING and not _never_a_picture(row)
-    }
 
 
 class _Run:
@@ -549,7 +209,7 @@ class _Run:
         self._stop = stop
         self._tally: Counter[str] = Counter()
 
-    def carry_out(self, plans: Sequence[_Plan], track: Track) -> dict[str, Any]:
+    def carry_out(self, plans: Sequence[Plan], track: Track) -> dict[str, Any]:
         """Do what is planned; return the counts of `RunSummary`.
 
         A signal ends the reading; what has been begun is finished and written first.
@@ -560,7 +220,7 @@ class _Run:
             elif plan.empty and not plan.place.seen:
                 path = plan.place.path
                 self.warnings.append(f"no pictures in {path}: nothing was changed")
-        formers = _formers(plans)
+        formers = formers_of(plans)
         numbers = [len(plan.to_read) for plan in plans]
         files = (file for plan in plans for file in plan.to_read.taken())
         wanted = takewhile(lambda _file: not self._stop.asked, files)
@@ -574,7 +234,7 @@ class _Run:
             self._settle(plan)
         return dict(self._tally) | {"classified": self._pipeline.classified}
 
-    def seen_whole(self, plans: Iterable[_Plan]) -> list[Path]:
+    def seen_whole(self, plans: Iterable[Plan]) -> list[Path]:
         """Return the roots that were looked at from end to end, and believed."""
         return [
             plan.root
@@ -592,7 +252,7 @@ class _Run:
         self.warnings += [describe(drift) for drift in found if drift.moved]
         return found
 
-    def _doubt(self, plan: _Plan, why: str) -> None:
+    def _doubt(self, plan: Plan, why: str) -> None:
         """Note that what is not there is not to be taken for gone."""
         self.doubted[plan.place.path] = why
         place = plan.place
@@ -605,7 +265,7 @@ class _Run:
         )
 
     def _record(
-        self, plan: _Plan, outcomes: Sequence[Outcome], formers: _Formers
+        self, plan: Plan, outcomes: Sequence[Outcome], formers: Formers
     ) -> None:
         """Write one batch."""
         touched, written, moved, known = [], [], {}, {}
@@ -617,7 +277,7 @@ class _Run:
                 touched.append((row, file.stamp))
                 continue
             written.append((file, result))
-            if first and (former := _take_former(result, formers)):
+            if first and (former := take_former(result, formers)):
                 moved[file.path] = former
                 if row is not None:  # the note that it was not settled gives way
                     self._recording.forget([row])
@@ -632,7 +292,7 @@ class _Run:
             read = _tally([result for _, result in written])
             self.tallies[plan.root] = self.tallies.get(plan.root, Tally()) + read
 
-    def _lasting(self, plan: _Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    def _lasting(self, plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Leave out the files that changed, or went away, while they were read.
 
         Half of an upload is never classified, and a disk that is pulled out in the
@@ -653,7 +313,7 @@ class _Run:
                 changed = ImageFile(file.path, *stamp)
                 plan.to_skip.append(_unsettled(changed, "changed while it was read"))
 
-    def _root_went_away(self, plan: _Plan) -> bool:
+    def _root_went_away(self, plan: Plan) -> bool:
         if plan.place.path not in self.doubted:
             try:
                 check_root(plan.place.path)
@@ -661,7 +321,7 @@ class _Run:
                 self._doubt(plan, f"{error} any more")
         return plan.place.path in self.doubted
 
-    def _settle(self, plan: _Plan) -> None:
+    def _settle(self, plan: Plan) -> None:
         """Write what needs no reading: skipped, returned and missing paths."""
         missing = [
             StateChange(row, State.MISSING, "not there", "missing")
@@ -684,7 +344,7 @@ class _Run:
         if changes := plan.to_change + behind_links + missing:
             self._recording.change_states(changes)
 
-    def _believed_gone(self, plan: _Plan) -> list[KnownFile]:
+    def _believed_gone(self, plan: Plan) -> list[KnownFile]:
         """Return the rows to mark missing: all that vanished, or none where too many.
 
         A disk that is half there, or the wrong one, has lost most of what was on it;
@@ -697,7 +357,7 @@ class _Run:
         ]
         if not gone or plan.place.path in self.doubted:
             return []
-        there = len(_pictures(plan.known))
+        there = len(pictures_of(plan.known))
         most = self._options.max_missing
         path = plan.place.path
         if plan.empty:
@@ -740,21 +400,3 @@ def _says_nothing_new(row: KnownFile, result: Result) -> bool:
     else:
         same = row.state is State.UNREADABLE and row.reason == result.reason
     return same and row.digest == result.digest
-
-
-def _formers(plans: Sequence[_Plan]) -> _Formers:
-    """Find, by digest, the files that are gone from where they were."""
-    formers: _Formers = {}
-    for plan in plans:
-        for path, row in plan.vanished.items():
-            if row.digest is not None:
-                formers.setdefault(row.digest, []).append((plan, path))
-    return formers
-
-
-def _take_former(result: Result, formers: _Formers) -> Former | None:
-    waiting = formers.get(result.digest or "")
-    if not waiting:
-        return None
-    plan, path = waiting.pop(0)
-    return Former(plan.root, path, plan.vanished.pop(path))

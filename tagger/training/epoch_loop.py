@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import LabelledImages, numbered
+from tagger.datasets.records import LabelledImages, numbered
 from tagger.training.architectures import Schedule
 from tagger.training.augment import mirror_and_move, turn_move_and_zoom
 from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras

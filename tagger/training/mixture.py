@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import LabelledImages, numbered
+from tagger.datasets.records import LabelledImages, numbered
 from tagger.errors import DataError
 from tagger.imaging.views import CANVAS_SIDE, Views
 from tagger.labels import OTHER

@@ -19,15 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.datasets.load import (
-    Choice,
-    LabelledImages,
     load,
     load_canvases,
     load_one_label,
     load_prepared,
     load_test_part,
-    split,
 )
+from tagger.datasets.records import Choice, LabelledImages, split
 from tagger.errors import DataError
 from tagger.imaging.decode import prepare
 from tagger.labels import OTHER, kind_label

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.bundles.bundle import REHEARSAL_FILE, Bundle
-from tagger.datasets.load import LabelledImages
+from tagger.datasets.records import LabelledImages
 from tagger.errors import ModelError
 from tagger.imaging.views import views_of_gray
 from tagger.records import IMAGE_SIDE

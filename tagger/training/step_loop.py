@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.datasets.load import LabelledImages, numbered
+from tagger.datasets.records import LabelledImages, numbered
 from tagger.policy.calibration import accuracy
 from tagger.records import AMBIGUOUS
 from tagger.training.architectures import ARCHITECTURES, probabilities

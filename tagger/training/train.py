@@ -34,7 +34,8 @@ from tagger.bundles.bundle import (
     sha256_of,
     write_card,
 )
-from tagger.datasets.load import LabelledImages, load, load_test_part, numbered, split
+from tagger.datasets.load import load, load_test_part
+from tagger.datasets.records import LabelledImages, numbered, split
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.labels import OTHER

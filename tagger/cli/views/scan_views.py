@@ -13,24 +13,26 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.labels import is_tag, kind_of, phrase
-from tagger.records import (
-    NOT_CATALOGUE,
-    Adaptation,
+from tagger.inventory.records import (
     CheckReport,
     Correction,
     InventoryStatus,
     KindInShop,
-    Outcome,
     OwnTag,
     PathHistory,
-    PreparedImage,
     RootRecord,
     RunRecord,
-    RunSummary,
+)
+from tagger.labels import is_tag, kind_of, phrase
+from tagger.records import (
+    NOT_CATALOGUE,
+    Adaptation,
+    Outcome,
+    PreparedImage,
     State,
     UnreadableImage,
 )
+from tagger.scan.records import RunSummary
 from tagger.text import printable
 
 if TYPE_CHECKING:

@@ -1,0 +1,112 @@
+"""The shop's own mix of tags at the end of a scan: estimated, kept, applied."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tagger.inventory import Recording
+from tagger.records import (
+    Policy,
+    Prediction,
+    Verdict,
+)
+from tagger.scan.records import (
+    OwnMix,
+)
+from tagger.text import encodable
+
+if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
+    from tagger.policy.label_shift import Mix
+
+
+SAMPLE = 5000
+"""Pictures by which a shift is measured, and a mix of tags."""
+
+
+_RARE = 0.02
+"""Share of a root's pictures below which a tag is not told of in its mix."""
+
+
+def weigh(
+    recording: Recording,
+    own_mix: OwnMix,
+    policy: Policy,
+    *,
+    asked: bool,
+) -> dict[str, Any]:
+    """Estimate the mix of tags of each root, and read what is said by those in force.
+
+    Only where something can have changed since the run before: pictures were read, the
+    network was `asked`, a person decided, a root went, or the run before did not end.
+    Returns marks of what it was done by, for the next run to compare.
+    """
+    marks = {
+        "newest_decision": recording.newest_decision(),
+        "kind_tags": recording.kind_tags(),
+        "prior": list(own_mix.prior),
+        "mixes": recording.mixes_in_force(),
+        "frozen": own_mix.frozen,
+    }
+    last = recording.last_counts()
+    if not asked and all(last.get(name) == value for name, value in marks.items()):
+        return marks
+    if not own_mix.frozen:  # a certificate speaks of the mixes as they are
+        _estimate_all(recording, own_mix.prior)
+    from tagger.policy.decide import read_again  # noqa: PLC0415  it needs NumPy
+
+    recording.adjust(policy, read_again, decide_later)
+    return marks | {"mixes": recording.mixes_in_force()}
+
+
+def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
+    """Put in force the mix of every root, whichever of them this run scans.
+
+    For the marks by which a run knows that nothing changed are of the whole inventory.
+    """
+    before = recording.mixes()
+    for root in recording.roots():
+        mix = _estimated(recording, root, prior) if prior else None
+        former = before.get(root)
+        if mix is None and former is None:
+            continue
+        if mix is None or former is None or mix.moved_from(former):
+            recording.keep_mix(root, mix)
+
+
+def _estimated(
+    recording: Recording, root: Path, prior: tuple[float, ...]
+) -> "Mix | None":
+    """Estimate the mix of tags under a root; None of too few pictures."""
+    import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
+
+    from tagger.policy.label_shift import estimate  # noqa: PLC0415
+
+    sample = recording.said_under(root, SAMPLE)
+    if not sample.rows:
+        return None
+    known = [
+        sample.column(digest, row)
+        for digest, row in zip(sample.digests, sample.rows, strict=True)
+    ]
+    return estimate(np.array(sample.rows, np.float32), prior, known)
+
+
+def mixes_told(
+    recording: Recording, labels: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the mix of each root, without what is rare there."""
+    return {
+        encodable(str(root)): {
+            label: round(share, 3)
+            for label, share in zip(labels, mix.shares, strict=True)
+            if share >= _RARE
+        }
+        for root, mix in recording.mixes().items()
+    }
+
+
+def decide_later(prediction: Prediction, policy: Policy) -> Verdict:
+    """Decide by the policy; the first call loads NumPy, the start of a scan does not."""
+    from tagger.policy.decide import decide  # noqa: PLC0415
+
+    return decide(prediction, policy)
