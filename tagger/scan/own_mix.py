@@ -106,7 +106,7 @@ def mixes_told(
 
 
 def decide_later(prediction: Prediction, policy: Policy) -> Verdict:
-    """Decide by the policy; the first call loads NumPy, the start of a scan does not."""
+    """Decide by the policy; NumPy is loaded by the first call, not at start-up."""
     from tagger.policy.decide import decide  # noqa: PLC0415
 
     return decide(prediction, policy)
