@@ -1,6 +1,146 @@
 """Tag folders of shop photographs into a SQLite inventory.
 
-Importing the package loads nothing: each module is imported by who needs it.
+    import tagger
+
+    network = tagger.load_network()
+    with tagger.Inventory(Path("inventory.db")) as inventory:
+        tagger.scan_folders(["photos"], inventory, network)
+
+What `__all__` names is the library's interface; all else may change. Importing the
+package loads nothing: each name is loaded on first use (PEP 562).
 """
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from tagger.version import __version__
+
+if TYPE_CHECKING:
+    from tagger.api import Network, export_inventory, load_network, scan_folders
+    from tagger.errors import (
+        DataError,
+        ExportError,
+        FolderError,
+        InventoryBusyError,
+        InventoryError,
+        LockedError,
+        MissingExtraError,
+        ModelError,
+        RequestError,
+        ReviewError,
+        TaggerError,
+    )
+    from tagger.inventory import Inventory, Reviewing
+    from tagger.inventory.records import (
+        Answer,
+        DecidedBy,
+        Decision,
+        DecisionKind,
+        InventoryStatus,
+        Item,
+        Order,
+        QueueItem,
+        Selection,
+    )
+    from tagger.records import (
+        Format,
+        Policy,
+        Prediction,
+        Runtime,
+        State,
+        UnreadableImage,
+        Verdict,
+    )
+    from tagger.scan.records import RunSummary, ScanOptions
+
+__all__ = [
+    "Answer",
+    "DataError",
+    "DecidedBy",
+    "Decision",
+    "DecisionKind",
+    "ExportError",
+    "FolderError",
+    "Format",
+    "Inventory",
+    "InventoryBusyError",
+    "InventoryError",
+    "InventoryStatus",
+    "Item",
+    "LockedError",
+    "MissingExtraError",
+    "ModelError",
+    "Network",
+    "Order",
+    "Policy",
+    "Prediction",
+    "QueueItem",
+    "RequestError",
+    "ReviewError",
+    "Reviewing",
+    "RunSummary",
+    "Runtime",
+    "ScanOptions",
+    "Selection",
+    "State",
+    "TaggerError",
+    "UnreadableImage",
+    "Verdict",
+    "__version__",
+    "export_inventory",
+    "load_network",
+    "scan_folders",
+]
+
+_MODULES: Final = {
+    "tagger.api": ("Network", "export_inventory", "load_network", "scan_folders"),
+    "tagger.errors": (
+        "DataError",
+        "ExportError",
+        "FolderError",
+        "InventoryBusyError",
+        "InventoryError",
+        "LockedError",
+        "MissingExtraError",
+        "ModelError",
+        "RequestError",
+        "ReviewError",
+        "TaggerError",
+    ),
+    "tagger.inventory": ("Inventory", "Reviewing"),
+    "tagger.inventory.records": (
+        "Answer",
+        "DecidedBy",
+        "Decision",
+        "DecisionKind",
+        "InventoryStatus",
+        "Item",
+        "Order",
+        "QueueItem",
+        "Selection",
+    ),
+    "tagger.records": (
+        "Format",
+        "Policy",
+        "Prediction",
+        "Runtime",
+        "State",
+        "UnreadableImage",
+        "Verdict",
+    ),
+    "tagger.scan.records": ("RunSummary", "ScanOptions"),
+}
+"""The public names by the module that has them."""
+
+_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

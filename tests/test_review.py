@@ -947,7 +947,7 @@ def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> No
     """A decoder at work for ever: standard error goes nowhere from the beginning."""
     silenced = (
         "import sys; from tagger.__main__ import main;"
-        "from tagger.system import native_stderr; native_stderr._silence.begin();"
+        "from tagger.system import native_stderr; native_stderr._suppression.begin();"
         "sys.argv = ['tagger', 'review', '--order', 'path']; main()"
     )
     process, ours = program.in_terminal([sys.executable, "-c", silenced])

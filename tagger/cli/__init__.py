@@ -1,7 +1,7 @@
-"""The command line: parse, call one function, print, exit.
+"""Assemble the command line from one module per command.
 
-One module a verb. Nothing heavy is imported before a command runs, so that `--help`
-costs what Typer costs.
+A command parses its options, calls one function, prints the result and exits. Heavy
+packages are imported when a command runs, so that `--help` takes as long as Typer.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tagger import __version__
+from tagger.version import __version__
 from tagger.cli import options, settings
 from tagger.cli.backup import backup
 from tagger.cli.certify import calibrate, certify
@@ -37,10 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "TAGGER"},
     epilog=(
-        "Exit status: 0 done, 1 failed, 2 usage, 3 done but some images could not be "
-        "read or seen, 4 done but nothing could be certified, 5 done but the network "
-        "that learnt was refused, 11 another scan is at work, 130 or 143 interrupted "
-        "(what was finished is saved)."
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some pictures could "
+        "not be read or found, 4 done but no threshold could be certified, 5 done but "
+        "the adapted network was refused, 11 another scan is running, 130 or 143 "
+        "interrupted (finished work is saved)."
     ),
 )
 app.command()(scan)
@@ -71,7 +71,7 @@ def _globals(
     debug: Annotated[
         bool,
         typer.Option(
-            "--debug", envvar="TAGGER_DEBUG", help="Show tracebacks of failures."
+            "--debug", envvar="TAGGER_DEBUG", help="Show the traceback of an error."
         ),
     ] = False,
     version: Annotated[

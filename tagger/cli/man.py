@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagger import __version__
+from tagger.version import __version__
 
 
 def man(

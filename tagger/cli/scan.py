@@ -23,7 +23,7 @@ def scan(
         typer.Argument(
             parser=options.folder,
             metavar="folders",
-            help="Folders of pictures, searched to the bottom.",
+            help="Folders to scan, with all subfolders.",
         ),
     ],
     db: options.Db = None,
@@ -31,26 +31,31 @@ def scan(
     threshold: options.Threshold = None,
     batch_size: Annotated[
         int,
-        typer.Option(min=1, max=4096, help="Images read and recorded at a time."),
+        typer.Option(min=1, max=4096, help="Pictures to read and record at a time."),
     ] = 64,
     include: Annotated[
         list[str] | None,
-        typer.Option(help="Read only what matches (e.g. '*.jpg'); may be repeated."),
+        typer.Option(
+            help="Read only files that match this pattern (e.g. '*.jpg'); may be "
+            "repeated."
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
-            help="Leave out what matches (e.g. 'thumbs', or 'old/*' under the folder); "
-            "may be repeated."
+            help="Skip files and folders that match this pattern (e.g. 'thumbs', or "
+            "'old/*' below a scanned folder); may be repeated."
         ),
     ] = None,
     retry_errors: Annotated[
         bool,
-        typer.Option("--retry-errors", help="Try unreadable files again."),
+        typer.Option("--retry-errors", help="Read unreadable files again."),
     ] = False,
     follow_links: Annotated[
         bool,
-        typer.Option("--follow-links", help="Follow links out of the folders, too."),
+        typer.Option(
+            "--follow-links", help="Also follow links that lead out of the folders."
+        ),
     ] = False,
     settle: Annotated[
         float,
@@ -58,7 +63,7 @@ def scan(
             parser=options.duration,
             metavar="DURATION",
             envvar="TAGGER_SETTLE",
-            help="Leave files changed so shortly ago, they may still be growing.",
+            help="Skip files changed within this time: they may still be copied.",
         ),
     ] = "2s",  # type: ignore[assignment]  # Typer parses the default too
     max_missing: Annotated[
@@ -66,7 +71,8 @@ def scan(
         typer.Option(
             parser=options.share,
             metavar="SHARE",
-            help="Most of a folder's pictures that may go missing in one scan.",
+            help="Largest share of a folder's pictures that may vanish in one scan; if "
+            "more are gone, warn and mark none as missing.",
         ),
     ] = "20%",  # type: ignore[assignment]
     wait_lock: Annotated[
@@ -74,50 +80,49 @@ def scan(
         typer.Option(
             parser=options.duration,
             metavar="DURATION",
-            help="Wait so long (e.g. 10m) for another scan to end.",
+            help="Wait up to this long (e.g. 10m) for another scan to end.",
         ),
     ] = "0s",  # type: ignore[assignment]
     own_mix: Annotated[
         bool,
         typer.Option(
             "--own-mix/--no-own-mix",
-            help="Weigh tags by how often each is right in these folders.",
+            help="Adjust predictions to how common each tag is in each folder.",
         ),
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything but write.")
+        bool,
+        typer.Option("--dry-run", help="Show what a scan would do; write nothing."),
     ] = False,
     runtime: options.RuntimeName = Runtime.LITERT,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only where there is trouble.")
+        bool,
+        typer.Option("--quiet", "-q", help="Print nothing unless there is a problem."),
     ] = False,
     log_format: Annotated[
         LogFormat | None,
         typer.Option(
-            help="Print what happens line by line, as text or as JSON objects.",
-            show_default="text where there is no terminal",
+            help="Log events line by line, as text or as JSON objects.",
+            show_default="text if the output is not a terminal",
         ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Tag the pictures in folders; what has not changed is not read again.
+    """Tag the pictures in folders; read only files that are new or changed.
 
     Example: tagger scan /srv/photos --exclude thumbs
     """
+    from tagger.api import Network, scan_with
     from tagger.bundles.adapted import bundle_in_force
-    from tagger.bundles.classifier import BundleClassifier
-    from tagger.imaging.pool import Workers
-    from tagger.labels import tags_of
-    from tagger.policy.effective import effective_policy
-    from tagger.scan import run as scanning
     from tagger.scan.plan import check_folders
-    from tagger.scan.records import OwnMix, ScanOptions
+    from tagger.scan.records import ScanOptions
+    from tagger.scan.run import exit_code
     from tagger.system.signals import deferred_signals
 
     reporter = scan_reporter(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
     database = options.database(db)
     with _failures_told(reporter):
-        # All that can be wrong is found out before an inventory is made.
+        # Check the request first, so that a mistake leaves no empty inventory.
         if not database.exists():
             check_folders(folders)
             options.bundle(model)
@@ -127,50 +132,33 @@ def scan(
             _inventory(database, scratch=dry_run) as inventory,
         ):
             bundle = bundle_in_force(database, inventory.adaptations(), model)
-            card = bundle.card
-            certificate = inventory.certificate(card.digest)
-            effective = effective_policy(
-                card.policy,
-                card.tags,
-                reference=bundle.familiar_file,
-                certificate=certificate,
-                threshold=threshold,
-                added=tags_of(inventory.labels_here(card.labels)),
-            )
             reporter.begin(folders, database, dead)
-            classifier = BundleClassifier(bundle, runtime)
-            with Workers(meanwhile=classifier.load) as workers:
-                summary = scanning.scan(
-                    folders,
-                    inventory,
-                    classifier,
-                    effective.policy,
-                    options=ScanOptions(
-                        batch_size=batch_size,
-                        include=tuple(include or ()),
-                        exclude=tuple(exclude or ()),
-                        retry_errors=retry_errors,
-                        follow_links=follow_links,
-                        settle=settle,
-                        max_missing=max_missing,
-                    ),
-                    track=reporter.track,
-                    interruption=interruption,
-                    prepare_all=workers.prepare,
-                    guard=effective.guard,
-                    own_mix=OwnMix(
-                        card.prior if own_mix else (),
-                        frozen=effective.certified,
-                    ),
-                )
-    code = scanning.exit_code(summary)
+            summary = scan_with(
+                Network(bundle, runtime),
+                folders,
+                inventory,
+                threshold=threshold,
+                own_mix=own_mix,
+                options=ScanOptions(
+                    batch_size=batch_size,
+                    include=tuple(include or ()),
+                    exclude=tuple(exclude or ()),
+                    retry_errors=retry_errors,
+                    follow_links=follow_links,
+                    settle=settle,
+                    max_missing=max_missing,
+                ),
+                track=reporter.track,
+                interruption=interruption,
+            )
+    code = exit_code(summary)
     reporter.end(summary, code)
     raise typer.Exit(code)
 
 
 @contextmanager
 def _failures_told(reporter: ScanReporter) -> Iterator[None]:
-    """Have the journal tell what ends a scan before its end."""
+    """Report an error that ends the scan early; JSON lines replace the error line."""
     from tagger.errors import EXIT_FAILED, Stopped, TaggerError
 
     try:
@@ -178,7 +166,7 @@ def _failures_told(reporter: ScanReporter) -> Iterator[None]:
     except (Stopped, Exception) as error:
         code, message = EXIT_FAILED, str(error)
         if isinstance(error, Stopped):
-            code, message = error.exit_code, "interrupted: what was finished is saved"
+            code, message = error.exit_code, "interrupted: finished work is saved"
         elif isinstance(error, TaggerError):
             code = error.exit_code
         reporter.fail(message, code)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagger import __version__
+from tagger.version import __version__
 from tagger.errors import MissingExtraError
 from tagger.evaluation.charts import (
     DARK,

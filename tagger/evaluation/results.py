@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger import __version__
+from tagger.version import __version__
 from tagger.bundles.bundle import Bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.datasets.load import load

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from tagger import __version__
+from tagger.version import __version__
 from tagger.certification.summary import certified_lines
 from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.records import AutoTaggingStats, InventoryStatus, Item, RunRecord

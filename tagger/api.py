@@ -1,0 +1,225 @@
+"""The library: what `import tagger` offers, with the defaults of the command line."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagger.bundles.adapted import bundle_in_force
+from tagger.bundles.bundle import Bundle, default_bundle, find_bundle
+from tagger.bundles.classifier import BundleClassifier
+from tagger.errors import RequestError
+from tagger.inventory import Inventory, scan_lock
+from tagger.inventory.columns import COLUMNS, find_columns, parse_conditions
+from tagger.labels import tags_of
+from tagger.policy.effective import effective_policy
+from tagger.records import Format, Policy, Prediction, Runtime, UnreadableImage
+from tagger.scan.records import BY_DEFAULT, OwnMix, RunSummary, ScanOptions
+from tagger.scan.run import Track, scan
+from tagger.system.signals import Interruption
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Network:
+    """A trained network with its labels and its policy.
+
+    Its weights are loaded by the first prediction: LiteRT takes 0.4 s, Keras 15 s.
+    """
+
+    def __init__(self, bundle: Bundle, runtime: Runtime = Runtime.LITERT) -> None:
+        self.bundle = bundle
+        self.runtime = runtime
+
+    @property
+    def name(self) -> str:
+        """The name on the network's card."""
+        return self.bundle.card.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label it predicts: tags, and kinds of things that have no tag."""
+        return self.bundle.card.labels
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The labels that a picture can be given as its tag."""
+        return self.bundle.card.tags
+
+    @property
+    def policy(self) -> Policy:
+        """The policy on its card: from which confidence a tag is accepted."""
+        return self.bundle.card.policy
+
+    @cached_property
+    def classifier(self) -> BundleClassifier:
+        """What runs the network on prepared pictures."""
+        return BundleClassifier(self.bundle, self.runtime)
+
+    def predict(
+        self, pictures: "Iterable[Path | str | NDArray[np.uint8]]"
+    ) -> list[Prediction | UnreadableImage]:
+        """Predict the tags of pictures, in their order.
+
+        A picture is the path of a file, or an array of type uint8: RGB of shape
+        (height, width, 3), or gray of shape (height, width), upright, 0 black. A file
+        that cannot be read gives an UnreadableImage with the reason. Raises
+        RequestError for another kind of array, and ModelError if the network's file is
+        not what its card says.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        from tagger.policy.decide import predict  # noqa: PLC0415
+
+        prepared = [_views(picture) for picture in pictures]
+        views = [one for one in prepared if not isinstance(one, UnreadableImage)]
+        if not views:
+            return [one for one in prepared if isinstance(one, UnreadableImage)]
+        rows = self.classifier.classify(np.stack(views))
+        predictions = iter(predict(rows, self.labels))
+        return [
+            one if isinstance(one, UnreadableImage) else next(predictions)
+            for one in prepared
+        ]
+
+
+def _views(
+    picture: "Path | str | NDArray[np.uint8]",
+) -> "NDArray[np.uint8] | UnreadableImage":
+    """Prepare one picture for the network: (28, 28, 3), uint8."""
+    import numpy as np  # noqa: PLC0415
+
+    if isinstance(picture, Path | str):
+        from tagger.imaging.decode import prepare  # noqa: PLC0415
+
+        image = prepare(Path(picture))
+        return image if isinstance(image, UnreadableImage) else image.pixels
+    from tagger.imaging.views import find, look_at, network_input  # noqa: PLC0415
+
+    if picture.ndim == 2:  # noqa: PLR2004  gray
+        picture = np.repeat(picture[..., None], 3, axis=2)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:  # noqa: PLR2004
+        raise RequestError(
+            "a picture must be a path or an array of type uint8 and shape (height, "
+            f"width, 3) or (height, width), not {picture.dtype} {picture.shape}"
+        )
+    picture = np.ascontiguousarray(picture)
+    return network_input(look_at(picture, find(picture)))
+
+
+def load_network(
+    name_or_folder: str | None = None, *, runtime: Runtime = Runtime.LITERT
+) -> Network:
+    """Load an installed network by its name, or one in a folder.
+
+    Without a name, the network that this user chose with `tagger model use`, or the
+    bundled `shops`. Raises ModelError if there is none of that name, or its files are
+    damaged.
+    """
+    bundle = default_bundle() if name_or_folder is None else find_bundle(name_or_folder)
+    return Network(bundle, runtime)
+
+
+def scan_folders(  # noqa: PLR0913  as many as the command line has
+    folders: Sequence[Path | str],
+    inventory: Inventory,
+    network: Network | None = None,
+    *,
+    threshold: float | None = None,
+    own_mix: bool = True,
+    options: ScanOptions = BY_DEFAULT,
+    wait: float = 0.0,
+    track: Track = lambda files, _total: files,
+    interruption: Interruption | None = None,
+) -> RunSummary:
+    """Bring an inventory up to date with folders, as `tagger scan` does.
+
+    Without a network, the one in force in this inventory: adapted here, or the user's.
+    The effective policy is that of the command line (`tagger.policy.effective`);
+    `threshold`, in [0, 1], replaces it. Pictures are decoded in processes of their own.
+    Raises LockedError if another scan is at work after `wait` seconds, FolderError,
+    ModelError and InventoryError as `tagger.scan.run.scan` does.
+    """
+    if network is None:
+        network = Network(bundle_in_force(inventory.path, inventory.adaptations()))
+    with scan_lock(inventory.path, wait=wait):
+        return scan_with(
+            network,
+            [Path(folder) for folder in folders],
+            inventory,
+            threshold=threshold,
+            own_mix=own_mix,
+            options=options,
+            track=track,
+            interruption=interruption,
+        )
+
+
+def scan_with(  # noqa: PLR0913
+    network: Network,
+    folders: Sequence[Path],
+    inventory: Inventory,
+    *,
+    threshold: float | None,
+    own_mix: bool,
+    options: ScanOptions,
+    track: Track,
+    interruption: Interruption | None,
+) -> RunSummary:
+    """Scan by the effective policy; the caller holds the lock of the inventory."""
+    from tagger.imaging.pool import Workers  # noqa: PLC0415
+
+    card = network.bundle.card
+    effective = effective_policy(
+        card.policy,
+        card.tags,
+        reference=network.bundle.familiar_file,
+        certificate=inventory.certificate(card.digest),
+        threshold=threshold,
+        added=tags_of(inventory.labels_here(card.labels)),
+    )
+    with Workers(meanwhile=network.classifier.load) as workers:
+        return scan(
+            folders,
+            inventory,
+            network.classifier,
+            effective.policy,
+            options=options,
+            track=track,
+            interruption=interruption,
+            prepare_all=workers.prepare,
+            guard=effective.guard,
+            own_mix=OwnMix(card.prior if own_mix else (), frozen=effective.certified),
+        )
+
+
+def export_inventory(
+    inventory: Inventory,
+    target: Path | str,
+    *,
+    columns: Sequence[str] | None = None,
+    where: str = "",
+    as_format: Format | None = None,
+) -> int:
+    """Write items to a file that appears whole or not at all; return how many.
+
+    `columns` are names of exported columns, all of them by default. `where` chooses
+    items, as on the command line: "flagged = true and margin < 0.1". The ending of
+    `target` names the format, unless `as_format` does. Raises RequestError for a
+    column or a condition that is not understood, ExportError if the file cannot be
+    written, MissingExtraError if the format needs a package that is not installed.
+    """
+    from tagger.exchange import Style, Table, format_of, write_table  # noqa: PLC0415
+    from tagger.system.atomic import atomic_write  # noqa: PLC0415
+
+    path = Path(target)
+    chosen = find_columns(columns, COLUMNS) if columns is not None else list(COLUMNS)
+    conditions = parse_conditions(where, COLUMNS) if where else ()
+    table = Table(
+        chosen, inventory.rows(chosen, conditions), lambda: inventory.count(conditions)
+    )
+    chosen_format = format_of(path, as_format)
+    with atomic_write(path) as stream:
+        return write_table(table, stream, chosen_format, Style())
