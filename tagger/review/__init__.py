@@ -1,5 +1,5 @@
-"""The morning's review: one picture, one key, next.
+"""Review the queue of flagged items: one picture, one key, next.
 
-`session` knows what happens, `app` shows it on a full screen, `plain` in lines. Textual
-is loaded only by `app`.
+`session` holds the state, `app` is the full-screen display, `line_mode` the display in
+lines. Only `app` loads Textual.
 """

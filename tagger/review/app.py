@@ -1,9 +1,11 @@
-"""The review on the whole screen: this module, `screens` and `halfblocks` know Textual.
+"""The full-screen review, as a Textual application.
 
-The screen shows the session's current item and turns keys into calls of the session,
-in a thread, so that a slow disk or a busy inventory never freezes it. Keys that come
-before an answer is saved, or before the next picture could have been seen, are dropped:
-nobody decides what they have not looked at.
+The screen shows the session's current item and turns keys into calls of the session.
+The calls run in a thread, so that a slow disk or a busy inventory never freezes the
+screen. Keys pressed while an answer is being saved, or too soon after a picture
+appeared, are dropped: they were not meant for it.
+
+Only this module, `screens` and `halfblocks` import Textual.
 """
 
 import asyncio
@@ -51,18 +53,18 @@ from tagger.text import printable
 T = TypeVar("T")
 
 UNSEEN_SECONDS = 0.15
-"""A key that comes sooner after a picture was not meant for it: a key held down, or
-typed ahead. People need 0.2 s to react to what they see."""
+"""Drop keys that come sooner after a picture: they are held down or typed ahead.
+People need 0.2 s to react to a picture."""
 
 _PATIENCE = 0.5
-"""Seconds that saving may take before the screen says what it waits for."""
+"""Seconds of saving after which the screen explains the wait."""
 
 _GRACE = 5.0
-"""Seconds that are left to give the leases back when the terminal has hung up; what was
-decided is in the inventory anyway."""
+"""Seconds to give the leases back after the terminal has hung up; the decisions are in
+the inventory already."""
 
 _LARGE_LINES = 40
-"""From this height the network's array is drawn pixel for pixel."""
+"""Lines of a terminal from which the network's view is drawn pixel for pixel."""
 
 _Photograph = HalfBlocks | SixelImage | TGPImage
 
@@ -112,7 +114,7 @@ class ReviewApp(App[int]):
 
     @classmethod
     def hold(cls, session: ReviewSession) -> int:
-        """Show a session until its reviewer leaves; return the exit status."""
+        """Run a session until its reviewer leaves; return the exit status."""
         app = cls(session)
         with (
             _terminal_of_its_own() as terminal,
@@ -121,30 +123,30 @@ class ReviewApp(App[int]):
             try:
                 app.run()
             except OSError:
-                if not hung_up:  # else the terminal failed Textual, as it must
+                if not hung_up:  # Textual fails on a terminal that is gone
                     raise
         if hung_up:
-            _send_nowhere(1, 2)  # what is said at the end, too
+            _send_nowhere(1, 2)  # the summary cannot be printed either
             return hung_up[0]
         if app.return_value is None:
-            # Textual wrote what befell where nobody could read it.
+            # Textual wrote its traceback to the screen that is gone.
             raise ReviewError(
-                "the screen of the review failed; every answer that was given is kept: "
-                "'tagger review --plain' asks in lines"
+                "the review screen failed, but all your answers are saved: "
+                "continue with 'tagger review --plain'"
             )
         return app.return_value
 
     def on_mount(self) -> None:
-        """Show the first item; leave in order when a signal asks for it."""
+        """Show the first item; leave in an orderly way on a signal."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # Windows has none of this
+            with suppress(NotImplementedError):  # on Windows
                 loop = asyncio.get_running_loop()
                 loop.add_signal_handler(number, self.exit, 128 + number)
         self.push_screen(ReviewScreen(self.session))
 
 
 class ReviewScreen(Screen[None]):
-    """One item with all that helps to decide."""
+    """One item with the facts that help to decide."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False),
@@ -165,7 +167,7 @@ class ReviewScreen(Screen[None]):
 
     def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = session
+        self._session = session
         self._busy = False
         self.painted: Shown | None = None
         self._painted_at: float | None = None
@@ -173,10 +175,10 @@ class ReviewScreen(Screen[None]):
         self._room: tuple[int, int] | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay the screen out."""
+        """Lay out the screen."""
         with Horizontal(id="progress"):
             yield Static(id="left")
-            yield Static(printable(self._sitting.reviewer), id="reviewer", markup=False)
+            yield Static(printable(self._session.reviewer), id="reviewer", markup=False)
         yield Static(id="path")
         with Horizontal(id="body"):
             with Center(id="photo"):
@@ -192,85 +194,87 @@ class ReviewScreen(Screen[None]):
         yield Static(id="keys")
 
     def on_mount(self) -> None:
-        """Show the first item, and keep reporter what is found out meanwhile."""
-        self._sitting.when_read(self._draw_ahead)
-        self._tell("looking for what waits…")
-        self._work(self._sitting.advance, then=lambda _: self._tell(""))
+        """Show the first item; refresh the progress and the group every second."""
+        self._session.when_read(self._draw_ahead)
+        self._show_status("loading the queue…")
+        self._work(self._session.advance, then=lambda _: self._show_status(""))
         self.set_interval(1.0, self._refresh_news)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Use the room there is."""
+        """Adapt to the size of the terminal."""
         self.set_class(event.size.height >= _LARGE_LINES, "large")
         self._show()
 
     def action_accept(self) -> None:
-        """Accept the machine's tag."""
-        if self._sitting.blind:
-            self._tell("an audit hides the machine's tag: choose one, or x")
-        elif (shown := self._sitting.current) is not None:
+        """Accept the network's tag."""
+        if self._session.blind:
+            self._show_status("an audit hides the network's tag: choose a tag, or x")
+        elif (shown := self._session.current) is not None:
             self._answer(shown.item.tag)
 
     def action_tag(self, number: int) -> None:
         """Choose a tag by its key."""
-        tags = self._sitting.tags
+        tags = self._session.tags
         if number < len(tags):
             self._answer(tags[number])
 
     def action_name_tag(self) -> None:
-        """Choose a tag by its name: there may be more than there are digits."""
-        if self._sitting.current is not None and self._was_seen():
-            self.app.push_screen(TagScreen(self._sitting.tags), self._answer_named)
+        """Choose a tag by its name, for those without a digit."""
+        if self._session.current is not None and self._was_seen():
+            self.app.push_screen(TagScreen(self._session.tags), self._answer_named)
 
     def action_no_item(self) -> None:
-        """Say that this is no catalogue item."""
+        """Answer "not a catalogue item"."""
         self._answer(None)
 
     def action_new_tag(self) -> None:
-        """Add the tag that names what the item probably shows, and give it."""
-        if not self._sitting.new_tag:
-            self._tell("k adds a tag for a kind that the network knows: t names one")
+        """Add the offered custom tag and answer with it."""
+        if not self._session.new_tag:
+            self._show_status("no tag to add for this picture: t chooses by name")
         elif self._ready() and self._was_seen():
             self._work(
-                self._sitting.add_new_tag,
+                self._session.add_new_tag,
                 then=lambda tag: self._answer(tag) if tag else None,
                 repaint=False,
             )
 
     def action_skip(self) -> None:
-        """Put the item off."""
+        """Skip the item."""
         if self._was_seen():
-            self._tell("skipped: it comes back at the end")
-            self._work(self._sitting.skip)
+            self._show_status("skipped: it comes back at the end")
+            self._work(self._session.skip)
 
     def action_undo(self) -> None:
-        """Take the last answer back."""
-        if not self._sitting.can_undo:
-            self._tell("nothing to take back; tagger review --redo PATH goes further")
+        """Take back the last answer."""
+        if not self._session.can_undo:
+            self._show_status(
+                "nothing to undo; for earlier days: tagger review --redo PATH"
+            )
             return
-        self._work(self._sitting.undo, then=lambda _: self._tell("taken back"))
+        self._work(self._session.undo, then=lambda _: self._show_status("undone"))
 
     def action_group(self) -> None:
-        """Show what looks alike."""
+        """Show the pictures that look alike."""
         if not self._ready() or not self._was_seen():
             return
-        if not self._sitting.alike():
-            self._tell(self._sitting.none_alike())
+        if not self._session.alike():
+            self._show_status(self._session.none_alike())
             return
-        self._tell("gathering what looks alike…")
-        self._work(self._sitting.group, then=self._show_group, repaint=False)
+        self._show_status("loading similar pictures…")
+        self._work(self._session.group, then=self._show_group, repaint=False)
 
     def action_note(self) -> None:
         """Ask for a note."""
-        if self._sitting.current is not None:
+        if self._session.current is not None:
             self.app.push_screen(NoteScreen(), self._write_note)
 
     def action_jump(self) -> None:
-        """Ask where to go."""
-        self.app.push_screen(JumpScreen(self._sitting), self._jump)
+        """Ask for a picture to go to."""
+        self.app.push_screen(JumpScreen(self._session), self._jump)
 
     def action_enlarge(self) -> None:
-        """Show what the network saw."""
-        shown = self._sitting.current
+        """Show the views that the network saw."""
+        shown = self._session.current
         if shown is not None and shown.prepared is not None:
             self.app.push_screen(EnlargedScreen(shown))
 
@@ -279,9 +283,9 @@ class ReviewScreen(Screen[None]):
         self.app.push_screen(HelpScreen())
 
     def action_leave(self) -> None:
-        """Leave; an answer that is being saved is waited for."""
+        """Leave, but not while an answer is being saved."""
         if self._busy:
-            self._tell("saving your answer first; Ctrl-C leaves without it")
+            self._show_status("still saving your answer; Ctrl-C leaves without it")
         else:
             self.app.exit(0)
 
@@ -290,67 +294,71 @@ class ReviewScreen(Screen[None]):
         self.app.exit(128 + signal.SIGINT)
 
     def _answer(self, tag: str | None, items: Sequence[Shown] | None = None) -> None:
-        shown = self._sitting.current
+        shown = self._session.current
         if shown is None or not self._was_seen():
             return
         if not self._ready():
-            self._tell("there is nothing to see here: s skips it")
+            self._show_status("this picture cannot be shown: s skips it")
             return
         group = list(items or [shown])
 
-        def told(conflict: Conflict | None) -> None:
+        def report(conflict: Conflict | None) -> None:
             if conflict is not None:
                 self.app.push_screen(ConflictScreen(conflict), self._settle(conflict))
             else:
-                self._tell(rendering.answered(group[0], tag, len(group)))
+                self._show_status(rendering.answered(group[0], tag, len(group)))
 
-        self._work(lambda: self._sitting.answer_all(tag, group), then=told)
+        self._work(lambda: self._session.answer_all(tag, group), then=report)
 
     def _answer_named(self, tag: str | None) -> None:
         if tag is not None:
             self._answer(tag)
 
     def _settle(self, conflict: Conflict) -> Callable[[bool | None], None]:
-        def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's way
+        def settle(insist: bool | None) -> None:  # noqa: FBT001  Textual's callback
             first, answer = conflict.items[0], conflict.answers[0]
             yours = rendering.answered(first, answer.tag, len(conflict.items))
-            theirs = Text("what the other said stays")
-            work = self._sitting.insist if insist else self._sitting.yield_to_other
-            told = yours if insist else theirs
-            self._work(lambda: work(conflict), then=lambda _: self._tell(told))
+            theirs = Text("the other reviewer's answer stays")
+            work = self._session.insist if insist else self._session.yield_to_other
+            outcome = yours if insist else theirs
+            self._work(
+                lambda: work(conflict), then=lambda _: self._show_status(outcome)
+            )
 
         return settle
 
     def _show_group(self, members: list[Shown]) -> None:
         if len(members) < 2:  # noqa: PLR2004  the current one alone
-            self._tell("what looked alike is decided, or before another reviewer")
+            self._show_status("similar pictures are decided, or with another reviewer")
             return
 
         def done(chosen: "tuple[str | None, list[Shown]] | None") -> None:
             decided = chosen[1] if chosen else []
-            rest = [one for one in members if one not in decided]
-            self._sitting.release_group(rest)
+            rest = [member for member in members if member not in decided]
+            self._session.release_group(rest)
             if chosen:
                 self._answer(*chosen)
 
-        sheet = ContactSheet(members, self._sitting.tags)
+        sheet = ContactSheet(members, self._session.tags)
         self.app.push_screen(sheet, done)
 
     def _write_note(self, text: str | None) -> None:
         if text:
-            noted = self._sitting.write_note
-            self._work(lambda: noted(text), then=lambda _: self._tell("noted"))
+            write = self._session.write_note
+            self._work(
+                lambda: write(text), then=lambda _: self._show_status("note saved")
+            )
 
     def _jump(self, item: QueueItem | None) -> None:
         if item is not None:
-            self._work(lambda: self._sitting.jump(item))
+            self._work(lambda: self._session.jump(item))
 
     def _ready(self) -> bool:
-        shown = self._sitting.current
+        shown = self._session.current
         return shown is not None and shown.prepared is not None
 
     def _was_seen(self) -> bool:
-        """Whether the current picture has been on the screen long enough to be seen."""
+        """Whether the current picture has been shown long enough to be seen."""
         if self._painted_at is None or self._busy:
             return False
         return monotonic() - self._painted_at >= self._review_app.unseen
@@ -369,7 +377,7 @@ class ReviewScreen(Screen[None]):
         then: Callable[[T], None] = lambda _: None,
         repaint: bool = True,
     ) -> None:
-        """Call the session in a thread, then show what is current; one at a time."""
+        """Call the session in a thread, then show the current item; one at a time."""
         if self._busy:
             return
         self._busy = True
@@ -380,11 +388,11 @@ class ReviewScreen(Screen[None]):
     async def _carry_out(
         self, work: Callable[[], T], then: Callable[[T], None], *, repaint: bool
     ) -> None:
-        slow = self.set_timer(_PATIENCE, self._tell_waiting)
+        slow = self.set_timer(_PATIENCE, self._show_waiting)
         try:
             result = await _patiently(work)
         except (InventoryError, ReviewError) as error:
-            self._tell(f"NOT SAVED: {error}")
+            self._show_status(f"NOT SAVED: {error}")
             return
         finally:
             slow.stop()
@@ -392,43 +400,45 @@ class ReviewScreen(Screen[None]):
         then(result)
         if repaint:
             self._show()
-            if self._sitting.current is None:
+            if self._session.current is None:
                 self._finish()
 
     def _finish(self) -> None:
-        self.app.push_screen(EndScreen(self._sitting), self._go_on)
+        self.app.push_screen(EndScreen(self._session), self._go_on)
 
     def _go_on(self, wish: str | None) -> None:
         if wish == "again":
-            self._work(self._sitting.review_skipped)
+            self._work(self._session.review_skipped)
         elif wish == "undo":
             self.action_undo()
         else:
             self.app.exit(0)
 
-    def _tell(self, what: str | Text) -> None:
+    def _show_status(self, what: str | Text) -> None:
         self._put("#status", Text(printable(what)) if isinstance(what, str) else what)
 
     def _put(self, where: str, what: RenderableType) -> None:
-        """Show something; in a group, for Textual trims the spaces of a mere text."""
+        """Show something, in a group: Textual trims the spaces of a plain text."""
         self.query_one(where, Static).update(Group(what))
 
-    def _tell_waiting(self) -> None:
-        self._tell("waiting for another program that writes to the inventory (a scan?)")
+    def _show_waiting(self) -> None:
+        self._show_status(
+            "waiting for another program that writes to the inventory (a scan?)"
+        )
 
     def _refresh_news(self) -> None:
-        """Show what threads found out: how many are left, what looks alike."""
-        shown = self._sitting.current
-        alike = self._sitting.alike()
-        self._put("#left", rendering.progress(self._sitting))
-        keys = rendering.keys(self._sitting, shown, len(alike), self.size.width)
+        """Show news from the threads: how many are left, which look alike."""
+        shown = self._session.current
+        alike = self._session.alike()
+        self._put("#left", rendering.progress(self._session))
+        keys = rendering.keys(self._session, shown, len(alike), self.size.width)
         self._put("#keys", keys)
         if shown is not None:
-            self._put("#facts", rendering.facts(shown, self._sitting, alike))
+            self._put("#facts", rendering.facts(shown, self._session, alike))
 
     def _show(self) -> None:
         """Show the current item."""
-        shown = self._sitting.current
+        shown = self._session.current
         self._painted_at = None
         if shown is None:
             return
@@ -450,14 +460,14 @@ class ReviewScreen(Screen[None]):
         trouble.update(Text(f"⚠ {printable(shown.trouble)}\n\ns skips it"))
         width = self.size.width
         self._put("#path", rendering.path_line(shown, width))
-        reason = rendering.reason(self._sitting, shown)
+        reason = rendering.reason(self._session, shown)
         self._put("#reason", reason)
-        self._put("#tags", rendering.tags(self._sitting, shown.item))
+        self._put("#tags", rendering.tags(self._session, shown.item))
         seen = self.query_one("#seen", HalfBlocks)
         seen.show(halfblocks.seen(shown, self._seen_lines))
 
     def _draw_ahead(self, shown: Shown) -> None:
-        """Draw a picture to come; in the thread that reads ahead."""
+        """Draw a coming picture, in the thread that reads ahead."""
         halfblocks.seen(shown, self._seen_lines)
         if isinstance(self._picture, HalfBlocks) and self._room is not None:
             halfblocks.photograph(shown, *self._room)
@@ -467,17 +477,17 @@ class ReviewScreen(Screen[None]):
         return 14 if self.has_class("large") else 7
 
     def _note_painted(self, shown: Shown) -> None:
-        if shown is self._sitting.current:
+        if shown is self._session.current:
             self.painted = shown
             self._painted_at = monotonic()
 
 
 @contextmanager
 def _terminal_of_its_own() -> Iterator[int]:
-    """Have Textual draw past the silence in which pictures are read ahead.
+    """Have Textual draw on the terminal even while standard error is silenced.
 
-    It draws on standard error, which goes nowhere while a decoder is at work: what was
-    drawn in that moment would be lost. Yields the descriptor that is drawn on.
+    Textual draws on standard error, which is discarded while a decoder reads a picture
+    ahead. Yields the descriptor to draw on.
     """
     former = sys.__stderr__
     with open(original_stderr(), "w", encoding="utf-8") as terminal:  # noqa: PTH123
@@ -491,13 +501,13 @@ def _terminal_of_its_own() -> Iterator[int]:
 
 @contextmanager
 def _hang_up_ends(app: ReviewApp, drawn_on: int) -> Iterator[list[int]]:
-    """Have the application end, in any case, when its terminal hangs up.
+    """End the application when its terminal hangs up (SIGHUP).
 
-    Yields what the exit status is to be; nothing until then.
+    Yields a list that then holds the exit status; it is empty until then.
 
-    No handler of the loop's: while the line is stalled Textual waits, loop and all, for
-    the thread that draws. That thread gives up when the line is gone, and would be
-    waited for until somebody kills the program, which goes on renewing its leases.
+    A handler of the event loop would not run: while the line is stalled, the loop waits
+    for Textual's drawing thread. The program would hang and renew its leases until
+    somebody kills it.
     """
     status: list[int] = []
     hang_up = getattr(signal, "SIGHUP", None)
@@ -527,7 +537,7 @@ def _send_nowhere(*descriptors: int) -> None:
 
 
 def _drawn_by() -> type[_Photograph]:
-    """Choose how photographs are drawn: finely where the terminal can."""
+    """Choose how photographs are drawn: with Sixel or TGP if the terminal can."""
     if renderable.Image is renderable.SixelImage:
         return SixelImage
     if renderable.Image is renderable.TGPImage:
@@ -536,7 +546,7 @@ def _drawn_by() -> type[_Photograph]:
 
 
 async def _patiently(work: Callable[[], T]) -> T:
-    """Do something as soon as no other program is writing to the inventory."""
+    """Call `work` in a thread; try again while the inventory is busy."""
     while True:
         try:
             return await asyncio.to_thread(work)

@@ -1,4 +1,4 @@
-"""What a reviewer reads at the end of a session."""
+"""Format the summary that a reviewer sees at the end of a session."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +10,7 @@ from tagger.review.stats import SessionSummary
 from tagger.text import printable
 
 _MOST_PAIRS = 8
+"""Confusions that are listed one by one; the rest is summed up."""
 
 
 def end_summary(
@@ -19,9 +20,10 @@ def end_summary(
     whole: bool = True,
     audit: AuditResult | None = None,
 ) -> RenderableType:
-    """Tell what was decided, how often the machine was right, and what it mistook.
+    """Report the decisions, how often the network was right, and its confusions.
 
-    `left` is how many are left of what was gone through: the `whole` queue, or some.
+    `left` counts the items left, None if unknown: those of the `whole` queue, or of the
+    reviewed selection.
     """
     parts: list[RenderableType] = [Text(_decided(summary), style="bold")]
     if audit is not None:
@@ -44,37 +46,37 @@ def _decided(summary: SessionSummary) -> str:
 def _machine(summary: SessionSummary) -> str:
     share = summary.right / summary.decided
     return (
-        f"The machine was right on {summary.right:,} of {summary.decided:,} "
+        f"The network was right on {summary.right:,} of {summary.decided:,} "
         f"({share:.0%})."
     )
 
 
 def _audited(audit: AuditResult) -> str:
     if not audit.answered:
-        return f"Audit {audit.id}: none of {audit.sampled} answered."
+        return f"Audit {audit.id}: none of {audit.sampled} pictures answered."
     right = wilson(audit.right, audit.answered)
     return (
-        f"Audit {audit.id}: {audit.answered} of {audit.sampled} answered. "
-        f"Of {_drawn_from(audit)}, {right.value:.0%} is right "
+        f"Audit {audit.id}: {audit.answered} of {audit.sampled} pictures answered. "
+        f"Of {_drawn_from(audit)}, {right.value:.0%} are right "
         f"(95 % sure: {right.low:.0%} to {right.high:.0%})."
     )
 
 
 def _drawn_from(audit: AuditResult) -> str:
-    tagged = f" and calls {printable(audit.of_tag)}" if audit.of_tag else ""
+    tagged = f" tagged {printable(audit.of_tag)}" if audit.of_tag else ""
     if audit.least is None:
-        return f"what the machine accepts alone{tagged}"
-    return f"what the machine is at least {audit.least:.2f} sure of{tagged}"
+        return f"the accepted pictures{tagged}"
+    return f"the pictures{tagged} with a confidence of at least {audit.least:.2f}"
 
 
 def _pairs(summary: SessionSummary) -> Table:
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("the machine said", "you said", "times"):
+    for heading in ("predicted", "you said", "times"):
         justify = "right" if heading == "times" else "left"
         table.add_column(heading, justify=justify, header_style="italic")  # type: ignore[arg-type]
     pairs = list(summary.confusions.items())
-    for (machine, person), count in pairs[:_MOST_PAIRS]:
-        table.add_row(printable(machine), printable(person), f"{count:,}")
+    for (predicted, answered), count in pairs[:_MOST_PAIRS]:
+        table.add_row(printable(predicted), printable(answered), f"{count:,}")
     if rest := sum(count for _, count in pairs[_MOST_PAIRS:]):
         table.add_row("others", "", f"{rest:,}")
     return table
@@ -87,13 +89,15 @@ def _rest(
     if summary.skipped:
         parts.append(f"{summary.skipped:,} skipped")
     if summary.undone:
-        parts.append(f"{summary.undone:,} taken back")
+        parts.append(f"{summary.undone:,} undone")
     if left:
-        still = "still wait for a person" if whole else "of these are left"
-        parts.append(
-            f"{left:,} of the audit are left" if audit else f"{left:,} {still}"
-        )
+        where = "in the audit" if audit else "in the queue" if whole else "to review"
+        parts.append(f"{left:,} left {where}")
     elif left == 0:
-        some = "nothing is left to review" if whole else "nothing of these is left"
-        parts.append("nothing is left to answer" if audit else some)
+        if audit:
+            parts.append("every picture of the audit is answered")
+        elif whole:
+            parts.append("nothing is left to review")
+        else:
+            parts.append("every picture of this selection is decided")
     return "; ".join(parts).capitalize() + "." if parts else ""

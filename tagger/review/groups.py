@@ -1,4 +1,4 @@
-"""Which items belong together: near-duplicates, and photographs of one product."""
+"""Group items: near-duplicates, and photographs of one product."""
 
 import re
 from collections import defaultdict
@@ -20,34 +20,40 @@ if TYPE_CHECKING:
     from tagger.inventory import Reviewing
 
 HASHED_SIDE = 128
+"""Longest edge in pixels of a photograph to be hashed."""
+
 _HASHED_AT_MOST = 5_000
-"""Photographs hashed in a session, ahead of the reviewer."""
+"""The most photographs that a session hashes."""
 
 _WRITTEN_AT_ONCE = 50
+"""Hashes written to the inventory in one transaction."""
+
 _FIRST_WAIT = 1.0
-"""Seconds that the first pictures have the machine to themselves."""
+"""Seconds that the first pictures have the processor to themselves."""
 
 _KEYED_AT_MOST = 200_000
+"""The most items whose paths are searched for a product key."""
 
 
 def fingerprint(photograph: "Image") -> int:
     """Return the perceptual hash of a picture as a signed integer of 64 bits.
 
-    The signs of the lowest 8x8 frequencies but their median's (pHash, by imagehash):
-    what stays when a picture is resized, recompressed or recoloured a little.
+    A bit says whether one of the lowest 8x8 frequencies is above their median (pHash,
+    by imagehash). It survives resizing, recompression and small changes of colour.
     """
-    from imagehash import phash  # noqa: PLC0415  its SciPy is loaded with the first
+    from imagehash import phash  # noqa: PLC0415  imports SciPy, which is slow
 
+    # SQLite's integers are signed.
     bits = int(str(phash(photograph)), 16)
     return bits - (1 << 64) if bits >> 63 else bits
 
 
 class Groups:
-    """Finds what belongs together among the items that wait.
+    """Finds the items of the queue that belong together.
 
-    A thread of its own hashes their photographs while the reviewer works; what it
-    finds is kept in the inventory for the next session. `patterns` say by root how a
-    path names its product (see `tagger.inventory.product_key`).
+    A thread of its own hashes their photographs while the reviewer works, and keeps the
+    hashes in the inventory for the next session. `patterns` holds the item pattern of
+    each root (see `tagger.inventory.product_key`).
     """
 
     def __init__(
@@ -64,22 +70,25 @@ class Groups:
         self._thread = Thread(target=self._learn, daemon=True, name="groups")
 
     def start(self) -> None:
-        """Begin to look at what waits."""
+        """Begin to hash the photographs of the queue."""
         self._thread.start()
 
     def alike(self, digest: str) -> list[str]:
-        """Return the digests that belong with one, the nearest first; not itself."""
+        """Return the digests that belong with `digest`, without it.
+
+        Those of the same product come first, then near-duplicates, the nearest first.
+        """
         with self._lock:
-            found = list(self._of_key.get(self._keys.get(digest, ("", "")), ()))
-            found += self._near(digest)
-        return [one for one in dict.fromkeys(found) if one != digest]
+            related = list(self._of_key.get(self._keys.get(digest, ("", "")), ()))
+            related += self._near(digest)
+        return [other for other in dict.fromkeys(related) if other != digest]
 
     def path(self, digest: str) -> str:
-        """Return where under its root one of those that were returned lies."""
+        """Return the path of a digest relative to its root; "" if unknown."""
         return self._paths.get(digest, "")
 
     def finished(self) -> bool:
-        """Whether all that will be looked at has been."""
+        """Whether all photographs to be hashed are hashed."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
@@ -93,9 +102,10 @@ class Groups:
             return []
         digests = list(self._bits)
         bits = np.fromiter(self._bits.values(), np.int64, len(digests))
-        apart = np.bitwise_count((bits ^ self._bits[digest]).view(np.uint64))
-        order = np.argsort(apart, kind="stable")
-        return [digests[n] for n in order[: int((apart <= NEAR_DUPLICATE).sum())]]
+        # Hamming distances. Bits are counted of unsigned integers only.
+        distances = np.bitwise_count((bits ^ self._bits[digest]).view(np.uint64))
+        order = np.argsort(distances, kind="stable")
+        return [digests[n] for n in order[: int((distances <= NEAR_DUPLICATE).sum())]]
 
     def _learn(self) -> None:
         self._closed.wait(_FIRST_WAIT)
@@ -103,7 +113,7 @@ class Groups:
             known = self._reviewing.fingerprints()
             paths = self._reviewing.paths(_KEYED_AT_MOST)
         except InventoryError:
-            return  # the reviewer is told by what they do themselves
+            return  # the reviewer's next answer reports the failure
         self._paths = {digest: path for digest, _, path in paths}
         self._key(paths)
         with self._lock:
@@ -134,14 +144,14 @@ class Groups:
         try:
             self._reviewing.keep_fingerprints(fresh)
         except InventoryError:
-            return fresh  # busy: with the next ones
+            return fresh  # busy: written with the next ones
         return {}
 
 
 def _hashed(path: Path) -> Iterator[int]:
-    """Yield the hash of a photograph, if it can be read."""
+    """Yield the hash of a photograph; nothing if it cannot be read."""
     try:
         photograph = upright(path, side=HASHED_SIDE)
-    except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
+    except Exception:  # noqa: BLE001  decoders raise anything on hostile content
         return
     yield fingerprint(photograph)

@@ -1,7 +1,7 @@
-"""Pictures as half blocks, two pixels to a cell, on the screen as fast as text.
+"""Draw pictures ahead of time as half blocks, two pixels to a cell.
 
-Drawn beforehand by whoever has the time: to show one is then to hand out its lines.
-rich-pixels and textual-image draw alike, but when they are shown: 0.1 s a photograph,
+To show a picture is then to return its lines, as fast as text. rich-pixels and
+textual-image draw in the same way, but at the moment of showing: 0.1 s a photograph,
 which a reviewer would feel at every key.
 """
 
@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from rich.color import Color
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tagger.records import IMAGE_SIDE
+from tagger.review.blocks import cells
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,16 +22,14 @@ if TYPE_CHECKING:
     from tagger.review.prefetch import Shown
 
 KEPT: Final = 12
-"""Drawings kept: of those read ahead, of those before, and some for a resize."""
-
-_UPPER_HALF: Final = "▀"
+"""Drawings in the cache: of pictures read ahead, earlier ones, and after a resize."""
 
 Lines = Sequence[Strip]
 
 
 @lru_cache(KEPT)
 def photograph(shown: "Shown", columns: int, lines: int) -> Lines:
-    """Draw an item's photograph within so many cells; nothing where there is none."""
+    """Draw a photograph within `columns` by `lines` cells; () without one."""
     if shown.photograph is None or min(columns, lines) < 1:
         return ()
     from PIL.Image import Resampling  # noqa: PLC0415  the screen's only
@@ -44,7 +41,7 @@ def photograph(shown: "Shown", columns: int, lines: int) -> Lines:
 
 @lru_cache(KEPT)
 def seen(shown: "Shown", lines: int) -> Lines:
-    """Draw the gray view that the network sees, in so many lines."""
+    """Draw the gray view that the network sees, `lines` high; () without one."""
     if shown.prepared is None:
         return ()
     from PIL.Image import Resampling, fromarray  # noqa: PLC0415
@@ -55,14 +52,14 @@ def seen(shown: "Shown", lines: int) -> Lines:
 
 
 class HalfBlocks(Widget):
-    """A widget that shows lines drawn before, in its middle."""
+    """A widget that shows lines drawn earlier, centered."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's word
         super().__init__(id=id)
         self._lines: Lines = ()
 
     def show(self, lines: Lines) -> None:
-        """Show these lines from now on."""
+        """Replace the lines."""
         self._lines = lines
         self.refresh()
 
@@ -71,21 +68,12 @@ class HalfBlocks(Widget):
         width, height = self.size
         at = y - (height - len(self._lines)) // 2
         if not 0 <= at < len(self._lines):
-            return Strip([])  # Textual fills what is left with the ground
+            return Strip([])  # Textual fills the rest with the background
         before = max(0, (width - self._lines[at].cell_length) // 2)
         return Strip.join([Strip([Segment(" " * before)], before), self._lines[at]])
 
 
 def _drawn(image: "Image") -> Iterator[Strip]:
     """Yield a line of cells for every two rows of pixels."""
-    width, height = image.size
-    pixels = list(image.convert("RGB").getdata())
-    for top in range(0, height, 2):
-        upper = pixels[top * width : (top + 1) * width]
-        lower = pixels[(top + 1) * width : (top + 2) * width] or [None] * width
-        yield Strip(map(_cell, upper, lower), width)
-
-
-def _cell(upper: tuple[int, int, int], lower: tuple[int, int, int] | None) -> Segment:
-    ground = None if lower is None else Color.from_rgb(*lower)
-    return Segment(_UPPER_HALF, Style(color=Color.from_rgb(*upper), bgcolor=ground))
+    for line in cells(image):
+        yield Strip(line, image.width)

@@ -1,7 +1,6 @@
-"""The review in lines: for dumb terminals, screen readers and scripts.
+"""The review in lines, for dumb terminals, screen readers and scripts.
 
-One answer a line. What is printed is short, begins with the path, and says everything
-in words.
+One answer a line. The output is short, begins with the path, and uses words only.
 """
 
 import math
@@ -22,106 +21,108 @@ from tagger.text import printable
 T = TypeVar("T")
 
 _TOP = 5
+"""Predicted tags that are listed, the most probable first."""
+
 _HELP = """\
-an empty line  the tag that is offered
+an empty line  the offered tag is right
 a number       another tag: {tags}
-a tag          the same by its name
+a tag          another tag by its name
 x              not a catalogue item
-k              add the tag that is offered for it, and give it
-s              skip: it comes back at the end
-u              undo: take back the last answer, then the one before
+k              add the offered tag to your tags and use it
+s              skip; the picture comes back at the end
+u              undo the last answer, then the one before, and so on
 n TEXT         write a note about this picture
-a              apply the answer to all pictures that look alike
-/ TEXT         go to a picture whose path holds the text
-q              leave; what was answered is saved"""
+a              answer for all similar pictures together
+/ TEXT         go to a picture whose path contains TEXT
+q              leave; every answer is already saved"""
 
 _PAUSE = 0.5
 """Seconds between two tries while another program writes to the inventory."""
 
 
 class _LeaveError(Exception):
-    """The reviewer leaves, or has nothing more to say."""
+    """The reviewer leaves, or the input ends."""
 
 
 class LineReview:
-    """Asks for the items of a session line by line."""
+    """Asks about the items of a session line by line."""
 
     def __init__(
         self, session: ReviewSession, console: Console, read: Callable[[str], str]
     ) -> None:
-        """`read` prints a prompt and returns a line; EOFError ends the review."""
-        self._sitting = session
+        """`read` prints a prompt and returns a line; its EOFError ends the review."""
+        self._session = session
         self._console = console
         self._read = read
 
     def run(self) -> None:
         """Ask until the queue is empty, or the reviewer leaves."""
         try:
-            shown = self._patiently(self._sitting.advance)
+            shown = self._patiently(self._session.advance)
             while shown is not None:
                 self._show(shown)
-                while self._sitting.current is shown:
+                while self._session.current is shown:
                     self._handle(shown, self._ask(self._prompt(shown)))
-                shown = self._sitting.current
+                shown = self._session.current
         except _LeaveError:
             pass
 
     def _show(self, shown: Shown) -> None:
-        item, (at, of) = shown.item, self._sitting.position
-        left = self._sitting.left or 0
-        time = remaining(left, self._sitting.summary().per_minute)
+        item, (number, total) = shown.item, self._session.position
+        left = self._session.left or 0
+        time = remaining(left, self._session.summary().per_minute)
         self._say("")
-        counted = f" of {of}" if of is not None else ""
-        self._say(f"{at}{counted}" + (f", {time}" if time else ""))
+        counted = f" of {total}" if total is not None else ""
+        self._say(f"{number}{counted}" + (f", {time}" if time else ""))
         self._say(printable(str(shown.path)))
         if shown.trouble:
             self._say(f"  {printable(shown.trouble)}: s skips it")
-        elif self._sitting.blind:
+        elif self._session.blind:
             self._say(f"  {self._tags()}")
         else:
-            self._say(f"  {printable(item.reason) or 'accepted by the machine'}")
+            self._say(f"  {printable(item.reason) or 'accepted by the network'}")
             self._say(f"  {self._candidates(item)}")
         self._show_history(shown)
 
     def _show_history(self, shown: Shown) -> None:
-        if not self._sitting.blind:
-            for one in shown.item.decisions:
-                self._say(f"  earlier: {printable(said(one))}")
+        if not self._session.blind:
+            for decision in shown.item.decisions:
+                self._say(f"  earlier: {printable(said(decision))}")
         for note in shown.item.notes:
             self._say(f"  note by {printable(f'{note.reviewer}: {note.text}')}")
         for path in shown.item.same_bytes:
             self._say(f"  the same picture: {printable(path)}")
-        if alike := self._sitting.alike():
-            self._say(f"  {len(alike)} others look alike: a shows them")
+        if alike := self._session.alike():
+            self._say(f"  {len(alike)} similar pictures: a shows them")
 
     def _candidates(self, item: QueueItem) -> str:
-        digits = {tag: n for n, tag in enumerate(self._sitting.tags)}
-        can_say = item.probabilities.keys() & digits.keys()
-        ranked = sorted(can_say, key=lambda tag: (-item.probabilities[tag], tag))
-        said = [
+        digits = {tag: n for n, tag in enumerate(self._session.tags)}
+        offered = item.probabilities.keys() & digits.keys()
+        ranked = sorted(offered, key=lambda tag: (-item.probabilities[tag], tag))
+        candidates = [
             f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
         if item.doubtful:
-            said.insert(0, f"x {item.none_as} {share(item.none)}")
-        if self._sitting.new_tag:
-            said.append(f"k adds the tag {printable(self._sitting.new_tag)}")
-        return ", ".join(said)
+            candidates.insert(0, f"x {item.none_as} {share(item.none)}")
+        if self._session.new_tag:
+            candidates.append(f"k adds the tag {printable(self._session.new_tag)}")
+        return ", ".join(candidates)
 
     def _tags(self) -> str:
         return ", ".join(
-            f"{n} {printable(t)}" for n, t in enumerate(self._sitting.tags)
+            f"{n} {printable(t)}" for n, t in enumerate(self._session.tags)
         )
 
     def _prompt(self, shown: Shown) -> str:
         if shown.trouble:
             return "s, u, q or ?: "
-        if self._sitting.blind:
+        if self._session.blind:
             return "tag (0-9, x, s, u, q or ?): "
         return f"{printable(shown.item.tag)}? (Enter, 0-9, x, s, u, q or ?): "
 
     def _handle(self, shown: Shown, line: str) -> None:
-        if line == "n" or line.startswith("n "):  # and no tag that begins with it
+        if line == "n" or line.startswith("n "):  # not a tag that begins with n
             self._note(line[1:].strip())
         elif line.startswith("/"):
             self._jump(line[1:].strip())
@@ -130,34 +131,36 @@ class LineReview:
         elif line == "?":
             self._say(_HELP.format(tags=self._tags()))
         elif line == "s":
-            self._patiently(self._sitting.skip)
+            self._patiently(self._session.skip)
         elif line == "u":
-            if not self._patiently(self._sitting.undo):
-                self._say("nothing to take back in this session; --redo PATH goes back")
+            if not self._patiently(self._session.undo):
+                self._say(
+                    "nothing to undo in this session; for earlier days: --redo PATH"
+                )
         elif line == "a":
             self._group()
         elif shown.trouble:
-            self._say("there is nothing to see: s skips it")
+            self._say("this picture cannot be shown: s skips it")
         else:
             self._answer(line, [shown])
 
     def _answer(self, line: str, items: Sequence[Shown]) -> bool:
-        """Give items the tag that a line says; False where it says none."""
-        tags = self._sitting.tags
-        if line == "" and not self._sitting.blind:
+        """Record the answer in a line for items; return False if it is not one."""
+        tags = self._session.tags
+        if line == "" and not self._session.blind:
             tag: str | None = items[0].item.tag
         elif line == "x":
             tag = None
-        elif line == "k" and (new := self._patiently(self._sitting.add_new_tag)):
+        elif line == "k" and (new := self._patiently(self._session.add_new_tag)):
             tag = new
         elif line.isdecimal() and int(line) < len(tags):
             tag = tags[int(line)]
-        elif line.casefold() in (named := {one.casefold(): one for one in tags}):
+        elif line.casefold() in (named := {name.casefold(): name for name in tags}):
             tag = named[line.casefold()]
         else:
-            self._say(f"'{printable(line)}' is no answer: ? lists them")
+            self._say(f"'{printable(line)}' is not an answer: ? lists the answers")
             return False
-        conflict = self._patiently(lambda: self._sitting.answer_all(tag, items))
+        conflict = self._patiently(lambda: self._session.answer_all(tag, items))
         if conflict is not None:
             self._settle(conflict)
         else:
@@ -166,48 +169,48 @@ class LineReview:
         return True
 
     def _settle(self, conflict: Conflict) -> None:
-        """Show what another decided meanwhile, and ask whose answer shall stand."""
+        """Show the other reviewer's decision, and ask which one to keep."""
         for mine, other in zip(conflict.answers, conflict.others, strict=True):
             self._say(f"  meanwhile {printable(said(other))}")
             self._say(f"  you say {printable(mine.tag or NOT_CATALOGUE)}")
-        line = self._ask("Enter leaves theirs, r replaces it with yours: ")
+        line = self._ask("Enter keeps the other answer, r replaces it with yours: ")
         if line == "r":
-            self._patiently(lambda: self._sitting.insist(conflict))
+            self._patiently(lambda: self._session.insist(conflict))
         else:
-            self._patiently(lambda: self._sitting.yield_to_other(conflict))
+            self._patiently(lambda: self._session.yield_to_other(conflict))
 
     def _note(self, text: str) -> None:
         text = text or self._ask("note: ")
-        self._patiently(lambda: self._sitting.write_note(text))
+        self._patiently(lambda: self._session.write_note(text))
 
     def _jump(self, text: str) -> None:
         text = text or self._ask("path: ")
-        found = self._sitting.find(text)
-        if not found:
-            self._say("no picture that waits has that in its path")
+        items = self._session.find(text)
+        if not items:
+            self._say("no picture in the queue has that in its path")
             return
-        chosen = found[0]
-        if len(found) > 1:
-            for n, item in enumerate(found):
+        chosen = items[0]
+        if len(items) > 1:
+            for n, item in enumerate(items):
                 self._say(f"  {n} {printable(f'{item.root}/{item.path}')}")
             line = self._ask("which? ")
-            if not line.isdecimal() or int(line) >= len(found):
+            if not line.isdecimal() or int(line) >= len(items):
                 return
-            chosen = found[int(line)]
-        self._patiently(lambda: self._sitting.jump(chosen))
+            chosen = items[int(line)]
+        self._patiently(lambda: self._session.jump(chosen))
 
     def _group(self) -> None:
-        members = self._patiently(self._sitting.group)
+        members = self._patiently(self._session.group)
         if len(members) < 2:  # noqa: PLR2004  the current one alone
-            self._say(self._sitting.none_alike())
+            self._say(self._session.none_alike())
             return
         for member in members:
-            machine = f"{member.item.tag} {share(member.item.confidence)}"
-            self._say(f"  {printable(f'{member.path}, {machine}')}")
+            prediction = f"{member.item.tag} {share(member.item.confidence)}"
+            self._say(f"  {printable(f'{member.path}, {prediction}')}")
         tag = printable(members[0].item.tag)
         line = self._ask(f"all {len(members)}: {tag}? (Enter, 0-9, x; b goes back): ")
         if line == "b" or not self._answer(line, members):
-            self._sitting.release_group(members)
+            self._session.release_group(members)
 
     def _ask(self, prompt: str) -> str:
         try:
@@ -216,15 +219,18 @@ class LineReview:
             raise _LeaveError from None
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """Do something as soon as no other program is writing to the inventory."""
-        told = False
+        """Call `work`; try again while the inventory is busy."""
+        announced = False
         while True:
             try:
                 return work()
             except InventoryBusyError:
-                if not told:
-                    self._say("  the inventory is busy (a scan?): your answer is kept")
-                    told = True
+                if not announced:
+                    self._say(
+                        "  waiting for another program that writes to the inventory"
+                        " (a scan?); your answer is kept"
+                    )
+                    announced = True
                 sleep(_PAUSE)
 
     def _say(self, text: str) -> None:
@@ -233,14 +239,14 @@ class LineReview:
         )
 
 
-def said(one: Decision) -> str:
-    """Tell a decision in words."""
-    tag = one.answer.tag or NOT_CATALOGUE
-    undone = ", taken back" if one.undone_at else ""
-    when = f"{one.decided_at.astimezone():%Y-%m-%d %H:%M}"
-    return f"{one.reviewer} said {tag}, {when}{undone}"
+def said(decision: Decision) -> str:
+    """Describe a decision in words."""
+    tag = decision.answer.tag or NOT_CATALOGUE
+    undone = ", undone" if decision.undone_at else ""
+    when = f"{decision.decided_at.astimezone():%Y-%m-%d %H:%M}"
+    return f"{decision.reviewer} said {tag}, {when}{undone}"
 
 
 def share(probability: float) -> str:
-    """Write a probability rounded down, as the reason of a flag has it."""
+    """Format a probability, rounded down as in the reason of a flagged item."""
     return f"{math.floor(probability * 100 + 1e-6) / 100:.2f}"

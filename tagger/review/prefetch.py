@@ -1,4 +1,4 @@
-"""Photographs fit to be shown, read before they are asked for."""
+"""Prefetch the next photographs of a review."""
 
 import os
 from collections import deque
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tagger.records import PreparedImage
 
 PHOTOGRAPH_SIDE: Final = 800
-"""Longest edge in pixels that a terminal is given: more than one shows."""
+"""Longest edge of a photograph in pixels: more than a terminal shows."""
 
 _BREATH = 0.1
-"""Seconds that the screen has the machine to itself to draw a picture, before the
-pictures after it are read."""
+"""Seconds that the screen has the processor to itself to draw a picture, before more
+pictures are read."""
 
 _BUSY_PAUSE = 0.2
 """Seconds between two tries while another program writes to the inventory."""
@@ -32,9 +32,9 @@ _BUSY_PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """An item with its photograph, as a reviewer is shown it.
+    """An item with its photograph, for the reviewer.
 
-    `path` is where its bytes were found. Where there is nothing to see `trouble` says
+    `path` is the file that was read. If the photograph cannot be shown, `trouble` says
     why, and the item can only be skipped.
     """
 
@@ -46,10 +46,10 @@ class Shown:
 
 
 def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
-    """Read an item's photograph, at most `side` pixels, and what the network sees.
+    """Read an item's photograph, at most `side` pixels, and the network's views.
 
-    The bytes must be those that were scanned, at the item's path or at another where
-    they were seen. Never raises: what is wrong is the `trouble`.
+    Tries the item's path, then other paths with the same content; the content must be
+    the scanned one. Never raises for a bad file: `trouble` says what is wrong.
     """
     own = Path(item.root, item.path)
     trouble = ""
@@ -63,10 +63,10 @@ def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
 
 def _look(item: QueueItem, path: Path, side: int) -> Shown:
     if not os.path.lexists(path):
-        return Shown(item, path, trouble="the file is gone since it was scanned")
+        return Shown(item, path, trouble="the file was deleted or moved since the scan")
     prepared = prepare(path)
     if prepared.digest is not None and prepared.digest != item.digest:
-        return Shown(item, path, trouble="the file has changed since it was scanned")
+        return Shown(item, path, trouble="the file has changed since the scan")
     if isinstance(prepared, UnreadableImage):
         return Shown(item, path, trouble=f"the file cannot be read: {prepared.reason}")
     try:
@@ -77,10 +77,11 @@ def _look(item: QueueItem, path: Path, side: int) -> Shown:
 
 
 class Lookahead:
-    """Takes items off the queue, and their photographs off the disk, ahead of time.
+    """Prefetches items of the queue and their photographs.
 
-    A thread of its own keeps some ready. `take` is given how many are wanted and the
-    digests to leave out; an empty list says that the end was reached.
+    A thread of its own keeps `ahead` of them ready. `take` receives the number of items
+    and the digests to leave out; it returns an empty list at the end of the queue.
+    `when_read` is called in that thread with each item that was read.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Lookahead:
     def pop(self) -> Shown | None:
         """Return the next item as soon as it is ready; None at the end of the queue.
 
-        Raises InventoryError where the inventory cannot be read or leased any more.
+        Raises InventoryError if items can no longer be read or leased.
         """
         with self._changed:
             self._changed.wait_for(
@@ -116,32 +117,33 @@ class Lookahead:
             return None
 
     def ready(self) -> list[Shown]:
-        """Return what is ready, in order."""
+        """Return the items that are ready, in order."""
         with self._changed:
             return list(self._ready)
 
     def put_back(self, shown: Shown) -> None:
-        """Have an item shown next."""
+        """Make an item the next one."""
         with self._changed:
             self._out.add(shown.item.digest)
             self._ready.appendleft(shown)
             self._changed.notify_all()
 
     def leave_out(self, digest: str) -> None:
-        """Do not hand out these bytes, which the reviewer has skipped or holds."""
+        """Do not take this content, which the reviewer has skipped or holds."""
         with self._changed:
             self._out.add(digest)
 
     def forget(self, digests: Collection[str]) -> None:
-        """Drop what is ready of these bytes, which are decided."""
+        """Drop the items with these digests, which are decided."""
         with self._changed:
             self._out.difference_update(digests)
-            kept = [one for one in self._ready if one.item.digest not in digests]
-            self._ready = deque(kept)
+            self._ready = deque(
+                shown for shown in self._ready if shown.item.digest not in digests
+            )
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Look once more whether something waits."""
+        """Ask for items once more, after the end of the queue."""
         with self._changed:
             self._exhausted = False
             self._changed.notify_all()
@@ -163,11 +165,12 @@ class Lookahead:
                     return
                 wanted, without = self._ahead - len(self._ready), set(self._out)
             try:
+                # After an empty list the second call starts from the beginning.
                 items = self._take(wanted, without) or self._take(wanted, without)
             except InventoryBusyError:
                 sleep(_BUSY_PAUSE)
                 continue
-            except Exception as error:  # noqa: BLE001  told to whoever waits for it
+            except Exception as error:  # noqa: BLE001  `pop` raises it
                 with self._changed:
                     self._failure = error
                     self._changed.notify_all()
@@ -178,7 +181,7 @@ class Lookahead:
         return self._closed or (not self._exhausted and len(self._ready) < self._ahead)
 
     def _add(self, items: Collection[QueueItem]) -> None:
-        """Read the photographs of new items; none at all is the end of the queue."""
+        """Read the photographs of new items; no items are the end of the queue."""
         if not items:
             with self._changed:
                 self._exhausted = True

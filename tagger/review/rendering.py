@@ -1,4 +1,4 @@
-"""What the full screen is made of, as rich texts of a session's values."""
+"""Format a session's values as rich texts for the full screen."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -8,6 +8,7 @@ from rich.text import Text
 from tagger.inventory.records import QueueItem
 from tagger.labels import tags_of
 from tagger.records import NOT_CATALOGUE
+from tagger.review.blocks import HalfBlockPicture
 from tagger.review.line_mode import said, share
 from tagger.review.stats import remaining
 from tagger.text import printable
@@ -25,7 +26,7 @@ _BARS = 5
 _BAR_CELLS = 14
 _LEAST_BAR = 0.01
 _RARER: Final = ("/", "n", "v", "t", "a", "u", "s")
-"""Keys that are not told where there is no room for all, the least missed first."""
+"""Keys that are left out in a narrow terminal, the least missed first."""
 
 _DIGITS = 10
 _ALIKE_NAMED = 5
@@ -33,10 +34,10 @@ _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
 
 
 def progress(session: "ReviewSession") -> Text:
-    """Tell the position, the rate and the time left."""
-    at, of = session.position
+    """Format the position, the rate and the time left."""
+    number, total = session.position
     rate = session.summary().per_minute
-    parts = [f"{at:,} of {of:,}" if of is not None else f"{at:,}"]
+    parts = [f"{number:,} of {total:,}" if total is not None else f"{number:,}"]
     if rate:
         parts.append(f"{rate:.0f} a minute")
     if time := remaining(session.left or 0, rate):
@@ -47,7 +48,7 @@ def progress(session: "ReviewSession") -> Text:
 
 
 def path_line(shown: "Shown", width: int) -> Text:
-    """Name the file; of a path too long its end, which tells more."""
+    """Format the path; keep the end of one that is too long."""
     path = printable(str(shown.path))
     if len(path) > width:
         path = "…" + path[-(width - 1) :]
@@ -55,17 +56,17 @@ def path_line(shown: "Shown", width: int) -> Text:
 
 
 def reason(session: "ReviewSession", shown: "Shown") -> Text:
-    """Say why the item waits."""
+    """Format the reason why the item is in the queue."""
     if session.blind:
-        return Text("What is it? The machine's tag is hidden.", style="italic")
-    return Text(printable(shown.item.reason) or "accepted by the machine")
+        return Text("What is it? The network's tag is hidden.", style="italic")
+    return Text(printable(shown.item.reason) or "accepted by the network")
 
 
 def tags(session: "ReviewSession", item: QueueItem) -> Text:
     """List the tags with their keys, and bars for the five most probable.
 
-    Always in the network's order: a key stays where the hand knows it. A click on a
-    line is its key.
+    The order is always the network's, so that a tag keeps its key. A click on a line
+    works as its key.
     """
     names = session.tags
     ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
@@ -85,7 +86,7 @@ def tags(session: "ReviewSession", item: QueueItem) -> Text:
         lines.append(line)
     lines.append(_no_item(item, width, blind=session.blind))
     if session.new_tag:
-        line = Text(f"  k {printable(session.new_tag)}: add this tag, and give it")
+        line = Text(f"  k {printable(session.new_tag)}: add this tag and use it")
         line.stylize(Style(meta={"@click": "screen.new_tag"}))
         lines.append(line)
     return Text("\n").join(lines)
@@ -111,19 +112,19 @@ def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
 
 
 def facts(shown: "Shown", session: "ReviewSession", alike: "Sequence[str]") -> Text:
-    """Tell what else is known: the file, when it came, what people said of it.
+    """List other facts: the file, when it was first seen, decisions and notes.
 
-    `alike` are the paths of others that wait and belong to it.
+    `alike` are the paths of the queue's items that belong with it.
     """
     item = shown.item
-    lines = [] if session.blind else [said(one) for one in item.decisions]
+    lines = [] if session.blind else [said(d) for d in item.decisions]
     lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
     if item.width:
         size = f", {_size(item.size)}" if item.size is not None else ""
         lines.append(f"{item.width}x{item.height} {item.format}{size}")
-    lines.append(f"came {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
+    lines.append(f"added {item.first_seen.astimezone():%Y-%m-%d %H:%M}")
     lines.append(f"in {item.root}")
-    lines += [f"also {path}" for path in item.same_bytes]
+    lines += [f"also at {path}" for path in item.same_bytes]
     lines += [f"like {path}" for path in alike[:_ALIKE_NAMED] if path]
     return Text("\n".join(map(printable, lines)), style="", overflow="fold")
 
@@ -131,65 +132,60 @@ def facts(shown: "Shown", session: "ReviewSession", alike: "Sequence[str]") -> T
 def keys(
     session: "ReviewSession", shown: "Shown | None", alike: int, width: int
 ) -> Text:
-    """Tell the keys, each of which can be clicked; the rarer where there is room.
+    """List the keys, which can be clicked; rarer ones only if they fit in `width`.
 
-    `alike` is how many others the current item is answered with as a group.
+    `alike` is how many other items can be answered together with the current one.
     """
-    told: list[tuple[str, str, str]] = []
+    entries: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
         if not session.blind:
-            told.append(("Enter", printable(shown.item.tag), "accept"))
-        told.append(("x", "none", "no_item"))
-    told += [("s", "skip", "skip"), ("u", "undo", "undo")]
+            entries.append(("Enter", printable(shown.item.tag), "accept"))
+        entries.append(("x", "none", "no_item"))
+    entries += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike:
-        told.append(("a", f"{alike + 1} alike", "group"))
+        entries.append(("a", f"{alike + 1} similar", "group"))
     if len(session.tags) > _DIGITS:
-        told.append(("t", "tag", "name_tag"))
-    told += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
-    told += [("?", "help", "help"), ("q", "leave", "leave")]
+        entries.append(("t", "tag", "name_tag"))
+    entries += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
+    entries += [("?", "help", "help"), ("q", "leave", "leave")]
     for rarer in _RARER:
-        if sum(len(f"{key} {what}  ") for key, what, _ in told) - 2 > width:
-            told = [one for one in told if one[0] != rarer]
+        if sum(len(f"{key} {what}  ") for key, what, _ in entries) - 2 > width:
+            entries = [entry for entry in entries if entry[0] != rarer]
     line = Text(no_wrap=True, overflow="ellipsis")
-    for key, what, action in told:
-        entry = Text.assemble((key, "reverse bold"), f" {what}")
-        entry.stylize(Style(meta={"@click": f"screen.{action}"}))
-        line.append_text(entry).append("  ")
+    for key, what, action in entries:
+        text = Text.assemble((key, "reverse bold"), f" {what}")
+        text.stylize(Style(meta={"@click": f"screen.{action}"}))
+        line.append_text(text).append("  ")
     return line
 
 
 def views(prepared: "PreparedImage", side: int) -> list[tuple[str, "RenderableType"]]:
-    """Draw all three views, `side` pixels wide and high, with their names."""
+    """Draw the three views, `side` pixels wide and high; return them with names."""
     return [(name, _drawn(prepared, n, side)) for n, name in enumerate(_VIEWS)]
 
 
 def _drawn(prepared: "PreparedImage", view: int, side: int) -> "RenderableType":
     from PIL.Image import Resampling, fromarray  # noqa: PLC0415  the screen's only
-    from rich_pixels import Pixels  # noqa: PLC0415
 
     gray = fromarray(prepared.pixels[:, :, view])
     how = Resampling.BOX if side < gray.width else Resampling.NEAREST
-    pixels: Pixels = Pixels.from_image(gray.resize((side, side), how).convert("RGB"))
-    return pixels
+    return HalfBlockPicture(gray.resize((side, side), how))
 
 
 def thumbnail(shown: "Shown", columns: int, lines: int) -> "RenderableType":
-    """Draw a photograph within so many cells."""
-    from rich_pixels import Pixels  # noqa: PLC0415
-
+    """Draw a photograph within `columns` by `lines` cells."""
     if shown.photograph is None:
         return Text(printable(shown.trouble))
     small = shown.photograph.copy()
     small.thumbnail((columns, 2 * lines))
-    pixels: Pixels = Pixels.from_image(small)
-    return pixels
+    return HalfBlockPicture(small)
 
 
 def answered(shown: "Shown", tag: str | None, many: int = 1) -> Text:
-    """Tell what was just decided."""
+    """Confirm an answer that was just recorded."""
     what = printable(tag or NOT_CATALOGUE)
     name = printable(shown.path.name) if many == 1 else f"{many} pictures"
-    return Text(f"✓ {name}: {what}   (u takes it back)", no_wrap=True)
+    return Text(f"✓ {name}: {what}   (u: undo)", no_wrap=True)
 
 
 def _size(number: int) -> str:

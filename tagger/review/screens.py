@@ -1,6 +1,6 @@
-"""What the full screen lays over the review: questions, sheets, the end.
+"""Modal screens of the full-screen review: questions, contact sheet, summary.
 
-Each hands back what was chosen, or None where the reviewer goes back.
+Each returns the reviewer's choice, or None if the reviewer goes back.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ T = TypeVar("T")
 _HELP = """\
 Enter    the tag marked ▶ is right
 0 to 9   another tag
-t        another tag by its name: there may be more than ten
-x        not a catalogue item: none of these, or not for sale
-k        add the tag that is offered for it ("k Skirt"), and give it
-s        skip; it comes back at the end
-u        undo: the last answer, then the one before, and so on
-a        answer for all that look alike, after a look at them
+t        another tag by its name, if there are more than ten
+x        not a catalogue item: none of these tags, or not for sale
+k        add the offered tag ("k Skirt") to your tags and use it
+s        skip; the picture comes back at the end
+u        undo the last answer, then the one before, and so on
+a        show all similar pictures, to answer them together
 n        write a note about this picture
-v        view larger what the network saw
-/        go to a picture, by a part of its path
-q        leave; every answer is saved as it is given
+v        enlarge the views that the network saw
+/        go to a picture by a part of its path
+q        leave; every answer is already saved
 
-Every key can be clicked. To change a decision of another day:
+You can also click on a key. To change an earlier decision:
 tagger review --redo PATH
 
-The bars are the five tags most probable to the machine. The
-small picture is what the network saw, light on dark: where it
-is cut off or reversed, do not trust the tag."""
+The bars are the network's five most probable tags. The small
+picture is what the network saw, light on dark: if it is cut
+off or reversed, do not trust the tag."""
 
 SCREENS_CSS: Final = """
     ModalScreen { align: center middle; background: $background 60%; }
@@ -74,14 +74,14 @@ SCREENS_CSS: Final = """
 
 
 class HelpScreen(ModalScreen[None]):
-    """The keys; any of the usual ones closes it."""
+    """Lists the keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,question_mark,v,space", "dismiss", show=False),
     ]
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
+        """Lay out the box."""
         with VerticalScroll(classes="box"):
             yield Static("Keys", classes="title")
             yield Static(_HELP, markup=False)
@@ -89,7 +89,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 class EnlargedScreen(ModalScreen[None]):
-    """The three views that the network saw, as large as the terminal allows."""
+    """Shows the three views that the network saw, as large as the terminal allows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,v,space", "dismiss", show=False),
@@ -100,7 +100,7 @@ class EnlargedScreen(ModalScreen[None]):
         self._shown = shown
 
     def compose(self) -> ComposeResult:
-        """Draw the views; only the gray one where three do not fit."""
+        """Draw the views; only the gray one if three do not fit."""
         width, height = self.app.size
         fits = min((width - 14) // 3, 2 * (height - 10))
         side = max(28, 28 * (fits // 28))
@@ -121,7 +121,8 @@ class EnlargedScreen(ModalScreen[None]):
                         yield picture
                         yield Static(name)
             yield Static(
-                "The item should fill it, light on dark. Esc goes back", classes="hint"
+                "The item should fill the view, light on dark. Esc goes back",
+                classes="hint",
             )
 
 
@@ -133,19 +134,19 @@ class NoteScreen(ModalScreen[str]):
     ]
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
+        """Lay out the box."""
         with Vertical(classes="box"):
             yield Static("A note about this picture", classes="title")
             yield Input(max_length=500)
-            yield Static("Enter keeps it, Esc goes back", classes="hint")
+            yield Static("Enter saves it, Esc goes back", classes="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Hand the note over."""
+        """Return the note."""
         self.dismiss(event.value)
 
 
 class FindScreen(ModalScreen[T]):
-    """Finds one of many by a part of its name; hands it back."""
+    """Finds an object by a part of its name and returns it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
@@ -153,71 +154,74 @@ class FindScreen(ModalScreen[T]):
         Binding("up", "move(-1)", show=False, priority=True),
     ]
     ASKED: ClassVar[tuple[str, str]]
-    """The title, and what can be typed."""
+    """The title, and the placeholder of the input."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._found: Sequence[tuple[str, T]] = ()
+        self._results: Sequence[tuple[str, T]] = ()
 
     def find(self, part: str) -> Sequence[tuple[str, T]]:
-        """Return what has `part` in its name, with the names; called in a thread."""
+        """Return (name, object) pairs whose name contains `part`; runs in a thread."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
+        """Lay out the box."""
         title, placeholder = self.ASKED
         with Vertical(classes="box"):
             yield Static(title, classes="title")
             yield Input(placeholder=placeholder)
             yield OptionList(id="found", compact=True)
-            yield Static("↑ ↓ choose, Enter takes it, Esc back", classes="hint")
+            yield Static("↑ ↓ move, Enter selects, Esc goes back", classes="hint")
 
     def on_mount(self) -> None:
-        """Show what is found by nothing."""
+        """Show the results for an empty input."""
         self.run_worker(self._look_for(""), exclusive=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Look for what is typed."""
+        """Search for the input."""
         self.run_worker(self._look_for(event.value), exclusive=True)
 
     def on_input_submitted(self) -> None:
-        """Take what is marked."""
-        marked = self.query_one(OptionList).highlighted
-        if marked is not None and marked < len(self._found):
-            self.dismiss(self._found[marked][1])
+        """Return the highlighted result."""
+        highlighted = self.query_one(OptionList).highlighted
+        if highlighted is not None and highlighted < len(self._results):
+            self.dismiss(self._results[highlighted][1])
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take what is clicked."""
-        self.dismiss(self._found[event.option_index][1])
+        """Return the clicked result."""
+        self.dismiss(self._results[event.option_index][1])
 
     def action_move(self, by: int) -> None:
-        """Mark another."""
+        """Highlight another result."""
         options = self.query_one(OptionList)
-        if self._found:
-            options.highlighted = ((options.highlighted or 0) + by) % len(self._found)
+        if self._results:
+            options.highlighted = ((options.highlighted or 0) + by) % len(self._results)
 
     async def _look_for(self, part: str) -> None:
-        self._found = await asyncio.to_thread(self.find, part.strip())
+        self._results = await asyncio.to_thread(self.find, part.strip())
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(Text(printable(name))) for name, _ in self._found])
-        if part.strip() and not self._found:
-            options.add_option(Option("nothing has that in its name", disabled=True))
-        options.highlighted = 0 if self._found else None
+        options.add_options(
+            [Option(Text(printable(name))) for name, _ in self._results]
+        )
+        if part.strip() and not self._results:
+            options.add_option(Option("no match", disabled=True))
+        options.highlighted = 0 if self._results else None
 
 
 class JumpScreen(FindScreen[QueueItem]):
-    """Finds a picture that waits by a part of its path."""
+    """Finds a picture in the queue by a part of its path."""
 
-    ASKED = ("Go to a picture that waits", "a part of its path")
+    ASKED = ("Go to a picture in the queue", "a part of its path")
 
     def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = session
+        self._session = session
 
     def find(self, part: str) -> Sequence[tuple[str, QueueItem]]:
-        """Ask the inventory."""
-        return [(f"{one.root}/{one.path}", one) for one in self._sitting.find(part)]
+        """Search the queue in the inventory."""
+        items = self._session.find(part)
+        return [(f"{item.root}/{item.path}", item) for item in items]
 
 
 class TagScreen(FindScreen[str]):
@@ -230,12 +234,12 @@ class TagScreen(FindScreen[str]):
         self._tags = tags
 
     def find(self, part: str) -> Sequence[tuple[str, str]]:
-        """Return all where nothing is typed."""
+        """Return the tags that contain `part`; all tags for an empty one."""
         return [(tag, tag) for tag in self._tags if part.casefold() in tag.casefold()]
 
 
 class ConflictScreen(ModalScreen[bool]):
-    """Shows that another decided otherwise meanwhile; True to replace their answer."""
+    """Shows a conflict; returns True to replace the other reviewer's answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape,k", "dismiss(False)", show=False),
@@ -247,21 +251,21 @@ class ConflictScreen(ModalScreen[bool]):
         self._conflict = conflict
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
+        """Lay out the box."""
         pairs = zip(self._conflict.answers, self._conflict.others, strict=True)
         lines = [
             printable(f"{said(other)}; you say {mine.tag or NOT_CATALOGUE}")
             for mine, other in pairs
         ]
         with Vertical(classes="box"):
-            yield Static("Meanwhile another reviewer decided", classes="title")
+            yield Static("Another reviewer decided meanwhile", classes="title")
             yield Static(Text("\n".join(lines)))
-            hint = "Enter leaves theirs, r replaces it with yours"
+            hint = "Enter keeps the other answer, r replaces it with yours"
             yield Static(hint, classes="hint")
 
 
 class Thumbnail(Static, can_focus=True):
-    """A member of a group, chosen or not."""
+    """A member of a group, selected or not."""
 
     def __init__(self, shown: Shown) -> None:
         super().__init__()
@@ -269,35 +273,35 @@ class Thumbnail(Static, can_focus=True):
         self.chosen = True
 
     def on_mount(self) -> None:
-        """Draw it."""
+        """Draw the thumbnail."""
         self.draw()
 
     def on_click(self) -> None:
-        """Choose it, or not."""
+        """Select or deselect it."""
         self.toggle()
 
     def toggle(self) -> None:
-        """Choose it, or not."""
+        """Select or deselect it."""
         self.chosen = not self.chosen
         self.draw()
 
     def draw(self) -> None:
-        """Show the picture with a mark, its name and what the machine says."""
+        """Show the picture with a check mark, its name and its prediction."""
         item = self.shown.item
         mark = "[✓]" if self.chosen else "[ ]"
         name = printable(self.shown.path.name)
-        machine = printable(item.tag)
+        tag = printable(item.tag)
         self.update(
             Group(
                 rendering.thumbnail(self.shown, 22, 9),
                 Text(f"{mark} {name}", no_wrap=True, overflow="ellipsis"),
-                Text(f"    {machine} {share(item.confidence)}", no_wrap=True),
+                Text(f"    {tag} {share(item.confidence)}", no_wrap=True),
             )
         )
 
 
 class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
-    """A group as a contact sheet; hands back a tag and the members it is for."""
+    """A group as a contact sheet; returns a tag and the members to give it to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False, priority=True),
@@ -319,7 +323,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         self._columns = 1
 
     def compose(self) -> ComposeResult:
-        """Lay the sheet out."""
+        """Lay out the sheet."""
         yield Static(classes="title", id="sheet-title")
         with VerticalScroll(can_focus=False), Grid():
             for shown in self._members:
@@ -327,12 +331,12 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         yield Static(classes="hint", id="sheet-keys")
 
     def on_mount(self) -> None:
-        """Begin at the first."""
+        """Focus the first member."""
         self.query(Thumbnail).first().focus()
-        self._tell()
+        self._show_selection()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Use the room there is."""
+        """Adapt to the size of the terminal."""
         self._columns = max(1, event.size.width // 25)
         grid = self.query_one(Grid)
         grid.styles.grid_size_columns = self._columns
@@ -340,20 +344,20 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         grid.styles.grid_rows = " ".join(["14"] * rows)
 
     def on_click(self) -> None:
-        """Count what a click may have chosen."""
-        self._tell()
+        """Count the selected members, which a click may have changed."""
+        self._show_selection()
 
     def action_accept(self) -> None:
-        """Give all that are chosen the tag of the first."""
+        """Answer with the tag predicted for the current item."""
         self._dismiss_with(self._members[0].item.tag)
 
     def action_tag(self, number: int) -> None:
-        """Give all that are chosen a tag."""
+        """Answer with a tag by its key."""
         if number < len(self._tags):
             self._dismiss_with(self._tags[number])
 
     def action_name_tag(self) -> None:
-        """Give all that are chosen a tag by its name."""
+        """Answer with a tag by its name."""
 
         def chosen(tag: str | None) -> None:
             if tag is not None:
@@ -362,44 +366,44 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         self.app.push_screen(TagScreen(self._tags), chosen)
 
     def action_no_item(self) -> None:
-        """Say of all that are chosen that they are no catalogue items."""
+        """Answer "not a catalogue item"."""
         self._dismiss_with(None)
 
     def action_choose(self) -> None:
-        """Choose the marked one, or not."""
+        """Select or deselect the focused member."""
         if isinstance(self.focused, Thumbnail):
             self.focused.toggle()
-        self._tell()
+        self._show_selection()
 
     def action_move(self, across: int, down: int) -> None:
-        """Mark another."""
+        """Focus another member."""
         thumbnails = list(self.query(Thumbnail))
-        at = next((n for n, one in enumerate(thumbnails) if one.has_focus), 0)
+        at = next((n for n, member in enumerate(thumbnails) if member.has_focus), 0)
         to = at + across + down * self._columns
         if 0 <= to < len(thumbnails):
             thumbnails[to].focus()
 
     def _chosen(self) -> list[Shown]:
-        return [one.shown for one in self.query(Thumbnail) if one.chosen]
+        return [member.shown for member in self.query(Thumbnail) if member.chosen]
 
     def _dismiss_with(self, tag: str | None) -> None:
         if chosen := self._chosen():
             self.dismiss((tag, chosen))
 
-    def _tell(self) -> None:
+    def _show_selection(self) -> None:
         chosen = len(self._chosen())
-        title = f"{len(self._members)} that look alike; the answer goes to {chosen}"
+        title = f"{len(self._members)} similar pictures; {chosen} selected"
         self.query_one("#sheet-title", Static).update(title)
         tag = printable(self._members[0].item.tag)
         names = "  ".join(f"{n} {printable(t)}" for n, t in enumerate(self._tags[:10]))
-        keys = f"Enter {tag} for all  space in or out  ←↑→↓ move  Esc back"
+        keys = f"Enter {tag}  space select  ←↑→↓ move  Esc back"
         self.query_one("#sheet-keys", Static).update(
             Text(f"{names}  x no item\n{keys}")
         )
 
 
 class EndScreen(ModalScreen[str]):
-    """Tells how the session went; hands back what the reviewer wants next."""
+    """Shows the summary of the session; returns the reviewer's next step."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,a", "again", show=False),
@@ -409,12 +413,12 @@ class EndScreen(ModalScreen[str]):
 
     def __init__(self, session: ReviewSession) -> None:
         super().__init__()
-        self._sitting = session
+        self._session = session
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
-        session = self._sitting
-        told = end_summary(
+        """Lay out the box."""
+        session = self._session
+        summary = end_summary(
             session.summary(),
             left=session.waiting,
             whole=session.whole,
@@ -422,22 +426,22 @@ class EndScreen(ModalScreen[str]):
         )
         keys = ["q leave"]
         if session.can_undo:
-            keys.insert(0, "u take the last one back")
+            keys.insert(0, "u undo the last answer")
         if session.skipped:
-            keys.insert(0, f"Enter the {session.skipped} skipped once more")
+            keys.insert(0, f"Enter review the {session.skipped} skipped")
         with Vertical(classes="box"):
             empty = session.whole and not session.skipped
-            title = "The queue is empty" if empty else "The end"
+            title = "The queue is empty" if empty else "End of this review"
             yield Static(title, classes="title")
-            yield Static(told)
+            yield Static(summary)
             yield Static("   ".join(keys), classes="hint")
 
     def action_again(self) -> None:
-        """Go through what was skipped."""
-        if self._sitting.skipped:
+        """Review the skipped items."""
+        if self._session.skipped:
             self.dismiss("again")
 
     def action_undo(self) -> None:
-        """Take the last answer back."""
-        if self._sitting.can_undo:
+        """Undo the last answer."""
+        if self._session.can_undo:
             self.dismiss("undo")

@@ -1,7 +1,7 @@
-"""What happens in a review: who shows it, and how, is told elsewhere.
+"""A review session: the current item, answers, skips and undo; no display.
 
-A session has a current item. An answer is in the inventory, in its own transaction,
-before the next item is current. One thread at a time may call it.
+Each answer is committed to the inventory, in a transaction of its own, before the next
+item becomes current. Only one thread at a time may call a session.
 """
 
 import re
@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from tagger.inventory import Reviewing
 
 GROUP_AT_MOST: Final = 60
-"""Members of a group that are shown, and decided, at once."""
+"""The most members of a group that are shown and decided together."""
 
 _RENEW_SECONDS = 60.0
+"""Seconds between two renewals of the leases."""
+
 _COUNT_EVERY = 20
-"""Decisions after which what is left is counted anew: others work on it too."""
+"""Decisions between two counts of the queue, which other reviewers work on too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Another's decision, made since these items were shown, that says otherwise.
+    """Decisions that others made since these items were shown, and that differ.
 
-    `answers` are those withheld; `others` the decisions in force, in the same order.
+    `answers` are not recorded yet; `others` are the decisions in force. `answers`,
+    `items` and `others` have the same order.
     """
 
     answers: tuple[Answer, ...]
@@ -50,7 +53,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Something that can be taken back: decisions, or a skip where there are none."""
+    """One step that `undo` takes back: decisions, or a skip if it has none."""
 
     items: tuple[Shown, ...]
     ids: tuple[int, ...] = ()
@@ -58,7 +61,12 @@ class _Step:
 
 
 class ReviewSession:
-    """One reviewer at work on a selection. Use `review_session` to begin one."""
+    """One reviewer's work on a selection. Use `review_session` to begin one.
+
+    Items come from the queue through a `Lookahead`, which leases them and reads their
+    photographs in a thread of its own. At the end of the queue, or of the limit, come
+    the skipped items. A second thread renews the leases and counts the queue.
+    """
 
     def __init__(
         self,
@@ -75,34 +83,45 @@ class ReviewSession:
         self._reviewing = reviewing
         self._own_tags = reviewing.own_tags()
         self._groups = groups
+        self._steps: list[_Step] = []
+        self._tally = SessionStats(monotonic())
+
+        # Where the next item comes from. `_offered` counts the items taken from the
+        # queue, for the limit.
         self._limit = limit
+        self._offered = 0
         self._redo = redo
         self._one_only = redo is not None
-        self._done_with_current = False
-        self._offered = 0
-        self._steps: list[_Step] = []
+        self._current_decided = False
+
+        # Skipped items by digest; `_again` holds those of the second round.
         self._skipped: dict[str, Shown] = {}
         self._again: list[Shown] = []
         self._second_round = False
-        self._tally = SessionStats(monotonic())
+
+        # The length of the queue at its last count, and the decisions until then.
         self._counted: int | None = 1 if self._one_only else None
         self._decided_when_counted = 0
+
+        # The threads come last: they call this session.
         self._lookahead = Lookahead(self._take)
         self._closed = False
-        self._stir = Event()
-        self._keeping = Thread(target=self._keep, daemon=True, name="leases")
-        self._keeping.start()
+        self._wake_keeper = Event()
+        self._keeper = Thread(target=self._keep, daemon=True, name="leases")
+        self._keeper.start()
+
+    # The state of the session
 
     @property
     def position(self) -> tuple[int, int | None]:
-        """Which item this is, and of how many; None before they are counted."""
+        """The number of the current item and of all items; None before the count."""
         at = self._tally.decided + len(self._skipped) + (self.current is not None)
         left = self.left
         return at, None if left is None else max(at, self._tally.decided + left)
 
     @property
     def left(self) -> int | None:
-        """How many are to be decided in this session; None before they are counted."""
+        """Items left in this session, at most its limit; None before the count."""
         left = self.waiting
         if left is not None and self._limit is not None:
             left = min(left, max(0, self._limit - self._tally.decided))
@@ -110,7 +129,7 @@ class ReviewSession:
 
     @property
     def waiting(self) -> int | None:
-        """How many wait, whatever the limit of this session; None before the count."""
+        """Items left in the queue, whatever the limit; None before the count."""
         if self._counted is None:
             return None
         since = self._tally.decided - self._decided_when_counted
@@ -118,10 +137,7 @@ class ReviewSession:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that the current item can be given, in the network's order.
-
-        Behind them those that the shop added.
-        """
+        """The tags to choose from: the network's in its order, then custom tags."""
         if self.current is None:
             return ()
         known = tags_of(tuple(self.current.item.probabilities))
@@ -129,18 +145,18 @@ class ReviewSession:
 
     @property
     def new_tag(self) -> str:
-        """The tag that would name what the current item probably shows; "" for none.
+        """A custom tag to add for the predicted kind, as "Skirt"; "" for none.
 
-        "Skirt" for a skirt, where the shop has no such tag yet.
+        Offered only if the shop does not have such a tag yet.
         """
         if self.current is None or self.blind or not self.current.item.kind:
             return ""
         tag = tag_for(self.current.item.kind)
-        known = {one.casefold() for one in self.tags}
+        known = {existing.casefold() for existing in self.tags}
         return "" if tag.casefold() in known else tag
 
     def add_new_tag(self) -> str:
-        """Add that tag to the shop's own; return it."""
+        """Add `new_tag` to the custom tags; return it."""
         tag = self.new_tag
         if tag:
             self._reviewing.add_tag(tag)
@@ -149,70 +165,76 @@ class ReviewSession:
 
     @property
     def skipped(self) -> int:
-        """How many were skipped and not decided since."""
+        """Skipped items that are not decided yet."""
         return len(self._skipped)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is anything to take back."""
+        """Whether `undo` has a step to take back."""
         return bool(self._steps)
 
     def when_read(self, do: Callable[[Shown], object]) -> None:
-        """Have something done with every picture to come, in the thread that reads it.
+        """Call `do` with each picture once it is read, in the thread that reads ahead.
 
-        Where pictures are drawn, they are then drawn before they are asked for.
+        A screen uses it to draw pictures before they are shown.
         """
         self._lookahead.when_read = do
 
     def audit(self) -> AuditResult | None:
-        """Return how the audit stands that is answered here."""
+        """Return the result so far of the audit of this session; None without one."""
         return self._reviewing.audit()
 
     def summary(self) -> SessionSummary:
-        """Return how the session stands."""
+        """Return the figures of the session so far."""
         return self._tally.summary(skipped=len(self._skipped), now=monotonic())
 
+    # Answers
+
     def advance(self) -> Shown | None:
-        """Make the next item current and return it; None where there is none."""
-        self._done_with_current = False
+        """Make the next item current and return it; None at the end."""
+        self._current_decided = False
         self.current = self._next()
         return self.current
 
     def answer(self, tag: str | None) -> Conflict | None:
-        """Give the current item a tag, or None: no catalogue item; then go on.
+        """Record a tag for the current item, then advance.
 
-        Where another has decided otherwise since it was shown, nothing is recorded:
-        the conflict is returned, and settled by `insist` or `yield_to_other`. Raises
-        InventoryError where the answer cannot be recorded; it may be given again.
+        `tag` is None for "not a catalogue item". If another reviewer has decided
+        otherwise since the item was shown, record nothing and return the conflict:
+        settle it with `insist` or `yield_to_other`. Raises InventoryError if the answer
+        cannot be recorded; it may be given again.
         """
         if self.current is None or self.current.prepared is None:
             return None
         return self.answer_all(tag, [self.current])
 
     def answer_all(self, tag: str | None, items: Sequence[Shown]) -> Conflict | None:
-        """Give several items the same tag; go on where the current was one of them."""
-        pairs = [(one, _answer(one, tag)) for one in items if one.prepared is not None]
+        """Record one tag for several items; advance if the current one is included."""
+        pairs = [
+            (shown, _answer(shown, tag))
+            for shown in items
+            if shown.prepared is not None
+        ]
         return self._record(pairs, insist=False)
 
     def insist(self, conflict: Conflict) -> None:
-        """Record the withheld answers; the others' stay in the history."""
-        self._record(
-            list(zip(conflict.items, conflict.answers, strict=True)), insist=True
-        )
+        """Record the withheld answers; the others' decisions stay in the history."""
+        pairs = zip(conflict.items, conflict.answers, strict=True)
+        self._record(list(pairs), insist=True)
 
     def yield_to_other(self, conflict: Conflict) -> None:
-        """Leave the others' decisions in force, and go on."""
+        """Leave the others' decisions in force, and advance."""
         digests = [answer.digest for answer in conflict.answers]
         self._reviewing.release(digests)
-        self._forget(digests)
-        self._go_on()
+        self._drop(digests)
+        self._advance_if_decided()
 
     def skip(self) -> None:
-        """Put the current item off to the end; others may be shown it meanwhile."""
+        """Postpone the current item to the end; others may be offered it meanwhile."""
         if self.current is None:
             return
         shown = self.current
-        with suppress(InventoryError):  # busy: the lease just runs longer
+        with suppress(InventoryError):  # busy: the lease expires later
             self._reviewing.release([shown.item.digest])
         self._lookahead.leave_out(shown.item.digest)
         self._skipped[shown.item.digest] = shown
@@ -220,9 +242,9 @@ class ReviewSession:
         self.advance()
 
     def undo(self) -> bool:
-        """Take back the last decision, or skip; what it was about is current again.
+        """Take back the last decision or skip; its item becomes current again.
 
-        False where there is nothing to take back.
+        Return False if there is nothing to take back.
         """
         if not self._steps:
             return False
@@ -232,90 +254,87 @@ class ReviewSession:
         self._steps.pop()
         for shown, answer in zip(step.items, step.answers, strict=False):
             self._tally.take_away(shown.item, answer)
+        # The queue continues with the rest of the step, then with the former current.
+        first, *rest = step.items
         if self.current is not None:
-            self._lookahead.put_back(self.current)
-            self._offered -= 1
-        for shown in reversed(step.items[1:]):
-            self._lookahead.put_back(shown)
-            self._offered -= 1
-        first = step.items[0]
-        self._skipped.pop(first.item.digest, None)
-        self._lookahead.leave_out(first.item.digest)
-        self.current = self._read(first.item)
+            self._put_back(self.current)
+        for shown in reversed(rest):
+            self._put_back(shown)
+        self._make_current(first.item)
         return True
 
     def write_note(self, text: str) -> None:
-        """Write something about the current item, decided or not."""
+        """Keep a note about the current item, decided or not."""
         if self.current is not None and text.strip():
             self._reviewing.write_note(self.current.item.digest, text.strip())
             self.current = self._read(self.current.item)
 
     def find(self, text: str, most: int = 8) -> list[QueueItem]:
-        """Return items that wait whose path holds `text`."""
+        """Return at most `most` items of the queue whose path contains `text`."""
         return self._reviewing.find(text, most) if text else []
 
     def jump(self, item: QueueItem) -> None:
-        """Make an item that waits the current one; then comes what was current."""
+        """Make an item of the queue current; the former current one comes next."""
         if self.current is not None:
             if self.current.item.digest == item.digest:
                 return
-            self._lookahead.put_back(self.current)
-            self._offered -= 1
+            self._put_back(self.current)
         self._lookahead.forget([item.digest])
-        self._lookahead.leave_out(item.digest)
-        self._skipped.pop(item.digest, None)
-        self.current = self._read(item)
+        self._make_current(item)
         self._offered += 1
 
+    # Groups: pictures that look alike or show one product
+
     def alike(self) -> list[str]:
-        """Return the paths of others that wait and are known to belong to this item."""
+        """Return the paths of the queue's other items known to belong to this one."""
         if self.current is None or self.blind:
             return []
-        digests = self._groups.alike(self.current.item.digest)[: GROUP_AT_MOST - 1]
-        return [self._groups.path(digest) for digest in digests]
+        return [self._groups.path(digest) for digest in self._digests_alike()]
 
     def none_alike(self) -> str:
-        """Say that no other is known to belong to this item, and if that is all."""
+        """Return the message that no similar picture is known, yet or at all."""
         if self._groups.finished():
-            return "no other picture that waits looks like this one"
-        return "none that looks like this one is found yet: ask again in a moment"
+            return "no other picture in the queue looks like this one"
+        return "no similar picture found yet: ask again in a moment"
 
     def group(self) -> list[Shown]:
-        """Return the current item and those that belong with it and are free.
+        """Return the current item and the free items that belong with it.
 
         They are leased; `release_group` gives them back.
         """
         if self.current is None or self.current.prepared is None or self.blind:
             return []
-        digests = self._groups.alike(self.current.item.digest)[: GROUP_AT_MOST - 1]
-        shown = map(look_at, self._reviewing.take_these(digests))
-        return [self.current, *(one for one in shown if not one.trouble)]
+        leased = self._reviewing.take_these(self._digests_alike())
+        others = [look_at(item) for item in leased]
+        return [self.current, *(shown for shown in others if not shown.trouble)]
 
     def release_group(self, members: Sequence[Shown]) -> None:
-        """Give back the members of a group that are not decided, but the current."""
-        mine = {shown.item.digest for shown in self._lookahead.ready()}
+        """Give back members of a group, except the current one and those read ahead."""
+        in_use = {shown.item.digest for shown in self._lookahead.ready()}
         if self.current is not None:
-            mine.add(self.current.item.digest)
-        digests = [m.item.digest for m in members if m.item.digest not in mine]
-        with suppress(InventoryError):  # busy: the leases just run longer
+            in_use.add(self.current.item.digest)
+        digests = [m.item.digest for m in members if m.item.digest not in in_use]
+        with suppress(InventoryError):  # busy: the leases expire later
             self._reviewing.release(digests)
 
     def review_skipped(self) -> Shown | None:
-        """Go through what was skipped once more; return the first of it."""
+        """Offer the skipped items once more; return the first."""
         self._again = list(self._skipped.values())
         self._lookahead.wake()
         return self.advance()
 
     def close(self) -> None:
-        """End the threads, and count what is left. The inventory gives back leases."""
+        """End the threads and count the queue; the inventory gives back the leases."""
         self._closed = True
-        self._stir.set()
+        self._wake_keeper.set()
         self._groups.close()
         self._lookahead.close()
-        self._keeping.join()
+        self._keeper.join()
         if not self._one_only:
-            with suppress(InventoryError):  # busy: what was counted last is told
+            with suppress(InventoryError):  # busy: the last count is shown
                 self._count()
+
+    # Where items come from
 
     def _next(self) -> Shown | None:
         if self._redo is not None:
@@ -329,94 +348,132 @@ class ReviewSession:
         return self._next_skipped()
 
     def _next_skipped(self) -> Shown | None:
-        """Offer each of the skipped once more, and then only when asked to."""
+        """Return the next skipped item of this round; None at its end.
+
+        The first round begins by itself, later ones by `review_skipped`.
+        """
         if not self._second_round:
             self._second_round = True
-            self._again = [one for one in self._skipped.values() if not one.trouble]
+            skipped = self._skipped.values()
+            self._again = [shown for shown in skipped if not shown.trouble]
         while self._again:
-            put_off = self._again.pop(0)
-            if put_off.item.digest not in self._skipped:
-                continue
-            del self._skipped[put_off.item.digest]
-            if shown := self._refreshed(put_off):
+            postponed = self._again.pop(0)
+            if postponed.item.digest not in self._skipped:
+                continue  # decided or shown since, as a member of a group
+            del self._skipped[postponed.item.digest]
+            if shown := self._lease_again(postponed):
                 return shown
         return None
 
     def _read(self, item: QueueItem) -> Shown:
-        # What is no more is looked at as it was, and can only be skipped.
+        """Read an item anew; one that was deleted is shown as it was, to be skipped."""
         return look_at(self._reviewing.reread(item.image_id) or item)
 
-    def _refreshed(self, shown: Shown) -> Shown | None:
-        """Read what was put off; None where another has it or has decided it."""
+    def _lease_again(self, shown: Shown) -> Shown | None:
+        """Read a skipped item; None if another reviewer holds or has decided it."""
         (item,) = self._reviewing.take_these([shown.item.digest]) or (None,)
         if item is None:
             return None
         return look_at(item)
 
+    def _put_back(self, shown: Shown) -> None:
+        """Offer an item next; it no longer counts for the limit."""
+        self._lookahead.put_back(shown)
+        self._offered -= 1
+
+    def _make_current(self, item: QueueItem) -> None:
+        """Show an item, and keep the queue from offering it once more."""
+        self._skipped.pop(item.digest, None)
+        self._lookahead.leave_out(item.digest)
+        self.current = self._read(item)
+
+    def _digests_alike(self) -> list[str]:
+        """Return the digests that belong with the current item, without its own."""
+        if self.current is None:
+            return []
+        return self._groups.alike(self.current.item.digest)[: GROUP_AT_MOST - 1]
+
+    def _take(self, most: int, without: Collection[str]) -> list[QueueItem]:
+        """Lease items for the lookahead; a session of one item takes none."""
+        return [] if self._one_only else self._reviewing.take(most, without=without)
+
+    # Recording answers
+
     def _record(
         self, pairs: Sequence[tuple[Shown, Answer]], *, insist: bool
     ) -> Conflict | None:
-        known = {
-            one.item.digest: one.item.in_force.id if one.item.in_force else None
-            for one, _ in pairs
+        """Record answers; return those in conflict, if any, else advance.
+
+        `insist` records them even if another reviewer decided otherwise meanwhile.
+        """
+        # The inventory compares these with the decisions that are in force now.
+        decisions_shown = {
+            shown.item.digest: shown.item.in_force.id if shown.item.in_force else None
+            for shown, _ in pairs
         }
         recorded = self._reviewing.decide(
-            [answer for _, answer in pairs], known, even_if_in_conflict=insist
+            [answer for _, answer in pairs], decisions_shown, even_if_in_conflict=insist
         )
         others = {other.answer.digest: other for other in recorded.conflicts}
-        kept = [(s, a) for s, a in pairs if a.digest not in others]
-        held = [(s, a) for s, a in pairs if a.digest in others]
-        if kept:
-            items, answers = zip(*kept, strict=True)
-            self._steps.append(_Step(items, recorded.ids, answers))
-        moment = monotonic()
-        for shown, answer in kept:
-            self._tally.add(shown.item, answer, moment)
-        # The current item was counted when it was offered, the rest of a group was not.
-        self._offered += sum(shown is not self.current for shown, _ in kept)
-        self._forget([answer.digest for _, answer in kept])
-        self._count_now_and_then()
-        if held:
-            items, answers = zip(*held, strict=True)
-            withheld = tuple(others[answer.digest] for answer in answers)
-            return Conflict(answers, items, withheld)
-        self._go_on()
+        self._enter(
+            [(shown, answer) for shown, answer in pairs if answer.digest not in others],
+            recorded.ids,
+        )
+        withheld = [pair for pair in pairs if pair[1].digest in others]
+        if withheld:
+            items, answers = zip(*withheld, strict=True)
+            decisions = tuple(others[answer.digest] for answer in answers)
+            return Conflict(answers, items, decisions)
+        self._advance_if_decided()
         return None
 
-    def _go_on(self) -> None:
-        """Go to the next item, unless the current one is still to be decided."""
-        if self._done_with_current:
+    def _enter(
+        self, pairs: Sequence[tuple[Shown, Answer]], ids: tuple[int, ...]
+    ) -> None:
+        """Enter recorded answers in the steps and the figures of the session."""
+        if pairs:
+            items, answers = zip(*pairs, strict=True)
+            self._steps.append(_Step(items, ids, answers))
+        moment = monotonic()
+        for shown, answer in pairs:
+            self._tally.add(shown.item, answer, moment)
+        # The current item was counted when it was offered, the rest of a group was not.
+        self._offered += sum(shown is not self.current for shown, _ in pairs)
+        self._drop([answer.digest for _, answer in pairs])
+        if self._tally.decided % _COUNT_EVERY == 0:
+            self._wake_keeper.set()
+
+    def _advance_if_decided(self) -> None:
+        """Advance, unless the current item still waits for an answer."""
+        if self._current_decided:
             self.advance()
 
-    def _forget(self, digests: Collection[str]) -> None:
+    def _drop(self, digests: Collection[str]) -> None:
+        """Offer decided contents no more."""
         if self.current is not None and self.current.item.digest in digests:
-            self._done_with_current = True
+            self._current_decided = True
         for digest in digests:
             self._skipped.pop(digest, None)
         self._lookahead.forget(digests)
 
-    def _take(self, most: int, without: Collection[str]) -> list[QueueItem]:
-        return [] if self._one_only else self._reviewing.take(most, without=without)
-
-    def _count_now_and_then(self) -> None:
-        if self._tally.decided % _COUNT_EVERY == 0:
-            self._stir.set()
+    # The thread that renews the leases
 
     def _count(self) -> None:
+        # Read first, so that a decision made during the query is not left out.
         decided = self._tally.decided
         self._counted = self._reviewing.left()
         self._decided_when_counted = decided
 
     def _keep(self) -> None:
-        """Keep the leases, and the count of what is left, from growing old."""
+        """Renew the leases, custom tags and count of the queue until the end."""
         while not self._closed:
-            with suppress(InventoryError):  # busy: again in a minute
+            with suppress(InventoryError):  # busy: try again in a minute
                 self._reviewing.renew()
                 self._own_tags = self._reviewing.own_tags()
                 if not self._one_only:
                     self._count()
-            self._stir.wait(_RENEW_SECONDS)
-            self._stir.clear()
+            self._wake_keeper.wait(_RENEW_SECONDS)
+            self._wake_keeper.clear()
 
 
 @contextmanager
@@ -427,7 +484,7 @@ def review_session(
     patterns: Mapping[str, re.Pattern[str]] | None = None,
     redo: QueueItem | None = None,
 ) -> Iterator[ReviewSession]:
-    """Begin a session of at most `limit` items, or of the one to `redo`."""
+    """Begin a session of at most `limit` items, or of the one item to `redo`."""
     groups = Groups(reviewing, patterns or {})
     opened = ReviewSession(reviewing, limit=limit, groups=groups, redo=redo)
     try:
@@ -439,7 +496,7 @@ def review_session(
 
 
 def _answer(shown: Shown, tag: str | None) -> Answer:
-    """Put a reviewer's answer as the inventory keeps it, with what the network saw."""
+    """Return an answer as the inventory keeps it, with the views the network saw."""
     if tag is None:
         kind = DecisionKind.NOT_CATALOGUE
     elif tag == shown.item.tag:

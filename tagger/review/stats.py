@@ -1,4 +1,4 @@
-"""How a session goes: the count, the rate, how often the machine was right."""
+"""Figures of a review session: decisions, rate, agreement, confusions."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from tagger.inventory.records import Answer, QueueItem
 from tagger.records import NOT_CATALOGUE
 
 _RECENT = 30
-"""Decisions that the rate is told from: what is behind a pause soon does not count."""
+"""Decisions that the rate is computed from: the most recent ones."""
 
 _PAUSE = 60.0
-"""Seconds between two decisions beyond which the reviewer was elsewhere."""
+"""Seconds between two decisions that count as a break."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """A session at one moment.
+    """The figures of a session at one moment.
 
-    `right` counts the decisions that agree with the machine. `confusions` counts the
-    others by (machine's tag, person's tag or "not a catalogue item"). `per_minute` is
-    0 before it can be told.
+    `right` counts the decisions that agree with the network. `confusions` counts the
+    others by (predicted tag, answered tag or "not a catalogue item"). `seconds` is the
+    session's duration. `per_minute` is 0 until it can be computed.
     """
 
     decided: int
@@ -35,7 +35,7 @@ class SessionSummary:
 
 @dataclass(slots=True)
 class SessionStats:
-    """Counts what a reviewer does. `began` is a moment in seconds, as all others."""
+    """Counts decisions. All moments, `began` too, are seconds of one clock."""
 
     began: float
     decided: int = 0
@@ -45,7 +45,7 @@ class SessionStats:
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
     def add(self, item: QueueItem, answer: Answer, moment: float) -> None:
-        """Count a decision; those that one key made have one moment."""
+        """Count a decision; the members of a group have the same moment."""
         self.decided += 1
         if _agree(item, answer):
             self.right += 1
@@ -54,7 +54,7 @@ class SessionStats:
         self._recent.append(moment)
 
     def take_away(self, item: QueueItem, answer: Answer) -> None:
-        """Take a decision out of the count."""
+        """Remove an undone decision from the figures."""
         self.decided -= 1
         self.undone += 1
         if self._recent:
@@ -65,16 +65,16 @@ class SessionStats:
             self.confusions[item.tag, answer.tag or NOT_CATALOGUE] -= 1
 
     def per_minute(self) -> float:
-        """Return the decisions a minute of late, pauses left out; 0 for too few."""
+        """Return the recent decisions a minute, without breaks; 0 for too few."""
         moments = list(self._recent)
         gaps = [b - a for a, b in pairwise(moments)]
         working = [gap for gap in gaps if gap < _PAUSE]
-        if len(working) < 2 or sum(working) <= 0:  # noqa: PLR2004  two gaps, three keys
+        if len(working) < 2 or sum(working) <= 0:  # noqa: PLR2004  two gaps of three answers
             return 0.0
         return 60 * len(working) / sum(working)
 
     def summary(self, *, skipped: int, now: float) -> SessionSummary:
-        """Return how the session stands."""
+        """Return the figures at the moment `now`."""
         return SessionSummary(
             decided=self.decided,
             right=self.right,
@@ -89,14 +89,14 @@ class SessionStats:
 
 
 def _agree(item: QueueItem, answer: Answer) -> bool:
-    """Whether a person said what the machine had, its doubt of any tag included."""
+    """Whether a person and the network agree; its doubt agrees with "no item"."""
     if answer.tag is None:
         return item.doubtful
     return answer.tag == item.tag
 
 
 def remaining(left: int, per_minute: float) -> str:
-    """Say how long what is left will take; "" before that can be told."""
+    """Format the time left; "" until it can be computed."""
     if not per_minute or not left:
         return ""
     minutes = left / per_minute
