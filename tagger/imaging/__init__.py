@@ -1,1 +1,1 @@
-"""From an image file to an upright picture to the arrays a network takes."""
+"""Decode picture files and make the arrays that a network takes."""

@@ -1,8 +1,8 @@
-"""Prepare a picture file for the network: the only definition, for training too.
+"""Read and decode picture files: the one preprocessing, for training too.
 
-Reads and decodes whatever files shops really have, upright and in plain RGB; what is
-then seen of the picture is the business of `views`. Knows nothing of networks and
-databases. A file that cannot be prepared is a value, never an exception.
+Decodes the files that shops really have, upright and in plain RGB; `views` then makes
+the network's views. Knows neither networks nor databases. A file that cannot be
+prepared gives a value, never an exception.
 """
 
 import hashlib
@@ -42,9 +42,9 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 """Largest file that is read."""
 
 _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
-"""A JPEG is halved by its decoder as far as the picture is on which its item is found.
-An item that then has under 56 pixels on its longest edge is decoded again more finely,
-so that two pixels or more are averaged into one of the network's where there are."""
+"""The decoder halves a JPEG as far as `views.coarsest` allows. If the longest edge of
+the item then has under 56 pixels, the picture is decoded again more finely, so that at
+least two pixels (if it has them) are averaged into one of the network's."""
 
 _JPEG_SCALES: Final = {
     1: cv2.IMREAD_COLOR,
@@ -53,10 +53,10 @@ _JPEG_SCALES: Final = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 _JPEG_END: Final = b"\xff\xd9"
-"""A whole JPEG ends with this marker; OpenCV would not say that one is cut short."""
+"""A whole JPEG ends with this marker. OpenCV does not report a truncated one."""
 
-# A picture that claims absurd sizes is refused, not warned about; what else Pillow
-# finds odd about a file (its EXIF, its palette) is no news to whoever reads the mail.
+# Refuse a picture that claims an absurd size. Hide Pillow's other warnings (about EXIF,
+# palettes): nobody who reads cron's mail can act on them.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -64,10 +64,10 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Decoded:
-    """Upright 8-bit RGB pixels, and the size of the picture that they were made from.
+    """Upright 8-bit RGB pixels, and the full size of their picture.
 
-    One of them stands for `reduced` by `reduced` of the picture's: a JPEG's decoder
-    averages up to eight by eight of them before it has made any.
+    A pixel is the mean of `reduced` by `reduced` pixels of the picture: a JPEG decoder
+    can average up to eight by eight while it decodes.
     """
 
     rgb: Rgb
@@ -78,11 +78,11 @@ class _Decoded:
 
 
 class _RefusedError(Exception):
-    """A picture we decline to decode; the message is the reason in the row."""
+    """A picture that is refused; the message becomes the reason in its item."""
 
 
 def prepare(path: Path) -> PreparedImage | UnreadableImage:
-    """Read and prepare the file at `path`; its ending names the format it must have."""
+    """Read and prepare the file at `path`; its format must match its ending."""
     data = _read(path)
     if isinstance(data, UnreadableImage):
         return data
@@ -90,35 +90,36 @@ def prepare(path: Path) -> PreparedImage | UnreadableImage:
 
 
 def canvas(path: Path) -> Views | UnreadableImage:
-    """Read the file at `path` as `prepare` does, but lay its item out finer.
+    """Read the file at `path` as `prepare` does, but return larger views.
 
-    Returns (96, 96, 3) uint8 views, the item's longest edge at 88 and nothing
-    sharpened: what training varies, so that it resamples before the picture is small.
+    Returns (96, 96, 3) uint8 views, unsharpened, with the item's longest edge at 88.
+    Training augments these and then makes them small, so that it resamples only once.
     """
     data = _read(path)
     if isinstance(data, UnreadableImage):
         return data
-    found = _find(data, path.suffix)
-    if isinstance(found, str):
-        return UnreadableImage(found, digest_of(data))
-    return lay(found[1], CANVAS_SIDE, CANVAS_ITEM_SIDE)
+    item_or_reason = _find(data, path.suffix)
+    if isinstance(item_or_reason, str):
+        return UnreadableImage(item_or_reason, digest_of(data))
+    _, item = item_or_reason
+    return lay(item, CANVAS_SIDE, CANVAS_ITEM_SIDE)
 
 
 def prepare_bytes(data: bytes, *, ending: str) -> PreparedImage | UnreadableImage:
-    """Prepare the bytes of a file whose name ends in `ending`, as ".jpg". Never raises.
+    """Prepare the content of a file whose name ends in `ending` (".jpg"). Never raises.
 
-    Any ending is taken; one that names a format is held to it.
+    Any ending is accepted; if it names a format, the content must have that format.
     """
-    found, digest = _find(data, ending), digest_of(data)
-    if isinstance(found, str):
-        return UnreadableImage(found, digest)
-    decoded, item = found
+    item_or_reason, digest = _find(data, ending), digest_of(data)
+    if isinstance(item_or_reason, str):
+        return UnreadableImage(item_or_reason, digest)
+    decoded, item = item_or_reason
     pixels = network_input(item)
     return PreparedImage(digest, pixels, decoded.width, decoded.height, decoded.format)
 
 
 def digest_of(data: bytes) -> str:
-    """Return the SHA-256 of a file's bytes as hexadecimal: what a row knows them by."""
+    """Return the SHA-256 of a file's content as hexadecimal: its name in the rows."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -135,7 +136,7 @@ def _read(path: Path) -> bytes | UnreadableImage:
 
 
 def _find(data: bytes, ending: str) -> tuple[_Decoded, Views] | str:
-    """Decode a file's bytes and find its item; what goes wrong becomes a reason."""
+    """Decode a file's content and find its item; return the reason if that fails."""
     if not data:
         return "the file is empty"
     try:
@@ -152,7 +153,7 @@ def _find(data: bytes, ending: str) -> tuple[_Decoded, Views] | str:
 def upright(path: Path, *, side: int) -> Image.Image:
     """Load a picture for a person to look at: upright RGB, at most `side` pixels.
 
-    Raises OSError or ValueError where `prepare` would call it unreadable.
+    Raises OSError or ValueError if `prepare` would call it unreadable.
     """
     with Image.open(path, formats=_PILLOW_FORMATS) as image:
         image.draft("RGB", (side, side))
@@ -169,7 +170,7 @@ def _too_many_pixels() -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Say in our words what Pillow says in its own, which name memory addresses."""
+    """Return a reason in plain words; Pillow's messages contain memory addresses."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format tagger reads"
     if isinstance(error, MemoryError):
@@ -180,7 +181,7 @@ def _reason(error: Exception) -> str:
 
 
 def _decode_and_find(data: bytes, expected: str | None) -> tuple[_Decoded, Views]:
-    """Decode as coarsely as the item allows; return picture and item."""
+    """Decode as coarsely as the item allows; return the picture and its item."""
     decoded = _decode(data, expected)
     found = find(decoded.rgb)
     if decoded.reduced > 1 and found.side < _MIN_ITEM_SIDE:
@@ -194,9 +195,10 @@ def _decode(
     data: bytes, expected: str | None, *, at_most: int = max(_JPEG_SCALES)
 ) -> _Decoded:
     with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
-        found = "JPEG" if image.format == "MPO" else str(image.format)
-        if expected is not None and found != expected:
-            raise _RefusedError(f"the name says {expected}, the bytes are {found}")
+        # MPO is a JPEG with further pictures behind the first (depth, 3D).
+        actual = "JPEG" if image.format == "MPO" else str(image.format)
+        if expected is not None and actual != expected:
+            raise _RefusedError(f"the name says {expected}, the bytes are {actual}")
         if image.width * image.height > MAX_PIXELS:
             raise _RefusedError(_too_many_pixels())
         width, height = image.size
@@ -207,7 +209,7 @@ def _decode(
             rgb = np.asarray(Image.fromarray(rgb).transpose(turn))
             if turn in _TURNS_ON_ITS_SIDE:
                 width, height = height, width
-        return _Decoded(rgb, width, height, found, reduced)
+        return _Decoded(rgb, width, height, actual, reduced)
 
 
 _ORIENTATION: Final = 0x0112
@@ -220,20 +222,20 @@ _TURNS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its EXIF orientation (EXIF 2.3, section 4.6.4)."""
+"""The turn that makes a picture upright, by EXIF orientation (EXIF 2.3, 4.6.4)."""
 
 _TURNS_ON_ITS_SIDE: Final = frozenset(_TURNS[number] for number in (5, 6, 7, 8))
 
 
 def _reducible(image: Image.Image) -> int:
-    """Say how many pixels of an edge the decoder may make one: a power of two."""
+    """Return by how much the decoder may shrink an edge: a power of two."""
     if image.format not in {"JPEG", "MPO"}:
         return 1
     return min(coarsest(*image.size), max(_JPEG_SCALES))
 
 
 def _reduced_rgb(image: Image.Image, data: bytes, reduced: int) -> Rgb:
-    """Decode to RGB, `reduced` by `reduced` of the pixels averaged into one."""
+    """Decode to RGB, averaging `reduced` by `reduced` pixels into one."""
     rgb = _jpeg(image, data, reduced)
     if rgb is None:
         image.draft("RGB", (image.width // reduced, image.height // reduced))
@@ -244,7 +246,7 @@ def _reduced_rgb(image: Image.Image, data: bytes, reduced: int) -> Rgb:
 def _jpeg(image: Image.Image, data: bytes, reduced: int) -> Rgb | None:
     """Decode a whole JPEG with OpenCV: Pillow's pixels to the last bit, a fifth faster.
 
-    None for what Pillow must look at.
+    None if only Pillow can decode it.
     """
     whole = _JPEG_END in data[-64:]
     if image.format != "JPEG" or image.mode not in {"RGB", "L"} or not whole:
@@ -255,7 +257,7 @@ def _jpeg(image: Image.Image, data: bytes, reduced: int) -> Rgb | None:
 
 
 def _rgb(image: Image.Image) -> Rgb:
-    """Bring any of Pillow's modes to 8-bit RGB; what is transparent becomes white."""
+    """Convert any of Pillow's modes to 8-bit RGB; transparent pixels become white."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return cv2.cvtColor(_eight_bit(np.asarray(image)), cv2.COLOR_GRAY2RGB)  # type: ignore[return-value]
     if image.has_transparency_data:

@@ -1,4 +1,4 @@
-"""Which files are taken for pictures, by their names. Opens none."""
+"""List the file name endings of pictures."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ FORMATS: Final = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-"""The file name endings that are read, and what the bytes behind them must be."""
+"""The file name endings that are read, and the format their content must have."""
 
 FOREIGN_PICTURES: Final = frozenset({".dng", ".heic", ".heif", ".psd", ".raw", ".svg"})
-"""Endings of pictures that are not read: their owner will ask why."""
+"""Endings of pictures that are not read: their owner needs an explanation."""

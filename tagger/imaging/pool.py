@@ -1,11 +1,11 @@
-"""Prepare pictures in processes of their own, so that none can bring a scan down.
+"""Prepare pictures in a pool of worker processes that may crash or hang.
 
-A decoder that crashes, never ends or wants all memory costs one picture. Processes, not
-threads, because a crash takes its process with it; it also lets the part of the work
-that is Python's run on every core. Each is a fresh interpreter, for a copy of this one
-would have its threads and its database, and imports `images` and little else. It is
-started when there is work for it, and ends when this process does, however that ends,
-because what it reads from ends then. What it answers is data and is never unpickled.
+A decoder that crashes, never ends or wants all memory costs one picture. Workers are
+processes, not threads: a crash ends only its own process, and the Python part of the
+work runs on every core. Each is a fresh interpreter that imports `decode` and little
+else; a fork would inherit threads and the open database. A worker starts when there is
+work for it. It ends with this process, however that ends, because its standard input
+closes. Its answers are plain data and never unpickled.
 """
 
 import hashlib
@@ -29,26 +29,26 @@ from tagger.errors import WorkerError
 from tagger.records import IMAGE_SIDE, VIEWS, PreparedImage, UnreadableImage
 
 SECONDS: Final = 60
-"""How long one picture may take. The largest takes four on an idle machine."""
+"""Longest time for one picture. The largest takes four seconds on an idle machine."""
 
 _TOO_SLOW: Final = f"takes longer than {SECONDS} seconds to decode"
 
 MEMORY_BYTES: Final = 2 * 1024**3
-"""How much memory one picture may take; 100 megapixels with transparency need most."""
+"""Most memory of a worker; 100 megapixels with transparency need most of it."""
 
 _AHEAD: Final = 64
-"""Pictures that wait at each worker: what it prepares while a batch is classified and
-written, at 1 ms each. Another is started when all that there are have so many."""
+"""Pictures queued at each worker: it prepares them, at 1 ms each, while a batch is
+classified and written. Another worker starts when all have this many."""
 
 _PROGRAM: Final = (
     "import sys; sys.path[:] = {}; import tagger.imaging.pool as w; w.serve()"
 )
 _ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-"""Every core has a worker already."""
+"""One thread a library: every core has a worker already."""
 
 _FALSE_STARTS: Final = 3
-"""Processes in a row that ended before they began, until none is started any more: one
-may be killed for memory, or from outside; three cannot be started here."""
+"""Workers in a row that may end before they begin. One may be killed for memory, or
+from outside; after three the pool gives up."""
 
 _LENGTHS: Final = Struct(">II")
 _Frame = tuple[bytes, bytes]
@@ -65,10 +65,10 @@ def cores() -> int:
 
 
 class Workers:
-    """Worker processes, at most `count`; leave the context to end them.
+    """A pool of at most `count` worker processes; leave the context to end them.
 
-    `meanwhile` is called once, when the first has been asked and is not there yet: a
-    third of a second in which what will be done with its answers can be made ready.
+    `meanwhile` is called once, while the first worker starts: a third of a second in
+    which the caller can load what it needs for the answers.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class Workers:
         self._workers.clear()
 
     def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
-        """Yield what `images.prepare` makes of the files, in their order.
+        """Yield the result of `decode.prepare` for each file, in order.
 
-        Takes some paths ahead of what it yields. May be called again when it has
-        yielded all. Raises WorkerError where no process can be started.
+        Takes some paths ahead of the results. May be called again when it has yielded
+        all. Raises WorkerError if no process can be started.
         """
         coming = iter(paths)
         under_way: deque[_Task] = deque()
@@ -126,11 +126,12 @@ class Workers:
             worker.tasks.popleft().result = answer
 
     def _replace(self, ended: "_Worker") -> None:
-        """Blame the picture that a worker ended with; give others its other tasks.
+        """Hand the tasks of an ended worker to others, or blame the first of them.
 
-        No picture is to blame for one that had not begun, nor for the first: that may
-        have been killed for memory, or from outside. One that is to blame is known by
-        its bytes, or each night would decode it again.
+        A picture is blamed if it was too slow or if a worker ended at it twice: once
+        may be a kill from outside or for memory. A worker that never began blames no
+        picture. The blamed picture keeps its digest, so that the next scan does not
+        decode it again.
         """
         self._workers.remove(ended)
         reason = ended.end()
@@ -146,17 +147,17 @@ class Workers:
             self._false_starts += 1
             if self._false_starts == _FALSE_STARTS:
                 raise WorkerError(
-                    f"a process to decode pictures in ended as it started ({reason}): "
-                    "see why with 'tagger --debug scan …'"
+                    f"the processes that decode pictures cannot start ({reason}): "
+                    "find the cause with 'tagger --debug scan …'"
                 )
         for task in ended.tasks:
             self._hand_out(task)
 
 
 def _digest(path: Path) -> str | None:
-    """Return the digest of a file's bytes, never all of them in memory.
+    """Return the digest of a file's content, read in parts.
 
-    None where they cannot be had: it was their reading that ended the worker.
+    None if the file cannot be read: then reading it ended the worker.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -177,9 +178,9 @@ class _Task:
 
 
 class _Worker:
-    """A process, what it was asked and has not answered, and a thread that hears it.
+    """A process, its unanswered tasks, and a thread that reads its answers.
 
-    The answers go into the queue with the worker that gave them; at its end, None.
+    The thread puts each answer into the queue, with its worker; None when it ends.
     """
 
     def __init__(self, answers: "SimpleQueue[tuple[_Worker, Prepared | None]]") -> None:
@@ -191,13 +192,13 @@ class _Worker:
         self._hearing.start()
 
     def ask(self, task: _Task) -> None:
-        """Have the process prepare a file after those it was asked before."""
+        """Add a file to the queue of the process."""
         self.tasks.append(task)
-        with suppress(OSError):  # it has ended, of which the queue will tell
+        with suppress(OSError):  # it has ended: `_hear` puts that into the queue
             _write(_pipe(self._process.stdin), os.fsencode(task.path))
 
     def end(self) -> str:
-        """End the process, if it has not; return why its first task has no answer."""
+        """End the process if it still runs; return why its first task has no answer."""
         self._process.kill()
         status = self._process.wait()
         self._hearing.join()
@@ -230,10 +231,10 @@ def _start() -> "subprocess.Popen[bytes]":
 
 @contextmanager
 def _signals_kept_back() -> Iterator[None]:
-    """Have processes that are started here never see what stops this one.
+    """Block the signals that stop this process in processes started in the block.
 
-    Ctrl-C reaches everyone in the terminal, and a service manager's signal all of a
-    service; it is for this process to end the others when what they do is saved.
+    Ctrl-C reaches all processes of a terminal, and a service manager's signal all of a
+    service. This process ends its workers itself, after their results are saved.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -247,11 +248,11 @@ def _signals_kept_back() -> Iterator[None]:
 
 
 def serve() -> None:
-    """Be a worker: prepare the files that standard input names until it ends."""
+    """Run as a worker: prepare the files named on standard input until it ends."""
     requests = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "wb") as sink:  # noqa: PTH123
-        os.dup2(sink.fileno(), 1)  # a library that prints must not be taken for us
+        os.dup2(sink.fileno(), 1)  # a library that prints must not disturb replies
     _limit_memory()
     from tagger.imaging.decode import prepare  # noqa: PLC0415  the heavy part, for workers only
 
@@ -260,10 +261,10 @@ def serve() -> None:
 
 
 def answer(requests: IO[bytes], replies: IO[bytes], prepare: Prepare) -> None:
-    """Greet, then answer each request until they end.
+    """Write a greeting, then answer each request until they end.
 
-    The kernel ends the process if a picture takes longer than it may, whatever the
-    decoder is doing, and whether or not anybody is left who waits for it.
+    The kernel ends the process if a picture takes too long, whatever the decoder is
+    doing, even if the parent process is gone.
     """
     timer = getattr(signal, "setitimer", lambda *_: None)  # Windows has none
     real = getattr(signal, "ITIMER_REAL", 0)
@@ -296,7 +297,7 @@ def _packed(result: Prepared) -> _Frame:
 
 
 def _unpacked(frame: _Frame) -> Prepared:
-    """Read an answer; raises KeyError, TypeError or ValueError for what is none."""
+    """Parse an answer; raises KeyError, TypeError or ValueError if it is malformed."""
     import numpy as np  # noqa: PLC0415  a scan with nothing to do needs none
 
     fields = json.loads(frame[0])
@@ -312,7 +313,7 @@ def _write(stream: IO[bytes], head: bytes, body: bytes = b"") -> None:
 
 
 def _read(stream: IO[bytes]) -> _Frame | None:
-    """Read what `_write` wrote; None where the stream ends, even in the middle."""
+    """Read a frame that `_write` wrote; None if the stream ends, even within it."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None

@@ -1,17 +1,17 @@
-"""From an upright picture to what the network sees: three 28x28 views of one crop.
+"""Make the network's three 28x28 views of one crop of an upright picture.
 
-1. *gray*: the item as Fashion-MNIST has it, by its published recipe (Xiao, Rasul,
-   Vollgraf 2017, arXiv:1708.07747, section 2): trim the edges that match the ground,
-   resize the longest edge to 28, sharpen, extend the short edge to 28 with the item in
-   the centre, negate, gray. Ground 0, furthest from it 255.
-2. *distance*: how far a pixel's colour is from the ground's. A silhouette, whether the
-   garment is darker or lighter than its ground, and where gray would not tell them.
-3. *skin*: how much a pixel looks like skin, so that heads, arms and legs of whoever
-   wears the garment can be told from it.
+1. *gray*: the item as in Fashion-MNIST, by its published recipe (Xiao, Rasul, Vollgraf
+   2017, arXiv:1708.07747, section 2): trim the edges that match the background
+   (*ground*), resize the longest edge to 28, sharpen, extend the short edge to 28 with
+   the item in the centre, negate, gray. The ground is 0, the farthest gray 255.
+2. *distance*: how far a pixel's colour is from the ground's. It gives a silhouette for
+   garments darker or lighter than the ground, even of the same gray.
+3. *skin*: how much a pixel looks like skin. It separates a garment from the head, arms
+   and legs of the person who wears it.
 
-Pure functions of pixels; knows no files. What is done to each pixel is done by OpenCV
-with tables of the 256 values a channel can have: five times as fast as the same in
-NumPy, which makes whole pictures of floats between its steps.
+Pure functions of pixels; knows no files. OpenCV does the work on each pixel, with
+tables of the 256 values of a channel: five times as fast as NumPy, which makes whole
+pictures of floats between its steps.
 """
 
 from collections.abc import Sequence
@@ -27,66 +27,66 @@ from tagger.records import IMAGE_SIDE, VIEWS
 
 CANVAS_SIDE: Final = 96
 CANVAS_ITEM_SIDE: Final = 88
-"""The finer canvas that training varies pictures on, and the item's longest edge on it:
-three times the network's own, with room to turn and move."""
+"""The canvas on which training augments pictures, and the item's longest edge on it:
+three times the network's size, with room to turn and move."""
 
 _GROUND_TOLERANCE = 13
-"""5 % of 255: the recipe's distance, in any channel, up to which a pixel is ground."""
+"""5 % of 255: by the recipe, a pixel is ground up to this distance in every channel."""
 
 _PLAIN_SHARE = 0.5
-"""Least share of the border that must be of one colour for it to be a plain ground."""
+"""A ground is plain if at least this share of the border has one colour."""
 
 _PAPER_WHITE = 240
 _PAPER_WHITE_SHARE = 0.10
-"""A close-up that the border cuts has white paper at this share of it, at least."""
+"""A close-up that crosses the border shows white paper on at least this share of it."""
 
 _COARSE_SIDE = 112
-"""An item is looked for on a picture that is halved while its short edge keeps more
-than so many pixels: there hardly anything depends on how finely it was decoded."""
+"""To find the item, a picture is halved while its short edge keeps more than so many
+pixels. At that size the result hardly depends on how finely it was decoded."""
 
 _FRAME_SHARE = 0.95
-"""Least share of each of two rings that must be plain for the outer to be a frame."""
+"""The outer ring is a frame if at least this share of each of two rings is plain."""
 
 _FRAME_INSET = 0.04
 """How far in the second ring lies, as a share of the short edge."""
 
 _ITEM_SHARE = 0.005
-"""A row or column belongs to the item when more than this share of it is not ground,
-so that one speck of JPEG noise does not hold the trimming up."""
+"""A row or column belongs to the item if more than this share of it is not ground, so
+that one speck of JPEG noise does not stop the trimming."""
 
 _SHARPEN_SIGMA = 1.0
 _SHARPEN_AMOUNT = 0.6
 """Unsharp mask at 28 pixels. The recipe says "a Gaussian operator of radius and
-standard deviation 1"; the amount brings shops' photographs to Fashion-MNIST's mean
-edge energy (0.92 and 1.02 of two sets of photographs, 0.91 there)."""
+standard deviation 1". The amount gives shops' photographs the mean edge energy of
+Fashion-MNIST (0.92 and 1.02 in two sets of photographs, 0.91 there)."""
 
 _GROUND_COLOURS = 4
 _GROUND_COLOUR_SHARE = 0.08
 _GROUND_SAMPLES = 600
-"""A cluttered ground is described by the up to four colours of its border that make up
-at least 8 % of it, found by k-means on 600 of its pixels."""
+"""A cluttered ground is described by up to four colours of its border, found by k-means
+on 600 of its pixels. A colour needs at least 8 % of them."""
 
 _LAB_WEIGHTS = np.array([0.6, 1.3, 1.3], np.float32)
-"""In CIELAB a shadow changes lightness: it counts less than a change of colour."""
+"""Weights of the CIELAB channels: a shadow changes lightness, so that counts less."""
 
 _PLAIN_SPREADS = np.array([3.0])
 _NEAREST_SPREADS, _SPREADS_SHOWN = 0.8, 5.0
-"""The distance view begins at 0.8 spreads from the ground, and is full 5 further."""
+"""The distance view is 0 up to 0.8 spreads from the ground, and 255 from 5.8 on."""
 
 _CUT_THRESHOLD = 70
 _CUT_LEAST, _CUT_MOST = 0.12, 0.80
 _CUT_SOLID, _CUT_FILLS_BOX = 0.75, 0.35
-"""When to trust a silhouette on a cluttered ground: its filled outline takes 12 to 80 %
-of the picture, three quarters of it stand off the ground, and it fills 35 % of its
-box. Looked at on 1,735 pictures: 996 pass, and look right."""
+"""When to trust a silhouette on a cluttered ground: its filled outline covers 12 to
+80 % of the picture, three quarters of it differ from the ground, and it fills 35 % of
+its box. Checked by eye on 1,735 pictures: 996 pass, and look right."""
 
 _SKIN_CR, _SKIN_CB, _SKIN_SPREAD = 152.0, 106.0, 12.0
-"""Centre and spread of skin in the chroma plane of YCrCb (8 bit), whatever its shade;
-after Chai and Ngan 1999 (IEEE TCSVT 9:4), Cr 133 to 173, Cb 77 to 127."""
+"""Centre and spread of skin of all shades in the chroma plane of YCrCb (8 bit); after
+Chai and Ngan 1999 (IEEE TCSVT 9:4), Cr 133 to 173, Cb 77 to 127."""
 
 _VALUES = np.arange(256, dtype=np.float32)
 _TRUNCATE = -0.4999
-"""OpenCV rounds where it makes bytes; less this, what it rounds is cut off."""
+"""OpenCV rounds to bytes; adding this first makes it truncate."""
 
 
 Rgb = NDArray[np.uint8]
@@ -99,7 +99,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Where an item is in a picture, and the plain ground it is on, if it is plain."""
+    """The place of an item in a picture, and the colour of its ground if plain."""
 
     rows: slice
     columns: slice
@@ -112,9 +112,10 @@ class Found:
 
 
 def find(rgb: Rgb) -> Found:
-    """Find where in an upright (h, w, 3) picture its item is, however fine it is.
+    """Find the item in an upright (h, w, 3) picture of any resolution.
 
-    On a plain ground that is what stands off it; on a cluttered one all but a frame.
+    On a plain ground the item is the part that differs from it; on a cluttered ground
+    it is the whole picture without its frame.
     """
     coarse = _halved(rgb)
     inset, colour, share = _frame(coarse)
@@ -129,10 +130,10 @@ def find(rgb: Rgb) -> Found:
 
 
 def look_at(rgb: Rgb, found: Found) -> Views:
-    """Return the views of what was found in a picture, (h, w, 3), at most 88 long.
+    """Return the views of the item found in a picture, (h, w, 3), at most 88 long.
 
-    What is on a plain ground fills the 88. What is on a cluttered one (a floor, a bed,
-    a street) is cut out where its silhouette can be trusted; else all of it stays.
+    An item on a plain ground fills the 88. On a cluttered ground (a floor, a bed, a
+    street) it is cut out if its silhouette can be trusted; otherwise all of it stays.
     """
     item = _resized(rgb[found.rows, found.columns], CANVAS_ITEM_SIDE)
     if found.ground is not None:
@@ -143,7 +144,7 @@ def look_at(rgb: Rgb, found: Found) -> Views:
 
 
 def network_input(item: Views) -> Views:
-    """Lay the item's views out at the size of the network: (28, 28, 3)."""
+    """Resize the item's views to the network's input: (28, 28, 3)."""
     gray, distance, skin = cv2.split(_resized(item, IMAGE_SIDE))
     return _extended(_merged(sharpen(gray), distance, skin), IMAGE_SIDE)
 
@@ -154,7 +155,7 @@ def lay(item: Views, side: int, item_side: int) -> Views:
 
 
 def views_of_gray(gray: Gray) -> Views:
-    """Return the views of what is a 28x28 array only, as Fashion-MNIST is."""
+    """Return the views of a 28x28 gray array, such as a Fashion-MNIST picture."""
     distance = cv2.convertScaleAbs(gray, alpha=6)
     return np.dstack([gray, distance, np.zeros_like(gray)])
 
@@ -162,7 +163,7 @@ def views_of_gray(gray: Gray) -> Views:
 def sharpen(
     gray: Array, amount: float = _SHARPEN_AMOUNT, sigma: float = _SHARPEN_SIGMA
 ) -> Gray:
-    """Sharpen a gray array by an unsharp mask of that amount and radius."""
+    """Sharpen a gray array with an unsharp mask of this amount and radius."""
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
     return cv2.addWeighted(gray, 1 + amount, blurred, -amount, 0)  # type: ignore[return-value]
 
@@ -174,7 +175,7 @@ def _item_on_plain(rgb: Rgb, ground: Floats) -> Views:
 
 
 def _halved(rgb: Rgb) -> Rgb:
-    """Halve a picture as far as an item can still be found on it."""
+    """Halve a picture as often as its item can still be found."""
     height, width = rgb.shape[:2]
     halved = coarsest(height, width)
     if halved == 1:
@@ -184,7 +185,7 @@ def _halved(rgb: Rgb) -> Rgb:
 
 
 def _in_full(edges: slice, inset: int, scale: float) -> slice:
-    """Return where edges within a frame are in a picture so many times as large."""
+    """Convert edges within a coarse picture's frame to those of the full picture."""
     return slice(
         round((edges.start + inset) * scale), round((edges.stop + inset) * scale)
     )
@@ -195,7 +196,7 @@ def _whole(rgb: Rgb) -> tuple[slice, slice]:
 
 
 def _trimmed(rgb: Rgb, ground: Floats) -> tuple[slice, slice]:
-    """Return the rows and columns within the edges that match the ground.
+    """Return the rows and columns that remain when edges of ground are trimmed.
 
     A picture that is all ground stays whole.
     """
@@ -225,16 +226,16 @@ def _whole_on_clutter(rgb: Rgb) -> Views:
 
 
 def coarsest(height: int, width: int) -> int:
-    """Say how many pixels of an edge may become one before an item is looked for.
+    """Return by how much a picture may shrink before its item is searched for.
 
-    A power of two; the same, less what they already averaged, for decoders that round
-    up what is left of an edge and for those that round down.
+    A power of two. A picture that a decoder has already halved shrinks to the same
+    size, whether the decoder rounds an odd edge up or down.
     """
     return power_of_two((min(height, width) - 1) // _COARSE_SIDE)
 
 
 def power_of_two(number: int) -> int:
-    """Return the largest power of two that is not above `number`, at least 1."""
+    """Return the largest power of two up to `number`, at least 1."""
     return 1 << max(number, 1).bit_length() - 1
 
 
@@ -249,7 +250,7 @@ def _resized(item: Views, item_side: int) -> Views:
 
 
 def _extended(small: Views, side: int) -> Views:
-    """Centre on a ground of 0."""
+    """Centre the views on a square ground of 0."""
     height, width = small.shape[:2]
     canvas = np.zeros((side, side, VIEWS), np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
@@ -260,8 +261,8 @@ def _extended(small: Views, side: int) -> Views:
 def _frame(rgb: Rgb) -> tuple[int, Floats, float]:
     """Return the width of a thin plain frame, 0 for none, and the ring within it.
 
-    Of the ring its median colour, and the share of it. Two plain rings of different
-    colours, the second 4 % further in, make a frame.
+    The ring is given by its median colour and the share of that colour. Two plain rings
+    of different colours, the second 4 % further in, make a frame.
     """
     outer = _ring_colour(rgb, 0)
     inset = max(1, round(min(rgb.shape[:2]) * _FRAME_INSET))
@@ -273,9 +274,9 @@ def _frame(rgb: Rgb) -> tuple[int, Floats, float]:
 
 
 def _paper(rgb: Rgb) -> Floats | None:
-    """Return the colour of the paper behind a close-up; None where there is none.
+    """Return the colour of the white paper behind a close-up; None if there is none.
 
-    At its edge the paper shows only here and there, but it is white.
+    At the edge of a close-up the paper shows only in places.
     """
     ring = _ring(rgb, 0)
     white = ring.min(axis=1) >= _PAPER_WHITE
@@ -293,7 +294,7 @@ def _ring(rgb: Rgb, inset: int) -> Rgb:
 
 
 def _ring_colour(rgb: Rgb, inset: int) -> tuple[Floats, float]:
-    """Median colour of the ring at `inset`, and its share of such pixels."""
+    """Return the median colour of the ring at `inset`, and its share of the ring."""
     ring = _ring(rgb, inset)
     colour = _median(ring)
     off = np.abs(ring - colour) > _GROUND_TOLERANCE
@@ -303,7 +304,7 @@ def _ring_colour(rgb: Rgb, inset: int) -> tuple[Floats, float]:
 def _median(pixels: Rgb) -> Floats:
     """Return the median of each channel of (n, 3) pixels.
 
-    `np.median` takes five times as long to find out what it was given.
+    `np.median` takes five times as long, most of it to check its arguments.
     """
     ordered = np.sort(np.ascontiguousarray(pixels.T))
     middle = len(pixels) // 2
@@ -314,27 +315,26 @@ def _median(pixels: Rgb) -> Floats:
 def _cluttered_grounds(lab: Lab) -> tuple[Floats, Floats]:
     """Return the colours of a cluttered ground in CIELAB, (k, 3), and their spreads.
 
-    What k-means begins with is not drawn: a decoder's rounding would change the draw,
-    and with it the colours. It is the border by its lightness, in equal parts.
+    k-means starts from the pixels sorted by weighted value, in equal parts. A random
+    start would change with a decoder's rounding, and the colours with it.
     """
-    some = _some_of_border(cv2.blur(lab, (3, 3)))
-    order = np.argsort((some * _LAB_WEIGHTS).sum(axis=1), kind="stable")
-    parts = np.empty((len(some), 1), np.int32)
-    parts[order, 0] = np.arange(len(some)) * _GROUND_COLOURS // len(some)
+    pixels = _border_pixels(cv2.blur(lab, (3, 3)))
+    order = np.argsort((pixels * _LAB_WEIGHTS).sum(axis=1), kind="stable")
+    parts = np.empty((len(pixels), 1), np.int32)
+    parts[order, 0] = np.arange(len(pixels)) * _GROUND_COLOURS // len(pixels)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
     _, which, centres = cv2.kmeans(
-        some, _GROUND_COLOURS, parts, criteria, 1, cv2.KMEANS_USE_INITIAL_LABELS
+        pixels, _GROUND_COLOURS, parts, criteria, 1, cv2.KMEANS_USE_INITIAL_LABELS
     )
-    members = [some[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
-    kept = [
-        n for n, m in enumerate(members) if len(m) >= _GROUND_COLOUR_SHARE * len(some)
-    ]
+    members = [pixels[which[:, 0] == number] for number in range(_GROUND_COLOURS)]
+    least = _GROUND_COLOUR_SHARE * len(pixels)
+    kept = [number for number, own in enumerate(members) if len(own) >= least]
     spreads = [_spread(members[n], centres[n]) for n in kept]
     return np.asarray(centres[kept], np.float32), np.array(spreads)
 
 
-def _some_of_border(lab: Array) -> NDArray[np.float32]:
-    """Return pixels of the outer 5 %, evenly taken, (600, 3)."""
+def _border_pixels(lab: Array) -> NDArray[np.float32]:
+    """Return evenly spaced pixels of the outer 5 %, (600, 3)."""
     depth = max(2, round(min(lab.shape[:2]) * 0.05))
     border = np.concatenate(
         [
@@ -349,12 +349,12 @@ def _some_of_border(lab: Array) -> NDArray[np.float32]:
 
 
 def _spread(members: Floats, centre: Floats) -> float:
-    """Root mean square distance from the centre, at least 4 (JPEG noise)."""
+    """Return the root mean square distance from the centre, at least 4 (JPEG noise)."""
     return max(4.0, float(np.sqrt(((members - centre) ** 2).sum(axis=1).mean())))
 
 
 def _distance_view(lab: Lab, centres: Floats, spreads: Floats) -> Gray:
-    """Distance from the nearest colour of the ground, in its spreads: 0.8 to 5.8."""
+    """Return the distance from the nearest ground colour: 0.8 to 5.8 of its spreads."""
     planes = cv2.split(lab)
     squares = [
         _sum_of_squares(
@@ -369,7 +369,7 @@ def _distance_view(lab: Lab, centres: Floats, spreads: Floats) -> Gray:
 
 
 def _sum_of_squares(planes: Sequence[Array], values: Floats) -> Floats:
-    """Add up over three planes the squares of what each byte stands for, (256, 3)."""
+    """Sum, over three planes, the squares of the `values`, (256, 3), of their bytes."""
     tables = np.ascontiguousarray(np.square(values).T, np.float32)
     first, second, third = (
         cv2.LUT(plane, table) for plane, table in zip(planes, tables, strict=True)
@@ -378,7 +378,7 @@ def _sum_of_squares(planes: Sequence[Array], values: Floats) -> Floats:
 
 
 def _skin_table() -> Floats:
-    """Likeness to skin, 0..255, by Cb and Cr: a byte each of a 16-bit index."""
+    """Return the likeness to skin, 0..255, indexed by Cb (high byte) and Cr (low)."""
     off = np.square((_VALUES - _SKIN_CR) / _SKIN_SPREAD)
     off = np.square((_VALUES - _SKIN_CB) / _SKIN_SPREAD)[:, None] + off
     return np.asarray(255 * np.exp(-0.5 * np.maximum(off - 1, 0))).ravel()
@@ -386,7 +386,7 @@ def _skin_table() -> Floats:
 
 _SKIN: Final = _skin_table()
 _LIT: Final = np.clip((_VALUES - 30) / 30, 0, 1)
-"""By luma: the chroma of near-black means nothing."""
+"""Weight by luma, 0..1: the chroma of near-black pixels means nothing."""
 
 
 def _skin_likeness(rgb: Rgb) -> Gray:
@@ -396,15 +396,15 @@ def _skin_likeness(rgb: Rgb) -> Gray:
 
 
 def _cut_out(whole: Views) -> Views | None:
-    """Cut the largest piece that stands off a cluttered ground out of a canvas.
+    """Cut out the largest piece of a canvas that differs from a cluttered ground.
 
-    None where its silhouette cannot be trusted.
+    None if its silhouette cannot be trusted.
     """
     gray, distance, skin = cv2.split(whole)
-    found = _largest_piece((distance > _CUT_THRESHOLD).astype(np.uint8))
-    if found is None:
+    piece = _largest_piece((distance > _CUT_THRESHOLD).astype(np.uint8))
+    if piece is None:
         return None
-    filled, (x, y, width, height, area) = found
+    filled, (x, y, width, height, area) = piece
     size, picture = int(filled.sum()), int((gray > 0).sum())
     if (
         not _CUT_LEAST * picture <= size <= _CUT_MOST * picture
@@ -424,7 +424,7 @@ def _cut_out(whole: Views) -> Views | None:
 def _largest_piece(
     mask: NDArray[np.uint8],
 ) -> tuple[NDArray[np.uint8], tuple[int, int, int, int, int]] | None:
-    """Return the filled outline of a mask's largest piece, its box and its own area."""
+    """Return the filled outline of a mask's largest piece, its box and its area."""
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))  # type: ignore[assignment]
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # type: ignore[assignment]
     count, which, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -440,8 +440,8 @@ def _largest_piece(
 
 
 def _channel_distance(rgb: Rgb, colour: Floats) -> Gray:
-    """Largest distance of a pixel from `colour` over the three channels."""
-    # Four pixels above one another would be taken for a colour beside a mere number.
+    """Return each pixel's largest distance from `colour` over the three channels."""
+    # Full planes, not numbers: OpenCV takes a 4-row plane for a colour beside a number.
     first, second, third = (
         cv2.absdiff(plane, np.full(plane.shape, value, np.uint8))
         for plane, value in zip(cv2.split(rgb), colour.round(), strict=True)
@@ -454,7 +454,7 @@ def _merged(gray: Array, distance: Array, skin: Array) -> Views:
 
 
 def _scaled(values: Array, scale: float) -> Gray:
-    """Scale values of at least 0, and cut them to bytes."""
+    """Scale values of at least 0, and truncate them to bytes."""
     return cv2.convertScaleAbs(values, alpha=scale, beta=_TRUNCATE)  # type: ignore[return-value]
 
 
@@ -469,15 +469,15 @@ def _lab_of(colour: Floats) -> Floats:
 
 
 def _gray(rgb: Rgb) -> Gray:
-    """Luma of an RGB picture, ITU-R BT.601."""
+    """Return the luma of an RGB picture, ITU-R BT.601."""
     return cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
 
 
 def _level(rgb: Rgb, ground: Floats) -> Gray:
-    """Distance of the gray values from the ground's, stretched to reach 255.
+    """Return the distance of gray values from the ground's, stretched to reach 255.
 
-    On white this is the recipe's negative; on black the picture itself; on any other
-    ground the item stands out from 0 whether it is darker or lighter than it.
+    On white this is the recipe's negative, on black the picture itself. On any other
+    ground the item is above 0, whether it is darker or lighter.
     """
     zero = int(_gray(ground.round().astype(np.uint8).reshape(1, 1, 3))[0, 0])
     stretch = 255.0 / max(zero, 255 - zero)

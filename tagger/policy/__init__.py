@@ -1,1 +1,1 @@
-"""From probabilities to a decision: accepted, or flagged for a person."""
+"""Turn probabilities into a verdict: accepted, or flagged for a person."""

@@ -1,10 +1,13 @@
-"""The one rule of what is accepted without a person, for one picture and for arrays.
+"""Decide if a tag is accepted: the one rule, for one picture and for arrays.
 
 A picture's tag is the most probable label that is a tag (`tagger.labels.answers`). It
-is accepted where the network does not doubt that it has a tag (`tagger.labels.doubts`),
-where its confidence reaches the threshold of that tag, and where its margin reaches
-that of the policy. A threshold of 1 accepts nothing: some networks are certain of
-anything.
+is accepted if
+
+- the network does not doubt that the picture has a tag (`tagger.labels.doubts`),
+- its confidence reaches the threshold of that tag, and
+- its margin reaches the margin of the policy.
+
+A threshold of 1 accepts nothing: some networks give every picture a confidence of 1.
 """
 
 from collections.abc import Sequence
@@ -17,30 +20,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def accepts(policy: Policy, said: Prediction) -> bool:
-    """Whether a prediction needs no person; `policy.decide` says why another does."""
-    return may_be_accepted(said, policy.margin) and reaches(
-        said.confidence, policy.least(said.tag)
+def accepts(policy: Policy, prediction: Prediction) -> bool:
+    """Whether a policy accepts a prediction; `policy.decide` gives reasons if not."""
+    return may_be_accepted(prediction, policy.margin) and reaches(
+        prediction.confidence, policy.least(prediction.tag)
     )
 
 
-def may_be_accepted(said: Prediction, margin: float) -> bool:
-    """Whether some threshold accepts a prediction: no doubt, and the margin is met."""
-    return not said.doubtful and said.margin >= margin
+def may_be_accepted(prediction: Prediction, margin: float) -> bool:
+    """Whether some threshold accepts a prediction: without doubt, with the margin."""
+    return not prediction.doubtful and prediction.margin >= margin
 
 
 def reaches(confidence: float, threshold: float) -> bool:
-    """Whether a confidence suffices for a threshold, both in [0, 1]."""
+    """Whether a confidence reaches a threshold below 1; both are in [0, 1]."""
     return threshold < 1 and confidence >= threshold
 
 
 def least_by_tag(policy: Policy, tags: Sequence[str]) -> "NDArray[np.float64]":
     """Return the least accepted confidence of each tag, (len(tags),).
 
-    Infinite where the threshold is 1, so that `confidence >= least` is `reaches` for
+    Infinite if the threshold is 1, so that `confidence >= least` is `reaches` for
     arrays.
     """
-    import numpy as np  # noqa: PLC0415  a status decides about no array
+    import numpy as np  # noqa: PLC0415  `tagger status` needs no arrays
 
     least = np.array([policy.least(tag) for tag in tags], np.float64)
     least[least >= 1] = np.inf

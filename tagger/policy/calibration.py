@@ -1,6 +1,6 @@
-"""Make confidence mean something, and choose what is accepted without a person.
+"""Calibrate confidence by temperature scaling, and choose a policy.
 
-Pure functions of probabilities and truth, both of pictures that were never trained on.
+Pure functions of probabilities and true labels of held-back pictures.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from tagger.policy.intervals import wilson
 from tagger.records import Policy
 
 TARGET_PRECISION: Final = 0.97
-"""Share of what is accepted that must be right."""
+"""Least precision: the share of accepted tags that must be right."""
 
 CERTAINTY: Final = 0.9
-"""How certain it must be that the share is reached, by a one-sided bound."""
+"""Certainty of the one-sided bound on the precision."""
 
 _TEMPERATURES: Final = np.geomspace(0.25, 4.0, 241)
 _HUNDREDTHS: Final = np.arange(101) / 100
@@ -27,48 +27,48 @@ Rows = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
 
-def accuracy(found: Rows, labels: Numbers) -> float:
-    """Share of rows whose most probable label is the true one."""
-    return float((found.argmax(axis=1) == labels).mean())
+def accuracy(probabilities: Rows, labels: Numbers) -> float:
+    """Return the share of rows whose most probable label is the true one."""
+    return float((probabilities.argmax(axis=1) == labels).mean())
 
 
-def choose_temperature(found: Rows, labels: Numbers) -> float:
-    """Return by what to divide the logits for the truth to be most probable.
+def choose_temperature(probabilities: Rows, labels: Numbers) -> float:
+    """Return the temperature with the least negative log-likelihood of the truth.
 
-    In 0.25..4; above 1 where the network is too sure of itself, below where it is not
-    sure enough. Temperature scaling of Guo et al. 2017, arXiv:1706.04599.
+    In 0.25..4: above 1 if the network is overconfident, below 1 if it is
+    underconfident. Temperature scaling of Guo et al. 2017, arXiv:1706.04599.
     """
-    logits = np.log(found.astype(np.float64) + _TINY)
+    logits = np.log(probabilities.astype(np.float64) + _TINY)
     rows = np.arange(len(labels))
 
-    def surprise(temperature: float) -> float:
+    def negative_log_likelihood(temperature: float) -> float:
         scaled = logits / temperature
-        top = scaled.max(axis=1)
+        top = scaled.max(axis=1)  # subtracted, so that `exp` cannot overflow
         total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
         return float((total - scaled[rows, labels]).mean())
 
-    return float(min(_TEMPERATURES, key=surprise))
+    return float(min(_TEMPERATURES, key=negative_log_likelihood))
 
 
-def at_temperature(found: Rows, temperature: float) -> Rows:
-    """Return the probabilities of the same logits divided by a temperature."""
-    logits = np.log(found.astype(np.float64) + _TINY) / temperature
+def at_temperature(probabilities: Rows, temperature: float) -> Rows:
+    """Return the probabilities after the logits are divided by a temperature."""
+    logits = np.log(probabilities.astype(np.float64) + _TINY) / temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return np.asarray(shares, np.float32)
 
 
 def least_share(right: int, of: int, certainty: float = CERTAINTY) -> float:
-    """Return the share that is reached with `certainty`, given `right` of `of`.
+    """Return the lower bound of a share with `certainty`, given `right` of `of`.
 
-    The lower end of Wilson's score interval (1927), one-sided; 0 where nothing is seen.
+    One-sided, by Wilson's score interval (1927); 0 if `of` is 0.
     """
-    # One-sided: what lies outside a two-sided interval lies half below and half above.
+    # A two-sided interval leaves out half of its doubt below and half above.
     return wilson(right, of, 2 * certainty - 1).low
 
 
 def choose_policy(
-    found: Rows,
+    probabilities: Rows,
     labels: Numbers,
     names: Sequence[str],
     precision: float = TARGET_PRECISION,
@@ -76,13 +76,14 @@ def choose_policy(
 ) -> Policy:
     """Return a threshold for all tags, and higher ones for tags that need them.
 
-    The general threshold is the least from which on the lower bound of the accepted
-    precision reaches `precision`; what is no catalogue item counts as wrong where it is
-    accepted. A tag that falls short there is given the least threshold, no lower, from
-    which on its own share reaches it: one tag has too few pictures for a bound.
-    `names` are the labels of the columns, some perhaps no tags.
+    The general threshold is the least one at which the lower bound of the precision
+    reaches `precision`. An accepted picture that is not a catalogue item counts as
+    wrong. A tag that falls short at this threshold gets a higher one of its own: the
+    least at which its share of right pictures reaches `precision`. That is no bound:
+    one tag has too few pictures for it. `names` are the labels of the columns; some may
+    not be tags.
     """
-    read = answers(found, names)
+    read = answers(probabilities, names)
     tag, confidence = read.tag, read.confidence
     right = tag == labels
     may = ~read.doubtful
@@ -102,6 +103,7 @@ def _least(
     precision: float,
     certainty: float | None,
 ) -> float:
+    """Return the least threshold that is precise enough, by a bound if `certainty`."""
     for threshold in _HUNDREDTHS[:-1]:
         accepted = confidence >= threshold
         count, good = int(accepted.sum()), int(right[accepted].sum())

@@ -1,4 +1,4 @@
-"""Decide what a person must look at. Pure functions of a prediction and a policy."""
+"""Accept or flag a prediction by a policy. Pure functions."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ def predict(
 ) -> list[Prediction]:
     """Read the rows of an (n, len(labels)) array as predictions.
 
-    A label that is no tag never wins, but is told. Ties go to the label that comes
-    first, so that the tag never depends on the engine's order of evaluation. There must
-    be at least two tags.
+    A label that is not a tag is reported as `other` and `kind`, never as the tag. On a
+    tie the first label wins, so that the tag does not depend on the runtime's order of
+    evaluation. There must be at least two tags.
     """
-    found = answers(probabilities, labels)
+    read = answers(probabilities, labels)
     return [
         Prediction(
             tag=labels[tag],
@@ -34,12 +34,12 @@ def predict(
         )
         for row, tag, runner_up, confidence, second, none, what in zip(
             probabilities,
-            found.tag.tolist(),
-            found.runner_up.tolist(),
-            found.confidence.tolist(),
-            found.second.tolist(),
-            found.none.tolist(),
-            found.what.tolist(),
+            read.tag.tolist(),
+            read.runner_up.tolist(),
+            read.confidence.tolist(),
+            read.second.tolist(),
+            read.none.tolist(),
+            read.what.tolist(),
             strict=True,
         )
     ]
@@ -48,23 +48,24 @@ def predict(
 def read_again(
     rows: Sequence[Sequence[float]], read: Reading, mix: Mix | None
 ) -> list[Prediction]:
-    """Read what a network said as a shop has it: by its mix of tags, where it is known.
+    """Turn kept probabilities into predictions by the rules of one shop.
 
-    And with the tags that the shop gave to kinds. `rows` are probabilities as the
-    network gave them, (n, labels).
+    They are weighed by the shop's mix of tags, if it is known, and read with the tags
+    that the shop gave to kinds. `rows` are probabilities as the network gave them,
+    (n, labels).
     """
-    said = np.array(rows, np.float32)
+    probabilities = np.array(rows, np.float32)
     if mix is not None:
-        said = reweighed(said, mix)
-    return predict(np.asarray(read.applied(said), np.float32), read.labels)
+        probabilities = reweighed(probabilities, mix)
+    return predict(np.asarray(read.applied(probabilities), np.float32), read.labels)
 
 
 def decide(prediction: Prediction, policy: Policy) -> Verdict:
-    """Flag a prediction that is less sure, or nearer to a tie, than the policy asks.
+    """Flag a prediction below the policy's threshold or margin, or in doubt.
 
-    And one that more probably shows something without a tag: no catalogue item, or of a
-    kind that no tag is for. Monotone: more confidence with no less margin, and no more
-    of "other", never turns an accepted tag into a flagged one.
+    In doubt, the picture more probably has no tag: it is not a catalogue item, or of a
+    kind without a tag. Monotone: with more confidence, no less margin and no more
+    "other", an accepted tag stays accepted.
     """
     if accepts(policy, prediction):
         return Verdict(flagged=False)
@@ -93,5 +94,5 @@ def _candidates(prediction: Prediction) -> str:
 
 
 def _rounded_down(share: float) -> str:
-    """Never show what fell short of a threshold as if it reached it."""
+    """Round down, so that a share below a threshold never looks equal to it."""
     return f"{math.floor(share * 100 + 1e-6) / 100:.2f}"

@@ -1,15 +1,15 @@
-"""Which policy is in force in a scan.
+"""Choose the policy that is in force in a scan.
 
-The first of these that is there decides:
+The first of these that exists is used:
 
-1. the threshold that the caller asks for, for all tags alike;
+1. the threshold that the caller asks for, the same for all tags;
 2. a certificate about all tags together: its policy;
-3. a certificate about single tags: their thresholds, and for the others the policy of
-   the network, tightened where the pictures are unlike those it was trained on;
-4. the policy of the network, tightened likewise.
+3. a certificate about single tags: their thresholds. The other tags have the policy of
+   the network, tightened if the pictures are unlike those it was trained on;
+4. the policy of the network, tightened in the same way.
 
-Tags that the shop gave to kinds of things are unknown to the network's policy. From 2
-on they have a threshold of their own, unless the certificate speaks of them.
+The network's policy does not know tags that the shop gave to kinds of things. In cases
+2 to 4 these have a threshold of their own, unless the certificate names them.
 """
 
 from collections.abc import Collection
@@ -21,17 +21,17 @@ from tagger.policy.shift_guard import ShiftGuard
 from tagger.records import Certificate, Policy, certified_alone
 
 LEAST_OF_ADDED: Final = 0.9
-"""Least confidence from which on a tag is accepted that a shop gave to a kind: of the
-skirts, heels and boots of shops that a network had not seen 95 in 100 are right from
-there on, from 0.8 on 85 (models/README.md)."""
+"""Least threshold of a tag that a shop gave to a kind. In shops that a network had not
+seen, 95 % of its skirts, heels and boots were right at this threshold, 85 % at 0.8
+(models/README.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
-    """The policy of a scan before it knows its pictures, and what may tighten it.
+    """The policy of a scan before it knows its pictures, and the guard over it.
 
-    `certified` says that a certificate is in force: a promise is made about the network
-    as it stands, so the shop's mix of tags must stay as it is, too.
+    `certified` is true if a certificate is in force. A certificate holds for the
+    network with the shop's present mix of tags, so the mix must not change.
     """
 
     policy: Policy
@@ -39,11 +39,11 @@ class EffectivePolicy:
     certified: bool = False
 
     def for_shift(self, shift: float | None) -> Policy:
-        """Return the policy for pictures of that shift; None where it is not known."""
+        """Return the policy for pictures of this shift; None if it is unknown."""
         return self.guard.policy(self.policy, shift)
 
 
-def effective_policy(  # noqa: PLR0913  what may decide
+def effective_policy(  # noqa: PLR0913  all that can set the policy
     bundled: Policy,
     tags: Collection[str],
     *,
@@ -54,10 +54,10 @@ def effective_policy(  # noqa: PLR0913  what may decide
 ) -> EffectivePolicy:
     """Return the policy in force.
 
-    `bundled` is the policy of the network's card and `tags` are the tags it speaks of.
-    `reference` is the network's file of the pictures it was trained on; None where it
-    has none. `certificate` is the newest one of this network here; `threshold` is what
-    the caller asks for, in [0, 1]; `added` are the tags in use here.
+    `bundled` is the policy of the network's card, for the tags `tags`. `reference` is
+    the file of the network's reference statistics; None if it has none. `certificate`
+    is the newest one of this network in this inventory; `threshold` is the caller's, in
+    [0, 1]; `added` are the custom tags of the inventory.
     """
     valid = certificate if certificate and certificate.policy else None
     if threshold is not None:

@@ -1,11 +1,10 @@
-"""A shop's own mix of tags, estimated from its pictures without labels.
+"""Estimate a shop's own mix of tags from unlabelled pictures (label shift).
 
-One shop sells dresses, another shoes. A network that learnt from many shops holds every
-tag for as probable as it was in all of them. How often a tag is right in this shop can
-be estimated from what the network says of all its pictures, and then every picture is
-weighed by it: label shift, corrected by expectation maximisation (Saerens, Latinne and
-Decaestecker 2002, Neural Computation 14:1, 21-41). Pictures that a person decided count
-with the label they have.
+One shop sells dresses, another shoes. A network that was trained on many shops expects
+each tag as often as it occurred in all of them. The true frequencies in this shop are
+estimated from its predictions for all pictures, by expectation maximisation (Saerens,
+Latinne and Decaestecker 2002, Neural Computation 14:1, 21-41). Every prediction is then
+weighed by them. A picture that a person decided counts with the label of the decision.
 
 Pure functions of arrays: (n, k) probabilities of k labels, rows that sum to 1.
 """
@@ -14,22 +13,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:  # a status or an export needs no arrays
+if TYPE_CHECKING:  # `tagger status` and `tagger export` need no arrays
     import numpy as np
     from numpy.typing import NDArray
 
 LEAST_PICTURES: Final = 10
-"""Pictures of a folder below which its mix is not estimated."""
+"""A mix is estimated from at least this many pictures."""
 
 STRENGTH: Final = 20.0
 GROWTH: Final = 0.3
-"""The common prior counts for `STRENGTH` pictures and `GROWTH` times those there are:
-what a network mistakes, it mistakes in all pictures of a shop alike, so that many of
-them prove no more. Chosen on shops left out of training (models/README.md)."""
+"""The common prior counts as much as `STRENGTH` pictures plus `GROWTH` times the
+pictures of the shop. It grows because a network repeats its mistakes in all pictures of
+a shop, so that more of them are no more evidence. Chosen on shops left out of training
+(models/README.md)."""
 
 MOVED: Final = 0.05
-"""Share of the pictures whose label two mixes see otherwise (their total variation
-distance) up to which yesterday's mix stays: no accepted tag flickers for a picture."""
+"""Total variation distance up to which the old mix stays in force, so that a single new
+picture does not change accepted tags."""
 
 _ROUNDS: Final = 100
 _SETTLED: Final = 1e-6
@@ -38,9 +38,10 @@ _TINY: Final = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How often each label is right in a shop: shares (k,) that sum to 1.
+    """The frequency of each label in a shop: shares (k,) that sum to 1.
 
-    `prior` are those that the network takes for granted. `pictures` were asked.
+    `prior` are the shares that the network expects. `pictures` is how many pictures the
+    mix was estimated from.
     """
 
     shares: tuple[float, ...]
@@ -49,22 +50,22 @@ class Mix:
 
     @property
     def ratios(self) -> "NDArray[np.float64]":
-        """By what the probability of each label is multiplied, (k,), before scaling."""
+        """The factor of each label's probability, (k,), before scaling to sum 1."""
         import numpy as np  # noqa: PLC0415
 
         return np.divide(self.shares, self.prior, dtype=np.float64)
 
     def moved_from(self, before: "Mix") -> bool:
-        """Whether it differs so much from a former mix that it takes its place."""
+        """Whether this mix differs enough from an older one to replace it."""
         pairs = zip(self.shares, before.shares, strict=False)
         off = sum(abs(now - then) for now, then in pairs) / 2
         return before.prior != self.prior or off > MOVED
 
 
 def common_prior(rows: "NDArray[np.floating]") -> tuple[float, ...]:
-    """Return the prior that shops are drawn towards, from pictures of many shops.
+    """Return the common prior of all shops, from predictions for many shops.
 
-    Half the mean of their probabilities, half even: no label is impossible.
+    Half is the mean of their probabilities, half is uniform: no label is impossible.
     """
     mean = rows.mean(axis=0, dtype="float64")
     return tuple((mean / mean.sum() / 2 + 0.5 / rows.shape[1]).tolist())
@@ -75,27 +76,29 @@ def estimate(
     prior: Sequence[float],
     known: Sequence[int | None] = (),
 ) -> Mix | None:
-    """Estimate a shop's mix; None of fewer than `LEAST_PICTURES`.
+    """Estimate a shop's mix; None for fewer than `LEAST_PICTURES` pictures.
 
-    `known` are the columns of the labels that persons gave, None for pictures that
-    nobody decided; it is as long as `rows`, or empty. The result does not depend on the
-    order of the pictures but for rounding.
+    `known` has the column of each decided label, None for undecided pictures; it is as
+    long as `rows`, or empty. The order of the pictures does not matter, apart from
+    rounding.
     """
     import numpy as np  # noqa: PLC0415
 
     if len(rows) < LEAST_PICTURES:
         return None
     start = np.asarray(prior, np.float64)
-    said = rows.astype(np.float64)
+    probabilities = rows.astype(np.float64)
     for row, column in enumerate(known):
         if column is not None:
-            said[row] = 0
-            said[row, column] = 1
+            probabilities[row] = 0
+            probabilities[row, column] = 1
     strength = STRENGTH + GROWTH * len(rows)
     shares = start
     for _ in range(_ROUNDS):
         before = shares
-        counts = _scaled(said * (shares / start)).sum(axis=0)
+        # Expectation: weigh each picture by the present shares, and count the labels.
+        counts = _scaled(probabilities * (shares / start)).sum(axis=0)
+        # Maximisation: the shares of these counts, with the prior as pseudo-counts.
         shares = (counts + strength * start) / (len(rows) + strength)
         if np.abs(shares - before).max() < _SETTLED:
             break
@@ -103,7 +106,7 @@ def estimate(
 
 
 def reweighed(rows: "NDArray[np.floating]", mix: Mix) -> "NDArray[np.float32]":
-    """Return what the network would say had it learnt in a shop of this mix."""
+    """Return the probabilities of a network that had been trained on this mix."""
     import numpy as np  # noqa: PLC0415
 
     return np.asarray(_scaled(rows.astype(np.float64) * mix.ratios), np.float32)

@@ -1,9 +1,8 @@
-"""How far a shop's pictures are from those that a network was trained on.
+"""Measure how far pictures are from those that a network was trained on.
 
-Pure functions of arrays. What is compared is what the network makes of pictures just
-before its softmax: the logarithms of its probabilities, which are a linear image of its
-last features. How sure it is tells nothing of that: on a shop that it has never seen it
-can be surer than on one it knows (models/README.md has the figures).
+Pure functions of arrays. They compare the logarithms of a network's probabilities, a
+linear image of its last features. Confidence does not show the distance: on an unknown
+shop it can be higher than on a known one (models/README.md has the figures).
 """
 
 import json
@@ -19,13 +18,14 @@ from tagger.errors import ModelError
 from tagger.records import LEAST_PICTURES
 
 FAR: Final = 99.0
-"""The largest shift, and that of what cannot be compared."""
+"""The largest shift; also the shift of pictures that cannot be compared."""
 
 _LEAST_OF_LABEL: Final = 5
 _LEAST_OF_CENTRE: Final = 20
+"""Pictures that a label needs to be compared, and to get a centre of reference."""
 
 _SHRINKAGE: Final = 0.1
-"""Part of the spread that is taken to be the same in all directions."""
+"""Weight of the spherical part in the estimate of the covariance."""
 
 _TINY: Final = 1e-6
 
@@ -34,11 +34,11 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceStatistics:
-    """What a network makes of the sets it knows.
+    """Summary of a network's outputs for the sets of pictures that it knows.
 
-    `centres` has by set and label the mean of the centred logarithms, (labels,), of the
-    pictures that it gives that label; `precision` is the inverse of their covariance
-    around those means, (labels, labels).
+    `centres` has, by set and predicted label, the mean of the centred logarithms,
+    (labels,). `precision` is the inverse of their covariance around these means,
+    (labels, labels).
     """
 
     labels: tuple[str, ...]
@@ -49,7 +49,7 @@ class ReferenceStatistics:
 def reference_statistics(
     sets: Mapping[str, Rows], labels: Sequence[str]
 ) -> ReferenceStatistics:
-    """Summarise the probabilities, (n, labels), that a network gives to known sets."""
+    """Summarise a network's probabilities, (n, labels), for each known set."""
     centres: dict[str, dict[str, NDArray[np.float64]]] = {}
     size = len(labels)
     scatter, count = np.zeros((size, size)), 0
@@ -61,30 +61,31 @@ def reference_statistics(
             scatter += (places - centre).T @ (places - centre)
             count += len(places)
     covariance = scatter / max(1, count)
-    round_ = np.eye(size) * max(np.trace(covariance) / size, _TINY)
-    spread = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * round_
-    return ReferenceStatistics(tuple(labels), centres, np.linalg.inv(spread))
+    # Shrink towards a sphere of the same mean variance, to make it invertible.
+    sphere = np.eye(size) * max(np.trace(covariance) / size, _TINY)
+    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * sphere
+    return ReferenceStatistics(tuple(labels), centres, np.linalg.inv(shrunk))
 
 
 def shift_of(rows: Rows, known: ReferenceStatistics) -> float | None:
-    """Return how far pictures are from the nearest known set, label by label.
+    """Return the distance of pictures from the nearest known set, label by label.
 
-    In units of the spread within a label: the root of the mean square over the pictures
-    of the Mahalanobis distance of their label's centre to that of the set, less what
-    chance makes of so few. So a scan of shoes alone is compared with shoes. `FAR` where
-    no set has most of the labels; None for fewer than `LEAST_PICTURES`.
+    The Mahalanobis distance between the centre of a label's pictures and that of the
+    set, less its expectation by chance; the root of its mean square over all pictures.
+    Its unit is the spread within a label. A scan of shoes alone is so compared with
+    shoes. `FAR` if no set has most of the labels; None for fewer than `LEAST_PICTURES`.
     """
     if len(rows) < LEAST_PICTURES:
         return None
-    found = _by_label(rows, known.labels, _LEAST_OF_LABEL)
+    by_label = _by_label(rows, known.labels, _LEAST_OF_LABEL)
     shifts = [
-        _shift(found, centres, known.precision) for centres in known.centres.values()
+        _shift(by_label, centres, known.precision) for centres in known.centres.values()
     ]
     return min(shifts, default=FAR)
 
 
 def packed(known: ReferenceStatistics) -> bytes:
-    """Return what a network knows as JSON, in four digits."""
+    """Return reference statistics as JSON, with four significant digits."""
     value = {
         "labels": list(known.labels),
         "centres": {
@@ -97,38 +98,40 @@ def packed(known: ReferenceStatistics) -> bytes:
 
 
 def read_reference(path: Path) -> ReferenceStatistics:
-    """Read what a network knows. Raises ModelError where the file is not that."""
+    """Read reference statistics. Raises ModelError if the file is not valid."""
     try:
-        told: dict[str, Any] = json.loads(path.read_bytes())
-        labels = tuple(map(str, told["labels"]))
+        fields: dict[str, Any] = json.loads(path.read_bytes())
+        labels = tuple(map(str, fields["labels"]))
         centres = {
             str(name): {
                 str(label): _numbers(centre, (len(labels),))
                 for label, centre in of_set.items()
             }
-            for name, of_set in told["centres"].items()
+            for name, of_set in fields["centres"].items()
         }
-        precision = _numbers(told["precision"], (len(labels), len(labels)))
+        precision = _numbers(fields["precision"], (len(labels), len(labels)))
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{path} does not say what a network knows: {error}"
+            f"{path} does not hold the reference statistics of a network: {error}"
         ) from error
     return ReferenceStatistics(labels, centres, precision)
 
 
 def _shift(
-    found: Mapping[str, NDArray[np.float64]],
+    by_label: Mapping[str, NDArray[np.float64]],
     centres: Mapping[str, NDArray[np.float64]],
     precision: NDArray[np.float64],
 ) -> float:
+    """Return the distance of pictures from one known set; see `shift_of`."""
     total, compared = 0.0, 0
-    for label, places in found.items():
+    for label, places in by_label.items():
         if label in centres:
             away = places.mean(axis=0) - centres[label]
+            # The expected squared distance of the mean of so many from its own centre.
             chance = len(away) / len(places)
             total += len(places) * max(0.0, float(away @ precision @ away) - chance)
             compared += len(places)
-    if 2 * compared < sum(map(len, found.values())) or not compared:
+    if 2 * compared < sum(map(len, by_label.values())) or not compared:
         return FAR
     return min(FAR, float(np.sqrt(total / compared)))
 
@@ -136,7 +139,7 @@ def _shift(
 def _by_label(
     rows: Rows, labels: Sequence[str], least: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Part the centred logarithms by the most probable label; leave out rare ones."""
+    """Group the centred logarithms by most probable label; leave out rare labels."""
     logs = np.log(np.maximum(rows.astype(np.float64), _TINY))
     logs -= logs.mean(axis=1, keepdims=True)
     first = rows.argmax(axis=1)
@@ -149,7 +152,7 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
 
 
 def _numbers(values: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    found = np.array(values, np.float64)
-    if found.shape != shape or not np.isfinite(found).all():
-        raise ValueError(f"expected numbers of the shape {shape}")
-    return found
+    numbers = np.array(values, np.float64)
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise ValueError(f"expected finite numbers of shape {shape}")
+    return numbers

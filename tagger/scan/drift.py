@@ -1,7 +1,7 @@
-"""Tell whether the pictures of a run are like those of the month before.
+"""Detect drift: compare the pictures of a run with the month before.
 
-Pure functions of tallies. What drifts is seldom the network: a supplier's new ground, a
-changed camera, a folder of something else.
+Pure functions of tallies. The usual causes are outside the network: a supplier's new
+background, another camera, a folder of other things.
 """
 
 import math
@@ -13,23 +13,23 @@ from typing import Final, Self
 from tagger.scan.records import Drift, Measure
 
 DAYS: Final = 30
-"""What "the month before" is."""
+"""Length of "the month before"."""
 
 MAJOR: Final = 0.25
-"""Population stability index from which a change counts as major, by the rule of thumb
-of credit scoring (N. Siddiqi, Credit Risk Scorecards, Wiley 2006)."""
+"""Population stability index from which a change is major, by the rule of thumb of
+credit scoring (N. Siddiqi, Credit Risk Scorecards, Wiley 2006)."""
 
 _EFFECT: Final = 0.5
-"""Difference of means, in standard deviations, that counts: "medium" in J. Cohen,
+"""Least difference of means that matters, in standard deviations: "medium" in J. Cohen,
 Statistical Power Analysis for the Behavioral Sciences, 1988."""
 
 _SIGMA: Final = 3.29
-"""Quantile of the normal distribution that chance passes one time in a thousand."""
+"""Standard deviations that chance exceeds one time in a thousand (two-sided)."""
 
 
 _ENOUGH: Final = 30
-"""Images under which nothing is said to have moved: sums of fewer are not yet normally
-distributed, which both tests here lean on."""
+"""Images that a test needs. Both tests assume normally distributed sums, which sums of
+fewer are not."""
 
 
 _TOO_FEW: Final = "too few to tell"
@@ -37,11 +37,11 @@ _TOO_FEW: Final = "too few to tell"
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What was read under one root, added up.
+    """Counts and sums over the images that a run read under one root.
 
-    `images` counts what was read, `unreadable` and `flagged` parts of it, `tags` what
-    the network said of the rest. `confidence` and `squares` are the sums of its
-    confidences and of their squares.
+    `images` counts all of them, `unreadable` and `flagged` are parts of it, `tags`
+    counts the predicted tags. `confidence` is the sum of the confidences, `squares` the
+    sum of their squares.
     """
 
     images: int = 0
@@ -63,20 +63,20 @@ class Tally:
 
     @property
     def tagged(self) -> int:
-        """How many of the images the network saw."""
+        """How many of the images have a prediction."""
         return self.images - self.unreadable
 
     @property
     def mean_confidence(self) -> float:
-        """Mean confidence in [0, 1]; 0 where nothing was tagged."""
+        """Mean confidence in [0, 1]; 0 if nothing was tagged."""
         return self.confidence / self.tagged if self.tagged else 0.0
 
 
 def compare(root: str, now: Tally, before: Tally) -> Drift:
-    """Say of each measure what it was and is, and whether it moved.
+    """Compare each measure with the month before, and test whether it moved.
 
-    Moved is what has changed by much, and by more than chance changes it one time in a
-    thousand; of a few images nothing is said to have moved.
+    A measure moved if the change is large and also significant: chance exceeds it at
+    most one time in a thousand. With few images no measure moves.
     """
     return Drift(
         root,
@@ -98,16 +98,16 @@ def compare(root: str, now: Tally, before: Tally) -> Drift:
 
 
 def describe(drift: Drift) -> str:
-    """Tell a drift in one line."""
-    told = ", ".join(map(_describe, drift.measures))
+    """Describe a drift in one line."""
+    changes = ", ".join(map(_describe, drift.measures))
     if _few(drift):
-        told = _TOO_FEW
+        changes = _TOO_FEW
     compared = f"{drift.images:,} images against {drift.before:,}"
-    return f"drift in {drift.root}: {told}; {compared} of the month before"
+    return f"drift in {drift.root}: {changes}; {compared} of the month before"
 
 
 def verdict(drift: Drift, measure: Measure) -> str:
-    """Say in a few words whether a measure of a drift moved."""
+    """Return in a few words whether a measure of a drift moved."""
     return _TOO_FEW if _few(drift) else _verdict(measure)
 
 
@@ -118,8 +118,8 @@ def _few(drift: Drift) -> bool:
 def stability_index(now: Sequence[int], before: Sequence[int]) -> float:
     """Return the population stability index of two counts of the same bins; >= 0.
 
-    The sum over the bins of (p - q) ln(p / q), with half an image added to each bin so
-    that an empty one is no infinity.
+    The sum over the bins of (p - q) ln(p / q). Half an image is added to each bin, so
+    that an empty bin does not make it infinite.
     """
     p = [(count + 0.5) / (sum(now) + len(now) / 2) for count in now]
     q = [(count + 0.5) / (sum(before) + len(before) / 2) for count in before]
@@ -129,8 +129,8 @@ def stability_index(now: Sequence[int], before: Sequence[int]) -> float:
 def _moved(now: Sequence[int], before: Sequence[int]) -> bool:
     """Whether counts of the same bins differ by much and not by chance.
 
-    Of samples of n and m from one population, the index divided by 1/n + 1/m follows a
-    chi-squared distribution with one degree of freedom less than there are bins
+    For samples of n and m from one population, the index divided by 1/n + 1/m follows a
+    chi-squared distribution; its degrees of freedom are the bins less one
     (B. Yurdakul, Statistical Properties of Population Stability Index, 2018).
     """
     if min(sum(now), sum(before)) < _ENOUGH:
@@ -149,7 +149,7 @@ def _chi_squared(freedom: int) -> float:
 
 
 def _class_mix(now: Tally, before: Tally) -> Measure:
-    """Compare the shares of the tags, and name the one that changed the most."""
+    """Compare the shares of the tags, and name the tag that changed most."""
     tags = sorted(set(now.tags) | set(before.tags))
     counts = [now.tags.get(tag, 0) for tag in tags]
     former = [before.tags.get(tag, 0) for tag in tags]
@@ -157,9 +157,12 @@ def _class_mix(now: Tally, before: Tally) -> Measure:
         tag: (is_ / max(1, sum(counts)), was / max(1, sum(former)))
         for tag, is_, was in zip(tags, counts, former, strict=True)
     }
-    most = max(tags, key=lambda tag: abs(shares[tag][0] - shares[tag][1]), default="")
-    value, was = shares.get(most, (0.0, 0.0))
-    return Measure("class mix", value, was, moved=_moved(counts, former), of=most)
+    largest_change = max(
+        tags, key=lambda tag: abs(shares[tag][0] - shares[tag][1]), default=""
+    )
+    value, was = shares.get(largest_change, (0.0, 0.0))
+    moved = _moved(counts, former)
+    return Measure("class mix", value, was, moved=moved, of=largest_change)
 
 
 def _mean_confidence(now: Tally, before: Tally) -> Measure:
@@ -174,7 +177,7 @@ def _mean_confidence(now: Tally, before: Tally) -> Measure:
 
 
 def _share(name: str, now: tuple[int, int], before: tuple[int, int]) -> Measure:
-    """Compare parts of wholes, each given as (part, whole)."""
+    """Compare two shares, each given as (part, whole)."""
     (part, whole), (old_part, old_whole) = now, before
     return Measure(
         name,
@@ -194,7 +197,7 @@ def _verdict(measure: Measure) -> str:
     if measure.moved:
         return "moved"
     value, was = _shown(measure)
-    return "as before" if value == was else "not clearly moved"
+    return "as before" if value == was else "no clear change"
 
 
 def _shown(measure: Measure) -> tuple[str, str]:

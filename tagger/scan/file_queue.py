@@ -1,4 +1,4 @@
-"""Files that wait to be read, packed: a first scan has little else in memory."""
+"""Queue the files to be read in little memory: a first scan has millions."""
 
 import json
 from collections import deque
@@ -8,30 +8,30 @@ from typing import Final
 from tagger.records import ImageFile
 
 _PACKED: Final = 1000
-"""Files in one text. A file takes 220 bytes as a value and a quarter of them in it."""
+"""Files in one JSON text: there a file takes a quarter of the 220 bytes of a value."""
 
 
 class FileQueue:
-    """Files in the order in which they were added, each to be taken once."""
+    """A first-in, first-out queue of files."""
 
     def __init__(self) -> None:
         self._packed: deque[str] = deque()
         self._last: list[ImageFile] = []
 
     def __len__(self) -> int:
-        """How many wait; of those being taken, without the rest of a text."""
+        """How many files are queued, without the rest of the text being taken."""
         return len(self._packed) * _PACKED + len(self._last)
 
     def add(self, file: ImageFile) -> None:
-        """Have a file wait, after those that do."""
+        """Append a file."""
         self._last.append(file)
         if len(self._last) == _PACKED:
-            # Names that are no text stand in it as they do here, by escapes.
+            # JSON escapes the surrogates of names that are not valid UTF-8.
             self._packed.append(json.dumps(self._last))
             self._last.clear()
 
     def taken(self) -> Iterator[ImageFile]:
-        """Yield those that wait, and let go of each."""
+        """Take all files off the queue, one after another."""
         while self._packed:
             for file in json.loads(self._packed.popleft()):
                 yield ImageFile(*file)

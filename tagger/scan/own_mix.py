@@ -1,4 +1,4 @@
-"""The shop's own mix of tags at the end of a scan: estimated, kept, applied."""
+"""Estimate, keep and apply a shop's own mix of tags at the end of a scan."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
 
 
 SAMPLE = 5000
-"""Pictures by which a shift is measured, and a mix of tags."""
+"""Most pictures used to measure a shift or to estimate a mix."""
 
 
 _RARE = 0.02
-"""Share of a root's pictures below which a tag is not told of in its mix."""
+"""Tags below this share of a root's pictures are left out of the reported mix."""
 
 
 def weigh(
@@ -34,11 +34,11 @@ def weigh(
     *,
     asked: bool,
 ) -> dict[str, Any]:
-    """Estimate the mix of tags of each root, and read what is said by those in force.
+    """Estimate the mix of tags of each root, and weigh all predictions by the mixes.
 
-    Only where something can have changed since the run before: pictures were read, the
-    network was `asked`, a person decided, a root went, or the run before did not end.
-    Returns marks of what it was done by, for the next run to compare.
+    Skipped if nothing can have changed since the previous run: no picture was read, the
+    network was not `asked`, nobody decided, no root was removed, and the previous run
+    ended. Returns the marks by which the next run detects a change.
     """
     marks = {
         "newest_decision": recording.newest_decision(),
@@ -50,7 +50,7 @@ def weigh(
     last = recording.last_counts()
     if not asked and all(last.get(name) == value for name, value in marks.items()):
         return marks
-    if not own_mix.frozen:  # a certificate speaks of the mixes as they are
+    if not own_mix.frozen:  # a certificate holds for the mixes as they are
         _estimate_all(recording, own_mix.prior)
     from tagger.policy.decide import read_again  # noqa: PLC0415  it needs NumPy
 
@@ -59,9 +59,9 @@ def weigh(
 
 
 def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
-    """Put in force the mix of every root, whichever of them this run scans.
+    """Put in force the mix of every root, even of roots that this run does not scan.
 
-    For the marks by which a run knows that nothing changed are of the whole inventory.
+    The marks that tell a run that nothing changed are about the whole inventory.
     """
     before = recording.mixes()
     for root in recording.roots():
@@ -76,7 +76,7 @@ def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
 def _estimated(
     recording: Recording, root: Path, prior: tuple[float, ...]
 ) -> "Mix | None":
-    """Estimate the mix of tags under a root; None of too few pictures."""
+    """Estimate the mix of tags under a root; None for too few pictures."""
     import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
 
     from tagger.policy.label_shift import estimate  # noqa: PLC0415
@@ -94,7 +94,7 @@ def _estimated(
 def mixes_told(
     recording: Recording, labels: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return the mix of each root, without what is rare there."""
+    """Return the mix of each root, without rare labels."""
     return {
         encodable(str(root)): {
             label: round(share, 3)

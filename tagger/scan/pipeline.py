@@ -1,6 +1,6 @@
-"""From files to what is said of them: prepare, classify, decide, a batch at a time.
+"""Read files in batches: prepare, classify, decide.
 
-Knows no folder's past and writes nothing; the network comes in as a `Classifier`.
+Knows nothing of earlier scans and writes nothing. The network is a `Classifier`.
 """
 
 from collections import deque
@@ -27,34 +27,34 @@ Result = Tagged | UnreadableImage
 Outcome = tuple[ImageFile, Result]
 
 Recall = Callable[[Iterable[str]], Mapping[str, Prediction]]
-"""Says what the network has already said of these bytes, by digest."""
+"""Returns the network's stored predictions for these digests."""
 
 _Prepared = PreparedImage | UnreadableImage
 _Reading = tuple[ImageFile, _Prepared]
 
 PrepareAll = Callable[[Iterable[Path]], Iterator[_Prepared]]
-"""Prepares files, in their order; may take some paths ahead of what it yields."""
+"""Prepares files in order; may take some paths ahead of its results."""
 
 
 def prepare_here(paths: Iterable[Path]) -> Iterator[_Prepared]:
-    """Prepare files in this process, one after the other."""
-    from tagger.imaging.decode import prepare  # noqa: PLC0415  who has workers never decodes
+    """Prepare files in this process, one after another."""
+    from tagger.imaging.decode import prepare  # noqa: PLC0415  not needed with workers
 
     return map(prepare, paths)
 
 
 class Classifier(Protocol):
-    """A network that says what it is."""
+    """A network with its identity."""
 
     identity: ModelIdentity
 
     def classify(self, batch: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Return the (n, labels) probabilities of a (n, 28, 28, 3) batch."""
+        """Return the (n, labels) probabilities of an (n, 28, 28, 3) batch."""
         ...
 
 
 class Pipeline:
-    """Reads files and says what they show; `classified` counts the network's work."""
+    """Prepares, classifies and decides; `classified` counts the network's pictures."""
 
     def __init__(
         self,
@@ -74,36 +74,37 @@ class Pipeline:
     def outcomes(
         self, root: Path, files: Iterable[ImageFile]
     ) -> Iterator[list[Outcome]]:
-        """Yield what became of the files under `root`, in their order, in batches."""
+        """Yield the results of the files under `root`, in order, in batches."""
         for readings in _batches(self._read(root, files), self._batch_size):
             predictions = self._predictions(readings)
             yield [(file, self._decided(r, predictions)) for file, r in readings]
 
     def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[_Reading]:
-        asked: deque[ImageFile] = deque()
+        # `_prepare_all` takes paths ahead; this queue keeps the file of each path.
+        taken: deque[ImageFile] = deque()
 
         def paths() -> Iterator[Path]:
             for file in files:
-                asked.append(file)
+                taken.append(file)
                 yield root / file.path
 
         for prepared in self._prepare_all(paths()):
-            yield asked.popleft(), prepared
+            yield taken.popleft(), prepared
 
     def _predictions(self, readings: Sequence[_Reading]) -> Mapping[str, Prediction]:
-        """Say what the network says of a batch, asking it of no bytes twice."""
+        """Return the predictions of a batch; classify each new content once."""
         images = {
             result.digest: result
             for _, result in readings
             if isinstance(result, PreparedImage)
         }
-        found = dict(self._recall(images))
-        unseen = [image for digest, image in images.items() if digest not in found]
+        predictions = dict(self._recall(images))
+        unseen = [i for digest, i in images.items() if digest not in predictions]
         if unseen:
-            said = self._classify(unseen)
-            found |= dict(zip((i.digest for i in unseen), said, strict=True))
+            new = self._classify(unseen)
+            predictions |= dict(zip((i.digest for i in unseen), new, strict=True))
             self.classified += len(unseen)
-        return found
+        return predictions
 
     def _classify(self, images: Sequence[PreparedImage]) -> list[Prediction]:
         import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none

@@ -1,4 +1,4 @@
-"""Compare the folders with the inventory: which files are read, skipped, missing."""
+"""Plan a scan: which files to read, which to skip, which are missing."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,10 +30,10 @@ from tagger.system.signals import Interruption
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is scanned: a root, or of a root what lies in one `folder` of it.
+    """The subject of a scan: a root, or one `folder` in it.
 
-    `seen` says that something was known of it before, `absent` why it cannot be listed,
-    where it cannot.
+    `seen` is true if the inventory already knows files of it. `absent` is the reason
+    why it cannot be listed; empty if it can.
     """
 
     root: Path
@@ -49,12 +49,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done in one place, from what lies there and what is known.
+    """The work of a scan in one place, from its files and the inventory's rows.
 
-    `vanished` are the known paths that are not there now; a file found elsewhere with
-    the same bytes takes its row out of them. `linked` are those of them that may be
-    where a link leads, with why that is not followed. `empty` says that no picture is
-    there.
+    `vanished` are the known paths that are not there now. When a file with the same
+    content is found elsewhere, its row is taken out of them. `linked` are vanished
+    paths that may lie behind a link, with the reason why the link is not followed.
+    `empty` is true if there is no picture.
     """
 
     place: Place
@@ -79,13 +79,13 @@ Formers = dict[str, list[tuple[Plan, str]]]
 
 
 def check_folders(folders: Sequence[Path]) -> None:
-    """Raise FolderError unless every folder can be listed: a scan's first needs."""
+    """Raise FolderError unless every folder can be listed; for a first scan."""
     for folder in folders:
         check_root(folder)
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether a scan would find a picture in a folder, or could not look everywhere."""
+    """Whether a scan finds a picture in a folder, or cannot list all of it."""
     return any(
         isinstance(entry, ImageFile) or entry.below is Below.UNSEEN
         for entry in walk(folder, Rules(endings=tuple(FORMATS)))
@@ -108,7 +108,7 @@ def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> Place:
     try:
         check_root(path)
     except FolderError as error:
-        # What has never been seen is a slip of the pen, what has is a disk unplugged.
+        # An unknown folder is a typing error, a known one an unplugged disk.
         if not seen:
             raise
         return Place(root, folder, seen, str(error))
@@ -122,13 +122,13 @@ def _inside(path: Path, others: Iterable[Path]) -> bool:
 def plan_place(
     place: Place, recording: Recording, options: ScanOptions, stop: Interruption
 ) -> Plan:
-    """Walk one place and plan what is to be done there.
+    """Walk one place and plan the work there.
 
-    Raises Stopped between two parts of the walk when a signal has asked for it.
+    Raises Stopped between two parts of the walk if a signal is pending.
     """
     known = recording.known(place.root, place.folder)
     if place.absent:
-        # Nothing goes missing; but what is found elsewhere now has moved there.
+        # No file goes missing; but one that is found elsewhere now has moved there.
         vanished = {path: row for path, row in known.items() if row.digest}
         return Plan(place, known, vanished=vanished, empty=True)
     rules = Rules(
@@ -143,7 +143,7 @@ def plan_place(
 
 
 def _listed(walked: Iterator[Listed], stop: Interruption) -> list[Listed]:
-    """Take in all that was found, in parts, for a signal to be answered in between."""
+    """Collect the listing in parts, and check for a signal after each."""
     listing: list[Listed] = []
     while part := list(islice(walked, 1000)):
         listing += part
@@ -157,7 +157,7 @@ def _plan(
     known: Mapping[str, KnownFile],
     options: ScanOptions,
 ) -> Plan:
-    """Compare what is listed with what is known, one path after another."""
+    """Compare the listing with the known rows, one path after another."""
     plan = Plan(place, known)
     now = time.time()
     unchanged = ignored = met = 0
@@ -171,16 +171,16 @@ def _plan(
             unchanged += 1
         else:
             unchanged += _plan_file(plan, entry, row, options, now)
-    if met < len(known):  # every known path that was met was listed: the rest was not
+    if met < len(known):  # some known paths are not in the listing
         _account_for_unlisted(plan, listing)
     empty = not any(isinstance(entry, ImageFile) for entry in listing)
     return replace(plan, unchanged=unchanged, ignored=ignored, empty=empty)
 
 
 def _plan_skipped(plan: Plan, entry: SkippedFile, row: KnownFile | None) -> bool:
-    """Plan for a path that is not read; return whether it counts as ignored."""
+    """Plan a path that is not read; return whether it counts as ignored."""
     if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
-        plan.vanished[entry.path] = row  # a disk behind links is unplugged
+        plan.vanished[entry.path] = row  # a picture behind a link whose disk is gone
         return False
     if row is None or (row.state, row.reason) != (entry.state, entry.reason):
         plan.to_skip.append(entry)
@@ -190,7 +190,7 @@ def _plan_skipped(plan: Plan, entry: SkippedFile, row: KnownFile | None) -> bool
 def _plan_file(
     plan: Plan, file: ImageFile, row: KnownFile | None, options: ScanOptions, now: float
 ) -> bool:
-    """Plan for a picture file; return whether nothing has to be done about it."""
+    """Plan a picture file; return whether it is unchanged."""
     if row is None or _must_be_read(file, row, options):
         if _settled(file, now, options.settle):
             plan.to_read.add(file)
@@ -205,9 +205,9 @@ def _plan_file(
 
 
 def _settled(file: ImageFile, now: float, settle: float) -> bool:
-    """Whether a file was not changed of late.
+    """Whether a file has not changed for `settle` seconds.
 
-    A time far in the future is no news: a clock has jumped, or a camera's is wrong.
+    A time far in the future counts as settled: it comes from a wrong clock.
     """
     return abs(now - file.mtime_ns / 1e9) >= settle
 
@@ -220,21 +220,22 @@ def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool
     if not row.is_of(file) or row.state is State.UNSETTLED:
         return True
     if row.state is State.UNREADABLE:
-        # Where not even the bytes could be had, a permission was in the way: a change
-        # of that leaves the file's own time as it was. Bytes that were had have a
-        # digest, even those that crashed their decoder.
+        # Without a digest the content could not be read, mostly for lack of permission.
+        # A new permission does not change the file's time, so try again. Content that
+        # was read has a digest, even if it crashed the decoder.
         return options.retry_errors or row.digest is None
     return not row.current
 
 
 def _account_for_unlisted(plan: Plan, listing: Sequence[Listed]) -> None:
-    """Sort out the known paths that are not listed.
+    """Plan the known paths that are not listed.
 
-    A note about what was not read (a folder left out, a pipe, a text file) goes with
-    its reason; only what was once a picture can be missing. What lies in a folder that
-    could not be listed keeps its state: nobody has looked. What lies in a folder that
-    is left out is ignored for the folder's reason. The rest has vanished; what a link
-    stands for today may have moved to where it leads.
+    - In a folder that could not be listed, a path keeps its state.
+    - In an excluded folder, it is ignored, for the folder's reason.
+    - A row of a path that never was a picture (an excluded folder, a pipe, a text file)
+      is deleted.
+    - All others have vanished. A path in a folder that is now a link may have moved to
+      the target of the link.
     """
     listed = {entry.path for entry in listing}
     closed = {e.path: e for e in listing if isinstance(e, SkippedFile)}
@@ -265,7 +266,7 @@ def _never_a_picture(row: KnownFile) -> bool:
 
 
 def pictures_of(known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
-    """Return the known paths that were pictures, and there, when last looked at."""
+    """Return the known paths that the last scan saw as pictures."""
     return {
         path: row
         for path, row in known.items()
@@ -274,7 +275,7 @@ def pictures_of(known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:
 
 
 def formers_of(plans: Sequence[Plan]) -> Formers:
-    """Find, by digest, the files that are gone from where they were."""
+    """Index the vanished files by digest."""
     formers: Formers = {}
     for plan in plans:
         for path, row in plan.vanished.items():
@@ -284,9 +285,9 @@ def formers_of(plans: Sequence[Plan]) -> Formers:
 
 
 def take_former(result: Result, formers: Formers) -> Former | None:
-    """Return where a file's content lay before it moved, and take it off the list."""
-    waiting = formers.get(result.digest or "")
-    if not waiting:
+    """Return the former place of a moved file, and remove it from `formers`."""
+    candidates = formers.get(result.digest or "")
+    if not candidates:
         return None
-    plan, path = waiting.pop(0)
+    plan, path = candidates.pop(0)
     return Former(plan.root, path, plan.vanished.pop(path))

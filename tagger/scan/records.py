@@ -1,4 +1,4 @@
-"""The frozen values that a scan takes and returns."""
+"""Define the frozen values that a scan takes and returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What a scan may be told besides its folders, its network and its policy.
+    """The options of a scan besides its folders, its network and its policy.
 
-    A file that changed less than `settle` seconds ago is left for the next scan. Where
-    more than the share `max_missing` of a root's pictures, in [0, 1], is gone, none of
-    them is marked missing. `follow_links` enters links that lead out of the root.
+    A file that changed less than `settle` seconds ago is left for the next scan. If
+    more than the share `max_missing`, in [0, 1], of a root's pictures is gone, none of
+    them is marked missing. With `follow_links` links out of the root are followed.
     """
 
     batch_size: int = 64
@@ -23,16 +23,16 @@ class ScanOptions:
 
 
 BY_DEFAULT = ScanOptions()
-"""What `tagger scan` does without options."""
+"""The defaults of `tagger scan`."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnMix:
-    """Whether tags are weighed by how often each is right under a root.
+    """Whether and how tags are weighed by the mix of each root.
 
-    `prior` are the shares of the labels that the network takes for granted; empty for
-    a network that does not tell them, and then nothing is weighed. What is `frozen` is
-    not estimated anew: a certificate speaks of the mix that it was made with.
+    `prior` are the shares of the labels that the network expects; empty if its card has
+    none, and then nothing is weighed. A `frozen` mix is not estimated again, because a
+    certificate holds for the mix that it was made with.
     """
 
     prior: tuple[float, ...] = ()
@@ -40,14 +40,14 @@ class OwnMix:
 
 
 NO_MIX = OwnMix()
-"""Every tag as the network gives it."""
+"""Tags are not weighed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Something measured of a run's images, and of those of the month before.
+    """One measure of a run's images, and of the images of the month before.
 
-    `of` names what was measured where the name does not say it all.
+    `of` adds to the name what was measured, such as the tag.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the images that a run read under a root differ from the month before's."""
+    """The images that a run read under a root, compared with the month before."""
 
     root: str
     images: int
@@ -68,22 +68,22 @@ class Drift:
 
     @property
     def moved(self) -> bool:
-        """Whether anything moved."""
+        """Whether any measure moved."""
         return any(measure.moved for measure in self.measures)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What one scan did, in images.
+    """The results of one scan, counted in images.
 
-    `new`, `changed`, `moved`, `unchanged`, `unsettled`, `missing` and `ignored` tell
-    what was found; `classified` how many the network saw; `tagged`, `flagged` and
-    `unreadable` how the images of the scanned roots stand after it. `tags` counts the
-    tags in force. `doubted` are the folders that have lost more than can be believed.
-    `drift` compares what was read with the month before, root by root. `warnings` are
-    sentences for a person. `shift` tells how far the pictures are from those that the
-    network knows, and `careful` what was done about it. `mix` tells by root how often
-    each label is right there, where that was estimated, as shares in [0, 1].
+    `new`, `changed`, `moved`, `unchanged`, `unsettled`, `missing` and `ignored` count
+    what the scan found, `classified` what the network saw. `tagged`, `flagged` and
+    `unreadable` count the items of the scanned roots afterwards, `tags` their tags in
+    force. `doubted` are folders whose losses are too large to be believed. `drift`
+    compares what was read with the month before, root by root. `warnings` are sentences
+    for a person. `shift` is the distance of the pictures from the training pictures,
+    `careful` a sentence about the tightened policy. `mix` has, by root, the estimated
+    shares of the labels, in [0, 1].
     """
 
     run_id: int | None

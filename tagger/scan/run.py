@@ -1,11 +1,10 @@
-"""Scan folders: find, compare, have the pipeline read, record.
+"""Scan folders: find the files, compare, read, record.
 
-Puts the stages together and knows none of their insides: the network comes in as a
-`Classifier`. Everything that is finished is in the inventory; a scan that is stopped
-at any moment is simply run again.
+Connects the stages and knows no details of them; the network is a `Classifier`. Every
+finished batch is in the inventory, so a scan that was stopped can simply be run again.
 
-An image belongs to one root, the outermost: a folder inside a scanned root is a part
-of it, and a root that turns out to lie inside another is taken into it.
+An image belongs to one root, the outermost. A folder inside a scanned root is a part of
+it. A root that now lies inside another is merged into that one.
 """
 
 from collections import Counter
@@ -63,14 +62,14 @@ from tagger.system.signals import Interruption
 from tagger.text import encodable
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
-"""Shows progress while it hands the files on; is told how many there are."""
+"""Shows progress while it passes the files on; takes the files and their number."""
 
 
 NO_GUARD = ShiftGuard(None)
-"""The policy holds whatever the pictures are like."""
+"""The policy holds at any shift."""
 
 
-def scan(  # noqa: PLR0913  the eight things a scan is made of
+def scan(  # noqa: PLR0913  the parts of a scan
     folders: Sequence[Path],
     inventory: Inventory,
     classifier: Classifier,
@@ -85,28 +84,29 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
-    The policy is made more careful by `guard` where the pictures are unfamiliar. At
-    the end tags are weighed by the shop's `own_mix`, from all pictures of a root, so
-    that nothing depends on their order.
-    What prepares the pictures comes in as `prepare_all`; without, it is done here, and
-    a picture that crashes its decoder takes everything with it (see `workers`).
-    Raises before anything is written FolderError when a folder that holds nothing known
-    cannot be listed, and ModelError when the network classified here under other
-    labels. Raises Stopped between two batches when a signal has asked for it, and
-    InventoryError when the inventory cannot be written; what was recorded until then
-    stays.
+    `guard` tightens the policy if the pictures are far from the training pictures. At
+    the end, tags are weighed by the shop's `own_mix`, estimated from all pictures of a
+    root, so that their order does not matter. `prepare_all` prepares the pictures; by
+    default in this process, where a picture that crashes its decoder ends the scan (see
+    `imaging.pool`).
+
+    Raises FolderError if an unknown folder cannot be listed, and ModelError if the
+    network classified here under other labels, both before anything is written. Raises
+    Stopped between two batches if a signal is pending, and InventoryError if the
+    inventory cannot be written; the batches recorded before stay.
     """
     start = perf_counter()
     stop = interruption or Interruption()
     places = places_of(folders, inventory)
     with inventory.recording(
-        classifier.identity, options=_told(places, policy, options)
+        classifier.identity, options=_run_options(places, policy, options)
     ) as recording:
-        patternless = [
+        lost_patterns = [
             root for place in places for root in recording.take_in(place.root)
         ]
         plans = [plan_place(place, recording, options, stop) for place in places]
         freeze_gc()
+        # Start with the shift of earlier runs: this run's pictures are not read yet.
         shift = recording.shift()
         in_force = guard.policy(policy, shift)
         if not all(plan.empty for plan in plans):
@@ -116,19 +116,20 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
         )
         run = _Run(recording, pipeline, options, stop)
         run.warnings += [
-            f"the pattern of items of {root} matches less in the folder that it is a "
-            "part of now: give that one a pattern with 'tagger export --by-item "
-            "--item-pattern …'"
-            for root in patternless
+            f"{root} is now part of a larger folder, where its item pattern matches "
+            "fewer paths: give the larger folder a pattern with 'tagger export "
+            "--by-item --item-pattern …'"
+            for root in lost_patterns
         ]
         if kind := inventory.network_file_system():
             run.warnings.append(
-                f"the inventory lies on a network file system ({kind}), which can "
-                "damage it: move it to a local disk"
+                f"the inventory is on a network file system ({kind}), which can damage "
+                "it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
-        known = guard.familiar is not None
-        if known and (pipeline.classified or shift is None):
+        measurable = guard.familiar is not None
+        if measurable and (pipeline.classified or shift is None):
+            # Measure again with the new pictures, and apply the policy that follows.
             shift = guard.shift(recording.some_said(SAMPLE))
             recording.note_shift(shift)
             in_force = guard.policy(policy, shift)
@@ -159,25 +160,26 @@ def scan(  # noqa: PLR0913  the eight things a scan is made of
 
 
 def _conservative_told(policy: Policy, in_force: Policy, shift: float | None) -> str:
-    """Say that more is asked of unfamiliar pictures, where it is."""
+    """Return the warning that the shift guard raised the threshold, else ""."""
     if in_force.threshold == policy.threshold or shift is None:
         return ""
     return (
-        f"these pictures are unlike those the network knows (shift {shift:.1f}, limit "
-        f"{LIMIT:g}): accepted from {in_force.threshold:.2f} on in place of "
-        f"{policy.threshold:.2f}, until 'tagger certify' certifies"
+        "these pictures differ from those that the network was trained on, so more of "
+        "them are flagged until 'tagger certify' certifies a threshold (least "
+        f"confidence {in_force.threshold:.2f} instead of {policy.threshold:.2f}; shift "
+        f"{shift:.1f}, limit {LIMIT:g})"
     )
 
 
 def exit_code(summary: RunSummary) -> int:
-    """Return 3 where pictures of the scanned folders could not be read or seen."""
+    """Return 3 if pictures or folders could not be read, else 0."""
     return EXIT_UNREADABLE if summary.unreadable or summary.doubted else 0
 
 
-def _told(
+def _run_options(
     places: Sequence[Place], policy: Policy, options: ScanOptions
 ) -> dict[str, object]:
-    """Return the options of a run as JSON can hold them."""
+    """Return the options of a run as JSON values."""
     shown = [encodable(str(place.path)) for place in places]
     return {"roots": shown} | asdict(policy) | asdict(options)
 
@@ -186,12 +188,12 @@ def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
     for name in ("run_id", "unreadable_images", "warnings", "drift", "careful"):
         del counts[name]
-    # As the run's options name them: the dead man's switch looks for these there.
+    # In the form of the run's options: the alarm for overdue scans compares the two.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}
 
 
 class _Run:
-    """One scan under way: the tally of what it did, and what it could not believe."""
+    """One running scan: its counts, and the folders whose losses it doubts."""
 
     def __init__(
         self,
@@ -210,9 +212,9 @@ class _Run:
         self._tally: Counter[str] = Counter()
 
     def carry_out(self, plans: Sequence[Plan], track: Track) -> dict[str, Any]:
-        """Do what is planned; return the counts of `RunSummary`.
+        """Carry out the plans; return the counts of `RunSummary`.
 
-        A signal ends the reading; what has been begun is finished and written first.
+        A signal ends the reading, after the files already taken are read and written.
         """
         for plan in plans:
             if plan.place.absent:
@@ -235,7 +237,7 @@ class _Run:
         return dict(self._tally) | {"classified": self._pipeline.classified}
 
     def seen_whole(self, plans: Iterable[Plan]) -> list[Path]:
-        """Return the roots that were looked at from end to end, and believed."""
+        """Return the roots that were scanned completely and without doubt."""
         return [
             plan.root
             for plan in plans
@@ -243,24 +245,24 @@ class _Run:
         ]
 
     def drift(self, of_late: Mapping[Path, Mapping[str, Any]]) -> tuple[Drift, ...]:
-        """Compare what was read with what was read of late, and warn of what moved."""
-        found = tuple(
+        """Compare what was read with earlier runs, and warn of drift."""
+        drifts = tuple(
             compare(str(root), tally, Tally(**of_late[root]))
             for root, tally in self.tallies.items()
             if root in of_late
         )
-        self.warnings += [describe(drift) for drift in found if drift.moved]
-        return found
+        self.warnings += [describe(drift) for drift in drifts if drift.moved]
+        return drifts
 
     def _doubt(self, plan: Plan, why: str) -> None:
-        """Note that what is not there is not to be taken for gone."""
+        """Note that absent files of a place are not to be marked missing."""
         self.doubted[plan.place.path] = why
         place = plan.place
-        way_out = f"'tagger roots forget {place.root}'"
-        if place.folder:  # the root knows better what there is
+        way_out = f"run 'tagger roots forget {place.root}'"
+        if place.folder:  # a root can be forgotten, a folder in it cannot
             way_out = f"scan {place.root} once with --max-missing 100%"
         self.warnings.append(
-            f"{why}: nothing there was marked missing; is the disk plugged in? "
+            f"{why}: no picture there was marked missing. Is the disk plugged in? "
             f"If it is gone for good, {way_out}"
         )
 
@@ -279,7 +281,7 @@ class _Run:
             written.append((file, result))
             if first and (former := take_former(result, formers)):
                 moved[file.path] = former
-                if row is not None:  # the note that it was not settled gives way
+                if row is not None:  # its row as an unsettled file is replaced
                     self._recording.forget([row])
             elif row is not None:
                 known[file.path] = row
@@ -295,8 +297,8 @@ class _Run:
     def _lasting(self, plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Leave out the files that changed, or went away, while they were read.
 
-        Half of an upload is never classified, and a disk that is pulled out in the
-        middle makes no picture unreadable.
+        So half an upload is never recorded, and pictures do not become unreadable when
+        their disk is unplugged during a scan.
         """
         for file, result in outcomes:
             try:
@@ -318,11 +320,11 @@ class _Run:
             try:
                 check_root(plan.place.path)
             except FolderError as error:
-                self._doubt(plan, f"{error} any more")
+                self._doubt(plan, f"{error} (it was there when the scan began)")
         return plan.place.path in self.doubted
 
     def _settle(self, plan: Plan) -> None:
-        """Write what needs no reading: skipped, returned and missing paths."""
+        """Record the paths that need no reading: skipped, returned and missing ones."""
         missing = [
             StateChange(row, State.MISSING, "not there", "missing")
             for row in self._believed_gone(plan)
@@ -345,10 +347,10 @@ class _Run:
             self._recording.change_states(changes)
 
     def _believed_gone(self, plan: Plan) -> list[KnownFile]:
-        """Return the rows to mark missing: all that vanished, or none where too many.
+        """Return the rows to mark missing: all vanished ones, or none if too many.
 
-        A disk that is half there, or the wrong one, has lost most of what was on it;
-        one that is not plugged in leaves an empty folder.
+        A damaged or wrong disk lacks most of its pictures. A disk that is not plugged
+        in leaves an empty folder.
         """
         gone = [
             row
@@ -361,14 +363,14 @@ class _Run:
         most = self._options.max_missing
         path = plan.place.path
         if plan.empty:
-            self._doubt(plan, f"no pictures in {path}, where {len(gone):,} were")
+            self._doubt(plan, f"no pictures in {path}, where {len(gone):,} were before")
             return []
-        if len(gone) <= round(most * there, 6):  # 0.29 of 100 is less than 29
+        if len(gone) <= round(most * there, 6):  # in floats, 0.29 * 100 is below 29
             return gone
         self.doubted[path] = "too much is gone"
         self.warnings.append(
             f"{len(gone):,} of {there:,} pictures in {path} are gone, more than "
-            f"{most:.0%}: none was marked missing; is the disk whole? "
+            f"{most:.0%}: none was marked missing. Is the disk complete? "
             "If they are gone for good, scan once with --max-missing 100%"
         )
         return []
@@ -376,14 +378,14 @@ class _Run:
 
 def _tally(results: Sequence[Result]) -> Tally:
     tagged = [result for result in results if isinstance(result, Tagged)]
-    confidences = [one.prediction.confidence for one in tagged]
+    confidences = [result.prediction.confidence for result in tagged]
     return Tally(
         images=len(results),
         unreadable=len(results) - len(tagged),
-        flagged=sum(one.verdict.flagged for one in tagged),
+        flagged=sum(result.verdict.flagged for result in tagged),
         confidence=sum(confidences),
         squares=sum(confidence**2 for confidence in confidences),
-        tags=dict(Counter(one.prediction.tag for one in tagged)),
+        tags=dict(Counter(result.prediction.tag for result in tagged)),
     )
 
 
@@ -394,7 +396,7 @@ def _kind_of_change(row: KnownFile | None, result: Result) -> str:
 
 
 def _says_nothing_new(row: KnownFile, result: Result) -> bool:
-    """Whether a file that was read again has the bytes, and the end, it had before."""
+    """Whether a file that was read again gave the same content and result."""
     if isinstance(result, Tagged):
         same = row.state is State.TAGGED and row.current
     else:

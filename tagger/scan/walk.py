@@ -1,7 +1,7 @@
-"""Find the picture files under a root, and say of every other path why it is not read.
+"""List the picture files under a root, and the reason for each skipped path.
 
-Never opens a file, so nothing that lies there (a pipe, a device, a link to itself) can
-hang or harm a scan.
+Never opens a file, so that a pipe, a device or a link to itself cannot hang or harm a
+scan.
 """
 
 import os
@@ -27,15 +27,15 @@ from tagger.records import (
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which paths are read: those with a picture's ending that no pattern leaves out.
+    """Which paths are read: those with a picture's ending, as the patterns allow.
 
-    Of all under the root, or of what lies in one `folder` of it. `endings` are
-    lower-case with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is matched in any
-    case against the name; when it holds a slash, against the path under the folder and
-    that under the root, for a scanned folder may become a part of another. `*` crosses
-    folders. A path is read when it matches any of `include` (or there are none) and
-    none of `exclude`; an excluded folder is not entered. Links out of the root are
-    entered only where `follow_links` says so.
+    The paths are all under the root, or all in one `folder` of it. `endings` are in
+    lower case, with their dot. A pattern (`*.jpg`, `thumbs`, `old/*`) is matched
+    case-insensitively against the name. A pattern with a slash is matched against the
+    path from the folder and the path from the root, because a scanned folder may later
+    become part of a larger one. `*` also matches slashes. A path is read if it matches
+    any of `include` (or that is empty) and none of `exclude`; an excluded folder is not
+    entered. Links out of the root are followed only with `follow_links`.
     """
 
     endings: tuple[str, ...]
@@ -46,7 +46,7 @@ class Rules:
     folder: str = ""
 
     def matches(self, path: str, name: str, pattern: str) -> bool:
-        """Whether a pattern is about a path under the root that ends in that name."""
+        """Whether a pattern matches a path under the root with this name."""
         # Cameras write .JPG where people write .jpg.
         pattern = pattern.rstrip("/").casefold()
         subjects = [name]
@@ -56,12 +56,12 @@ class Rules:
 
 
 def absolute(folder: Path) -> Path:
-    """Return the path from the top, without dots; links stay as they were named."""
+    """Return the absolute path, without dots; links stay as they are."""
     return Path(os.path.abspath(folder))  # noqa: PTH100  resolve() would follow links
 
 
 def check_root(folder: Path) -> Path:
-    """Return the folder as an absolute path; FolderError unless it can be listed."""
+    """Return the folder as an absolute path; FolderError if it cannot be listed."""
     root = absolute(folder)
     try:
         with os.scandir(root):
@@ -75,12 +75,11 @@ def check_root(folder: Path) -> Path:
 
 
 def walk(root: Path, rules: Rules) -> Iterator[Listed]:
-    """Yield everything under `root`, in the order of names, folder by folder.
+    """Yield every path under `root` (or the rules' folder), in the order of names.
 
-    Or what lies in the rules' folder; paths are relative to the root all the same.
-    Folders are yielded only where they are not entered. Links are followed to files
-    inside the root, and by `follow_links` out of it; no folder outside is entered
-    twice, so a walk always ends.
+    Paths are relative to the root in both cases. A folder is yielded only if it is not
+    entered. Links to files inside the root are followed; with `follow_links` also links
+    out of it. No folder outside is entered twice, so a walk always ends.
     """
     links = _Links(Path(os.path.realpath(root)), follow=rules.follow_links)
     waiting = [rules.folder]
@@ -90,7 +89,7 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
             with os.scandir(root / folder) as entries:
                 children = sorted(entries, key=attrgetter("name"))
         except FileNotFoundError:
-            continue  # it was there a moment ago; what it held has vanished with it
+            continue  # deleted a moment ago, with all that was in it
         except OSError as error:
             yield _unreadable(folder or ".", error)
             continue
@@ -111,7 +110,7 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
 
 
 class _Links:
-    """Which links of one walk are followed."""
+    """Decides which links of one walk are followed."""
 
     def __init__(self, real_root: Path, *, follow: bool) -> None:
         self._real_root = real_root
@@ -119,16 +118,16 @@ class _Links:
         self._entered: list[Path] = []
 
     def refusal_of_file(self, target: Path) -> str:
-        """Say why a link to a file is not followed; empty where it is."""
+        """Return why a link to a file is not followed; empty if it is."""
         if self._follow or target.is_relative_to(self._real_root):
             return ""
         return "a link out of the folder"
 
     def refusal_of_folder(self, target: Path) -> str:
-        """Say why a link to a folder is not followed; empty where it is, this once.
+        """Return why a link to a folder is not followed; empty if it is, this once.
 
-        What lies inside the root is walked there, and so is what has been entered. A
-        folder that holds the root, or one that was entered, would be walked in circles.
+        Folders inside the root, or inside an entered one, are walked there already. A
+        folder that contains one of these would be walked in circles.
         """
         if not self._follow:
             return "a link to a folder is not followed"
@@ -142,7 +141,7 @@ class _Links:
 def _look(
     entry: os.DirEntry[str], path: str, rules: Rules, links: _Links
 ) -> Listed | None:
-    """Say what an entry is; None for a folder to enter. OSError where it cannot."""
+    """Classify an entry; None for a folder to enter. OSError if it cannot be read."""
     if entry.is_symlink():
         return _look_behind_link(entry, path, rules, links)
     if reason := _left_out(path, entry.name, rules):
@@ -177,7 +176,7 @@ def _file(path: str, name: str, status: os.stat_result, rules: Rules) -> Listed:
     if reason := _not_a_picture(path, name, rules):
         return SkippedFile(path, State.IGNORED, reason, FileStamp.of(status))
     mtime_ns = status.st_mtime_ns
-    if abs(mtime_ns) > FARTHEST_NS:  # as nearly never: a call for each would be felt
+    if abs(mtime_ns) > FARTHEST_NS:  # rare: a call for each of a million would be slow
         mtime_ns = kept_time(mtime_ns)
     return ImageFile(path, status.st_size, mtime_ns)
 
@@ -211,9 +210,9 @@ def _not_a_picture(path: str, name: str, rules: Rules) -> str:
 
 
 def _ending(name: str) -> str:
-    """Return the ending in lower case with its dot; empty where there is none.
+    """Return the ending in lower case with its dot; empty if the name has none.
 
-    As pathlib has it, in a tenth of its time: there may be a million of them.
+    The same as pathlib's suffix in a tenth of its time: there may be a million names.
     """
     dot = name.rfind(".")
     return name[dot:].lower() if 0 < dot < len(name) - 1 else ""

@@ -1,1 +1,1 @@
-"""The process and the operating system: files, signals, streams, memory."""
+"""Talk to the operating system: files, signals, streams, memory."""

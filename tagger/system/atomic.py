@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write files atomically: a file appears whole or not at all."""
 
 import os
 import tempfile
@@ -12,11 +12,12 @@ from tagger.errors import ExportError
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[BinaryIO]:
-    """Open a stream of bytes that becomes the file when the block ends well.
+    """Open a binary stream that replaces `target` when the block ends without error.
 
-    It is written beside the file and then put in its place; a link stays a link. What
-    is no file (a pipe, a device) is written to as it is. Raises ExportError where
-    that cannot be done; a file is then, and after any other exception, as it was.
+    The content goes to a temporary file in the same folder, which is then renamed. A
+    symbolic link stays a link. A pipe or a device is written to directly. Raises
+    ExportError if the target cannot be written. After this and any other exception the
+    old file is unchanged.
     """
     target = target.resolve()
     try:
@@ -47,7 +48,7 @@ def _replace_when_whole(target: Path) -> Iterator[BinaryIO]:
 
 
 def _permissions(target: Path) -> int:
-    """Return those of the file that is replaced, else those of any new file."""
+    """Return the permissions of the replaced file, or those of any new file."""
     with suppress(OSError):
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -1,4 +1,4 @@
-"""Keep libraries written in C from writing to standard error."""
+"""Keep C libraries from writing to standard error."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,10 @@ _STANDARD_ERROR = 2
 
 
 class _Suppression:
-    """The descriptor is the whole process's: the first redirects, the last restores."""
+    """Count the users of the redirected descriptor, which the whole process shares.
+
+    The first one redirects it, the last one restores it.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -22,7 +25,7 @@ class _Suppression:
             if self._inside > 1:
                 return
             self._saved = -1
-            with suppress(OSError):  # it is closed: there is nothing to keep quiet
+            with suppress(OSError):  # standard error is closed: nothing to redirect
                 self._saved = os.dup(_STANDARD_ERROR)
                 sink = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(sink, _STANDARD_ERROR)
@@ -46,10 +49,10 @@ _suppression = _Suppression()
 
 @contextmanager
 def suppress_native_stderr() -> Iterator[None]:
-    """Send what is written to the file descriptor beneath `sys.stderr` nowhere.
+    """Discard output to the file descriptor beneath `sys.stderr`.
 
-    LiteRT greets there, libtiff and libjpeg grumble there, and cron would mail it every
-    night. Threads may be inside together.
+    LiteRT prints a greeting there, libtiff and libjpeg print warnings, and cron would
+    mail all of it every night. Several threads may use this at once.
     """
     _suppression.begin()
     try:
@@ -59,8 +62,8 @@ def suppress_native_stderr() -> Iterator[None]:
 
 
 def original_stderr() -> int:
-    """Return a new descriptor of standard error, silenced or not; the caller closes it.
+    """Return a new descriptor of the real standard error; the caller closes it.
 
-    For who draws on a terminal while other threads work in silence.
+    Use it to draw on a terminal while other threads suppress their output.
     """
     return _suppression.beneath()

@@ -1,4 +1,4 @@
-"""Answer signals between two pieces of work, not in the middle of one."""
+"""Handle signals between two units of work, not in the middle of one."""
 
 import signal
 from collections.abc import Iterator
@@ -12,29 +12,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def stop_at_once() -> None:
-    """Raise Stopped in the main thread as soon as a signal asks for it."""
+    """Raise Stopped in the main thread as soon as a signal arrives."""
     for number in _SIGNALS:
         signal.signal(number, _stop)
 
 
 class Interruption:
-    """Whether a signal has asked the program to stop, while signals are postponed."""
+    """A pending request to stop, while signals are deferred."""
 
     def __init__(self) -> None:
         self._waiting: list[int] = []
 
     @property
     def asked(self) -> bool:
-        """Whether a signal waits to be answered."""
+        """Whether a signal is pending."""
         return bool(self._waiting)
 
     def check(self) -> None:
-        """Raise Stopped if a signal waits to be answered."""
+        """Raise Stopped if a signal is pending."""
         if self._waiting:
             raise Stopped(self._waiting[0])
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Let a first signal wait; a second one does not."""
+        """Defer the first signal; stop at once on the second."""
         if self._waiting:
             _stop(number, frame)
         self._waiting.append(number)
@@ -42,7 +42,7 @@ class Interruption:
 
 @contextmanager
 def deferred_signals() -> Iterator[Interruption]:
-    """Let a signal wait until whoever works asks the `Interruption` for it."""
+    """Defer signals until the block calls `Interruption.check`."""
     interruption = Interruption()
     former = {number: signal.signal(number, interruption.note) for number in _SIGNALS}
     try:

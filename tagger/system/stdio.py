@@ -1,6 +1,6 @@
-"""The standard streams, made fit for whatever they lead to.
+"""Make the standard streams safe to write to, wherever they lead.
 
-Any of them may be closed, a pipe that nobody reads, or a file on a full disk.
+Each of them may be closed, a pipe without a reader, or a file on a full disk.
 """
 
 import io
@@ -11,21 +11,21 @@ from typing import IO, Any, TextIO
 
 
 def harden() -> None:
-    """Give every standard stream a place to go, and let no file name stop it.
+    """Open closed standard streams on the null device, and escape odd file names.
 
-    What cannot be written to standard output is an OSError that names it. What cannot
-    be told on standard error is dropped: the exit status tells it.
+    A failed write to standard output raises an OSError that names the stream. A failed
+    write to standard error is ignored: the exit status reports the error, too.
     """
-    # In the order of their numbers: what is opened takes the least that is free.
+    # In the order of their descriptors: a new file takes the lowest free number.
     sys.stdin = sys.stdin or _nothing("r")
     sys.stdout = _safe(sys.stdout, "standard output") if sys.stdout else _nothing("w")
     sys.stderr = _safe(sys.stderr, "") if sys.stderr else _nothing("w")
 
 
 def flush_or_drop(stream: TextIO) -> None:
-    """Write what waits to be written; where that fails, for good, have it go nowhere.
+    """Flush a stream; if that fails, send all its output to the null device.
 
-    Python would fail over it once more at the end, with a status of its own.
+    Otherwise Python would fail again when it exits, with an exit status of its own.
     """
     try:
         stream.flush()
@@ -41,8 +41,11 @@ def _nothing(mode: str) -> TextIO:
 
 
 def _safe(stream: TextIO, name: str) -> TextIO:
-    """Return a stream to the same place whose failures tell its name, or are none."""
-    raw = getattr(stream.buffer, "raw", None)  # none where Python is not to buffer
+    """Return a stream to the same file whose errors contain `name`.
+
+    Without a name it ignores errors.
+    """
+    raw = getattr(stream.buffer, "raw", None)  # None if Python runs unbuffered
     outlet: Any = _Outlet(raw or stream.buffer, name)
     return io.TextIOWrapper(
         io.BufferedWriter(outlet) if raw else outlet,
@@ -54,9 +57,9 @@ def _safe(stream: TextIO, name: str) -> TextIO:
 
 
 class _Outlet(io.RawIOBase):
-    """Where a stream is written to. Failures tell its name; without one there are none.
+    """Write to the file of a standard stream, and name the stream in errors.
 
-    It is not closed with the stream.
+    Without a name it ignores errors. Closing the stream leaves the file open.
     """
 
     def __init__(self, raw: IO[bytes], name: str) -> None:
@@ -64,7 +67,7 @@ class _Outlet(io.RawIOBase):
         self._name = name
 
     def writable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
@@ -72,11 +75,11 @@ class _Outlet(io.RawIOBase):
         return self._raw.fileno()
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Whether the file is a terminal."""
         return self._raw.isatty()
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401
-        """Write what the system takes of some bytes; return how many."""
+        """Write as many bytes as the system accepts; return how many."""
         try:
             return self._raw.write(data)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Where a user keeps what is theirs alone, by the custom of the system."""
+"""Find a user's own folders for data and settings, as the system has them."""
 
 import os
 from collections.abc import Callable
@@ -8,27 +8,27 @@ from typing import Final
 from tagger.errors import HomeError
 
 NO_FOLDER: Final = Path(os.devnull)
-"""A folder in which nothing is, nor can be: for a user without a home to look in."""
+"""A path that can never hold a file: stands in for the folders of a homeless user."""
 
 
 def data_folder() -> Path:
-    """Return the folder of what tagger keeps for this user; it may not be there.
+    """Return the folder of this user's data, which may not exist.
 
-    Raises HomeError for a user without a home, as in many a container.
+    Raises HomeError for a user without a home folder, as in many containers.
     """
     from platformdirs import user_data_path  # noqa: PLC0415  start-up is a feature
 
-    return _found(user_data_path)
+    return _tagger_folder(user_data_path)
 
 
 def config_folder() -> Path:
-    """Return the folder of what this user chose; otherwise as `data_folder`."""
+    """Return the folder of this user's settings; see `data_folder`."""
     from platformdirs import user_config_path  # noqa: PLC0415
 
-    return _found(user_config_path)
+    return _tagger_folder(user_config_path)
 
 
-def _found(find: Callable[[str], Path]) -> Path:
+def _tagger_folder(find: Callable[[str], Path]) -> Path:
     try:
         folder = find("tagger")
     except RuntimeError as error:
