@@ -1,1 +1,1 @@
-"""From the answers of one shop to a better network, or to the reason why not."""
+"""Adapt a network to one shop: fine-tune it on decisions, and judge it."""

@@ -1,7 +1,7 @@
-"""From a person's answers to a better network, or to the reason why there is none.
+"""Adapt a network to an inventory's decisions, and judge the candidate.
 
-Puts adapting, calibration and the gate together, and writes the bundle beside the
-inventory. TensorFlow is imported by the functions that need it.
+Combines fine-tuning, calibration and the promotion gate, and writes the bundle beside
+the inventory. TensorFlow is imported by the functions that need it.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ from tagger.bundles.bundle import (
     default_bundle,
 )
 from tagger.bundles.classifier import BundleClassifier
+from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.records import LabelledImages, numbered
 from tagger.errors import DataError, ModelError, TrainingError
 from tagger.inventory.records import LEAST_ANSWERS, Reviews
@@ -59,23 +60,23 @@ from tagger.training.train import write_bundle
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """What is learnt from: a Keras network for everybody, its labels and its policy."""
+    """The start of an adaptation: a network for all shops, its labels and policy."""
 
-    network: Any
+    network: KerasModel
     labels: tuple[str, ...]
     policy: Policy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A network that learnt from answers, calibrated, and what the gate says of it.
+    """An adapted and calibrated network, and the judgement of the gate.
 
-    `share` is how far it went of the way to what was learnt (`adapting.Adapted`).
-    `held_back` are the probabilities, (n, labels), of the answers from networks that
-    did not learn from them, calibrated too.
+    `share` is how far its weights moved to the fine-tuned ones (`finetune.Adapted`).
+    `held_back` are the probabilities, (n, labels), of the answers by networks that did
+    not learn from them, calibrated too.
     """
 
-    network: Any
+    network: KerasModel
     labels: tuple[str, ...]
     policy: Policy
     temperature: float
@@ -84,7 +85,7 @@ class Candidate:
     judgement: Promotion
 
 
-def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
+def evaluate_candidate(  # noqa: PLR0913  the data, the settings and a callback
     start: Start,
     answers: LabelledImages,
     known: Rehearsal,
@@ -99,18 +100,19 @@ def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
     on_step: OnStep = lambda *_: None,
     kept: Callable[[int], Checkpoint] | None = None,
 ) -> Candidate:
-    """Adapt a network to answers, and judge it beside the one in force.
+    """Adapt a network to answers, and compare it with the network in force.
 
-    It starts from a network for everybody each time and takes all answers there are, so
-    that nothing drifts from one adaptation to the next. `labels` are its own, and
-    perhaps more, which it then learns; by default its own. `active` is what the network
-    in force said of the answers before it learnt from them; by default it is the one
-    that is started from. `learnt` are the names of the answers that it did learn from:
-    newer answers of the same groups are no test of it. Only the
-    `sampled` answers, (n,), all by default, judge it, and set its temperature and its
-    policy: corrections alone would show nothing of what was right. What was
-    forgotten is measured against the network that is started from, always: half a point
-    is all that a shop may ever cost. Raises as `adapting.adapt_in_folds`.
+    Every adaptation starts from the network for all shops and takes all answers, so
+    that errors do not add up from one adaptation to the next.
+
+    `labels` are those of the start, and perhaps new ones to learn; by default those of
+    the start. `active` has the outputs of the network in force for the answers, from
+    before it learnt them; by default those of the start. `learnt` are the names of the
+    answers that the network in force learnt: newer answers of the same groups cannot
+    test it. Only the `sampled` answers, (n,), by default all, judge the candidate and
+    set its temperature and policy. The others are corrections, which do not show how
+    often a tag was right. Forgetting is always measured against the start: a shop may
+    cost half a point in all. Raises as `finetune.adapt_in_folds`.
     """
     labels = tuple(labels or start.labels)
     adapted = adapt_in_folds(
@@ -125,14 +127,14 @@ def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
         kept=kept,
     )
     truth = numbered(answers, labels)
-    speak = np.ones(len(answers), np.bool_) if sampled is None else sampled
-    temperature = choose_temperature(adapted.held_back[speak], truth[speak])
+    judging = np.ones(len(answers), np.bool_) if sampled is None else sampled
+    temperature = choose_temperature(adapted.held_back[judging], truth[judging])
     rows = at_temperature(adapted.held_back, temperature)
     network = calibrated(adapted.network, temperature)
     former = active or ModelOutputs(
         probabilities(start.network, answers.images), start.labels
     )
-    fair = unknown_to_both(answers, learnt) & speak
+    fair = unknown_to_both(answers, learnt) & judging
     remembered = (
         accuracy_on(start.network, start.labels, known.test),
         accuracy_on(network, labels, known.test),
@@ -140,7 +142,7 @@ def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
     return Candidate(
         network,
         labels,
-        _careful(rows[speak], truth[speak], labels, start.policy),
+        _policy_or_former(rows[judging], truth[judging], labels, start.policy),
         temperature,
         adapted.share,
         rows,
@@ -157,10 +159,11 @@ def evaluate_candidate(  # noqa: PLR0913  what is learnt, how, and who is told
 def unknown_to_both(
     answers: LabelledImages, learnt: NDArray[np.str_] | None
 ) -> NDArray[np.bool_]:
-    """Return which answers, (n,), neither network knows a twin of.
+    """Return a mask, (n,), of the answers that are a fair test of both networks.
 
-    Those that the network in force learnt from are judged by what was said without
-    them, and without their whole group. What came later counts where its group is new.
+    Answers that the network in force learnt are fair: their kept predictions are by
+    networks that learnt nothing of their whole group. A newer answer is fair if its
+    group is new.
     """
     if learnt is None:
         return np.ones(len(answers), np.bool_)
@@ -170,9 +173,9 @@ def unknown_to_both(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdaptationResult:
-    """An attempt, what it learnt from, and the row for the inventory.
+    """An attempt: the candidate, its training examples, the row for the inventory.
 
-    `active` is what the network in force had said of the answers.
+    `active` has the outputs of the network in force for the answers.
     """
 
     candidate: Candidate
@@ -189,37 +192,39 @@ def adapt_inventory(
     dry_run: bool = False,
     on_step: OnStep = lambda *_: None,
 ) -> AdaptationResult:
-    """Learn from an inventory's reviews; write the candidate's bundle beside it.
+    """Adapt to an inventory's reviews; write the candidate's bundle beside it.
 
-    The caller records the row, and only then is the bundle in force, or refused. With
-    `dry_run` no bundle is written. A training that was killed goes on from the last
-    fold that was finished, where the answers are the same. Raises DataError where there
-    is too little to learn from, or all of it is from one end of the queue; ModelError
-    where a bundle cannot be used; TrainingError where the loss is no number any more,
-    or the bundle cannot be written. Then everything is as it was.
+    The bundle is promoted or refused only when the caller records the row. With
+    `dry_run` no bundle is written. A training that was killed continues after the last
+    finished fold if the answers are the same. Raises DataError if there are too few
+    answers, or all are from one end of the queue; ModelError if a bundle cannot be
+    used; TrainingError if the loss is not finite, or the bundle cannot be written. Then
+    nothing has changed.
     """
     begun = time.monotonic()
     start = default_bundle()
     rehearsed = replay.read(start)
     active = bundle_in_force(database, adaptations)
-    found = collect_examples(reviews, start.card.labels)
-    said, learnt = _said_before(active, found.answers, reviews.kind_tags)
+    examples = collect_examples(reviews, start.card.labels)
+    answers = examples.answers
+    former, learnt = _held_back_outputs(active, answers, reviews.kind_tags)
     waiting = reviews.waiting.get(active.card.digest, ())
-    sampled = ~np.isin(found.answers.names, list(reviews.corrected))
+    sampled = ~np.isin(answers.names, list(reviews.corrected))
     _check_sampled(sampled)
-    queued = sampled & ~np.isin(found.answers.names, list(reviews.audited))
-    check_coverage(_confidences(said)[queued], np.array(waiting, float))
+    # Audits draw mostly accepted pictures: they say nothing about the queue.
+    queued = sampled & ~np.isin(answers.names, list(reviews.audited))
+    check_coverage(_confidences(former)[queued], np.array(waiting, float))
     own = adapted_folder(database)
     name = next_name(database, adaptations, start.card.name)
-    state = own / f".training-{_key(start, found)}"
+    state = own / f".training-{_key(start, examples)}"
     try:
-        _make_room(own, state)
-        made = evaluate_candidate(
+        _prepare_folders(own, state)
+        candidate = evaluate_candidate(
             Start(_loaded(start), start.card.labels, start.card.policy),
-            found.answers,
+            answers,
             rehearsed,
-            labels=found.labels,
-            active=said,
+            labels=examples.labels,
+            active=former,
             learnt=learnt,
             sampled=sampled,
             schedule=USUAL,
@@ -227,69 +232,72 @@ def adapt_inventory(
             kept=lambda fold: Checkpoint(state / f"fold-{fold}", state.name),
         )
         seconds = time.monotonic() - begun
-        figures = _figures(made, found, seconds)
+        figures = _figures(candidate, examples, seconds)
         digest = ""
         if not dry_run:
-            digest = _write(own / name, made, found, start, figures).card.digest
+            bundle = _write(own / name, candidate, examples, start, figures)
+            digest = bundle.card.digest
         shutil.rmtree(state)
     except OSError as error:
         raise TrainingError(
             f"cannot write to {own}: {error.strerror or error}; nothing has changed"
         ) from error
+    judgement = candidate.judgement
     return AdaptationResult(
-        made,
-        found,
-        said,
+        candidate,
+        examples,
+        former,
         Adaptation(
             id=0,
             at=datetime.now(UTC),
-            outcome=Outcome.PROMOTED if made.judgement.promoted else Outcome.REFUSED,
+            outcome=Outcome.PROMOTED if judgement.promoted else Outcome.REFUSED,
             bundle=name,
             beside=True,
             digest=digest,
             parent_digest=active.card.digest,
-            decisions=len(found.answers),
-            newest_decision_id=found.newest_decision_id,
+            decisions=len(answers),
+            newest_decision_id=examples.newest_decision_id,
             figures=figures,
-            reason=made.judgement.reason,
+            reason=judgement.reason,
         ),
     )
 
 
 def _check_sampled(sampled: NDArray[np.bool_]) -> None:
-    """Raise DataError where too few answers tell what was right, and not only wrong.
+    """Raise DataError if too few answers also confirm right tags.
 
-    Of 123 corrections in a spreadsheet a network was "right in 0.000 before, in 0.618
-    after", and accepted next to nothing from then on.
+    A correction is only made to a wrong tag. With 123 corrections from a spreadsheet a
+    network was "right in 0.000 before, in 0.618 after", and then accepted almost
+    nothing.
     """
     if not sampled.all() and int(sampled.sum()) < LEAST_ANSWERS:
         corrections = int((~sampled).sum())
         raise DataError(
             f"{corrections} of {len(sampled)} answers are corrections from "
-            "spreadsheets, which do not tell what was right: a network is judged by at "
-            f"least {LEAST_ANSWERS} answers to 'tagger review --order random'"
+            "spreadsheets, which do not show how often a tag was right: at least "
+            f"{LEAST_ANSWERS} answers to 'tagger review --order random' are needed"
         )
 
 
-def _key(start: Bundle, found: TrainingExamples) -> str:
-    """Return what tells this training from others: an interrupted one goes on."""
-    told = repr((start.card.digest, found.labels, USUAL, FOLDS)).encode()
-    answers = found.answers
+def _key(start: Bundle, examples: TrainingExamples) -> str:
+    """Return the key of this training, by which an interrupted one continues."""
+    content = repr((start.card.digest, examples.labels, USUAL, FOLDS)).encode()
+    answers = examples.answers
     for array in (answers.names, answers.labels, answers.groups, answers.images):
-        told += hashlib.sha256(array.tobytes()).digest()
-    return hashlib.sha256(told).hexdigest()[:16]
+        content += hashlib.sha256(array.tobytes()).digest()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _make_room(own: Path, state: Path) -> None:
-    """Make the folders, and drop what another training left that never ended."""
+def _prepare_folders(own: Path, state: Path) -> None:
+    """Create the folders, and remove the checkpoints of other, unfinished trainings."""
     own.mkdir(parents=True, exist_ok=True)
-    for left in own.glob(".training-*"):
-        if left != state:
-            shutil.rmtree(left)
+    for other in own.glob(".training-*"):
+        if other != state:
+            shutil.rmtree(other)
     state.mkdir(exist_ok=True)
 
 
-def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
+def _loaded(bundle: Bundle) -> KerasModel:
     keras = start_keras(seed=1)
     try:
         return keras.saving.load_model(bundle.keras_file, compile=False)
@@ -297,14 +305,14 @@ def _loaded(bundle: Bundle) -> Any:  # noqa: ANN401
         raise ModelError(f"{bundle.keras_file} cannot be loaded: {error}") from error
 
 
-def _said_before(
+def _held_back_outputs(
     active: Bundle, answers: LabelledImages, kind_tags: Mapping[str, str]
 ) -> tuple[ModelOutputs, NDArray[np.str_] | None]:
-    """Return what the network in force said of answers before it learnt from them.
+    """Return the outputs of the network in force, as if it had not learnt the answers.
 
-    A bundle that learnt from answers keeps what was said of them by networks that had
-    not: to ask it again would be to ask for what it was told. Returns the digests of
-    these too, None where it has learnt from none.
+    An adapted bundle keeps, for each answer that it learnt, the probabilities by a
+    network that did not learn it; its own would only repeat the answer. Also returns
+    the digests of these answers; None if it has learnt none.
     """
     learnt = None
     rows = BundleClassifier(active).classify(answers.images)
@@ -320,50 +328,52 @@ def _said_before(
     return ModelOutputs(np.asarray(read.applied(rows), np.float32), read.labels), learnt
 
 
-def _confidences(said: ModelOutputs) -> NDArray[np.float64]:
-    """Return the confidence in each picture's tag, (n,), in [0, 1]."""
-    return np.array([one.confidence for one in predict(said.rows, said.labels)], float)
+def _confidences(outputs: ModelOutputs) -> NDArray[np.float64]:
+    """Return the confidence of each picture's tag, (n,), in [0, 1]."""
+    predictions = predict(outputs.rows, outputs.labels)
+    return np.array([prediction.confidence for prediction in predictions], float)
 
 
 def _write(
     folder: Path,
-    made: Candidate,
-    found: TrainingExamples,
+    candidate: Candidate,
+    examples: TrainingExamples,
     start: Bundle,
     figures: Mapping[str, Any],
 ) -> Bundle:
+    answers, judgement = examples.answers, candidate.judgement
     stream = io.BytesIO()
-    np.savez_compressed(stream, digests=found.answers.names, rows=made.held_back)
+    np.savez_compressed(stream, digests=answers.names, rows=candidate.held_back)
     return write_bundle(
-        made.network,
+        candidate.network,
         folder,
-        labels=made.labels,
-        policy=made.policy,
+        labels=candidate.labels,
+        policy=candidate.policy,
         metrics={
-            KNOWN_FIGURE: made.judgement.known[1],
-            "held_back_answers_accuracy": made.judgement.comparison.accuracy.second,
+            KNOWN_FIGURE: judgement.known[1],
+            "held_back_answers_accuracy": judgement.comparison.accuracy.second,
         },
         training={
-            "data": f"{start.card.name}, and {len(found.answers):,} answers",
+            "data": f"{start.card.name}, and {len(answers):,} answers",
             "arch": start.card.training.get("arch", "a network"),
-            "parameters": made.network.count_params(),
+            "parameters": candidate.network.count_params(),
             "adapted_from": start.card.digest,
-            "temperature": made.temperature,
-            "share": made.share,
+            "temperature": candidate.temperature,
+            "share": candidate.share,
             "gate": figures,
         },
         more={
             REHEARSAL_FILE: (start.folder / REHEARSAL_FILE).read_bytes(),
             HELD_BACK_FILE: stream.getvalue(),
         },
-        prior=_prior(start.card.prior, len(made.labels)),
+        prior=_prior(start.card.prior, len(candidate.labels)),
     )
 
 
 def _prior(known: tuple[float, ...], labels: int) -> tuple[float, ...]:
-    """Return the prior of a network with more labels; none where none was known.
+    """Return the prior of a network with more labels; empty if `known` is empty.
 
-    A new label is as probable as the labels are in the mean.
+    A new label gets the mean share of the known labels.
     """
     if not known:
         return ()
@@ -372,36 +382,36 @@ def _prior(known: tuple[float, ...], labels: int) -> tuple[float, ...]:
 
 
 def _figures(
-    made: Candidate, found: TrainingExamples, seconds: float
+    candidate: Candidate, examples: TrainingExamples, seconds: float
 ) -> dict[str, Any]:
-    """Return what was measured, as JSON holds it."""
-    judged = made.judgement
-    compared = judged.comparison
+    """Return the measurements as JSON values."""
+    judgement = candidate.judgement
+    compared = judgement.comparison
     return {
         "accuracy": asdict(compared.accuracy),
         "coverage": asdict(compared.coverage),
         "precision": TARGET_PRECISION,
-        "known": list(judged.known),
+        "known": list(judgement.known),
         "items": compared.items,
         "groups": compared.groups,
-        "contradicted": found.contradicted,
-        "gone": found.gone,
-        "waiting": dict(found.waiting),
-        "labels": list(made.labels),
+        "contradicted": examples.contradicted,
+        "gone": examples.gone,
+        "waiting": dict(examples.waiting),
+        "labels": list(candidate.labels),
         "seconds": round(seconds, 1),
     }
 
 
-def _careful(
+def _policy_or_former(
     rows: NDArray[np.float32],
     truth: NDArray[np.int64],
     labels: Sequence[str],
     former: Policy,
 ) -> Policy:
-    """Return the policy that answers ask for, or where they are few, the former.
+    """Return the policy chosen on the answers, or the former if it accepts nothing.
 
-    The answers are harder than the shop, and from all of it (`sampling`): what is
-    precise enough on them is more precise on the rest.
+    The answers are from the whole queue (`coverage`), and harder than the rest of the
+    shop: a policy that is precise enough on them is more precise on the rest.
     """
-    found = choose_policy(rows, truth, labels)
-    return found if found.threshold < 1 else former
+    policy = choose_policy(rows, truth, labels)
+    return policy if policy.threshold < 1 else former

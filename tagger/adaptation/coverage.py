@@ -1,9 +1,9 @@
-"""Whether answers speak for what waits, or for its least sure pictures alone.
+"""Check that answers cover the whole queue, not only its least sure pictures.
 
-A network that learnt from the least sure alone was, in the photographs of a shop that
-nobody had answered (3,650; after 400 answers), right in 0.89 of what it accepted where
-its answers had promised 0.97: between what it was asked about and what it accepted
-already lay most of the shop, of which it had heard nothing.
+A network learnt 400 answers about the least sure pictures of a shop alone. On the 3,650
+photographs without an answer its precision was 0.89, where the answers had promised
+0.97. Most of the shop had a confidence between the answered pictures and the accepted
+ones, and the answers said nothing about it.
 """
 
 from typing import Final
@@ -16,43 +16,45 @@ from tagger.errors import DataError
 Confidences = NDArray[np.float64]
 
 _PARTS: Final = 5
-"""Parts of what was flagged, alike in size, by the confidence in it."""
+"""Parts of equal size into which the flagged pictures are divided by confidence."""
 
 _LEAST_OF_A_PART: Final = 3
-"""Answers that a part needs. Of fifty drawn by lot a part has fewer once in 780."""
+"""Answers that a part needs. Of fifty answers drawn at random, a part gets fewer once
+in 780 times."""
 
-_MOST_UNHEARD: Final = 0.3
-"""Share of what was flagged that may lie in parts with fewer."""
+_MOST_UNCOVERED: Final = 0.3
+"""Share of the flagged pictures that may be in parts with fewer answers."""
 
 
 def check_coverage(answered: Confidences, waiting: Confidences) -> None:
-    """Refuse answers that are of one end of the queue.
+    """Refuse answers that are all from one end of the queue.
 
-    `answered` are the confidences, in [0, 1], of the network in force in the pictures
-    of the queue that were answered, (n,), without those of audits, which are mostly of
-    what it accepts; `waiting` those in the pictures that wait, (m,). Raises
-    DataError where more than 0.3 of both lie in parts with fewer than three answers.
+    `answered` are the confidences, in [0, 1], of the network in force for the answered
+    pictures of the queue, (n,). Answers to audits are not among them: most are about
+    accepted pictures. `waiting` are those for the pictures still in the queue, (m,).
+    Raises DataError if more than 0.3 of both are in parts with fewer than three
+    answers.
     """
-    unheard = uncovered_share(answered, waiting)
-    if unheard > _MOST_UNHEARD:
+    uncovered = uncovered_share(answered, waiting)
+    if uncovered > _MOST_UNCOVERED:
         raise DataError(
-            f"the answers say nothing about {unheard:.0%} of what was flagged: answer "
-            "some that are drawn by lot ('tagger review --order random')"
+            f"your answers do not cover {uncovered:.0%} of the flagged pictures: "
+            "review a random sample ('tagger review --order random')"
         )
 
 
 def uncovered_share(answered: Confidences, waiting: Confidences) -> float:
-    """Return the share, in [0, 1], of both that lies in parts with too few answers.
+    """Return the share, in [0, 1], of both that is in parts with too few answers.
 
-    Where all of a part are answered, they are never too few.
+    A part whose pictures are all answered has enough.
     """
     both = np.concatenate([answered, waiting])
     if not len(both):
         return 0.0
     edges = np.quantile(both, np.linspace(0, 1, _PARTS + 1)[1:-1])
-    all_, heard = (
-        np.bincount(np.searchsorted(edges, some, side="right"), minlength=_PARTS)
-        for some in (both, answered)
+    sizes, answers = (
+        np.bincount(np.searchsorted(edges, values, side="right"), minlength=_PARTS)
+        for values in (both, answered)
     )
-    unheard = heard < np.minimum(_LEAST_OF_A_PART, all_)
-    return float(all_[unheard].sum() / len(both))
+    uncovered = answers < np.minimum(_LEAST_OF_A_PART, sizes)
+    return float(sizes[uncovered].sum() / len(both))

@@ -1,6 +1,6 @@
-"""Turn what people decided into what a network can learn from, and count what is left.
+"""Collect training examples from an inventory's decisions.
 
-Knows the inventory's values and the one preparing; no network.
+Knows the inventory's values and the preprocessing, but no network.
 """
 
 from collections import Counter, defaultdict
@@ -20,19 +20,19 @@ from tagger.labels import OTHER
 from tagger.records import IMAGE_SIDE, PREPARING, VIEWS, PreparedImage
 
 LEAST_OF_A_TAG: Final = 20
-"""Answers of a tag that the network does not know yet, for it to learn it."""
+"""Answers that a tag needs before a network that does not have it can learn it."""
 
 _SHAPE: Final = (IMAGE_SIDE, IMAGE_SIDE, VIEWS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingExamples:
-    """What is learnt, and how much was left out.
+    """The training examples, and counts of those left out.
 
-    The names of `answers` are digests. `labels` are the network's, then the tags that
-    it is to learn now. `contradicted` bytes were judged differently by two people, of
-    `gone` neither the prepared picture nor a file is there, `waiting` are tags with too
-    few answers, by count.
+    The names of `answers` are digests. `labels` are the network's, then the new tags to
+    learn. `contradicted` counts contents whose decisions contradict each other, `gone`
+    those with neither views nor a file. `waiting` counts the answers of tags that have
+    too few.
     """
 
     answers: LabelledImages
@@ -44,30 +44,30 @@ class TrainingExamples:
 
 
 def collect_examples(reviews: Reviews, labels: Sequence[str]) -> TrainingExamples:
-    """Gather what a network of these labels can learn from reviews.
+    """Collect the reviews that a network with these labels can learn from.
 
-    Pictures whose prepared array was not kept are prepared anew. Raises DataError where
-    there are too few answers, or all are of one label.
+    Pictures without kept views are prepared again. Raises DataError if there are too
+    few answers, or all have one label.
     """
-    counts = Counter(one.label for one in reviews.reviewed)
+    counts = Counter(review.label for review in reviews.reviewed)
     new = sorted(
         label
         for label, count in counts.items()
         if label not in labels and count >= LEAST_OF_A_TAG
     )
-    # What is no catalogue item comes after the tags, as bundles have it.
+    # In bundles, `other` comes after the tags.
     known = (*labels, *(n for n in new if n != OTHER), *(n for n in new if n == OTHER))
-    usable = [one for one in reviews.reviewed if one.label in known]
-    pairs = [(one, _views(one)) for one in usable]
-    seen = [(one, views) for one, views in pairs if views is not None]
-    _check(Counter(one.label for one, _ in seen))
-    reviewed = [one for one, _ in seen]
-    images = np.stack([views for _, views in seen])
-    digests = np.array([one.digest for one in reviewed], np.str_)
+    usable = [review for review in reviews.reviewed if review.label in known]
+    pairs = [(review, _views(review)) for review in usable]
+    complete = [(review, views) for review, views in pairs if views is not None]
+    _check(Counter(review.label for review, _ in complete))
+    reviewed = [review for review, _ in complete]
+    images = np.stack([views for _, views in complete])
+    digests = np.array([review.digest for review in reviewed], np.str_)
     answers = LabelledImages(
         "answers",
         images,
-        np.array([one.label for one in reviewed], np.str_),
+        np.array([review.label for review in reviewed], np.str_),
         groups_of(reviewed, images),
         digests,
     )
@@ -75,7 +75,7 @@ def collect_examples(reviews: Reviews, labels: Sequence[str]) -> TrainingExample
         answers=answers,
         labels=known,
         contradicted=len(reviews.contradicted),
-        gone=len(pairs) - len(seen),
+        gone=len(pairs) - len(complete),
         waiting={label: counts[label] for label in counts if label not in known},
         newest_decision_id=reviews.newest_decision_id,
     )
@@ -84,12 +84,13 @@ def collect_examples(reviews: Reviews, labels: Sequence[str]) -> TrainingExample
 def groups_of(
     reviewed: Sequence[Reviewed], images: NDArray[np.uint8]
 ) -> NDArray[np.str_]:
-    """Name the group of each answer, (n,): twins must never be on both sides of a test.
+    """Return the group of each answer, (n,), named by a digest.
 
-    Two belong together where they show one item, or are the same to the network, and so
-    does whatever belongs with either; and where one looks, to the perceptual hash, like
-    the first of a group. To be like any of a group is not enough: such chains joined
-    907 of a shop's 4,050 photographs, where the groups by their first have at most 39.
+    A group must not be on both sides of a test. Two answers are in one group if they
+    show one item, or if their views are equal; groups that share an answer are merged.
+    An answer also joins a group if it is a near-duplicate of the first answer of the
+    group. A near-duplicate of any answer would form chains: these joined 907 of a
+    shop's 4,050 photographs, where the groups by first answer have at most 39.
     """
     parents = list(range(len(reviewed)))
 
@@ -107,44 +108,47 @@ def groups_of(
 def _pairs(
     reviewed: Sequence[Reviewed], images: NDArray[np.uint8]
 ) -> Iterator[tuple[int, int]]:
+    """Yield pairs of answers that belong to one group, by their numbers."""
     same: dict[object, list[int]] = defaultdict(list)
-    for number, one in enumerate(reviewed):
+    for number, review in enumerate(reviewed):
         same[images[number].tobytes()].append(number)
-        for item in one.items:
+        for item in review.items:
             same["item", item].append(number)
     for numbers in same.values():
         yield from ((numbers[0], other) for other in numbers[1:])
-    hashed = [n for n, one in enumerate(reviewed) if one.bits is not None]
-    hashed.sort(key=lambda n: reviewed[n].digest)  # the order of answers is no matter
+    hashed = [n for n, review in enumerate(reviewed) if review.bits is not None]
+    # Sorted, so that the groups do not depend on the order of the answers.
+    hashed.sort(key=lambda n: reviewed[n].digest)
     bits = np.array([reviewed[n].bits for n in hashed], np.int64)
     firsts: list[int] = []
     for place, number in enumerate(hashed):
-        apart = np.bitwise_count((bits[firsts] ^ bits[place]).view(np.uint64))
-        if len(apart) and apart.min() <= NEAR_DUPLICATE:
-            yield number, hashed[firsts[int(apart.argmin())]]
+        distances = np.bitwise_count((bits[firsts] ^ bits[place]).view(np.uint64))
+        if len(distances) and distances.min() <= NEAR_DUPLICATE:
+            yield number, hashed[firsts[int(distances.argmin())]]
         else:
             firsts.append(place)
 
 
-def _views(one: Reviewed) -> NDArray[np.uint8] | None:
-    """Return what was kept, or where another recipe made it, what today's makes.
+def _views(review: Reviewed) -> NDArray[np.uint8] | None:
+    """Return the kept views, or new ones if another preprocessing made them.
 
-    Where the file is gone, too, the former recipe's is better than nothing.
+    If the file is gone, the views of the older preprocessing are used.
     """
     kept = None
-    if one.prepared is not None and len(one.prepared) == np.prod(_SHAPE):
-        kept = np.frombuffer(one.prepared, np.uint8).reshape(_SHAPE)
-    if kept is not None and one.preparing == PREPARING:
+    if review.prepared is not None and len(review.prepared) == np.prod(_SHAPE):
+        kept = np.frombuffer(review.prepared, np.uint8).reshape(_SHAPE)
+    if kept is not None and review.preparing == PREPARING:
         return kept
-    anew = _prepared_anew(one.digest, one.paths)
-    return kept if anew is None else anew
+    new = _prepared_again(review.digest, review.paths)
+    return kept if new is None else new
 
 
-def _prepared_anew(digest: str, paths: Iterable[str]) -> NDArray[np.uint8] | None:
+def _prepared_again(digest: str, paths: Iterable[str]) -> NDArray[np.uint8] | None:
+    """Prepare the first file that still has this content; None without such a file."""
     for path in paths:
-        found = prepare(Path(path))
-        if isinstance(found, PreparedImage) and found.digest == digest:
-            return found.pixels
+        prepared = prepare(Path(path))
+        if isinstance(prepared, PreparedImage) and prepared.digest == digest:
+            return prepared.pixels
     return None
 
 
@@ -156,8 +160,8 @@ def _check(counts: Counter[str]) -> None:
         )
     if len(counts) < 2:  # noqa: PLR2004
         raise DataError(
-            f"all {counts.total()} answers are {next(iter(counts))}: a network learns "
-            "from answers that differ"
+            f"all {counts.total()} answers are {next(iter(counts))}: a network can "
+            "only learn from answers that differ"
         )
     if not counts.keys() - {OTHER}:
-        raise DataError("no answer is a tag")
+        raise DataError("no answer is a tag: a network needs tags to learn")

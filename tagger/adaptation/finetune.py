@@ -1,8 +1,8 @@
-"""Learn a shop: fit a trained network a little further, to a person's answers about it.
+"""Fine-tune a trained network on one shop's answers, with replay.
 
-All layers learn, gently, from varied pictures: some of the shop, some that the network
-knew already, lest it forget them. Knows no inventory and no bundle. TensorFlow is
-imported by the functions that need it.
+All layers learn, at a low rate, from augmented pictures: some of the shop, some that
+the network knew already, so that it does not forget them. Knows neither inventory nor
+bundle. TensorFlow is imported by the functions that need it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.adaptation.gate import MOST_FORGOTTEN, ModelOutputs, outcomes
+from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.records import LabelledImages, numbered
 from tagger.errors import DataError
 from tagger.training.architectures import probabilities
@@ -23,25 +24,26 @@ from tagger.training.schedule import check_finite, cosine_with_warm_up
 from tagger.training.surgery import expand_head, interpolate_weights, one_way
 
 FOLDS: Final = 3
-"""Parts of the answers, of which each network learns from all but one."""
+"""Number of folds of the answers; each network learns from all folds except one."""
 
 SHARES: Final = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
-"""How far a network may go from what it was to what it has learnt."""
+"""Tried shares of the way from the old to the fine-tuned weights, largest first."""
 
 _ANSWERED: Final = 0
-"""The number of the domain that answers are."""
+"""The number of the domain of the answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How a network is adapted: chosen on shops that networks had never seen.
+    """The settings of fine-tuning, chosen on shops that networks had never seen.
 
-    Pictures seen, and in a step; AdamW's rate at its highest and its decay of weights;
-    shares of the pictures that are answers and, of the rest, that are photographs;
-    steps in which the rate rises, before it falls as a cosine. `memory` is how much of
-    the mean of the weights is kept a step: the mean is the network that comes out, and
-    is less a matter of chance than any one step's. Half as many pictures more, at six
-    tenths of the rate, learn the shop no better.
+    `pictures` are seen in all, in steps of `batch_size`. `rate` is AdamW's highest
+    learning rate, `weight_decay` its weight decay. `answers` is the share of the
+    pictures that are answers, `photographs` the share of the others that are
+    photographs. The rate rises for `warm_up` steps, then falls as a cosine. `memory` is
+    the decay of the exponential mean of the weights: this mean is the result, and
+    varies less by chance than the weights of any step. Half as many pictures more, at
+    six tenths of the rate, learn the shop no better.
     """
 
     pictures: int = 8_000
@@ -55,19 +57,23 @@ class Schedule:
 
     @property
     def steps(self) -> int:
-        """How often the network learns."""
+        """The number of training steps."""
         return max(1, self.pictures // self.batch_size)
 
 
 USUAL: Final = Schedule()
+"""The schedule of `tagger model adapt`."""
+
+Weights = list[NDArray[np.float32]]
+"""The arrays of a Keras model's weights, in its order."""
 
 
 OnStep = Callable[[int, int], object]
-"""Told the number of the step just done, from 1, and how many there are."""
+"""Takes the number of the step just done, from 1, and the number of all steps."""
 
 
-def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
-    network: Any,  # noqa: ANN401  Keras has no types
+def adapt(  # noqa: PLR0913  the data, the settings and a callback
+    network: KerasModel,
     answers: LabelledImages,
     rehearsal: Rehearsal,
     labels: Sequence[str],
@@ -75,27 +81,28 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
     schedule: Schedule = USUAL,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
-) -> Any:  # noqa: ANN401
-    """Return a copy of a Keras network that has learnt from the answers.
+) -> KerasModel:
+    """Return a copy of a network that is fine-tuned on the answers.
 
-    Of what is rehearsed it is taught what it said of each picture before, not the
-    truth: the tags that came second and third hold more of what it knows than the first
-    ("Learning without forgetting", Li and Hoiem 2016, arXiv:1606.09282). Of one shop's
-    photographs 0.884 were right after 800 answers, where the truth came to 0.875.
+    The target of a replayed picture is the old network's prediction, not the true
+    label: the probabilities of the second and third tag hold more of its knowledge than
+    the first ("Learning without forgetting", Li and Hoiem 2016, arXiv:1606.09282). On
+    one shop's photographs the accuracy was 0.884 after 800 answers, with true labels
+    0.875.
 
-    `labels` are those of its outputs, in order; where there are more than it has, it
-    grows by the last of them. Answers must all have one of these labels. The statistics
-    of batch normalisation stay what they were: some hundred pictures of one shop are no
-    measure of them, and the shop's style must not shift what all else is measured by.
-    Tags are drawn by the root of their count. Raises DataError where an answer has
-    another label, TrainingError where the loss is no number any more.
+    `labels` are those of the outputs, in order. If there are more than the network has,
+    it gets outputs for the last ones. Every answer must have one of these labels. Batch
+    normalisation keeps its statistics: a few hundred pictures of one shop estimate them
+    badly, and the shop's style must not shift the features of other pictures. Labels
+    are drawn by the root of their count. Raises DataError if an answer has another
+    label, TrainingError if the loss is not finite.
     """
     keras = start_keras(seed)
-    found = expand_head(network, len(labels))
-    learner, former = one_way(found), one_way(found)
+    adapted = expand_head(network, len(labels))
+    learner, former = one_way(adapted), one_way(adapted)
     for layer in learner.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+            layer.trainable = False  # this also freezes its statistics
     learner.compile(
         keras.optimizers.AdamW(schedule.rate, weight_decay=schedule.weight_decay),
         "categorical_crossentropy",
@@ -111,34 +118,34 @@ def adapt(  # noqa: PLR0913  what is learnt, how, and who is told
         seed_dropout(learner, seed, step)
         images = batch.images[..., :views].astype(np.float32)
         answered = batch.domains == _ANSWERED
-        truth = np.where(
+        targets = np.where(
             answered[:, None], one_hot[batch.labels], former.predict_on_batch(images)
         )
-        loss = learner.train_on_batch(images, truth)
+        loss = learner.train_on_batch(images, targets)
         check_finite(float(loss), f"at step {step}")
         mean.add()
         on_step(step, schedule.steps)
     mean.put()
-    found.set_weights(learner.get_weights())
-    return found
+    adapted.set_weights(learner.get_weights())
+    return adapted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapted:
-    """A network that has learnt from answers, and how it does where it has not.
+    """A fine-tuned network, and its cross-validated predictions for the answers.
 
-    `held_back` are the probabilities of each answer's labels, (n, labels), from a
-    network that learnt from no picture of the answer's group. `share` is how far the
-    weights went, in 0..1, of the way that they were fitted.
+    `held_back` are the probabilities of each answer, (n, labels), by a network that
+    learnt no picture of the answer's group. `share` is how far the weights moved, in
+    0..1, from the old ones to the fine-tuned ones.
     """
 
-    network: Any
+    network: KerasModel
     held_back: NDArray[np.float32]
     share: float
 
 
-def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
-    network: Any,  # noqa: ANN401
+def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and the checkpoints
+    network: KerasModel,
     answers: LabelledImages,
     rehearsal: Rehearsal,
     labels: Sequence[str],
@@ -149,35 +156,32 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
     on_step: OnStep = lambda *_: None,
     kept: Callable[[int], Checkpoint] | None = None,
 ) -> Adapted:
-    """Adapt a network once without each fold of the answers, and take the mean of all.
+    """Fine-tune a network once without each fold of the answers; average the weights.
 
-    The mean of the weights of networks that were fitted from the same start does as
-    well as the mean of their votes, and costs one network (Wortsman et al. 2022, "Model
-    soups", arXiv:2203.05482). So what measures the network is also what makes it: no
-    training is for the measure alone, and no answer is left out of the result. What is
-    held back measures each of the networks, of which the mean is no worse.
+    The mean of the weights of networks that were fine-tuned from the same start is as
+    good as the mean of their predictions, and costs one network (Wortsman et al. 2022,
+    "Model soups", arXiv:2203.05482). So the trainings that measure the result also make
+    it, and it learns from every answer. The held-back answers measure the network of
+    each fold; the mean is no worse.
 
-    The result lies on the way from the network to that mean, as far along as the gate
-    lets it forget (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models",
-    arXiv:2109.01903: most of what is learnt is there half-way, when little of what was
-    known is lost). How far is chosen on the rehearsal's test arrays, never on answers.
+    The result lies between the old weights and this mean, as close to the mean as the
+    gate's limit on forgetting allows (Wortsman et al. 2022, "Robust fine-tuning of
+    zero-shot models", arXiv:2109.01903: half-way most is learnt and little forgotten).
+    The share is chosen on the test arrays of the replay, never on answers.
 
-    `kept` gives the place where a fold's network is kept when it is done, and found
-    again after a kill. Raises as `adapt`, and DataError where there are fewer groups
-    than folds.
+    `kept` gives the checkpoint that keeps a fold's network when it is done, and from
+    which it is loaded after a kill. Raises as `adapt`, and DataError if there are fewer
+    groups than folds.
     """
     fold = folds_of(answers.groups, folds, seed)
     start = expand_head(network, len(labels))
-    learners = []
-    for number in range(folds):
-        place = kept(number) if kept else None
-        learner = place.load()[0] if place else None
+    steps = schedule.steps
+
+    def fold_weights(number: int) -> Weights:
+        """Return the weights after learning from all answers outside one fold."""
+        checkpoint = kept(number) if kept else None
+        learner = checkpoint.load()[0] if checkpoint else None
         if learner is None:
-            done = number * schedule.steps
-
-            def told(step: int, _: int, done: int = done) -> None:
-                on_step(done + step, folds * schedule.steps)
-
             learner = adapt(
                 network,
                 answers.take(fold != number),
@@ -185,64 +189,74 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and where it is kept
                 labels,
                 schedule=schedule,
                 seed=seed + number,
-                on_step=told,
+                on_step=lambda step, _: on_step(number * steps + step, folds * steps),
             )
-            if place:
-                place.save(learner, schedule.steps, {})
-        learners.append(learner.get_weights())
-    mean = [np.mean(each, axis=0) for each in zip(*learners, strict=True)]
+            if checkpoint:
+                checkpoint.save(learner, steps, {})
+        weights: Weights = learner.get_weights()
+        return weights
+
+    fold_networks = [fold_weights(number) for number in range(folds)]
+    # The result: the mean of the folds' weights, moved back as far as it forgets.
+    mean = [np.mean(each, axis=0) for each in zip(*fold_networks, strict=True)]
     share = _share_that_remembers(start, mean, rehearsal.test, labels)
+    result = interpolate_weights(start, mean, share)
+    # Cross-validation: each answer is predicted by the network that did not learn its
+    # fold, moved back by the same share.
     held_back = np.empty((len(answers), len(labels)), np.float32)
-    for number, weights in enumerate(learners):
-        mine = fold == number
-        held_back[mine] = probabilities(
-            interpolate_weights(start, weights, share), answers.images[mine]
+    for number, weights in enumerate(fold_networks):
+        own = fold == number
+        held_back[own] = probabilities(
+            interpolate_weights(start, weights, share), answers.images[own]
         )
-    return Adapted(interpolate_weights(start, mean, share), held_back, share)
+    return Adapted(result, held_back, share)
 
 
-def accuracy_on(network: Any, labels: Sequence[str], data: LabelledImages) -> float:  # noqa: ANN401
+def accuracy_on(
+    network: KerasModel, labels: Sequence[str], data: LabelledImages
+) -> float:
     """Return the share of images, 0..1, whose most probable tag is the true one."""
-    said = ModelOutputs(probabilities(network, data.images), labels)
-    return float(outcomes(said, data.labels).right.mean())
+    outputs = ModelOutputs(probabilities(network, data.images), labels)
+    return float(outcomes(outputs, data.labels).right.mean())
 
 
 def _share_that_remembers(
-    start: Any,  # noqa: ANN401
-    weights: Sequence[Any],
+    start: KerasModel,
+    weights: Weights,
     test: LabelledImages,
     labels: Sequence[str],
 ) -> float:
-    """Return the largest share of the way at which little enough is forgotten."""
+    """Return the largest share at which the network forgets no more than allowed.
+
+    The smallest share if it forgets more at every one.
+    """
     least = accuracy_on(start, labels, test) - MOST_FORGOTTEN
     for share in SHARES:
-        if (
-            accuracy_on(interpolate_weights(start, weights, share), labels, test)
-            >= least
-        ):
+        moved = interpolate_weights(start, weights, share)
+        if accuracy_on(moved, labels, test) >= least:
             return share
     return SHARES[-1]
 
 
 def folds_of(groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each answer, 0..folds-1, (n,); a group is in one alone.
+    """Return the fold of each answer, 0..folds-1, (n,); a group is in one fold only.
 
-    Groups come in an order of chance and fill the fold that is least full. Raises
-    DataError where there are fewer groups than folds.
+    The groups come by size, the largest first, equal ones at random. Each goes to the
+    fold with the fewest answers. Raises DataError if there are fewer groups than folds.
     """
     _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(sizes) < folds:
         raise DataError(
-            f"{len(sizes)} groups of pictures cannot be split {folds} ways: "
-            "more answers are needed, about other products (what names a product is in "
-            "'tagger roots list')"
+            f"the answers are about {len(sizes)} groups of pictures, but {folds} are "
+            "needed: review pictures of other products ('tagger roots list' shows what "
+            "counts as one product)"
         )
-    full = np.zeros(folds, np.int64)
+    filled = np.zeros(folds, np.int64)
     fold = np.empty(len(sizes), np.int64)
     order = np.random.default_rng(seed).permutation(len(sizes))
     for group in order[np.argsort(-sizes[order], kind="stable")]:
-        fold[group] = full.argmin()
-        full[fold[group]] += sizes[group]
+        fold[group] = filled.argmin()
+        filled[fold[group]] += sizes[group]
     return fold[inverse]
 
 
@@ -254,13 +268,14 @@ def _plan(
     seed: int,
 ) -> Iterator[Batch]:
     """Yield the batches of the whole training."""
-    known = 1 - schedule.answers
+    replayed = 1 - schedule.answers
     photographs = schedule.photographs if len(rehearsal.photographs) else 0.0
     gray = np.ascontiguousarray(rehearsal.arrays.images[..., 0])
+    # The answers come first: `_ANSWERED` is the number of their domain.
     sets: list[tuple[float, LabelledImages, NDArray[np.uint8]]] = [
         (schedule.answers, answers, answers.images),
-        (known * (1 - photographs), rehearsal.arrays, gray),
-        (known * photographs, rehearsal.photographs, rehearsal.photographs.images),
+        (replayed * (1 - photographs), rehearsal.arrays, gray),
+        (replayed * photographs, rehearsal.photographs, rehearsal.photographs.images),
     ]
     mixed = [
         Domain(weight, pictures, numbered(data, labels))
@@ -273,10 +288,10 @@ def _plan(
 
 
 class _WeightEma:
-    """The mean of variables over the steps, the late ones counting more.
+    """The exponential moving average (EMA) of variables over the steps.
 
-    Polyak and Juditsky 1992, SIAM J. Control Optim. 30:4, with exponential weights; the
-    first steps are forgotten sooner, for there the weights are still far away.
+    After Polyak and Juditsky 1992, SIAM J. Control Optim. 30:4, with exponential
+    weights. The decay is smaller in the first steps, when the weights change most.
     """
 
     def __init__(self, variables: Sequence[Any], memory: float) -> None:
@@ -286,7 +301,7 @@ class _WeightEma:
         self._steps = 0
 
     def add(self) -> None:
-        """Take the variables as they are now."""
+        """Add the present values of the variables."""
         self._steps += 1
         kept = min(self._memory, self._steps / (self._steps + 9))
         for mean, variable in zip(self._means, self._variables, strict=True):

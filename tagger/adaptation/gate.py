@@ -1,9 +1,9 @@
-"""Whether an adapted network may take another's place. Pure functions of arrays.
+"""Compare a candidate with the network in force: the promotion gate.
 
-Both are asked about the same answers, none of which either has learnt from, so what
-counts is where they differ. The answers are no random sample of the shop: most were
-asked because the network in force was unsure. So neither's figures say how it will do
-in the shop; that the one is better than the other where the shop is hard, they do.
+Pure functions of arrays. Both networks are measured on the same answers, which neither
+has learnt. The answers are not a random sample of the shop: most were asked because the
+network in force was unsure. So the figures do not predict the accuracy in the shop, but
+they show which network is better on its hard pictures.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from tagger.labels import answers, are_tags
 from tagger.policy.calibration import TARGET_PRECISION
 
 MOST_FORGOTTEN: Final = 0.005
-"""Most of the accuracy on what was known before that may be lost: half a point."""
+"""Most that the accuracy on previously known arrays may fall: half a point."""
 
 MOST_LOST: Final = 0.02
-"""Most that accuracy, or coverage, may fall where the other certainly rises: of two
-hundred answers the coverage moves by more than that by chance alone."""
+"""Most that accuracy or coverage may fall if the other certainly rises. With two
+hundred answers the coverage varies by more than this by chance alone."""
 
 _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelOutputs:
-    """What a network said of pictures: probabilities (n, labels), and its labels."""
+    """A network's outputs for pictures: probabilities (n, labels), and its labels."""
 
     rows: NDArray[np.float32]
     labels: Sequence[str]
@@ -38,9 +38,9 @@ class ModelOutputs:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Whether the second network is promoted, why, and what was measured.
+    """The decision of the gate, its reason, and the measurements.
 
-    `known` are the accuracies of both on arrays that they should know, in [0, 1].
+    `known` are the accuracies of both networks, in [0, 1], on arrays known before.
     """
 
     promoted: bool
@@ -50,11 +50,11 @@ class Promotion:
 
     @property
     def forgotten(self) -> float:
-        """How much less right the second is on what both should know."""
+        """By how much the candidate's accuracy on known arrays is lower."""
         return self.known[0] - self.known[1]
 
 
-def evaluate_promotion(  # noqa: PLR0913  two networks, and what they are asked
+def evaluate_promotion(  # noqa: PLR0913  two networks and their test data
     active: ModelOutputs,
     candidate: ModelOutputs,
     truth: NDArray[np.str_],
@@ -63,13 +63,16 @@ def evaluate_promotion(  # noqa: PLR0913  two networks, and what they are asked
     *,
     precision: float = TARGET_PRECISION,
 ) -> Promotion:
-    """Judge a candidate beside the network in force, on answers neither learnt from.
+    """Compare a candidate with the network in force, on answers that neither learnt.
 
-    Promoted where accuracy, or coverage at the precision, is certainly better (with
-    95 % confidence, by the paired bootstrap over groups), the other of the two is not
-    certainly worse and falls by no more than `MOST_LOST`, and no more than
-    `MOST_FORGOTTEN` of the accuracy on known arrays is lost. `truth` are labels, (n,).
-    There must be an item in two groups or more.
+    The candidate is promoted if
+
+    - accuracy, or coverage at `precision`, is certainly better (with 95 % confidence,
+      by the paired bootstrap over groups),
+    - the other of the two is not certainly worse, and falls by at most `MOST_LOST`, and
+    - the accuracy on known arrays falls by at most `MOST_FORGOTTEN`.
+
+    `truth` are labels, (n,). The answers must be of two or more groups.
     """
     measured = compare(
         outcomes(active, truth), outcomes(candidate, truth), groups, precision=precision
@@ -98,10 +101,10 @@ def evaluate_promotion(  # noqa: PLR0913  two networks, and what they are asked
 
 
 def outcomes(said: ModelOutputs, truth: NDArray[np.str_]) -> Outcomes:
-    """Return what became of pictures with these labels, as the policy's rules have it.
+    """Return the outcomes for pictures with these true labels, by the policy's rules.
 
-    The tag is the most probable label that is one; where it more probably has no tag,
-    no threshold accepts it.
+    The tag is the most probable label that is a tag. No threshold accepts a picture
+    that the network doubts.
     """
     read = answers(said.rows, said.labels)
     score = np.where(read.doubtful, NEVER, read.confidence)

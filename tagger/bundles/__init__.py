@@ -1,1 +1,1 @@
-"""A trained network as a folder: read, run, install, inspect, adapt."""
+"""Read, run, install and inspect bundles: folders with a trained network."""

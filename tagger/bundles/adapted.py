@@ -1,6 +1,6 @@
-"""Bundles that learnt from an inventory: in a folder beside it, and which is in force.
+"""Find the adapted bundles of an inventory, and the one in force.
 
-Knows what the inventory's rows mean, and no SQL.
+They are in a folder beside the inventory. Knows the meaning of its rows, but no SQL.
 """
 
 import re
@@ -27,9 +27,10 @@ _NUMBERED = re.compile(r".+-(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class AdaptedBundle:
-    """A bundle beside an inventory, and what became of it: the word for a person.
+    """A bundle beside an inventory, with its fate in words for a person.
 
-    `problem` says why it cannot be used, where it cannot; `bundle` is None then.
+    `problem` is the reason why it cannot be used, or empty; with a problem `bundle` is
+    None.
     """
 
     name: str
@@ -41,7 +42,7 @@ class AdaptedBundle:
 
 
 def adapted_folder(database: Path) -> Path:
-    """Return the folder of an inventory's own bundles; it may not be there."""
+    """Return the folder of an inventory's own bundles, which may not exist."""
     return database.with_name(f"{database.name}.models")
 
 
@@ -50,8 +51,8 @@ def bundle_in_force(
 ) -> Bundle:
     """Load the bundle that classifies for an inventory.
 
-    That of the name; else the inventory's own; else the user's choice or the default.
-    Raises ModelError where it is gone or damaged: another must not take its place.
+    The named one; otherwise the inventory's own; otherwise the user's choice or the
+    default. Raises ModelError if it is missing or damaged: no other bundle replaces it.
     """
     if name is not None:
         return named(database, name)
@@ -62,17 +63,17 @@ def bundle_in_force(
     try:
         return _load(folder, own.digest)
     except ModelError as error:
-        way = f"restore {folder}, or go back with 'tagger model rollback'"
+        remedy = f"restore {folder}, or go back with 'tagger model rollback'"
         if isinstance(error, OtherRecipeError):
-            way = "'tagger model rollback', then 'tagger model adapt'"
-        raise ModelError(f"{error} (this inventory's own network: {way})") from error
+            remedy = "run 'tagger model rollback', then 'tagger model adapt'"
+        raise ModelError(f"{error} (this inventory's own network: {remedy})") from error
 
 
 def named(database: Path, name_or_folder: str) -> Bundle:
-    """Load the bundle of that name, or the one in that folder, as `find_bundle` does.
+    """Load the bundle of this name or in this folder, as `find_bundle` does.
 
-    Many an inventory has a `shops-1`: its own bundles go by their folders, and where
-    one has the name that no other has, the ModelError says which that is.
+    An inventory's own bundles are named by their folders, because many inventories have
+    a `shops-1`. If only an own bundle has the name, the ModelError names its folder.
     """
     try:
         return find_bundle(name_or_folder)
@@ -84,21 +85,23 @@ def named(database: Path, name_or_folder: str) -> Bundle:
 
 
 def in_force(adaptations: Sequence[Adaptation]) -> Adaptation | None:
-    """Return the row of the inventory's own bundle in force; None where none is."""
-    line = _promotion_chain(adaptations)
-    return line[-1] if line else None
+    """Return the row of the inventory's own bundle in force; None if there is none."""
+    chain = _promotion_chain(adaptations)
+    return chain[-1] if chain else None
 
 
 def previous(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | None:
-    """Return the row that going back leads to; None where that is no own bundle.
+    """Return the row that a rollback leads to; None if that is not an own bundle.
 
-    Bundles that are gone or damaged are passed over. Raises ModelError where no own
-    bundle is in force: there is nothing to go back from.
+    Skips bundles that are missing or damaged. Raises ModelError if no own bundle is in
+    force, so that there is nothing to roll back.
     """
-    line = _promotion_chain(adaptations)
-    if not line:
-        raise ModelError("no network of this inventory's own is in force")
-    for row in reversed(line[:-1]):
+    chain = _promotion_chain(adaptations)
+    if not chain:
+        raise ModelError(
+            "no network of this inventory's own is in force: nothing to roll back"
+        )
+    for row in reversed(chain[:-1]):
         with suppress(ModelError):
             _load(adapted_folder(database) / row.bundle, row.digest)
             return row
@@ -106,9 +109,9 @@ def previous(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | 
 
 
 def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation:
-    """Return the row of going back: the inventory writes it, and gives it its number.
+    """Return the row of a rollback; the inventory writes it and sets its number.
 
-    Raises ModelError where there is nothing to go back from, or to.
+    Raises ModelError if there is no network to go back from, or to.
     """
     target, left = previous(database, adaptations), _promotion_chain(adaptations)[-1]
     if target is not None:
@@ -132,9 +135,10 @@ def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation
 
 
 def next_name(database: Path, adaptations: Sequence[Adaptation], base: str) -> str:
-    """Return the name of the next bundle that is adapted from one of that name.
+    """Return the name of the next bundle that is adapted from the bundle `base`.
 
-    One that no folder has and no row: an inventory may have come without its bundles.
+    Unused on disk and in the history: the inventory may have been copied without its
+    bundles.
     """
     names = {path.name for path in adapted_folder(database).glob(f"{base}-*")}
     names |= {row.bundle for row in adaptations if row.bundle.startswith(f"{base}-")}
@@ -146,7 +150,7 @@ def adapted_bundles(
 ) -> tuple[AdaptedBundle, ...]:
     """List the bundles beside an inventory, the oldest first."""
     current = in_force(adaptations)
-    found = []
+    bundles = []
     for folder in sorted(
         adapted_folder(database).glob("*/"), key=lambda folder: _age(folder.name)
     ):
@@ -157,7 +161,7 @@ def adapted_bundles(
             bundle = load_bundle(folder)
         except ModelError as error:
             problem = str(error)
-        found.append(
+        bundles.append(
             AdaptedBundle(
                 folder.name,
                 folder,
@@ -167,13 +171,13 @@ def adapted_bundles(
                 problem,
             )
         )
-    return tuple(found)
+    return tuple(bundles)
 
 
 def fate_of(name: str, adaptations: Sequence[Adaptation]) -> str:
-    """Say what became of the own bundle of that name: promoted, or refused, and when.
+    """Return the fate of the own bundle of this name: promoted or refused, and when.
 
-    "not recorded" where no row tells of it.
+    "not recorded" if it has no row.
     """
     for row in reversed(adaptations):
         if row.bundle == name and row.outcome is not Outcome.ROLLED_BACK:
@@ -184,9 +188,9 @@ def fate_of(name: str, adaptations: Sequence[Adaptation]) -> str:
 def forget_refused(
     database: Path, adaptations: Sequence[Adaptation], *, keep: int
 ) -> None:
-    """Remove refused bundles but the newest: each night may add one.
+    """Remove all refused bundles except the newest `keep`: each night may add one.
 
-    None whose name was promoted, before or since.
+    A bundle whose name was ever promoted stays.
     """
     refused = [row.bundle for row in adaptations if row.outcome is Outcome.REFUSED]
     promoted = {row.bundle for row in adaptations if row.outcome is Outcome.PROMOTED}
@@ -197,30 +201,31 @@ def forget_refused(
 
 
 def discard(database: Path, name: str) -> None:
-    """Remove a bundle of which no row tells: nobody would know what became of it."""
+    """Remove a bundle that has no row in the history."""
     shutil.rmtree(adapted_folder(database) / name, ignore_errors=True)
 
 
 def _load(folder: Path, digest: str) -> Bundle:
-    found = load_bundle(folder)
-    if found.card.digest != digest:
-        raise ModelError(f"{folder} holds another network than was promoted")
-    return found
+    bundle = load_bundle(folder)
+    if bundle.card.digest != digest:
+        raise ModelError(f"{folder} holds another network than the promoted one")
+    return bundle
 
 
 def _promotion_chain(adaptations: Sequence[Adaptation]) -> list[Adaptation]:
-    """Return the own bundles in force and before it, as going back finds them."""
-    line: list[Adaptation] = []
+    """Return the own bundles up to the one in force, as rollbacks go through them."""
+    chain: list[Adaptation] = []
     for row in adaptations:
         if row.outcome is Outcome.PROMOTED:
-            line.append(row)
+            chain.append(row)
         elif row.outcome is Outcome.ROLLED_BACK:
-            del line[-1:]
-            while line and (not row.beside or line[-1].digest != row.digest):
-                line.pop()
-    return line
+            # The rollback went to the bundle of its row, or to one for everybody.
+            del chain[-1:]
+            while chain and (not row.beside or chain[-1].digest != row.digest):
+                chain.pop()
+    return chain
 
 
 def _age(name: str) -> tuple[int, str]:
-    found = _NUMBERED.fullmatch(name)
-    return int(found[1]) if found else 0, name
+    match = _NUMBERED.fullmatch(name)
+    return int(match[1]) if match else 0, name

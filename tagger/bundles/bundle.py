@@ -1,6 +1,6 @@
-"""Bundles: a folder with a trained network and the card that describes it.
+"""Find and load bundles: a trained network and its card in a folder.
 
-Knows what a card says and whether the files are the ones it means; runs no network.
+Reads the card and verifies the files by their digests; runs no network.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from tagger.records import (
 from tagger.system.user_dirs import NO_FOLDER, config_folder, data_folder
 
 DEFAULT_BUNDLE: Final = "shops"
-"""Name of the network that is used where none is named and none was chosen."""
+"""Name of the network that is used if none is named and none was chosen."""
 
 KERAS_FILE: Final = "model.keras"
 LITERT_FILE: Final = "model.tflite"
@@ -35,23 +35,23 @@ HELD_BACK_FILE: Final = "held-back.npz"
 
 TEST_FIGURE: Final = "fashion_mnist_test_accuracy"
 KNOWN_FIGURE: Final = "known_accuracy"
-"""Metrics that lists show: accuracy on Fashion-MNIST's test part, and, of a network
-that learnt a shop, on what it knew before."""
+"""Metrics that lists show: accuracy on Fashion-MNIST's test part, and, for an adapted
+network, accuracy on the data that it knew before."""
 
 _ROUNDING: Final = 1e-3
-"""By which the shares of a card, in four digits, may miss 1."""
+"""Tolerance for the sum of a card's shares, which have four digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a network is, what it expects, and how well it did.
+    """The description of a network: its identity, its input and its metrics.
 
-    `preparing` names the recipe of `images.prepare` that it is measured by, `views`
-    how many of the views it takes, from the first. `files` maps each file of the bundle
-    to the SHA-256 of its bytes. `metrics` are shares in [0, 1], named by data set.
-    `training` says how to train it again: data, architecture, seed, epochs, versions.
-    `prior` are the shares of the labels that it takes for granted, for a shop's own mix
-    (see `label_shift`); empty where they are not known.
+    `preparing` is the preprocessing id that it was measured with, `views` the number of
+    views that it takes, from the first. `files` maps each file of the bundle to its
+    SHA-256. `metrics` are shares in [0, 1], named by data set. `training` has all that
+    is needed to train it again: data, architecture, seed, epochs, versions. `prior` are
+    the shares of the labels that it expects, for a shop's own mix (see
+    `policy.label_shift`); empty if they are not known.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ModelCard:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the Keras file: the identity of the network in every row."""
+        """SHA-256 of the Keras file: identifies the network in every row."""
         return self.files[KERAS_FILE]
 
     @property
@@ -76,13 +76,13 @@ class ModelCard:
 
     @property
     def identity(self) -> ModelIdentity:
-        """What rows say of the network: asked about pictures prepared as today."""
+        """The network's identity in rows, with the present preprocessing id."""
         return ModelIdentity(self.name, self.digest, self.labels, PREPARING)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A folder whose files were found to be the ones its card means."""
+    """A folder whose files match the digests on its card."""
 
     folder: Path
     card: ModelCard
@@ -99,15 +99,15 @@ class Bundle:
 
     @property
     def familiar_file(self) -> Path | None:
-        """What the network knows (see `familiarity`); None where nobody measured it."""
-        there = FAMILIAR_FILE in self.card.files
-        return self.folder / FAMILIAR_FILE if there else None
+        """The reference statistics (see `policy.shift`); None if it has none."""
+        exists = FAMILIAR_FILE in self.card.files
+        return self.folder / FAMILIAR_FILE if exists else None
 
 
 def models_folder() -> Path:
-    """Find the folder of bundled networks, in a wheel or in a checkout.
+    """Find the folder of the networks that come with tagger.
 
-    A wheel carries it inside the package; an editable install leaves it beside.
+    A wheel has it inside the package, an editable install beside the package.
     """
     inside = Path(str(files("tagger"))) / "models"
     beside = Path(__file__).resolve().parents[2] / "models"
@@ -118,10 +118,10 @@ def models_folder() -> Path:
 
 
 def find_bundle(name_or_folder: str, beside: Path | None = None) -> Bundle:
-    """Load the bundle of that name, or the one in that folder.
+    """Load the bundle of this name or in this folder.
 
-    `beside` is one more folder of bundles, where a name that no other has is looked
-    for. Raises ModelError when there is none, or when it is not what its card says.
+    `beside` is one more folder of bundles, searched last. Raises ModelError if there is
+    no such bundle, or if it differs from its card.
     """
     folder = Path(name_or_folder)
     if folder.name == name_or_folder and not (folder / CARD_FILE).is_file():
@@ -130,8 +130,8 @@ def find_bundle(name_or_folder: str, beside: Path | None = None) -> Bundle:
             folder = beside / name_or_folder
     if not folder.is_dir():
         raise ModelError(
-            f"there is no network {name_or_folder}: 'tagger model list' shows which "
-            "there are; a folder works, too"
+            f"there is no network {name_or_folder}: 'tagger model list' shows the "
+            "installed ones; you can also give a folder"
         )
     return load_bundle(folder)
 
@@ -143,9 +143,9 @@ def named_folder(name: str) -> Path:
 
 
 def added_folder() -> Path:
-    """Return the folder of the bundles that this user added; it may not be there.
+    """Return the folder of the bundles that this user added, which may not exist.
 
-    Nor can it be, for a user without a home.
+    For a user without a home folder it never exists.
     """
     try:
         return data_folder() / "bundles"
@@ -154,30 +154,30 @@ def added_folder() -> Path:
 
 
 def chosen() -> str | None:
-    """Return the name or the folder that this user chose; None where none did.
+    """Return the name or the folder that this user chose; None without a choice.
 
-    Raises ModelError where the file that says so cannot be read.
+    Raises ModelError if the file of the choice cannot be read.
     """
     try:
         path = choice_file()
     except HomeError:
         return None
     try:
-        told = json.loads(path.read_bytes())["bundle"]
+        choice = json.loads(path.read_bytes())["bundle"]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path} does not say which network to use: "
-            f"tagger model use {DEFAULT_BUNDLE}"
+            f"{path} does not say which network to use: choose one with "
+            f"'tagger model use {DEFAULT_BUNDLE}'"
         ) from error
-    return str(told)
+    return str(choice)
 
 
 def default_bundle() -> Bundle:
-    """Load the bundle that is used where none is named.
+    """Load the bundle that is used if none is named.
 
-    Raises ModelError where it is gone or damaged: another must not take its place.
+    Raises ModelError if it is missing or damaged: no other bundle replaces it.
     """
     choice = chosen()
     if choice is None:
@@ -192,30 +192,30 @@ def default_bundle() -> Bundle:
 
 
 def choice_file() -> Path:
-    """Return the file that says which bundle this user chose; it may not be there.
+    """Return the file of this user's choice of a bundle, which may not exist.
 
-    Raises HomeError for a user without a home.
+    Raises HomeError for a user without a home folder.
     """
     return config_folder() / "default-bundle.json"
 
 
 def chosen_folder(choice: str) -> Path:
-    """Return the folder that a choice means, wherever the program was started."""
+    """Return the folder of a choice; it does not depend on the working folder."""
     folder = Path(choice)
     return folder if folder.is_absolute() else named_folder(choice)
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Read the card in `folder` and verify every file it names by its digest.
+    """Read the card in `folder` and verify the digest of every file on it.
 
-    Raises ModelError when a file is absent, or its bytes are not the card's.
+    Raises ModelError if a file is missing or has another digest.
     """
     card = _read_card(folder / CARD_FILE)
     for name, digest in card.files.items():
         if sha256_of(folder / name) != digest:
             raise ModelError(
-                f"{folder / name} is not the file its card describes: refused. "
-                "Restore the bundle or train it again."
+                f"{folder / name} is not the file its card describes: restore the "
+                "bundle or train it again"
             )
     return Bundle(folder, card)
 
@@ -230,7 +230,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
-    """Write the card, last of a bundle's files: its presence completes the bundle."""
+    """Write the card. Write it last: a folder with a card is a complete bundle."""
     fields = asdict(card) | {"image_side": IMAGE_SIDE}
     text = json.dumps(fields, indent=2, ensure_ascii=False)
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
@@ -249,13 +249,13 @@ def _read_card(path: Path) -> ModelCard:
         raise ModelError(f"{path} is not a model card: {error!r}") from error
     if side != IMAGE_SIDE:
         raise ModelError(
-            f"{path}: the network wants {side} pixels a side, "
-            f"tagger prepares {IMAGE_SIDE}"
+            f"{path}: the network takes pictures of {side} pixels a side, "
+            f"tagger makes {IMAGE_SIDE}"
         )
     if card.preparing not in ALIKE:
         raise OtherRecipeError(
-            f"{path}: the network learnt from pictures prepared as {card.preparing}, "
-            f"this tagger prepares them as {PREPARING}: train it again"
+            f"{path}: the network was trained with preprocessing {card.preparing}, "
+            f"this version of tagger uses {PREPARING}: train it again"
         )
     return card
 
@@ -276,28 +276,28 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
     if absent:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")
     if any(Path(name).name != name for name in card.files):
-        raise ValueError("files must lie in the bundle's own folder")
+        raise ValueError("files must be in the bundle's own folder")
     if not 1 <= card.views <= VIEWS:
-        raise ValueError(f"views must lie between 1 and {VIEWS}")
+        raise ValueError(f"views must be between 1 and {VIEWS}")
     policy = card.policy
     if not all(
         0 <= value <= 1
         for value in (policy.threshold, policy.margin, *policy.tags.values())
     ):
-        raise ValueError("the policy's values must lie between 0 and 1")
+        raise ValueError("the policy's values must be between 0 and 1")
     if not isinstance(fields["labels"], list) or not all(
         label and label.isprintable() for label in card.labels
     ):
         raise ValueError("labels must be a list of words")
     tags = tags_of(card.labels)
     if len(set(card.labels)) != len(card.labels) or len(tags) < 2:  # noqa: PLR2004
-        raise ValueError("labels must be two or more, each once")
+        raise ValueError("labels must have two or more tags, and no label twice")
     if policy.tags.keys() - set(tags):
-        raise ValueError("the policy has thresholds for tags that are no labels")
+        raise ValueError("the policy has thresholds for tags that are not labels")
     if card.prior and not (
         len(card.prior) == len(card.labels)
         and all(0 < share < 1 for share in card.prior)
         and abs(sum(card.prior) - 1) < _ROUNDING
     ):
-        raise ValueError("prior must give each label a share; they sum to 1")
+        raise ValueError("prior must give each label a share, and sum to 1")
     return card

@@ -1,8 +1,8 @@
-"""What a stranger's bundle holds, read without running any of it.
+"""Inspect an untrusted bundle without running any of it.
 
-A Keras file can name code to run when it is loaded: a Lambda layer, a class of any
-module. Keras's safe mode refuses the first; here both are refused before Keras sees the
-file. Nothing here says whether a network is any good.
+A Keras file can name code that runs when it is loaded: a Lambda layer, a class of any
+module. Keras's safe mode refuses only the first; this module refuses both before Keras
+opens the file. It does not judge how good a network is.
 """
 
 import io
@@ -18,7 +18,7 @@ from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
-"""Largest file of a bundle, packed or not: three times VGG-19's weights."""
+"""Largest file of a bundle, packed or unpacked: three times VGG-19's weights."""
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -56,9 +56,9 @@ LAYERS: Final = frozenset(
         "Subtract", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
     }
 )  # fmt: skip
-"""Layers that do arithmetic on pictures, and nothing else: none runs code that comes
-with the file (Lambda, TorchModuleWrapper, JaxLayer), none reads other files (TFSMLayer,
-StringLookup, TextVectorization)."""
+"""Layers that only do arithmetic on pictures. Excluded are layers that run code from
+the file (Lambda, TorchModuleWrapper, JaxLayer) and layers that read other files
+(TFSMLayer, StringLookup, TextVectorization)."""
 
 OPERATIONS: Final = frozenset(
     {
@@ -67,21 +67,20 @@ OPERATIONS: Final = frozenset(
         "Sqrt", "Square", "Subtract", "Sum", "TrueDivide",
     }
 )  # fmt: skip
-"""Arithmetic that stands between layers, as Keras's `ops` write it, and what puts
-arrays together or in another order."""
+"""Operations of `keras.ops` between layers: arithmetic, joining and reordering."""
 
 _OPERATIONS = frozenset({"keras.ops", "keras.src.ops.numpy"})
 
 _INERT = frozenset({"__keras_tensor__"})
-"""What stands in a file for the output of a layer."""
+"""Placeholders for the output of a layer in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was found in a bundle whose files can be trusted to run.
+    """The contents of a bundle that is safe to run.
 
-    `layers` are kinds of layers, `parameters` numbers in the weights (less those of the
-    optimizer), `bytes` sizes by file.
+    `layers` are kinds of layers, `parameters` counts the numbers in the weights
+    (without the optimizer's), `bytes` are sizes by file.
     """
 
     layers: tuple[str, ...]
@@ -90,11 +89,11 @@ class Contents:
 
 
 def inspect_untrusted(bundle: Bundle) -> Contents:
-    """Read what a bundle's Keras file would do if it were loaded.
+    """Inspect what loading a bundle's Keras file would do.
 
-    Raises ModelError, with the reason, where it is not an archive of Keras 3, holds or
-    names anything but layers of Keras's own that do arithmetic, or takes another
-    picture than its card says.
+    Raises ModelError, with the reason, if it is not a Keras 3 archive, if it contains
+    or names anything except Keras's own arithmetic layers, or if its input shape
+    differs from its card.
     """
     sizes = {name: (bundle.folder / name).stat().st_size for name in bundle.card.files}
     path = bundle.keras_file
@@ -114,7 +113,7 @@ def inspect_untrusted(bundle: Bundle) -> Contents:
         zlib.error,
     ) as error:
         raise ModelError(
-            f"{path} is no archive of Keras 3 (old .h5 files and pickles are refused)"
+            f"{path} is not a Keras 3 archive (old .h5 files and pickles are refused)"
         ) from error
     except _RefusedError as error:
         raise ModelError(f"{path} is refused: {error}") from error
@@ -128,17 +127,17 @@ def inspect_untrusted(bundle: Bundle) -> Contents:
 
 
 class _RefusedError(Exception):
-    """Something in the file is not to be trusted; the message says what."""
+    """Something in the file cannot be trusted; the message names it."""
 
 
 def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
     members = {member.filename: member for member in archive.infolist()}
     if strange := sorted(members.keys() - _MEMBERS):
-        raise _RefusedError(f"it holds {strange[0]}, which no network needs")
+        raise _RefusedError(f"it contains {strange[0]}, which no network needs")
     if absent := sorted({_CONFIG, _WEIGHTS} - members.keys()):
         raise _RefusedError(f"it lacks {absent[0]}")
     if len(members) != len(archive.infolist()):
-        raise _RefusedError("it holds a file twice")
+        raise _RefusedError("it contains a file twice")
     if (
         members[_CONFIG].file_size > _MAX_CONFIG_BYTES
         or members[_WEIGHTS].file_size > MAX_FILE_BYTES
@@ -149,13 +148,13 @@ def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _RefusedError(f"{_CONFIG} cannot be read") from error
     if not isinstance(config, dict):
-        raise _RefusedError(f"{_CONFIG} describes no network")
+        raise _RefusedError(f"{_CONFIG} does not describe a network")
     return config
 
 
 def _layers(config: dict[str, Any]) -> tuple[str, ...]:
-    """Return the kinds of layers; refuse whatever names a class that is not known."""
-    found: set[str] = set()
+    """Return the kinds of layers; refuse any class that is not on the lists."""
+    kinds: set[str] = set()
     for described in _described(config):
         name, module = described["class_name"], described.get("module")
         registered = described.get("registered_name")
@@ -168,28 +167,28 @@ def _layers(config: dict[str, Any]) -> tuple[str, ...]:
         if module == "keras.layers":
             if name not in LAYERS:
                 raise _RefusedError(f"it has a layer of the kind {name}")
-            found.add(name)
-    return tuple(sorted(found))
+            kinds.add(name)
+    return tuple(sorted(kinds))
 
 
 def _described(value: object) -> Iterator[dict[str, Any]]:
-    """Yield every object that loading would make, however deep."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            if "class_name" in one:
-                yield one
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
+    """Yield the description of every object that loading creates, at any depth."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if "class_name" in node:
+                yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
 
 
 def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
-    """Return what the network itself takes, not a network inside it."""
+    """Return the input shape of the outermost network; None if it has none."""
     try:
         layers = config["config"]["layers"]
-        (first,) = (one for one in layers if one["class_name"] == "InputLayer")
+        (first,) = (layer for layer in layers if layer["class_name"] == "InputLayer")
         shape = first["config"]["batch_shape"]
     except (KeyError, TypeError, ValueError):
         return None
@@ -197,24 +196,24 @@ def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
 
 
 def _count_parameters(weights: bytes) -> int:
-    """Count the network's numbers; refuse links to anything outside the file."""
+    """Count the network's numbers; refuse weights that lead outside the file."""
     import h5py  # noqa: PLC0415  a tenth of a second
 
     count = 0
     with h5py.File(io.BytesIO(weights), "r") as file:
-        waiting = [file["/"]]
-        while waiting:
-            group = waiting.pop()
+        groups = [file["/"]]
+        while groups:
+            group = groups.pop()
             for name in group:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise _RefusedError(f"its weights link to something, as {name}")
-                one = group[name]
-                if isinstance(one, h5py.Group):
-                    waiting.append(one)
-                elif one.external or one.is_virtual:
-                    raise _RefusedError(f"its weights lie outside the file, as {name}")
-                elif not one.name.startswith(_OPTIMIZER):
-                    count += int(one.size)
+                    raise _RefusedError(f"its weights contain a link: {name}")
+                member = group[name]
+                if isinstance(member, h5py.Group):
+                    groups.append(member)
+                elif member.external or member.is_virtual:
+                    raise _RefusedError(f"its weights are outside the file: {name}")
+                elif not member.name.startswith(_OPTIMIZER):
+                    count += int(member.size)
     return count
 
 

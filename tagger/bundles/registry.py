@@ -1,7 +1,7 @@
-"""The user's shelf of bundles: those that came with tagger, those that were added.
+"""Keep the registry of installed bundles, and the user's default among them.
 
-And which of them is used where none is named. A bundle from outside is looked into
-before it is put there; what was put there is verified like any other when it is loaded.
+The registry has the bundles that come with tagger and those that the user added. A
+bundle from outside is inspected before it is added, and verified whenever it is loaded.
 """
 
 import json
@@ -40,11 +40,11 @@ from tagger.records import IMAGE_SIDE, VIEWS
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_MEMBERS = 16
 _FOLDER_DEPTH = 2
-"""An archive's files lie at its top, or all in one folder."""
+"""An archive's files are at its top level, or all in one folder."""
 
 
 class Place(StrEnum):
-    """Where a bundle is from: it came with tagger, was added, or lies elsewhere."""
+    """The place of a bundle: it comes with tagger, was added, or is in a folder."""
 
     TAGGER = "tagger"
     ADDED = "added"
@@ -53,10 +53,10 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InstalledBundle:
-    """A bundle of the shelf: its name, where it is from, and whether it is the default.
+    """A bundle of the registry: its name, its place, and whether it is the default.
 
-    `problem` says why it cannot be used, where it cannot; `bundle` is None then. What
-    lies elsewhere is named by its folder.
+    `problem` is the reason why it cannot be used, or empty; with a problem `bundle` is
+    None. A bundle outside the registry has its folder as its name.
     """
 
     name: str
@@ -68,9 +68,9 @@ class InstalledBundle:
 
 @dataclass(frozen=True, slots=True)
 class AddedBundle:
-    """A bundle that was put on the shelf: what it holds, what was left behind.
+    """A bundle that was added: its contents, and the files that were not copied.
 
-    `new` is false where it was there already.
+    `new` is false if it was installed already.
     """
 
     bundle: Bundle
@@ -80,15 +80,15 @@ class AddedBundle:
 
 
 def use(name_or_folder: str) -> Bundle:
-    """Make a bundle the one that is used where none is named; it is run once first.
+    """Make a bundle the user's default, after running it once.
 
-    Raises ModelError where it cannot be used, or the choice cannot be written.
+    Raises ModelError if it cannot be used, or the choice cannot be written.
     """
     bundle = find_bundle(name_or_folder)
     _try(bundle)
     folder = bundle.folder.resolve()
-    shelves = models_folder().resolve(), added_folder().resolve()
-    choice = folder.name if folder.parent in shelves else str(folder)
+    registry = models_folder().resolve(), added_folder().resolve()
+    choice = folder.name if folder.parent in registry else str(folder)
     path = choice_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,38 +104,38 @@ def use(name_or_folder: str) -> Bundle:
 def installed_bundles() -> tuple[InstalledBundle, ...]:
     """List the bundles that came with tagger, those added, and the chosen folder."""
     choice = chosen() or DEFAULT_BUNDLE
-    shelves = ((models_folder(), Place.TAGGER), (added_folder(), Place.ADDED))
-    found = [
+    places = ((models_folder(), Place.TAGGER), (added_folder(), Place.ADDED))
+    bundles = [
         _installed(folder, folder.name, place, default=choice == folder.name)
-        for shelf, place in shelves
-        for folder in sorted(shelf.glob("*/"))
+        for parent, place in places
+        for folder in sorted(parent.glob("*/"))
         if (folder / CARD_FILE).is_file()
     ]
-    if not any(one.default for one in found):
+    if not any(bundle.default for bundle in bundles):
         elsewhere = chosen_folder(choice)
-        found.append(_installed(elsewhere, choice, Place.FOLDER, default=True))
-    return tuple(found)
+        bundles.append(_installed(elsewhere, choice, Place.FOLDER, default=True))
+    return tuple(bundles)
 
 
 def add(source: Path) -> AddedBundle:
-    """Put the bundle in a folder or an archive (zip, tar) on the user's shelf.
+    """Add the bundle in a folder or an archive (zip, tar) to the registry.
 
-    Only the files that its card names are taken, and only after they were looked into
-    and the network was run once. Raises ModelError, with the reason, where it is
-    refused; the shelf is then as it was.
+    Copies only the files that its card names. They are inspected, and the network is
+    run once, before the bundle is added. Raises ModelError, with the reason, if it is
+    refused; the registry is then unchanged.
     """
-    shelf = added_folder()
+    added = added_folder()
     try:
-        shelf.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=shelf, prefix=".add-") as scratch:
+        added.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=added, prefix=".add-") as scratch:
             draft = Path(scratch) / "bundle"
             draft.mkdir()
             left_out = _fetch(source, draft)
-            with _told_of(source, draft):
+            with _source_in_errors(source, draft):
                 bundle = load_bundle(draft)
                 contents = inspect_untrusted(bundle)
                 _try(bundle)
-            folder = shelf / _free_name(bundle, shelf)
+            folder = added / _free_name(bundle, added)
             new = not folder.exists()
             if new:
                 draft.rename(folder)
@@ -145,8 +145,8 @@ def add(source: Path) -> AddedBundle:
 
 
 @contextmanager
-def _told_of(source: Path, draft: Path) -> Iterator[None]:
-    """Let what is refused name where it is from: the draft is gone when it is read."""
+def _source_in_errors(source: Path, draft: Path) -> Iterator[None]:
+    """Name the source in error messages, not the draft, which is deleted by then."""
     try:
         yield
     except ModelError as error:
@@ -163,32 +163,32 @@ def _installed(
 
 
 def _try(bundle: Bundle) -> None:
-    """Run the network once: what cannot run here is no use on the shelf."""
+    """Run the network once, and refuse it if it does not return probabilities."""
     blank = np.zeros((1, IMAGE_SIDE, IMAGE_SIDE, VIEWS), np.uint8)
     row = BundleClassifier(bundle).classify(blank)
     if not np.isfinite(row).all() or abs(float(row.sum()) - 1) > 1e-3:  # noqa: PLR2004
         raise ModelError(
-            f"{bundle.card.name} is refused: what it says of a blank picture are no "
+            f"{bundle.card.name} is refused: its outputs for a blank picture are not "
             "probabilities"
         )
 
 
-def _free_name(bundle: Bundle, shelf: Path) -> str:
+def _free_name(bundle: Bundle, added: Path) -> str:
     name = bundle.card.name
     if not _NAME.fullmatch(name):
         raise ModelError(
-            f"the name {name!r} is refused: letters, digits, '.', '_' and '-' alone"
+            f"the name {name!r} is refused: use only letters, digits, '.', '_' and '-'"
         )
     if (models_folder() / name).exists():
         raise ModelError(f"{name} is the name of a network that came with tagger")
-    there = shelf / name
-    if there.exists() and load_bundle(there).card.files != bundle.card.files:
-        raise ModelError(f"there is another network {name}: remove {there} first")
+    present = added / name
+    if present.exists() and load_bundle(present).card.files != bundle.card.files:
+        raise ModelError(f"there is another network {name}: remove {present} first")
     return name
 
 
 def _fetch(source: Path, draft: Path) -> tuple[str, ...]:
-    """Copy a bundle's files into a folder; return the names of what was left out."""
+    """Copy a bundle's files into a folder; return the names of files left out."""
     if source.is_dir():
         return _fetch_folder(source, draft)
     if not source.is_file():
@@ -197,7 +197,7 @@ def _fetch(source: Path, draft: Path) -> tuple[str, ...]:
     extra = sorted(names - _wanted(draft))
     if extra:
         raise ModelError(
-            f"{source} is refused: it holds {extra[0]!r}, no bundle's file"
+            f"{source} is refused: it contains {extra[0]!r}, which is not on its card"
         )
     return ()
 
@@ -213,12 +213,12 @@ def _fetch_folder(source: Path, draft: Path) -> tuple[str, ...]:
 
 
 def _wanted(folder: Path) -> set[str]:
-    """Name the files of the bundle in a folder, which may not be verified yet."""
+    """Return the names of a bundle's files from its card, which is not verified yet."""
     try:
-        told = json.loads((folder / CARD_FILE).read_bytes())["files"]
-        names = {str(name) for name in dict(told)}
+        files = json.loads((folder / CARD_FILE).read_bytes())["files"]
+        names = {str(name) for name in dict(files)}
     except OSError as error:
-        raise ModelError(f"no bundle: it has no {CARD_FILE}") from error
+        raise ModelError(f"not a bundle: it has no {CARD_FILE}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{CARD_FILE} is not a model card: {error!r}") from error
     if any(Path(name).name != name or "\\" in name for name in names):
@@ -229,20 +229,20 @@ def _wanted(folder: Path) -> set[str]:
 def _fetch_archive(source: Path, draft: Path) -> set[str]:
     """Unpack the plain files of an archive; return their names.
 
-    Raises ModelError for whatever is not a plain file of the archive's own folder.
+    Raises ModelError for any member that is not a plain file in the archive's folder.
     """
-    found: set[str] = set()
+    names: set[str] = set()
     folders: set[str] = set()
     try:
         with _opened(source) as members:
             for count, (path, stream) in enumerate(members, start=1):
                 folder, name = _own(source, path)
                 folders.add(folder)
-                if count > _MAX_MEMBERS or len(folders) > 1 or name in found:
+                if count > _MAX_MEMBERS or len(folders) > 1 or name in names:
                     raise ModelError(
-                        f"{source} is refused: it holds more than a bundle"
+                        f"{source} is refused: it contains more than a bundle"
                     )
-                found.add(name)
+                names.add(name)
                 with stream:
                     _copy(stream, draft / name)
     except (
@@ -255,7 +255,7 @@ def _fetch_archive(source: Path, draft: Path) -> set[str]:
         zlib.error,
     ) as error:
         raise ModelError(f"{source} cannot be unpacked: {error}") from error
-    return found
+    return names
 
 
 _Members = Iterator[tuple[str, IO[bytes]]]
@@ -263,7 +263,8 @@ _Members = Iterator[tuple[str, IO[bytes]]]
 
 @contextmanager
 def _opened(source: Path) -> Iterator[_Members]:
-    # A tar that ends with a Keras file looks like a zip, which is read from its end.
+    # Test for tar first. A tar that ends with a Keras file, which is a zip, would pass
+    # as a zip: that format is recognised by its end.
     if tarfile.is_tarfile(source):
         with tarfile.open(source) as tar:
             yield _tar_members(source, tar)
@@ -290,7 +291,9 @@ def _tar_members(source: Path, tar: tarfile.TarFile) -> _Members:
             continue
         stream = tar.extractfile(member) if member.isreg() else None
         if stream is None:
-            raise ModelError(f"{source} is refused: {member.name!r} is no plain file")
+            raise ModelError(
+                f"{source} is refused: {member.name!r} is not a plain file"
+            )
         yield member.name, stream
 
 
@@ -305,7 +308,7 @@ def _own(source: Path, path: str) -> tuple[str, str]:
 
 
 def _copy(stream: IO[bytes], target: Path) -> None:
-    """Copy up to the largest size of a bundle's file, and not a byte more."""
+    """Copy a file; ModelError if it exceeds the largest size of a bundle's file."""
     left = MAX_FILE_BYTES
     with target.open("xb") as copy:
         while chunk := stream.read(1 << 20):

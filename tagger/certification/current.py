@@ -1,4 +1,4 @@
-"""What several commands tell of the machine's work alone."""
+"""Report how precise tags without a person are, as of now."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
-    """Return what is known of the machine's work alone, with the newest answers.
+    """Return the statistics of automatic tagging, with the newest answers.
 
-    Where audits were answered since the last certificate, what could be certified now
-    is told; nothing is written. Only then are arrays needed.
+    If audits were answered since the last certificate, they show what could be
+    certified now. Nothing is written. Only this case needs arrays.
     """
     from tagger.bundles.adapted import bundle_in_force
     from tagger.errors import ModelError
 
-    known = inventory.auto_tagging_stats()
-    if known is None or not known.audited_since:
-        return known
+    stats = inventory.auto_tagging_stats()
+    if stats is None or not stats.audited_since:
+        return stats
     from tagger.certification.issue import as_of_now
 
-    with suppress(ModelError):  # the network is gone: what was certified is told
+    with suppress(ModelError):  # without the network, report the last certificate
         network = bundle_in_force(inventory.path, inventory.adaptations())
         careful = uncertified_policy(inventory, network)
-        return as_of_now(inventory, known, network.card, careful)
-    return known
+        return as_of_now(inventory, stats, network.card, careful)
+    return stats
 
 
 def uncertified_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
-    """Return the policy of a network here for what is not certified."""
+    """Return a network's policy in this inventory for tags that are not certified."""
     from tagger.policy.shift_guard import ShiftGuard
 
     card = network.card

@@ -1,4 +1,4 @@
-"""From what audits tell of a network to a certificate."""
+"""Issue a certificate for a network from audit evidence."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,13 +22,13 @@ from tagger.records import Certificate, ModelIdentity, Policy
 
 @dataclass(frozen=True, slots=True)
 class CertificationResult:
-    """A certificate that could be kept, and what it rests on."""
+    """A certificate that is not stored yet, and its evidence."""
 
     certificate: Certificate
     evidence: AuditEvidence
 
 
-def certify_network(  # noqa: PLR0913  a promise is made of these
+def certify_network(  # noqa: PLR0913  the terms of a certificate
     inventory: Inventory,
     network: ModelIdentity,
     *,
@@ -37,19 +37,20 @@ def certify_network(  # noqa: PLR0913  a promise is made of these
     precision: float,
     certainty: float,
 ) -> CertificationResult:
-    """Certify what can be certified of a network today; nothing is written.
+    """Certify as much of a network's policy as can be proven now; nothing is written.
 
-    `bundled` is the network's own policy, `careful` the one that holds for what is not
-    certified. Raises ReviewError where the network never classified here, ModelError
-    where it did under other labels.
+    `bundled` is the network's own policy, `careful` the policy for tags that are not
+    certified. Raises ReviewError if the network never classified here, ModelError if it
+    classified under other labels.
     """
     if not inventory.classified_by(network):
         raise ReviewError(
-            f"the network {network.name} never classified here: scan with it first"
+            f"the network {network.name} never classified pictures of this inventory: "
+            "scan with it first"
         )
     tags = list(tags_of(inventory.labels_here(network.labels)))
-    heard = inventory.audit_evidence(network.digest)
-    evidence = evidence_of(heard.answers, tags, bundled)
+    audited = inventory.audit_evidence(network.digest)
+    evidence = evidence_of(audited.answers, tags, bundled)
     claims = certify(evidence, bundled, precision, certainty)
     population = _population(inventory, network, tags, bundled)
     policy = certified_policy(claims, bundled, careful, population)
@@ -67,27 +68,27 @@ def certify_network(  # noqa: PLR0913  a promise is made of these
         accepts=_share(population, policy or careful, tags),
         accepted_before=_share(population, in_force, tags),
     )
-    return CertificationResult(certificate, heard)
+    return CertificationResult(certificate, audited)
 
 
 def _population(
     inventory: Inventory, network: ModelIdentity, tags: list[str], bundled: Policy
 ) -> Population:
     numbers = {tag: number for number, tag in enumerate(tags)}
-    # A tag that was removed since the last scan is that of its pictures until the next.
-    found = [
+    # Pictures keep a tag that was removed since the last scan until the next one.
+    undecided = [
         (tag, confidence)
         for tag, confidence in inventory.undecided(network.digest, bundled.margin)
         if tag in numbers
     ]
     return Population(
-        tag=np.array([numbers[tag] for tag, _ in found], np.int64),
-        confidence=np.array([confidence for _, confidence in found], float),
+        tag=np.array([numbers[tag] for tag, _ in undecided], np.int64),
+        confidence=np.array([confidence for _, confidence in undecided], float),
     )
 
 
 def _share(population: Population, policy: Policy, tags: list[str]) -> float:
-    """Return the share that a policy accepts; 0 of nothing."""
+    """Return the share that a policy accepts; 0 if there are no pictures."""
     if not len(population.tag):
         return 0.0
     return float(population.accepted(policy, tags).mean())
@@ -96,15 +97,15 @@ def _share(population: Population, policy: Policy, tags: list[str]) -> float:
 def as_of_now(
     inventory: Inventory, known: AutoTaggingStats, card: ModelCard, careful: Policy
 ) -> AutoTaggingStats:
-    """Return what is known with what could be certified now; nothing is written.
+    """Return the statistics with what could be certified now; nothing is written.
 
-    `careful` is the policy for what is not certified. As it was known where the card is
-    another network's.
+    `careful` is the policy for tags that are not certified. If the card belongs to
+    another network, `known` is returned unchanged.
     """
     if card.digest != known.digest:
         return known
     before = known.certificate
-    found = certify_network(
+    result = certify_network(
         inventory,
         card.identity,
         bundled=card.policy,
@@ -112,13 +113,14 @@ def as_of_now(
         precision=before.precision if before else TARGET_PRECISION,
         certainty=before.certainty if before else CERTAINTY,
     )
-    fresh = not says_the_same(before, found.certificate)
-    waits = fresh and found.certificate.policy is not None
-    return replace(known, certificate=found.certificate, audited_since=0, waits=waits)
+    certificate = result.certificate
+    is_new = not says_the_same(before, certificate)
+    waits = is_new and certificate.policy is not None
+    return replace(known, certificate=certificate, audited_since=0, waits=waits)
 
 
 def says_the_same(before: Certificate | None, now: Certificate) -> bool:
-    """Whether a new certificate promises what the last did, for the same reasons."""
+    """Whether a new certificate makes the same promise on the same evidence."""
     return before is not None and (
         (before.precision, before.certainty, before.policy, before.claims)
         == (now.precision, now.certainty, now.policy, now.claims)

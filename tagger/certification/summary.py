@@ -1,4 +1,4 @@
-"""What a person sees of certificates in the terminal."""
+"""Render certificates and audit evidence for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,135 +20,143 @@ from tagger.text import printable
 _MOST_CONTRADICTIONS: Final = 10
 
 FIRST_CERTIFICATE: Final = 155
-"""Answers, all right, that certify a network of which nothing is known: what
-`certifying.answers_needed` gives for `tagger certify` without options. A number, for
-a status does not wait for NumPy."""
+"""Right answers that certify a network without other evidence: the result of
+`testing.answers_needed` for the defaults of `tagger certify`. A constant, so that
+`tagger status` need not import NumPy."""
 
 _GOOD_AGREEMENT: Final = 0.95
-"""Share of re-asked pictures that a careful reviewer answers alike at least. Below it,
-no machine can be shown to be right on 97 of 100: the answers themselves are not."""
+"""Least share of blind repeats that a careful reviewer answers alike. Below it no
+network can be shown to be right on 97 of 100: the answers themselves are not."""
 
 
 def certification(
-    found: Certificate, heard: AuditEvidence, *, withdrawn: bool, dry_run: bool
+    certificate: Certificate,
+    evidence: AuditEvidence,
+    *,
+    withdrawn: bool,
+    dry_run: bool,
 ) -> RenderableType:
-    """Show what is certified, what is not and why, and what it rests on."""
+    """Show the claims of a certificate, the next steps and the evidence."""
     title = (
-        f"Network {printable(found.network)}: {found.precision:.0%} of what it accepts "
-        f"right, with a certainty of {found.certainty:.0%}"
+        f"Network {printable(certificate.network)}: {certificate.precision:.0%} of "
+        f"accepted pictures right, with a certainty of {certificate.certainty:.0%}"
     )
-    parts: list[RenderableType] = [Text(title, style="bold"), Text(), _claims(found)]
-    parts += [Text(), Text(_outcome(found, withdrawn=withdrawn), style="bold")]
-    parts += [Text(line) for line in next_steps(found)]
-    parts += [Text(), *(Text(line, style="dim") for line in _rests_on(heard))]
-    parts += [Text(line, style="yellow") for line in warnings(heard)]
+    parts: list[RenderableType] = [Text(title, style="bold"), Text()]
+    parts += [_claims(certificate), Text()]
+    parts += [Text(_outcome(certificate, withdrawn=withdrawn), style="bold")]
+    parts += [Text(line) for line in next_steps(certificate)]
+    parts += [Text(), *(Text(line, style="dim") for line in _rests_on(evidence))]
+    parts += [Text(line, style="yellow") for line in warnings(evidence)]
     if dry_run:
         parts += [Text(), Text("dry run, nothing was written")]
     return Group(*parts)
 
 
-def auto_tagging_stats(found: AutoTaggingStats) -> RenderableType:
-    """Tell what is known of the machine's work alone, and what would tell more."""
-    lines = [_measured(found), *_moved(found), *_certified(found), *_confused(found)]
+def auto_tagging_stats(stats: AutoTaggingStats) -> RenderableType:
+    """Show how well the network tags on its own, and the next steps."""
+    lines = [_measured(stats), *_moved(stats), *_certified(stats), *_confused(stats)]
     return Group(*(Text(printable(line)) for line in lines))
 
 
-def certified_lines(found: AutoTaggingStats) -> list[str]:
-    """Tell what moved, what is certified, and what is lacking; fit to be shown."""
-    return [printable(line) for line in (*_moved(found), *_certified(found))]
+def certified_lines(stats: AutoTaggingStats) -> list[str]:
+    """Return printable lines: the change since before, the certificate, next steps."""
+    return [printable(line) for line in (*_moved(stats), *_certified(stats))]
 
 
-def next_steps(found: Certificate) -> Iterator[str]:
-    """Say what is not certified, and which audit would bring it nearest."""
-    joint, *alone = found.claims
+def next_steps(certificate: Certificate) -> Iterator[str]:
+    """Yield the claims that are not certified, with the audit to run next."""
+    joint, *single = certificate.claims
     if joint.threshold is None:
-        yield f"all tags together: {_lacking(found, joint)}: {audit_command(joint)}"
-    if unheard := [c.tag for c in alone if c.tag and not c.answers and not c.threshold]:
-        yield f"no audited picture yet of {printable(', '.join(unheard))}"
+        lacking = _lacking(certificate, joint)
+        yield f"all tags together: {lacking}: run {audit_command(joint)}"
+    if missing := [
+        c.tag for c in single if c.tag and not c.answers and not c.threshold
+    ]:
+        yield f"no audited pictures yet: {printable(', '.join(missing))}"
 
 
 def audit_command(claim: Claim) -> str:
-    """Return the command that asks for the answers a claim lacks."""
+    """Return the command that collects the answers that a claim lacks."""
     tag = f" --tag '{printable(claim.tag)}'" if claim.tag is not None else ""
     return f"tagger review --audit {claim.needed} --from {claim.least:.2f}{tag}"
 
 
-def warnings(heard: AuditEvidence) -> Iterator[str]:
-    """Say what speaks against the answers: contradictions, and doubtful reviewers."""
-    yield from _contradictions(heard.contradictions)
-    for one in heard.agreements:
-        yield from _agreement(one)
+def warnings(evidence: AuditEvidence) -> Iterator[str]:
+    """Yield the contradictions, and how reliably each reviewer answers."""
+    yield from _contradictions(evidence.contradictions)
+    for agreement in evidence.agreements:
+        yield from _agreement(agreement)
 
 
-def _measured(found: AutoTaggingStats) -> str:
-    if not found.audited:
+def _measured(stats: AutoTaggingStats) -> str:
+    if not stats.audited:
         return (
-            "No audit tells how often the machine is right alone: "
-            "tagger review --audit 100"
+            "How many accepted pictures are right is not measured yet: run "
+            "'tagger review --audit 100'"
         )
-    share = wilson(found.right, found.audited)
+    share = wilson(stats.right, stats.audited)
     return (
-        f"Of what the machine accepts alone, {share.value:.1%} of {share.of:,} audited "
-        f"is right (95 % sure: {share.low:.0%} to {share.high:.0%})."
+        f"Of {share.of:,} audited pictures that the network accepted, "
+        f"{share.value:.1%} are right (95 % interval: {share.low:.0%} to "
+        f"{share.high:.0%})."
     )
 
 
-def _moved(found: AutoTaggingStats) -> Iterator[str]:
-    """Tell how what the machine does alone moved since another network, or policy."""
-    before = found.formerly
+def _moved(stats: AutoTaggingStats) -> Iterator[str]:
+    """Yield the comparison with the network or policy that was in force before."""
+    before = stats.formerly
     if before is None:
         return
-    if before.digest != found.digest:
-        what = f"Before {found.network}, with {before.network}"
+    if before.digest != stats.digest:
+        what = f"With the previous network {before.network}"
     else:
-        least, now = before.policy.threshold, found.policy.threshold
-        what = f"Before, accepting from {least:.2f} on and not {now:.2f}"
+        least, now = before.policy.threshold, stats.policy.threshold
+        what = f"With the previous threshold {least:.2f} (now {now:.2f})"
         if least == now:
-            what = "Before, with other thresholds for single tags"
+            what = "With the previous thresholds of single tags"
     if before.audited:
         share = wilson(before.right, before.audited)
-        told = (
-            f"{share.value:.1%} of {share.of:,} audited was right "
-            f"(95 % sure: {share.low:.0%} to {share.high:.0%})"
+        yield (
+            f"{what}, {share.value:.1%} of {share.of:,} audited pictures were right "
+            f"(95 % interval: {share.low:.0%} to {share.high:.0%})."
         )
     else:
-        told = "no audit told how often it was right"
-    yield f"{what}, {told}."
+        yield f"{what}, no picture was audited."
     then, today = (n / before.pictures for n in (before.accepted, before.accepted_now))
     yield (
-        f"Accepted without a person: {then:.0%} of the pictures then, {today:.0%} now, "
-        "those that were answered among them."
+        f"Accepted without a person: {then:.0%} before, {today:.0%} now, of the same "
+        "pictures, including those that people answered."
     )
 
 
-def _confused(found: AutoTaggingStats) -> Iterator[str]:
-    if not found.confused:
+def _confused(stats: AutoTaggingStats) -> Iterator[str]:
+    if not stats.confused:
         return
     pairs = ", ".join(
-        f"{machine} is {person or 'no catalogue item'} ({count:,})"
-        for machine, person, count in found.confused
+        f"{predicted} → {answer or 'not a catalogue item'} ({count:,})"
+        for predicted, answer, count in stats.confused
     )
-    before = found.formerly
+    before = stats.formerly
     when = ""
-    if found.confused_before:
-        when = f" before {found.network}"
-    elif before is not None and before.digest != found.digest:
-        when = f" since {found.network} came"
+    if stats.confused_before:
+        when = f" before {stats.network}"
+    elif before is not None and before.digest != stats.digest:
+        when = f" since {stats.network} is in force"
     yield f"Most often corrected{when}: {pairs}."
 
 
-def _certified(found: AutoTaggingStats) -> Iterator[str]:
-    certificate = found.certificate
+def _certified(stats: AutoTaggingStats) -> Iterator[str]:
+    certificate = stats.certificate
     if certificate is None:
         yield (
-            f"Nothing is certified yet: {FIRST_CERTIFICATE} audited answers, all "
-            f"right, would be enough: tagger review --audit {FIRST_CERTIFICATE} --from "
-            "0.80, then tagger certify"
+            f"Nothing is certified yet. {FIRST_CERTIFICATE} audited pictures, all "
+            f"right, would be enough: run 'tagger review --audit {FIRST_CERTIFICATE} "
+            "--from 0.80', then 'tagger certify'"
         )
         return
     made = f"Certified on {certificate.made_at.astimezone():%Y-%m-%d}"
-    if found.waits:
-        made = "Can be certified now ('tagger certify' does)"
+    if stats.waits:
+        made = "Ready to certify (run 'tagger certify')"
     if certificate.policy is None:
         yield "Nothing is certified yet."
     else:
@@ -156,13 +164,13 @@ def _certified(found: AutoTaggingStats) -> Iterator[str]:
         what = "all tags together" if certificate.joint else ", ".join(tags)
         yield (
             f"{made} for {what}: {certificate.precision:.0%} right, "
-            f"certainty {certificate.certainty:.0%}; accepted alone "
-            f"{certificate.accepts:.0%} of what it takes for items, before "
-            f"{certificate.accepted_before:.0%}."
+            f"certainty {certificate.certainty:.0%}; accepts "
+            f"{certificate.accepts:.0%} of the pictures predicted as items "
+            f"(before: {certificate.accepted_before:.0%})."
         )
     yield from next_steps(certificate)
-    if found.audited_since:
-        yield f"{found.audited_since:,} audited since then: tagger certify"
+    if stats.audited_since:
+        yield f"{stats.audited_since:,} audit answers since then: run 'tagger certify'"
 
 
 def _claims(found: Certificate) -> Table:
@@ -182,7 +190,7 @@ def _row(found: Certificate, claim: Claim) -> tuple[str | Text, ...]:
     audited = f"{claim.answers:,} from {claim.least:.2f}" if claim.answers else "none"
     right = f"{claim.right / claim.answers:.1%}" if claim.answers else ""
     return (
-        Text(printable(claim.tag or "all together")),
+        Text(printable(claim.tag or "all tags together")),
         audited,
         right,
         least,
@@ -198,51 +206,54 @@ def _standing(found: Certificate, claim: Claim) -> Text:
     if claim.threshold is not None:
         return Text(f"certified from {claim.threshold:.2f} on", style="green")
     if found.joint and claim.tag is not None:
-        return Text("certified with all together", style="green")
+        return Text("certified with all tags together", style="green")
     return Text(_lacking(found, claim), style="dim")
 
 
 def _lacking(found: Certificate, claim: Claim) -> str:
-    more = f"{claim.needed:,} more audited item{'s' * (claim.needed != 1)} needed"
+    more = f"{claim.needed:,} more audited picture{'s' * (claim.needed != 1)} needed"
     if claim.right < found.precision * claim.answers:
-        return f"not certified: wrong too often; {more}, all right"
+        return f"not certified: too many wrong; {more}, all right"
     return f"not certified: {more}, all right"
 
 
 def _outcome(found: Certificate, *, withdrawn: bool) -> str:
     if found.policy is None:
-        stays = "the careful policy holds"
+        policy = "scans use the network's own, uncertified policy"
         return (
-            f"The certificate of before is withdrawn: {stays}."
+            f"The previous certificate is withdrawn: {policy}."
             if withdrawn
-            else f"Nothing is certified yet: {stays}."
+            else f"Nothing is certified yet: {policy}."
         )
-    told = (
+    outcome = (
         f"Certified: the next scan accepts {found.accepts:.0%} of the "
-        f"{found.pictures:,} undecided pictures of items alone, where it was "
-        f"{found.accepted_before:.0%}; what it takes for none comes to the review."
+        f"{found.pictures:,} undecided pictures predicted as items (before: "
+        f"{found.accepted_before:.0%}) and flags the others."
     )
     if found.joint:
-        return f"{told} The share is that of all tags: one alone may fall short of it."
-    return f"{told} For tags that are not certified the careful policy stays."
+        return f"{outcome} This holds for all tags together; a single tag may be worse."
+    return f"{outcome} Tags that are not certified keep the uncertified policy."
 
 
-def _rests_on(heard: AuditEvidence) -> Iterator[str]:
-    used = f"Used: {heard.pictures:,} answers to audits, drawn at random"
-    if heard.from_queue:
+def _rests_on(evidence: AuditEvidence) -> Iterator[str]:
+    used = f"Evidence: {evidence.pictures:,} audit answers, drawn at random"
+    if evidence.from_queue:
         used += (
-            f"; {heard.from_queue:,} of them were given in the review, with the tag in "
-            "sight, before the lot fell on them"
+            f"; {evidence.from_queue:,} of them were given in a review, which showed "
+            "the tag, before the audit drew the picture"
         )
     yield used + "."
     yield (
-        "Not used: all other decisions. The review shows what is hard first, and that "
-        "is no random sample."
+        "Not used: all other decisions. The pictures of a review are not a random "
+        "sample of all pictures."
     )
-    if heard.skipped:
-        yield f"{heard.skipped:,} passed over in an audit count as wrong."
-    if heard.waiting:
-        yield f"{heard.waiting:,} drawn wait for an answer ('tagger review --audit 1')."
+    if evidence.skipped:
+        yield f"Skipped audit pictures, counted as wrong: {evidence.skipped:,}."
+    if evidence.waiting:
+        yield (
+            f"Audit pictures without an answer: {evidence.waiting:,}; run 'tagger "
+            "review --audit 1'."
+        )
 
 
 def _contradictions(found: Sequence[Contradiction]) -> Iterator[str]:
@@ -250,25 +261,25 @@ def _contradictions(found: Sequence[Contradiction]) -> Iterator[str]:
         return
     yield (
         f"{len(found):,} picture{'s' * (len(found) != 1)} with contradicting "
-        "decisions: none counts as right, wherever it was drawn"
+        "decisions, never counted as right"
     )
-    for one in found[:_MOST_CONTRADICTIONS]:
-        said = ", ".join(
+    for picture in found[:_MOST_CONTRADICTIONS]:
+        answers = ", ".join(
             f"{reviewer}: {tag or 'not a catalogue item'}"
-            for tag, reviewer in zip(one.tags, one.reviewers, strict=True)
+            for tag, reviewer in zip(picture.tags, picture.reviewers, strict=True)
         )
-        yield f"  {printable(one.path)} ({printable(said)})"
+        yield f"  {printable(picture.path)} ({printable(answers)})"
     if (more := len(found) - _MOST_CONTRADICTIONS) > 0:
         yield f"  and {more:,} more"
 
 
-def _agreement(one: Agreement) -> Iterator[str]:
-    share = wilson(one.same, one.asked_again)
-    told = (
-        f"{printable(one.reviewer)}, asked again blind, said the same of "
-        f"{one.same} of {one.asked_again}"
+def _agreement(agreement: Agreement) -> Iterator[str]:
+    share = wilson(agreement.same, agreement.asked_again)
+    same = (
+        f"{printable(agreement.reviewer)} gave the same answer again, blind, to "
+        f"{agreement.same} of {agreement.asked_again} pictures"
     )
     if share.high < _GOOD_AGREEMENT:
-        yield f"warning: {told}: these answers cannot be relied on"
+        yield f"warning: {same}: these answers are not reliable"
     else:
-        yield told
+        yield same

@@ -1,1 +1,1 @@
-"""Labelled images, from the forms in which people keep them."""
+"""Read labelled images in the usual file formats."""

@@ -1,4 +1,4 @@
-"""Read Fashion-MNIST and arrays in its forms: IDX files, Keras, CSV."""
+"""Read Fashion-MNIST, and arrays in its formats: IDX files, Keras, CSV."""
 
 import codecs
 import gzip
@@ -46,13 +46,15 @@ def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-        found, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
+        actual, *shape = struct.unpack_from(f">{1 + (magic & 0xFF)}I", content)
         values = np.frombuffer(content, np.uint8, offset=4 + 4 * (magic & 0xFF))
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"{path} is no IDX file of Fashion-MNIST: {error}") from error
-    if found != magic or len(values) != math.prod(shape):
         raise DataError(
-            f"{path} is no IDX file of Fashion-MNIST: its header says {found:#x} "
+            f"{path} is not an IDX file of Fashion-MNIST: {error}"
+        ) from error
+    if actual != magic or len(values) != math.prod(shape):
+        raise DataError(
+            f"{path} is not an IDX file of Fashion-MNIST: its header says {actual:#x} "
             f"and {shape}, and {len(values)} bytes follow"
         )
     return values.reshape(shape)
@@ -61,7 +63,7 @@ def _read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
 def _load_keras(source: str, part: Part) -> LabelledImages:
     name = source.removeprefix(KERAS_PREFIX)
     if name != "fashion_mnist":
-        raise DataError(f"{source}: only keras:fashion_mnist has these tags")
+        raise DataError(f"{source} is not available: only keras:fashion_mnist is")
     import keras
 
     try:
@@ -72,20 +74,22 @@ def _load_keras(source: str, part: Part) -> LabelledImages:
 
 
 def _load_csv(path: Path) -> LabelledImages:
-    """Read the CSV form of Fashion-MNIST: lines of label and pixels, maybe a header."""
+    """Read a CSV file of Fashion-MNIST: label and pixels, with or without a header."""
     try:
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
         lines = [line for line in content.splitlines() if line.strip()]
         if lines and not _is_number(lines[0].split(b",")[0]):
-            lines = lines[1:]  # less the header
+            lines = lines[1:]  # skip the header
         if not lines:
             raise DataError(f"{path}: no images")
         table = np.loadtxt(lines, np.int64, delimiter=",", ndmin=2)
         images = table[:, 1:].reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no CSV of Fashion-MNIST: {error}") from error
+        raise DataError(
+            f"{path} is not a CSV file of Fashion-MNIST: {error}"
+        ) from error
     if images.min() < 0 or images.max() > 255:  # noqa: PLR2004
-        raise DataError(f"{path}: pixel values must lie between 0 and 255")
+        raise DataError(f"{path}: pixel values must be between 0 and 255")
     return _numbered(str(path), images.astype(np.uint8), table[:, 0])
 
 
@@ -100,7 +104,7 @@ def _is_number(cell: bytes) -> bool:
 def _numbered(
     name: str, images: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> LabelledImages:
-    """Name the labels that Fashion-MNIST numbers; each image is a group of its own."""
+    """Name Fashion-MNIST's numbered labels; each image is a group of its own."""
     if not len(images):
         raise DataError(f"{name}: no images")
     if images.shape[1:] != (IMAGE_SIDE, IMAGE_SIDE) or len(images) != len(labels):

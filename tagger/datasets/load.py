@@ -1,6 +1,6 @@
-"""Read labelled images for training and evaluation, in the forms that people have them.
+"""Read labelled images for training and evaluation, in several formats.
 
-Every photograph goes through the one `images.prepare`. Knows no network.
+Every photograph goes through `imaging.decode`. Knows no network.
 """
 
 import csv
@@ -52,45 +52,50 @@ def load(
 ) -> LabelledImages:
     """Read a source of labelled images.
 
-    A source is a folder with the IDX files of Fashion-MNIST, a folder with a
-    `labels.csv` (columns `file`, `label`, perhaps `group`; pictures beside it or in
-    `images/`), a folder of folders named by their tag, a CSV file of Fashion-MNIST
-    (`label` and 784 pixel columns), or `keras:fashion_mnist`. Where a source has a
-    training and a test part, `part` says which; else it is read whole. The labels of
-    folders and of a `labels.csv` must be among `tags`; with `own_tags` they are taken
-    as they stand, for a shop may have tags of its own. `tell` is given a line about the
-    pictures of a folder that are left out, by kind of reason.
+    A source is one of these:
 
-    Raises DataError, naming what is wrong and how often, before anything is trained.
+    - a folder with the IDX files of Fashion-MNIST;
+    - a folder with a `labels.csv` (columns `file`, `label`, optionally `group`), with
+      the pictures beside it or in `images/`;
+    - a folder of folders named by their tags;
+    - a CSV file of Fashion-MNIST (`label` and 784 pixel columns);
+    - `keras:fashion_mnist`.
+
+    If a source has a training and a test part, `part` chooses one; otherwise it is read
+    completely. The labels of folders and of a `labels.csv` must be in `tags`. With
+    `own_tags` they are taken as they are, for a shop with tags of its own. `tell` takes
+    a line about the pictures of a folder that are left out, for each reason.
+
+    Raises DataError, which names the faults and counts them.
     """
     path = Path(source)
     if source.startswith(KERAS_PREFIX):
-        found = _load_keras(source, part)
+        data = _load_keras(source, part)
     elif path.is_file():
-        found = _load_csv(path)
+        data = _load_csv(path)
     elif any(path.glob("*-idx3-ubyte*")):
-        found = _load_idx(path, part)
+        data = _load_idx(path, part)
     elif (path / "labels.csv").is_file():
-        found = _load_labelled_folder(path, tell, named=_named(tags, own_tags))
+        data = _load_labelled_folder(path, tell, named=_named(tags, own_tags))
     elif path.is_dir():
-        found = _load_folders(path, tell, named=_named(tags, own_tags))
+        data = _load_folders(path, tell, named=_named(tags, own_tags))
     else:
         raise DataError(f"{source} does not exist")
     if own_tags:
-        alike = _alike(found.labels.tolist())
-        what = "tags that differ in case or punctuation alone, or so from tagger's own"
+        alike = _alike(data.labels.tolist())
+        what = "tags that differ only in case or punctuation, or so from tagger's own"
         _refuse(f"{source}:", {f"{what} {OTHER} and {AMBIGUOUS}": alike})
-    return _checked(found)
+    return _checked(data)
 
 
 def load_canvases(
     folder: Path, tell: _Tell = lambda _: None, choice: Choice = EVERYTHING
 ) -> LabelledImages:
-    """Read a folder of photographs for training to vary them.
+    """Read a folder of photographs as canvases, for training with augmentation.
 
-    As `load` of a folder with a `labels.csv`, or of one of folders named by their tag,
-    but `images` are the canvases of `images.canvas`, (n, 96, 96, 3). Raises DataError,
-    naming what is wrong and how often.
+    As `load` for a folder with a `labels.csv`, or of folders named by their tags, but
+    `images` are the canvases of `decode.canvas`, (n, 96, 96, 3). Raises DataError,
+    which names the faults and counts them.
     """
     if (folder / "labels.csv").is_file():
         return _checked(_load_labelled_folder(folder, tell, canvas, choice=choice))
@@ -100,9 +105,9 @@ def load_canvases(
 
 
 def load_prepared(folder: Path, choice: Choice) -> LabelledImages:
-    """Read a folder of photographs as the product prepares them.
+    """Read a folder of photographs with the views of a scan.
 
-    As `load_canvases`, but `images` are what the network sees, (n, 28, 28, 3).
+    As `load_canvases`, but `images` are the network's views, (n, 28, 28, 3).
     """
     if (folder / "labels.csv").is_file():
         return _checked(_load_labelled_folder(folder, lambda _: None, choice=choice))
@@ -114,9 +119,10 @@ def load_one_label(
 ) -> LabelledImages:
     """Read a folder of pictures that all have one label, as canvases.
 
-    With `at_most` that many of them, spread evenly; without those whose path in the
-    folder holds a word of `without`, in any case. What cannot be read is left out: such
-    a collection is nobody's to mend. Raises DataError where nothing is left.
+    `at_most` limits their number; they are taken at even distances. Pictures whose path
+    in the folder contains a word of `without`, in any case, are left out. So are
+    unreadable ones, because nobody can repair such a collection. Raises DataError if no
+    picture is left.
     """
     words = [word.lower() for word in without]
     paths = [
@@ -142,7 +148,7 @@ def load_one_label(
 
 
 def load_test_part(source: str) -> LabelledImages | None:
-    """Read the test part of a source of Fashion-MNIST; None where there is no such."""
+    """Read the test part of a source of Fashion-MNIST; None if it has none."""
     path = Path(source)
     if source.startswith(KERAS_PREFIX) or any(path.glob("t10k-images-idx3-ubyte*")):
         return load(source, "test")
@@ -150,16 +156,16 @@ def load_test_part(source: str) -> LabelledImages | None:
 
 
 def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
-    """Return what makes a label a tag: the tag that is meant, or it itself."""
+    """Return the function that turns a label into a tag: see `load`'s `own_tags`."""
     if own_tags:
         return lambda text: text.strip() or None
     return partial(tag_named, tags=tuple(tags))
 
 
 def tag_named(text: str, tags: tuple[str, ...] = FASHION_LABELS) -> str | None:
-    """Return the tag that a folder or a cell means: any case, any punctuation.
+    """Return the tag for the name of a folder or a cell, in any case and punctuation.
 
-    A tag that is written so exactly comes first.
+    A tag that is spelled exactly so has priority.
     """
     exact = text.strip()
     if exact in (*tags, OTHER, AMBIGUOUS):
@@ -168,25 +174,25 @@ def tag_named(text: str, tags: tuple[str, ...] = FASHION_LABELS) -> str | None:
 
 
 def _letters(text: str) -> str:
-    """Return letters, their marks and digits alone: a vowel of Hindi is a mark."""
+    """Return only letters, marks and digits: Hindi vowels are marks."""
     plain = unicodedata.normalize("NFKC", text.casefold())
     return "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
 
 
 def _alike(tags: Iterable[str]) -> list[str]:
-    """Return the tags that are one to `tag_named`, which reads them back, as pairs."""
+    """Return the tags that `tag_named` cannot tell apart, joined by "and"."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for tag in {*tags, OTHER, AMBIGUOUS}:
         spellings[_letters(tag) or tag].add(tag)
-    return [" and ".join(sorted(one)) for one in spellings.values() if len(one) > 1]
+    return [" and ".join(sorted(same)) for same in spellings.values() if len(same) > 1]
 
 
 @lru_cache
 def _tags_by_letters(tags: tuple[str, ...]) -> dict[str, str]:
-    found = {_letters(tag): tag for tag in (*tags, OTHER, AMBIGUOUS)}
+    by_letters = {_letters(tag): tag for tag in (*tags, OTHER, AMBIGUOUS)}
     if (shirt_or_top := "T-shirt/top") in tags:
-        found.setdefault(_letters("T-shirt"), shirt_or_top)
-    return found
+        by_letters.setdefault(_letters("T-shirt"), shirt_or_top)
+    return by_letters
 
 
 def _checked(data: LabelledImages) -> LabelledImages:
@@ -195,7 +201,9 @@ def _checked(data: LabelledImages) -> LabelledImages:
     tags = set(data.labels.tolist()) - {OTHER, AMBIGUOUS}
     if len(tags) < _LEAST_LABELS:
         only = ", ".join(sorted(tags)) or "none"
-        raise DataError(f"{data.name}: images of two tags are needed, found: {only}")
+        raise DataError(
+            f"{data.name}: images of at least two tags are needed, found: {only}"
+        )
     return data
 
 
@@ -220,13 +228,13 @@ def _load_labelled_folder(
     _refuse(
         f"{folder}: labels.csv",
         {
-            "names files that are absent": [
+            "names files that do not exist": [
                 row.place
                 for row, path in zip(rows, paths, strict=True)
                 if not path.is_file()
             ],
             "gives files no label": [row.place for row in rows if not row.label],
-            "has labels that are no tags": [
+            "has labels that are not tags": [
                 row.label
                 for row, tag in zip(rows, tags, strict=True)
                 if row.label and tag is None
@@ -241,24 +249,24 @@ def _load_labelled_folder(
         for row, path, tag in zip(rows, paths, tags, strict=True)
         if row.file not in choice.left_out
     ]
-    found = _all_read(
+    data = _all_read(
         str(folder),
         [path for _, path, _ in taken],
         [label for _, _, label in taken],
         [row.group for row, _, _ in taken],
         read,
     )
-    return replace(found, sets=np.array([row.set for row, _, _ in taken], np.str_))
+    return replace(data, sets=np.array([row.set for row, _, _ in taken], np.str_))
 
 
 def _with_kind(row: "_Row", tag: str, choice: Choice) -> str:
-    """Return the label of a line: its tag, or for an ambiguous one perhaps its kind."""
+    """Return the kind of an ambiguous picture, if chosen, otherwise the tag."""
     kind = choice.kinds.get(row.kind) if tag == AMBIGUOUS else None
     return tag if kind is None else kind_label(kind)
 
 
 def _check_choice(folder: Path, rows: Sequence["_Row"], choice: Choice) -> None:
-    """Raise DataError where a choice names what the folder does not have."""
+    """Raise DataError if a choice names kinds or files that the folder lacks."""
     kinds = choice.kinds.keys() - {row.kind for row in rows}
     files = choice.left_out - {row.file for row in rows}
     _refuse(
@@ -272,9 +280,9 @@ def _check_choice(folder: Path, rows: Sequence["_Row"], choice: Choice) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of a `labels.csv`: its number, and its cells; `file` as short as it is.
+    """A line of a `labels.csv`: its number, and its cells, with a normalised `file`.
 
-    `kind` is what the publisher calls an ambiguous picture, `set` the shop it is from.
+    `kind` is the publisher's word for an ambiguous picture, `set` the shop it is from.
     """
 
     line: int
@@ -319,28 +327,30 @@ def _load_folders(
     folders = sorted(child for child in folder.iterdir() if child.is_dir())
     tags = [named(child.name) for child in folders]
     unknown = [c.name for c, tag in zip(folders, tags, strict=True) if tag is None]
-    _refuse(f"{folder}:", {"folders whose names are no tags": unknown})
-    found = [
+    _refuse(f"{folder}:", {"folders whose names are not tags": unknown})
+    pictures = [
         [p for p in sorted(child.rglob("*")) if p.suffix.lower() in FORMATS]
         for child in folders
     ]
-    paths = list(chain.from_iterable(found))
+    paths = list(chain.from_iterable(pictures))
     labels = [
-        str(tag) for tag, own in zip(tags, found, strict=True) for _ in range(len(own))
+        str(tag)
+        for tag, own in zip(tags, pictures, strict=True)
+        for _ in range(len(own))
     ]
     _tell_left_out(folder, paths, "in no folder of a tag", tell)
-    empty = [c.name for c, own in zip(folders, found, strict=True) if not own]
+    empty = [c.name for c, own in zip(folders, pictures, strict=True) if not own]
     if empty:
         tell(f"{folder}: folders without pictures: {_counted(empty)}")
     return _all_read(str(folder), paths, labels, list(map(str, paths)), read)
 
 
 def _tell_left_out(folder: Path, taken: Iterable[Path], why: str, tell: _Tell) -> None:
-    """Tell of the pictures in a folder that are not taken, a line for each reason."""
+    """Report the pictures of a folder that are left out, one line a reason."""
     left = sorted(set(folder.rglob("*")).difference(taken))
     for what, endings in (
         (f"pictures {why}", FORMATS.keys()),
-        ("pictures of endings that are not read", FOREIGN_PICTURES),
+        ("pictures in formats that tagger does not read", FOREIGN_PICTURES),
     ):
         names = [
             path.relative_to(folder).as_posix()
@@ -377,14 +387,14 @@ def _all_read(
 
 
 def _refuse(where: str, cases: Mapping[str, Sequence[str]]) -> None:
-    """Raise DataError if there are cases of anything, with all of them counted."""
-    told = [f"{what}: {_counted(named)}" for what, named in cases.items() if named]
-    if told:
-        raise DataError(f"{where} {'; '.join(told)}")
+    """Raise DataError if there are cases of any fault; count them all."""
+    faults = [f"{fault}: {_counted(named)}" for fault, named in cases.items() if named]
+    if faults:
+        raise DataError(f"{where} {'; '.join(faults)}")
 
 
 def _counted(cases: Sequence[str]) -> str:
-    """Return how many cases there are, and the commonest few."""
+    """Return the number of cases, and the most frequent ones."""
     counted = Counter(cases)
     named = ", ".join(case for case, _ in counted.most_common(_MOST_NAMED))
     more = ", …" if len(counted) > _MOST_NAMED else ""

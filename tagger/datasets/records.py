@@ -1,4 +1,4 @@
-"""Labelled images, and which of them are wanted."""
+"""Define labelled images, choose some of them, and split them by group."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ Part = Literal["train", "test"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImages:
-    """Prepared images with the truth about each.
+    """Prepared images with their true labels.
 
     `images` is uint8 of shape (n, 28, 28, 3). `labels` are tags, "other" or
-    "ambiguous". `groups` names what must stay on one side of a split: neighbours of
-    one shoot, near-twins. `names` says where each image is from. `sets` names the shop
-    that each is from, "" where that is not known; None stands for "" everywhere.
+    "ambiguous". Images with the same entry of `groups` stay on one side of a split:
+    pictures of one photo shoot, near-duplicates. `names` are the sources of the images,
+    `sets` their shops, "" if unknown; None means "" for all.
     """
 
     name: str
@@ -33,7 +33,7 @@ class LabelledImages:
         return len(self.images)
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> "LabelledImages":
-        """Return those images, by number or by mask."""
+        """Select images, by number or by mask."""
         return LabelledImages(
             self.name,
             self.images[which],
@@ -46,11 +46,11 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which pictures of a folder with a `labels.csv` a training takes, and as what.
+    """A choice of pictures from a folder with a `labels.csv`, and their kinds.
 
-    `kinds` gives the kind (see `tagger.labels`) of ambiguous pictures by a word of
-    their column `kind`, or `detail` where that is empty; other ambiguous pictures stay
-    ambiguous. `left_out` are files, as the column `file` has them, that are not read.
+    `kinds` gives the kind (see `tagger.labels`) of ambiguous pictures by the word in
+    their column `kind`, or `detail` if that is empty. Other ambiguous pictures stay
+    ambiguous. `left_out` are files to leave out, as written in the column `file`.
     """
 
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -58,25 +58,25 @@ class Choice:
 
 
 EVERYTHING: Final = Choice()
-"""All pictures of a folder, by their labels alone."""
+"""All pictures of a folder, without kinds."""
 
 
 def numbered(data: LabelledImages, labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the labels of the images as numbers of `labels`, (n,).
+    """Return the labels of the images as indices into `labels`, (n,).
 
-    Raises DataError where a label is none of them.
+    Raises DataError if a label is not in `labels`.
     """
     known = {label: number for number, label in enumerate(labels)}
-    strange = sorted(set(data.labels.tolist()) - known.keys())
-    if strange:
-        raise DataError(f"{data.name}: this network has no tag {', '.join(strange)}")
+    unknown = sorted(set(data.labels.tolist()) - known.keys())
+    if unknown:
+        raise DataError(f"{data.name}: this network has no tag {', '.join(unknown)}")
     return np.array([known[label] for label in data.labels.tolist()], np.int64)
 
 
 def split(
     data: LabelledImages, share: float, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Hold back about `share` of the images, never part of a group; (rest, held back).
+    """Hold back about `share` of the images in whole groups; return (rest, held back).
 
     Groups are drawn at random until the share is reached.
     """

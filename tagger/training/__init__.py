@@ -1,1 +1,1 @@
-"""From labelled images and a recipe to a trained network."""
+"""Train a network on labelled images, by a recipe or as an article does."""

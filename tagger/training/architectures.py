@@ -1,18 +1,19 @@
-"""Build the networks that training fits, by name.
+"""Build untrained networks by the name of their architecture.
 
-Knows their layers alone: no data, no recipe of training, no bundle. Keras is imported
-by the functions that need it.
+Knows only layers: no data, no recipe, no bundle. Keras is imported by the functions
+that need it.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.bundles.keras_types import KerasModel, KerasTensor
 from tagger.errors import TrainingError
 from tagger.records import IMAGE_SIDE
 from tagger.training import article_architectures
@@ -20,27 +21,27 @@ from tagger.training import article_architectures
 Variation = Literal["none", "mirror", "turn"]
 
 BLOCKS: Final = ((16, 1), (48, 2), (48, 1), (112, 2), (128, 1))
-"""Filters and stride of the residual network's blocks. The first works on all 28x28
-pixels: with the picture halved by a first convolution of stride 2, the same time of
-training came to 0.915 on Fashion-MNIST in place of 0.922."""
+"""Filters and stride of the residual network's blocks. The first block works on all
+28x28 pixels. With a first convolution of stride 2, which halves the picture, the same
+training time gave 0.915 on Fashion-MNIST instead of 0.922."""
 
 
 _DROPOUT: Final = 0.2
 _MOMENTUM: Final = 0.9
 _EPSILON: Final = 1e-5
-"""Batch normalisation forgets in ten steps, not in Keras's hundred: the second stage of
-training is short, and starts from the statistics of other pictures."""
+"""The momentum averages batch normalisation over ten steps (Keras: a hundred). The
+second stage of training is short, and starts from the statistics of other pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How an article trains its network.
+    """The training settings of an article.
 
-    Passes over the data, of which the first `plain` are on untouched pictures; images
-    a step; the share of the data that is not fitted but chooses the best pass; Adam's
-    rate; how pictures are varied ("none", "mirror" and moved, or "turn", moved and
-    zoomed); and whether the rate is halved, and the training ended, where the loss on
-    the part held back stands still.
+    `epochs` passes over the data, the first `plain` of them without augmentation;
+    `batch_size` images a step; `held_back`, the share of the data that chooses the best
+    pass; `rate` of Adam. `variation` is the augmentation: "none", "mirror" (and move),
+    or "turn" (and move and zoom). A `patient` schedule halves the rate, and ends the
+    training, when the loss on the held-back part stops falling.
     """
 
     epochs: int
@@ -54,49 +55,52 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network by its builder, and how its article trains it.
+    """The builder of a network, and the training settings of its article.
 
-    `build` is given the number of labels and returns an untrained Keras model. Its
-    input is (n, 28, 28, views), 0..255, scaled inside, so that no caller can scale it
-    differently; its output (n, labels) is probabilities. Without a schedule it is
-    trained by a recipe. `pre_trained` says that `build` takes a file of weights.
+    `build` takes the number of labels and returns an untrained Keras model. The input
+    is (n, 28, 28, views), 0..255; the model scales it, so that no caller can scale it
+    differently. The output is probabilities, (n, labels). Without a schedule the
+    network is trained by a recipe. If `pre_trained`, `build` also takes a weights file.
     """
 
-    build: Callable[..., Any]
+    build: Callable[..., KerasModel]
     schedule: Schedule | None
     pre_trained: bool = False
 
-    def make(self, labels: int, weights: Path | None = None) -> Any:  # noqa: ANN401
-        """Return the untrained Keras model; TrainingError where weights do not fit."""
+    def make(self, labels: int, weights: Path | None = None) -> KerasModel:
+        """Return the untrained Keras model; TrainingError if it takes no weights."""
         if self.pre_trained:
             return self.build(labels, weights)
         if weights is not None:
-            raise TrainingError("only vgg19 takes --weights: the others start anew")
+            raise TrainingError(
+                "only vgg19 takes --weights: the other networks are trained from the "
+                "start"
+            )
         return self.build(labels)
 
 
 _TEN_THEN_FIFTY: Final = Schedule(60, 256, 0.2, variation="turn", plain=10)
 
 
-def residual(labels: int) -> Any:  # noqa: ANN401
+def residual(labels: int) -> KerasModel:
     """Build the residual network: 537,851 parameters for eleven labels.
 
-    A 3x3 convolution, five residual blocks of 16 to 128 filters, two of which halve the
-    picture, the mean over the places that are left, dropout 0.2, softmax. It takes
+    A 3x3 convolution, five residual blocks of 16 to 128 filters (two of them halve the
+    picture), global average pooling, dropout 0.2, softmax. It takes all three views:
     gray, distance and skin.
     """
     import keras
 
     layers = keras.layers
     picture = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 3))
-    found = layers.ZeroPadding2D(1)(layers.Rescaling(1 / 255)(picture))
-    found = layers.ReLU()(_convolved(found, BLOCKS[0][0], 3, 1, "stem"))
+    maps = layers.ZeroPadding2D(1)(layers.Rescaling(1 / 255)(picture))
+    maps = layers.ReLU()(_convolved(maps, BLOCKS[0][0], 3, 1, "stem"))
     for number, (filters, stride) in enumerate(BLOCKS, 1):
-        found = _block(found, filters, stride, f"block{number}")
-    found = layers.Dropout(_DROPOUT)(layers.GlobalAveragePooling2D()(found))
-    # In full precision, whatever the rest is trained in: confidences need the digits.
+        maps = _block(maps, filters, stride, f"block{number}")
+    pooled = layers.Dropout(_DROPOUT)(layers.GlobalAveragePooling2D()(maps))
+    # Always in full precision: confidences need the digits.
     head = layers.Dense(labels, activation="softmax", dtype="float32", name="tags")
-    return keras.Model(picture, head(found), name="residual")
+    return keras.Model(picture, head(pooled), name="residual")
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
@@ -120,13 +124,16 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
         ),
     }
 )
-"""The networks by the name that a bundle's card gives them."""
+"""The networks by their names on a bundle's card."""
 
 
-def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
+def probabilities(
+    network: KerasModel, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
     """Return a Keras model's probabilities of each label, one row an image.
 
-    `images` are views (n, 28, 28, 3), of which it gets as many as it takes.
+    `images` are views (n, 28, 28, 3); the model gets the first views, as many as it
+    takes.
     """
     outputs = network.predict(
         images[..., : network.input_shape[-1]].astype(np.float32),
@@ -136,10 +143,11 @@ def probabilities(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32
     return np.asarray(outputs, np.float32)
 
 
-def _block(maps: Any, filters: int, stride: int, name: str) -> Any:  # noqa: ANN401
-    """Two 3x3 convolutions and a way round them (He et al. 2015, arXiv:1512.03385).
+def _block(maps: KerasTensor, filters: int, stride: int, name: str) -> KerasTensor:
+    """Build a residual block of two 3x3 convolutions.
 
-    Where the convolutions change the shape, the way round averages and projects.
+    He et al. 2015, arXiv:1512.03385. If the convolutions change the shape, the shortcut
+    averages and projects.
     """
     import keras
 
@@ -156,10 +164,12 @@ def _block(maps: Any, filters: int, stride: int, name: str) -> Any:  # noqa: ANN
     return layers.ReLU()(layers.Add()([through, around]))
 
 
-def _convolved(maps: Any, filters: int, side: int, stride: int, name: str) -> Any:  # noqa: ANN401
+def _convolved(
+    maps: KerasTensor, filters: int, side: int, stride: int, name: str
+) -> KerasTensor:
     """Convolve without padding and normalise.
 
-    The caller pads, alike on every side; Keras's own padding of a stride is lopsided.
+    The caller pads all sides equally; Keras's own padding is uneven with a stride.
     """
     import keras
 

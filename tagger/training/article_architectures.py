@@ -1,54 +1,55 @@
-"""Build the small networks that articles about Fashion-MNIST train.
+"""Build the small networks of articles about Fashion-MNIST.
 
-Each as its article describes it: layers alone. All take the gray view, (n, 28, 28, 1),
-0..255, scaled inside, so that no caller can scale it differently; all return
+Each has the layers that its article describes. All take the gray view, (n, 28, 28, 1),
+0..255, and scale it, so that no caller can scale it differently. All return
 probabilities, (n, labels). Keras is imported by the functions that need it.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from tagger.bundles.keras_types import KerasLayer, KerasModel
 from tagger.errors import TrainingError
 from tagger.records import IMAGE_SIDE
 
 VGG_SIDE: Final = 48
-"""Edge in pixels that VGG-19 is shown; its five poolings leave 1x1 of it."""
+"""Edge in pixels of VGG-19's input; its five poolings reduce it to 1x1."""
 
 _CAFFE_MEANS: Final = (103.939, 116.779, 123.68)
-"""Means of blue, green and red of ImageNet, which VGG-19's weights expect to be taken
-off: Simonyan and Zisserman 2014, arXiv:1409.1556."""
+"""Means of blue, green and red of ImageNet, which are subtracted from the input of
+VGG-19's weights: Simonyan and Zisserman 2014, arXiv:1409.1556."""
 
 
-def two_conv(labels: int) -> Any:  # noqa: ANN401  Keras has no types
+def two_conv(labels: int) -> KerasModel:
     """Build convolutions of 64 and 32 filters, each pooled, dropout 0.25, dense 32.
 
-    Its output is a softmax: the tags exclude one another, and their probabilities must
-    sum to one for a threshold to mean anything.
+    The output is a softmax: the tags exclude each other, and a threshold is only
+    meaningful for probabilities that sum to 1.
     """
     return _stacked("two-conv", _two_conv_body(), labels)
 
 
-def two_conv_sigmoid(labels: int) -> Any:  # noqa: ANN401
-    """Build `two_conv` with its article's output: a sigmoid each tag.
+def two_conv_sigmoid(labels: int) -> KerasModel:
+    """Build `two_conv` with its article's output: a sigmoid for each tag.
 
-    Sigmoids answer a question for each tag alone, "is it a coat?", and may all say yes.
-    They are divided by their sum, as the article's loss does in Keras, so that they can
-    be read as probabilities at all.
+    A sigmoid judges each tag alone ("is it a coat?"), so that several can be near 1.
+    They are divided by their sum, as the article's loss in Keras does, to make them
+    probabilities.
     """
     import keras
 
     layers = keras.layers
     picture = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1))
-    found = layers.Rescaling(1 / 255)(picture)
+    features = layers.Rescaling(1 / 255)(picture)
     for layer in _two_conv_body():
-        found = layer(found)
-    found = layers.Dense(labels, activation="sigmoid")(found)
-    shares = found / keras.ops.sum(found, axis=-1, keepdims=True)
+        features = layer(features)
+    sigmoids = layers.Dense(labels, activation="sigmoid")(features)
+    shares = sigmoids / keras.ops.sum(sigmoids, axis=-1, keepdims=True)
     return keras.Model(picture, shares, name="two-conv-sigmoid")
 
 
-def strided(labels: int) -> Any:  # noqa: ANN401
+def strided(labels: int) -> KerasModel:
     """Build convolutions of 32, 64 and 128 filters at stride 2 in place of pooling.
 
     Dropout 0.2, dense 512, dropout 0.2, softmax.
@@ -66,17 +67,17 @@ def strided(labels: int) -> Any:  # noqa: ANN401
     return _stacked("strided", body, labels)
 
 
-def one_conv(labels: int) -> Any:  # noqa: ANN401
+def one_conv(labels: int) -> KerasModel:
     """Build one convolution of 32 filters, pooled, dropout 0.2, dense 128, softmax."""
     return _deepening("one-conv", (32,), labels)
 
 
-def three_conv(labels: int) -> Any:  # noqa: ANN401
-    """Build three convolutions of 32, 64 and 128 filters; else as `one_conv`."""
+def three_conv(labels: int) -> KerasModel:
+    """Build three convolutions of 32, 64 and 128 filters; otherwise as `one_conv`."""
     return _deepening("three-conv", (32, 64, 128), labels)
 
 
-def four_conv(labels: int) -> Any:  # noqa: ANN401
+def four_conv(labels: int) -> KerasModel:
     """Build four convolutions, two of 32 and two of 64 filters, pooled in pairs.
 
     Batch normalisation after each, dropout 0.2 after each pair, dense 512 and 128.
@@ -84,7 +85,7 @@ def four_conv(labels: int) -> Any:  # noqa: ANN401
     import keras
 
     layers = keras.layers
-    body: list[Any] = []
+    body: list[KerasLayer] = []
     for filters in (32, 64):
         for _ in range(2):
             body += [_convolution(filters), layers.BatchNormalization()]
@@ -95,7 +96,7 @@ def four_conv(labels: int) -> Any:  # noqa: ANN401
     return _stacked("four-conv", body, labels)
 
 
-def three_block(labels: int) -> Any:  # noqa: ANN401
+def three_block(labels: int) -> KerasModel:
     """Build the three-block network: 241,546 parameters for ten labels.
 
     Convolutions of 32, 64 and 128 filters, each with max-pooling and dropout 0.25;
@@ -104,7 +105,7 @@ def three_block(labels: int) -> Any:  # noqa: ANN401
     import keras
 
     layers = keras.layers
-    body: list[Any] = []
+    body: list[KerasLayer] = []
     for filters in (32, 64, 128):
         body += [_convolution(filters), layers.MaxPooling2D(), layers.Dropout(0.25)]
     body += [
@@ -115,12 +116,12 @@ def three_block(labels: int) -> Any:  # noqa: ANN401
     return _stacked("three-block", body, labels)
 
 
-def vgg19(labels: int, weights: Path | None = None) -> Any:  # noqa: ANN401
-    """Build a classifier on VGG-19's features, which are not trained.
+def vgg19(labels: int, weights: Path | None = None) -> KerasModel:
+    """Build a classifier on VGG-19's features, which stay frozen.
 
-    The picture is enlarged to 48x48 and stands in all three colours. `weights` is a
-    file of `keras.applications.VGG19` without its top; else Keras fetches it. Raises
-    TrainingError where it can be had neither way.
+    The gray picture is enlarged to 48x48 and used for all three colours. `weights` is a
+    file of `keras.applications.VGG19` without its top; without it, Keras downloads the
+    weights. Raises TrainingError if both fail.
     """
     import keras
 
@@ -133,22 +134,22 @@ def vgg19(labels: int, weights: Path | None = None) -> Any:  # noqa: ANN401
         )
     except Exception as error:
         raise TrainingError(
-            "VGG-19's weights cannot be had: fetch vgg19_weights_tf_dim_ordering_tf_"
-            "kernels_notop.h5 from github.com/fchollet/deep-learning-models/releases "
-            f"and name it with --weights ({error})".replace("\n", " ")
+            "VGG-19's weights cannot be loaded: download vgg19_weights_tf_dim_ordering_"
+            "tf_kernels_notop.h5 from github.com/fchollet/deep-learning-models/releases"
+            f" and give the file with --weights ({error})".replace("\n", " ")
         ) from error
     features.trainable = False
     picture = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1))
     large = layers.Resizing(VGG_SIDE, VGG_SIDE)(picture)
     colours = layers.Concatenate()([large] * 3)
     means = layers.Normalization(mean=_CAFFE_MEANS, variance=(1.0, 1.0, 1.0))
-    found = layers.Flatten()(features(means(colours), training=False))
-    found = layers.Dropout(0.2)(layers.Dense(512, activation="relu")(found))
-    tags = layers.Dense(labels, activation="softmax")(found)
+    flat = layers.Flatten()(features(means(colours), training=False))
+    hidden = layers.Dropout(0.2)(layers.Dense(512, activation="relu")(flat))
+    tags = layers.Dense(labels, activation="softmax")(hidden)
     return keras.Model(picture, tags, name="vgg19")
 
 
-def _two_conv_body() -> list[Any]:
+def _two_conv_body() -> list[KerasLayer]:
     import keras
 
     layers = keras.layers
@@ -163,18 +164,18 @@ def _two_conv_body() -> list[Any]:
     ]
 
 
-def _deepening(name: str, filters: Sequence[int], labels: int) -> Any:  # noqa: ANN401
+def _deepening(name: str, filters: Sequence[int], labels: int) -> KerasModel:
     import keras
 
     layers = keras.layers
-    body: list[Any] = []
+    body: list[KerasLayer] = []
     for count in filters:
         body += [_convolution(count), layers.MaxPooling2D(), layers.Dropout(0.2)]
     body += [layers.Flatten(), layers.Dense(128, activation="relu")]
     return _stacked(name, body, labels)
 
 
-def _convolution(filters: int, strides: int = 1) -> Any:  # noqa: ANN401
+def _convolution(filters: int, strides: int = 1) -> KerasLayer:
     import keras
 
     return keras.layers.Conv2D(
@@ -182,7 +183,7 @@ def _convolution(filters: int, strides: int = 1) -> Any:  # noqa: ANN401
     )
 
 
-def _stacked(name: str, body: Sequence[Any], labels: int) -> Any:  # noqa: ANN401
+def _stacked(name: str, body: Sequence[KerasLayer], labels: int) -> KerasModel:
     """Stack the layers between the scaled picture and a softmax over the labels."""
     import keras
 

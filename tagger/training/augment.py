@@ -1,12 +1,12 @@
-"""Vary a picture by chance before a network sees it in training.
+"""Augment pictures for training: vary them at random.
 
-The point is that no set of pictures can be told from another by its sharpness,
-contrast, resampling or ground: a network takes such a short cut where it can, and then
-tags the photographs of the next shop by their style. Every set goes through the same
-chances.
+Augmentation hides which set a picture is from: the sets differ in sharpness, contrast,
+resampling and background (*ground*). A network would learn these differences as a short
+cut, and then tag the photographs of a new shop by their style. All sets are augmented
+with the same probabilities.
 
 Pure functions of pixels and a generator; knows no labels, no files and no network.
-About a quarter of a millisecond a picture on one core.
+Takes about a quarter of a millisecond a picture on one core.
 """
 
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ Chance = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """How probable each accident of a picture is, 0..1.
+    """The probability of each variation, 0..1.
 
-    `untouched_gray`: a 28x28 array stays as published, but for mirror and whole-pixel
-    shift, for that is how Fashion-MNIST is tested.
-    `untouched_photograph`: a photograph stays as the product prepares it; without it
-    training sees blurrier pictures than the product ever will.
-    `clutter`: a textured ground shows behind the item. `no_skin`: the skin view is
-    lost, as in black and white. `plain_distance`: the distance view is made of the
-    gray, as of a 28x28 array. `erase`: a rectangle is painted over.
+    `untouched_gray`: a 28x28 array stays as published, apart from mirroring and
+    whole-pixel shifts, because Fashion-MNIST is tested like that.
+    `untouched_photograph`: a photograph is only prepared as in a scan; otherwise all
+    pictures of the training would be blurrier than those of a scan.
+    `clutter`: a textured ground appears behind the item. `no_skin`: the skin view is 0,
+    as for black-and-white pictures. `plain_distance`: the distance view is made from
+    the gray view, as for a 28x28 array. `erase`: a rectangle is painted over.
     """
 
     untouched_gray: float = 0.5
@@ -51,33 +51,33 @@ class Chances:
 
 
 USUAL: Final = Chances()
-"""What the bundled network is trained with."""
+"""The probabilities that the bundled network is trained with."""
 
 NO_TEXTURES: Final[NDArray[np.uint8]] = np.empty(
     (0, CANVAS_SIDE, CANVAS_SIDE), np.uint8
 )
-"""No grounds to put behind items: clutter is then made of waves."""
+"""No grounds to put behind items: clutter is then made from waves."""
 
 _GRAY_SHIFT, _PHOTOGRAPH_SHIFT = 2, 1
-"""Pixels that an untouched picture is moved by at most. A photograph is trimmed better
-than Fashion-MNIST is centred."""
+"""Largest shift of an untouched picture, in pixels. Photographs are trimmed more
+exactly than Fashion-MNIST is centred."""
 
 _MIDWAY_SIDE = 2 * IMAGE_SIDE
 """Pictures are warped to twice the network's side, then averaged down to it, so that
-the warp aliases no more than the product's own resizing does."""
+the warp aliases no more than the resizing in a scan."""
 
 _TURN, _SHEAR = np.deg2rad(6.0), 0.05
 _WIDEN, _HEIGHTEN = 0.07, 0.05
 _SCALES = (0.82, 1.08)
 _SHIFT = 4.0
-"""How a picture is warped: standard deviations of turn, shear and logarithms of width
-and height; range of the scale; largest shift in pixels of the midway side."""
+"""Limits of the warp: standard deviations of turn, shear and logarithms of width and
+height; range of the scale; largest shift in pixels of the midway side."""
 
 _TEXTURE_CROPS = (16, 40)
-"""Range of the side in pixels of what is cut from a texture's canvas."""
+"""Range of the side, in pixels, of a crop from a texture's canvas."""
 
 _CLUTTER_ALPHA = 120.0
-"""Distance from which on the item hides the ground behind it whole."""
+"""Distance value from which the item hides the ground behind it completely."""
 
 _ERASED_SIDES = (3, 11)
 """Range of the sides in pixels of an erased rectangle, the end excluded."""
@@ -89,12 +89,12 @@ def vary(
     textures: NDArray[np.uint8] = NO_TEXTURES,
     chances: Chances = USUAL,
 ) -> Views:
-    """Return one chance variation of a picture, (28, 28, 3) uint8 views.
+    """Return a random variation of a picture, (28, 28, 3) uint8 views.
 
-    `picture` is views on the finer canvas, (96, 96, 3), the item's longest edge at 88,
-    gray not sharpened; or a gray array (28, 28); or views as prepared, (28, 28, 3),
-    where nothing finer was kept: these are varied less. `textures` are the grounds that
-    may show behind it, gray (n, 96, 96); they must come from the training part. The
+    `picture` has one of three forms: views on the larger canvas, (96, 96, 3), with the
+    item's longest edge at 88 and the gray not sharpened; a gray array, (28, 28); or
+    prepared views, (28, 28, 3), which are varied less. `textures` are the grounds that
+    may appear behind it, gray (n, 96, 96); they must come from the training part. The
     picture is not changed. Raises ValueError for any other shape.
     """
     if picture.shape == (IMAGE_SIDE, IMAGE_SIDE):
@@ -107,11 +107,11 @@ def vary(
 
 
 def mirror_and_move(image: NDArray[np.uint8], chance: Chance) -> NDArray[np.uint8]:
-    """Return an image mirrored by chance and moved by up to two pixels each way.
+    """Return an image mirrored at random and moved by up to two pixels each way.
 
-    Shops photograph shoes facing either way and items off centre; Fashion-MNIST has
-    neither, and a network that never saw them takes a shoe that points right for a
-    sandal. (28, 28, views) uint8, as the image.
+    Shops photograph shoes facing either way, and items off centre. Fashion-MNIST has
+    neither, and a network trained on it alone tags a shoe that points right as a
+    sandal. The result is (28, 28, views) uint8, like the image.
     """
     if chance.random() < 0.5:  # noqa: PLR2004
         image = image[:, ::-1]
@@ -124,7 +124,8 @@ def mirror_and_move(image: NDArray[np.uint8], chance: Chance) -> NDArray[np.uint
 def turn_move_and_zoom(image: NDArray[np.uint8], chance: Chance) -> NDArray[np.uint8]:
     """Return an image turned by up to 8 degrees, moved and zoomed by up to 8 %.
 
-    The articles' variation. (28, 28, views) uint8, as the image.
+    The augmentation of the articles. The result is (28, 28, views) uint8, like the
+    image.
     """
     turn, zoom = chance.uniform(-8, 8), chance.uniform(0.92, 1.08)
     centre = (IMAGE_SIDE - 1) / 2
@@ -167,7 +168,7 @@ def _vary_canvas(
 
 
 def _vary_prepared(views: Views, chance: Chance, chances: Chances) -> Views:
-    # Sharpened and small already: another lens, ground or noise would not look real.
+    # The views are small and sharpened: another lens, ground or noise would look wrong.
     if _happens(chance, chances.untouched_photograph):
         moved = _moved(views, chance, _PHOTOGRAPH_SHIFT)
         return _perhaps_erased(moved, chance, chances.erase)
@@ -190,7 +191,7 @@ def _as_the_product_prepares(canvas: Views) -> Views:
 
 
 def _moved(views: Views, chance: Chance, reach: int) -> Views:
-    """Shift by whole pixels, and perhaps mirror: nothing is resampled."""
+    """Shift by whole pixels, and mirror at random, without resampling."""
     down, right = chance.integers(-reach, reach + 1, 2).tolist()
     shift = np.array([[1, 0, right], [0, 1, down]], np.float32)
     size = (IMAGE_SIDE, IMAGE_SIDE)
@@ -201,11 +202,11 @@ def _moved(views: Views, chance: Chance, reach: int) -> Views:
 
 
 def _warped(views: Views, chance: Chance, item_side: int, how: int) -> Views:
-    """Mirror, turn, scale, stretch, shear and shift by chance, and lay out at 28."""
+    """Mirror, turn, scale, stretch, shear and shift at random; resize to 28."""
     scale = _MIDWAY_SIDE / item_side * chance.uniform(*_SCALES)
     shift = chance.uniform(-_SHIFT, _SHIFT, 2)
     linear = scale * _turned_and_sheared(chance)
-    # the centres of the pixels in the middle stay in the middle, but for the shift
+    # the centre of the picture stays in the centre, apart from the shift
     centre = np.full(2, len(views) / 2 - 0.5)
     offset = _MIDWAY_SIDE / 2 - 0.5 + shift - linear @ centre
     affine = np.column_stack([linear, offset])
@@ -231,7 +232,7 @@ def _turned_and_sheared(chance: Chance) -> NDArray[np.float64]:
 def _restyled(
     views: Views, chance: Chance, textures: NDArray[np.uint8], chances: Chances
 ) -> Views:
-    """Photograph the item anew: another ground, lens, light and noise."""
+    """Imitate another photograph of the item: other ground, lens, light and noise."""
     if _happens(chance, chances.clutter):
         views = _cluttered(views, chance, textures)
     gray = _lit(_focused(_gray_of(views), chance), chance)
@@ -246,7 +247,7 @@ def _restyled(
 
 
 def _focused(gray: Gray, chance: Chance) -> Gray:
-    """Sharpen most, as somebody's software does; blur a few."""
+    """Sharpen 60 % of the pictures, as shops' software does; blur 20 %."""
     kind = chance.random()
     if kind < 0.6:  # noqa: PLR2004
         return sharpen(gray, chance.uniform(0.1, 1.3), chance.uniform(0.7, 1.3))
@@ -256,7 +257,7 @@ def _focused(gray: Gray, chance: Chance) -> Gray:
 
 
 def _lit(gray: Gray, chance: Chance) -> NDArray[np.float32]:
-    """Scale to 0..1 and change gamma, contrast and, of a few, black to white."""
+    """Scale to 0..1; change gamma and contrast, and invert a few items."""
     light = gray.astype(np.float32) / np.float32(255)
     if _happens(chance, 0.7):
         light **= np.float32(np.exp(chance.normal() * 0.35))
@@ -269,7 +270,7 @@ def _lit(gray: Gray, chance: Chance) -> NDArray[np.float32]:
 
 
 def _cluttered(views: Views, chance: Chance, textures: NDArray[np.uint8]) -> Views:
-    """Put somebody's floor or bed behind the item, or waves."""
+    """Put a texture (a floor, a bed) or waves behind the item."""
     if len(textures) and _happens(chance, 0.7):
         ground = _texture(chance, textures)
     else:
@@ -296,7 +297,7 @@ def _texture(chance: Chance, textures: NDArray[np.uint8]) -> NDArray[np.float32]
 def _distance_on_clutter(
     views: Views, ground: NDArray[np.float32], chance: Chance
 ) -> Gray:
-    """Spoil the distance view as a cluttered ground does: not at all in a quarter."""
+    """Disturb the distance view as a cluttered ground does, in three of four cases."""
     kind = chance.random()
     distance = views[..., 1]
     if kind < 0.5:  # noqa: PLR2004
@@ -311,7 +312,7 @@ def _distance_on_clutter(
 
 
 def _with_other_distance(views: Views, chance: Chance, chances: Chances) -> Views:
-    """Make the distance view of the gray, or bend its curve, or leave it."""
+    """Make the distance view from the gray view, or change its gamma, or leave it."""
     if _happens(chance, chances.plain_distance):
         views[..., 1] = views_of_gray(_gray_of(views))[..., 1]
     elif _happens(chance, 0.4):
@@ -321,9 +322,9 @@ def _with_other_distance(views: Views, chance: Chance, chances: Chances) -> View
 
 
 def _perhaps_erased(views: Views, chance: Chance, probability: float) -> Views:
-    """Paint a rectangle over (Zhong et al. 2017, arXiv:1708.04896), half of them black.
+    """Erase a rectangle (Zhong et al. 2017, arXiv:1708.04896), half of them in black.
 
-    A hand, a label, a bag strap: no one part of an item may decide alone.
+    It stands for a hand, a label or a strap: no part of an item may decide alone.
     """
     if not _happens(chance, probability):
         return views
@@ -336,7 +337,7 @@ def _perhaps_erased(views: Views, chance: Chance, probability: float) -> Views:
 
 
 def _waves(chance: Chance, height: int, width: int) -> NDArray[np.float32]:
-    """Smooth noise (28, 28) of that many hills down and across, about 0..1."""
+    """Return smooth noise, (28, 28), about 0..1, with so many hills down and across."""
     hills = chance.random((height, width)).astype(np.float32)
     return cv2.resize(  # type: ignore[return-value]
         hills, (IMAGE_SIDE, IMAGE_SIDE), interpolation=cv2.INTER_CUBIC

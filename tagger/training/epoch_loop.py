@@ -1,16 +1,17 @@
-"""Fit a network pass by pass over one set of images, as the articles do.
+"""Train a network in passes over one set of images, as the articles do.
 
-Kept after every pass, and gone on with after a kill. TensorFlow is imported by the
-functions that need it.
+Saves a checkpoint after every pass, from which a killed training continues. TensorFlow
+is imported by the functions that need it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.records import LabelledImages, numbered
 from tagger.training.architectures import Schedule
 from tagger.training.augment import mirror_and_move, turn_move_and_zoom
@@ -18,19 +19,19 @@ from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras
 from tagger.training.schedule import check_finite
 
 HALVE_AFTER: Final = 3
-"""Passes without a lower held-back loss after which a patient schedule halves the rate,
-again and again."""
+"""A patient schedule halves the rate each time that the held-back loss has not fallen
+for so many passes."""
 
 STOP_AFTER: Final = 10
-"""Passes without a lower held-back loss after which it ends."""
+"""It ends when the held-back loss has not fallen for so many passes."""
 
 Curves = list[dict[str, float]]
-"""What each pass measured: loss and accuracy of the images fitted (`loss`, `accuracy`)
-and of those held back (`val_loss`, `val_accuracy`)."""
+"""The measurements of each pass: loss and accuracy of the fitted images (`loss`,
+`accuracy`) and of the held-back ones (`val_loss`, `val_accuracy`)."""
 
 Epoch = Callable[[int, int, Mapping[str, float]], object]
-"""Told the number of the finished pass, from 1, how many there are at most, and what it
-measured."""
+"""Takes the number of the finished pass, from 1, the most passes, and the
+measurements."""
 
 _Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 _VARIATIONS: Final = {"mirror": mirror_and_move, "turn": turn_move_and_zoom}
@@ -38,7 +39,7 @@ _VARIATIONS: Final = {"mirror": mirror_and_move, "turn": turn_move_and_zoom}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingJob:
-    """What is learnt, what measures it, the tags to tell apart, how, and the seed."""
+    """The data, the labels, the schedule and the seed of one training."""
 
     fitting: LabelledImages
     held_back: LabelledImages
@@ -48,12 +49,12 @@ class TrainingJob:
 
 
 def fit_epochs(
-    job: TrainingJob, build: Callable[[], Any], kept: Checkpoint, on_epoch: Epoch
-) -> tuple[Any, Curves]:
-    """Fit the network that `build` returns; return the Keras model and the curves.
+    job: TrainingJob, build: Callable[[], KerasModel], kept: Checkpoint, on_epoch: Epoch
+) -> tuple[KerasModel, Curves]:
+    """Train the network that `build` returns; return the Keras model and the curves.
 
-    Its weights are those of the pass with the lowest loss on the part held back. Raises
-    TrainingError where the loss is no number any more.
+    The weights are those of the pass with the lowest held-back loss. Raises
+    TrainingError if the loss is not finite.
     """
     start_keras(job.seed)
     network, note = kept.load_or_create(lambda: _compiled(build(), job.schedule))
@@ -69,7 +70,7 @@ def fit_epochs(
         check_finite(
             measures["loss"],
             f"in pass {number + 1}",
-            f"the state before it is kept in {kept.folder}: remove it and try a lower "
+            f"the state before it is in {kept.folder}: remove it and try a lower "
             "--rate",
         )
         curves = [*curves, measures]
@@ -81,7 +82,7 @@ def fit_epochs(
     return network, curves
 
 
-def _compiled(network: Any, schedule: Schedule) -> Any:  # noqa: ANN401
+def _compiled(network: KerasModel, schedule: Schedule) -> KerasModel:
     import keras
 
     network.compile(
@@ -92,8 +93,10 @@ def _compiled(network: Any, schedule: Schedule) -> Any:  # noqa: ANN401
     return network
 
 
-def _fit_one_epoch(network: Any, job: TrainingJob, number: int) -> dict[str, float]:  # noqa: ANN401
-    """Fit one pass; its chance depends on its number alone, gone on to or not."""
+def _fit_one_epoch(
+    network: KerasModel, job: TrainingJob, number: int
+) -> dict[str, float]:
+    """Train one pass; its randomness depends on its number only, even after a kill."""
     seed_dropout(network, job.seed, number)
     views, held_back = network.input_shape[-1], job.held_back
     history = network.fit(
@@ -104,20 +107,20 @@ def _fit_one_epoch(network: Any, job: TrainingJob, number: int) -> dict[str, flo
             numbered(held_back, job.labels),
         ),
         validation_batch_size=512,
-        shuffle=False,  # the batches come shuffled
+        shuffle=False,  # the batches are shuffled already
         verbose=0,
     ).history
     return {name: float(values[0]) for name, values in history.items()}
 
 
 def _epochs_without_gain(curves: Curves) -> int:
-    """Count the passes since the one of the lowest loss on the part held back."""
+    """Count the passes since the one with the lowest held-back loss."""
     losses = [measures["val_loss"] for measures in curves]
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
 def _batches(job: TrainingJob, number: int, views: int) -> Iterator[_Batch]:
-    """Yield the shuffled batches of one pass, varied as the article does."""
+    """Yield the shuffled batches of one pass, augmented as in the article."""
     data, schedule = job.fitting, job.schedule
     chance = np.random.default_rng([job.seed, number])
     vary = _VARIATIONS.get(schedule.variation) if number >= schedule.plain else None

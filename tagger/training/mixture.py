@@ -1,8 +1,8 @@
 """Mix pictures of several domains into batches for training.
 
-A domain is a set of pictures of one kind: Fashion-MNIST's arrays, a shop's photographs,
-drawn people. Each takes the share of the training that its weight says, however many
-pictures it has. Knows no network.
+A domain is one source of pictures: Fashion-MNIST's arrays, a shop's photographs, drawn
+people. Its weight sets its share of the training, however many pictures it has. Knows
+no network.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,12 +28,12 @@ from tagger.training.augment import NO_TEXTURES, USUAL, Chances, vary
 from tagger.training.worn_garments import WORN_TAGS, wear_cut_out, wear_gray
 
 LABELS: Final = (*FASHION_LABELS, OTHER)
-"""The labels of every network of shops: the tags, and `other` for the rest.
-The kinds that a recipe names come after these."""
+"""The labels of every network for shops: the tags, and `other` for the rest. The kinds
+of a recipe come after these."""
 
 
 class Batch(NamedTuple):
-    """Views (n, 28, 28, 3), and the numbers (n,) of their labels and their domains."""
+    """Views (n, 28, 28, 3), and the numbers (n,) of their labels and domains."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 _AHEAD: Final = 4
-"""Batches made while the network learns from another."""
+"""Batches prefetched while the network learns from another."""
 
 _FASHION_WORN: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -53,8 +53,8 @@ _FASHION_WORN: Final[Mapping[str, int]] = MappingProxyType(
         "Shirt": 3500,
     }
 )
-"""How many arrays of each tag are worn, of 55,000: most of what shops show on people
-and a network of Fashion-MNIST mistakes, which is dresses."""
+"""How many arrays of each tag, of 55,000, are drawn on people. Dresses get most: shops
+often show them on people, and a network trained on Fashion-MNIST mistakes them most."""
 
 _CUT_OUTS_WORN: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -66,17 +66,18 @@ _CUT_OUTS_WORN: Final[Mapping[str, int]] = MappingProxyType(
         "Shirt": 8,
     }
 )
-"""How many people wear each cut-out: more of the tags that phones photograph less."""
+"""How many people are drawn with each cut-out: more for tags with fewer phone
+pictures."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
-    """Pictures of one kind, and the share of the training that they are given.
+    """One source of pictures, and its weight in the training.
 
-    `pictures` is uint8, as `augment.vary` takes them: canvases of views (n, 96, 96, 3),
-    views (n, 28, 28, 3) or gray arrays (n, 28, 28).
-    `labels` are numbers of labels, (n,). `weight` is relative to the other domains'.
-    `sets` names the shop that each picture is from; None for one set.
+    `pictures` is uint8, in a form of `augment.vary`: canvases of views (n, 96, 96, 3),
+    views (n, 28, 28, 3) or gray arrays (n, 28, 28). `labels` are numbers of labels,
+    (n,). `weight` is relative to those of the other domains. `sets` has the shop of
+    each picture; None if there is only one.
     """
 
     weight: float
@@ -91,10 +92,10 @@ class Domain:
 def domain_of(
     data: LabelledImages, weight: float, labels: Sequence[str] = LABELS
 ) -> Domain:
-    """Make a domain of prepared images or of canvases; leave out what is ambiguous.
+    """Make a domain of prepared images or canvases; leave out ambiguous pictures.
 
-    Of prepared images only the gray is taken. Raises DataError where nothing is left
-    or a label is none of `labels`.
+    Prepared images give only their gray view. Raises DataError if no picture is left,
+    or a label is not in `labels`.
     """
     data = data.take(data.labels != AMBIGUOUS)
     if not len(data):
@@ -105,10 +106,11 @@ def domain_of(
 
 
 def dressed(domain: Domain, weight: float, seed: int) -> Domain:
-    """Draw people wearing a domain's garments: a domain of its own, of canvases.
+    """Draw people who wear a domain's garments; return a new domain of canvases.
 
-    Canvases must be of items that were cut out or stood on a plain ground, for their
-    distance is the garment's outline. Raises DataError where nobody wears any of them.
+    The canvases must show items that were cut out, or photographed on a plain ground:
+    their distance view gives the garment's outline. Raises DataError if no garment can
+    be drawn on a person.
     """
     chance = np.random.default_rng(seed)
     arrays = domain.pictures.shape[1:] == (IMAGE_SIDE, IMAGE_SIDE)
@@ -124,7 +126,10 @@ def dressed(domain: Domain, weight: float, seed: int) -> Domain:
             people.append(person)
             labels.append(label)
     if not people:
-        raise DataError("nobody wears any of these pictures")
+        raise DataError(
+            "this domain has no garment that can be drawn on a person (tops, dresses, "
+            "coats, trousers)"
+        )
     return Domain(weight, np.stack(people), np.array(labels, np.int64))
 
 
@@ -137,13 +142,14 @@ def batches(  # noqa: PLR0913
     chances: Chances = USUAL,
     start: int = 0,
 ) -> Iterator[Batch]:
-    """Yield batches of `size` varied pictures for ever, the same for the same seed.
+    """Yield batches of `size` augmented pictures for ever, the same for the same seed.
 
-    A domain is drawn by its weight, a label of it by the root of its count (a rare tag
-    is seen more often than it is found, yet not as often as a common one), a shop by
-    the root of its count of that label, so that no shop decides a tag, and a picture
-    of it alike. `textures` and `chances` are those of `augment.vary`. The chance of a
-    batch depends on its number alone, so that a training may go on from batch `start`.
+    Each picture is drawn in steps: a domain by its weight; a label by the root of its
+    count, so that rare labels are seen more often than they occur, but less than common
+    ones; a shop by the root of its count of this label, so that no shop dominates a
+    label; a picture of it evenly. `textures` and `chances` are those of `augment.vary`.
+    The randomness of a batch depends on its number only, so that a training can
+    continue from batch `start`.
     """
     weights = np.array([domain.weight for domain in domains])
     draws = [_draw_by_root_of_count(domain.labels, domain.sets) for domain in domains]
@@ -161,7 +167,7 @@ def batches(  # noqa: PLR0913
 
 
 def prefetch(source: Iterator[Batch]) -> Iterator[Batch]:
-    """Yield the batches, each made in a thread while the network learns from others."""
+    """Yield the batches; make them ahead in a thread while the network learns."""
     with ThreadPoolExecutor(1) as maker:
         waiting = [maker.submit(next, source) for _ in range(_AHEAD)]
         try:
@@ -176,14 +182,15 @@ def prefetch(source: Iterator[Batch]) -> Iterator[Batch]:
 def _draw_by_root_of_count(
     labels: NDArray[np.int64], sets: NDArray[np.str_] | None = None
 ) -> Callable[[np.random.Generator], int]:
-    found, counts = np.unique(labels, return_counts=True)
+    """Return a function that draws the number of a picture; see `batches`."""
+    present, counts = np.unique(labels, return_counts=True)
     shares = np.sqrt(counts) / np.sqrt(counts).sum()
-    places = [np.flatnonzero(labels == label) for label in found]
-    # Of each label the sums, up to each picture, of how probable the pictures are.
-    sums = [] if sets is None else [_sums_by_set(sets[some]) for some in places]
+    places = [np.flatnonzero(labels == label) for label in present]
+    # For each label, the cumulative probabilities of its pictures.
+    sums = [] if sets is None else [_sums_by_set(sets[place]) for place in places]
 
     def draw(chance: np.random.Generator) -> int:
-        label = int(chance.choice(len(found), p=shares))
+        label = int(chance.choice(len(present), p=shares))
         of_label = places[label]
         if not sums:
             return int(of_label[chance.integers(len(of_label))])
@@ -194,9 +201,9 @@ def _draw_by_root_of_count(
 
 
 def _sums_by_set(sets: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return cumulative shares by which a shop is drawn by the root of its count.
+    """Return cumulative shares that draw a shop by the root of its count.
 
-    Of a shop with n pictures each has 1/√n of the weight of a shop's only picture.
+    Each picture of a shop with n pictures has 1/√n of the weight of a single picture.
     """
     _, of_set, counts = np.unique(sets, return_inverse=True, return_counts=True)
     weights = 1 / np.sqrt(counts[of_set])

@@ -1,6 +1,6 @@
-"""The optimiser of the residual network: Muon for convolutions, AdamW for the rest.
+"""Optimise convolutions with Muon and other variables with AdamW.
 
-Imported by the functions that train, for it needs Keras at once.
+Imported only by the functions that train, because it imports Keras.
 """
 
 from typing import Any, Final, cast
@@ -11,23 +11,23 @@ from keras import ops
 _KERNEL_RANK: Final = 4
 _ITERATIONS: Final = 3
 _COEFFICIENTS: Final = (3.4445, -4.7750, 2.0315)
-"""Of the quintic that pushes singular values towards one: Jordan et al. 2024,
-kellerjordan.github.io/posts/muon. Three rounds are enough for matrices this small."""
+"""Coefficients of the quintic that moves singular values towards 1: Jordan et al. 2024,
+kellerjordan.github.io/posts/muon. Three rounds suffice for matrices this small."""
 
 _TINY: Final = 1e-7
 
 
 @keras.saving.register_keras_serializable("tagger")
 class Muon(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras has no types
-    """Turn a convolution's momentum into its nearest orthogonal matrix and step there.
+    """Step along the orthogonal matrix nearest to a convolution's momentum.
 
-    A kernel (height, width, in, out) is taken as a matrix (height·width·in, out). Its
-    columns are the filters; normalisation follows every convolution here, so only their
-    directions count, and the kernel is kept at a norm of √out for the step to mean the
-    same from first to last. Every other variable is AdamW's. `kernel_rate` is the
-    kernels' learning rate as a multiple of AdamW's.
+    A kernel (height, width, in, out) is treated as a matrix (height·width·in, out). Its
+    columns are the filters. Every convolution here is followed by normalisation, so
+    only the directions of the filters matter. The kernel is kept at a norm of √out, so
+    that a step has the same effect from first to last. AdamW updates all other
+    variables. `kernel_rate` is the kernels' learning rate as a multiple of AdamW's.
 
-    In four passes over Fashion-MNIST a network came to 0.915 where AdamW brought it to
+    In four passes over Fashion-MNIST a network reached 0.915; with AdamW it reached
     0.905 in the same time.
     """
 
@@ -57,18 +57,18 @@ class Muon(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras has no types
         self.assign(variable, variable * (filters**0.5 / norm) - rate * scale * step)
 
     def get_config(self) -> dict[str, Any]:
-        """Say how to build it again."""
+        """Return the settings from which Keras builds it again."""
         own = {"kernel_rate": self.kernel_rate, "momentum": self.momentum}
         return cast("dict[str, Any]", super().get_config()) | own
 
 
 def _orthogonal(matrix: Any) -> Any:
-    """Approach the orthogonal factor of a matrix by Newton and Schulz's iteration."""
+    """Approximate the orthogonal factor of a matrix by the Newton-Schulz iteration."""
     tall = matrix.shape[0] > matrix.shape[1]
-    found = ops.transpose(matrix) if tall else matrix
-    found = found / (ops.sqrt(ops.sum(ops.square(found))) + _TINY)
+    factor = ops.transpose(matrix) if tall else matrix
+    factor = factor / (ops.sqrt(ops.sum(ops.square(factor))) + _TINY)
     a, b, c = _COEFFICIENTS
     for _ in range(_ITERATIONS):
-        square = found @ ops.transpose(found)
-        found = a * found + (b * square + c * square @ square) @ found
-    return ops.transpose(found) if tall else found
+        square = factor @ ops.transpose(factor)
+        factor = a * factor + (b * square + c * square @ square) @ factor
+    return ops.transpose(factor) if tall else factor

@@ -1,7 +1,7 @@
-"""Recipes: a TOML file that says how a bundle is trained, so that it can be again.
+"""Read recipes: TOML files that say how a network is trained.
 
-A recipe names its domains (sets of pictures of one kind) and its stages (stretches of
-training with a mixture of domains). Reads files and builds domains; trains nothing.
+A recipe names its domains (sources of pictures) and its stages (parts of the training,
+each with a mixture of domains). Reads files and builds domains; trains nothing.
 """
 
 import hashlib
@@ -40,27 +40,31 @@ from tagger.training.augment import NO_TEXTURES
 from tagger.training.mixture import LABELS, Domain, domain_of, dressed
 
 _HELD_BACK_SEED: Final = 5
-"""Which groups are held back never changes with the seed of a training."""
+"""Seed of the held-back split: the same groups for every seed of a training."""
 
 _MOST_SEED: Final = 2**32 - 1
-"""What NumPy's legacy generator takes at most, which Keras seeds."""
+"""The largest seed of NumPy's legacy generator, which Keras seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the pictures of a domain come from.
+    """The source of a domain's pictures.
 
-    One of `arrays` (28x28 arrays, as `data.load` reads them), `photographs` (a folder
-    with a labels.csv, or of folders named by their tag), `things` (a folder of pictures
-    that are all no catalogue item) or `figures` (the name of another domain, whose
-    garments drawn people wear). `held_back` is the share of its groups, 0..1, that is
-    never trained on, of arrays and photographs; of things `at_most` so many are taken,
-    and none whose path holds a word of `without`. With `textures` its pictures, but not
-    28x28 arrays, are also the grounds that show behind items. `rehearsal` of its
-    pictures, but not of figures, go with the bundle, for networks that learn a shop:
-    only of sets that anyone may pass on. Of photographs `kinds` gives the kind of
-    ambiguous ones by their word in the column `kind` or `detail`, and `left_out` names
-    a text file of those that are not taken, a file a line, "#" before a remark.
+    Exactly one of these names it:
+
+    - `arrays`: 28x28 arrays, as `datasets.load` reads them;
+    - `photographs`: a folder with a labels.csv, or of folders named by their tags;
+    - `things`: a folder of pictures that are not catalogue items;
+    - `figures`: the name of another domain, whose garments are drawn on people.
+
+    For arrays and photographs, `held_back` is the share of the groups, 0..1, that is
+    never trained on. For things, at most `at_most` pictures are taken, and none whose
+    path contains a word of `without`. With `textures` the pictures (not 28x28 arrays)
+    are also used as grounds behind items. `rehearsal` pictures (not of figures) go into
+    the bundle for replay; use it only for sets that may be redistributed. For
+    photographs, `kinds` gives the kind of ambiguous ones by their word in the column
+    `kind` or `detail`; `left_out` is a text file that lists files to leave out, one a
+    line, "#" before a comment.
     """
 
     arrays: str = ""
@@ -91,14 +95,14 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
     }
 )
-"""What cannot be said of each kind of source."""
+"""Options that have no effect on each kind of source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stretch of training: how many pictures are seen, and the highest rate.
+    """A part of the training: its number of pictures, and its highest learning rate.
 
-    `mixture` gives domains their shares, relative to one another.
+    `mixture` has the relative weights of the domains.
     """
 
     pictures: int
@@ -108,13 +112,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train one network. `digest` is the SHA-256 of the file's bytes.
+    """The settings to train one network. `digest` is the SHA-256 of the file.
 
-    Without a `policy` one is chosen on what is held back, and without a `temperature`,
-    by which the logits are divided, that, too. `prior` are the shares of the labels
-    that the network takes for granted, for a shop's own mix; empty where they are not
-    known. `half_precision` does the sums of training in 16 bits (bfloat16), where the
-    processor is faster at it.
+    Without a `policy`, one is chosen on the held-back pictures; without a
+    `temperature`, which divides the logits, that too. `prior` are the shares of the
+    labels that the network expects, for a shop's own mix; empty if they are not known.
+    `half_precision` trains in 16 bits (bfloat16), which some processors do faster.
     """
 
     name: str
@@ -132,7 +135,7 @@ class Recipe:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the network tells apart: the tags, "other", and the kinds by name."""
+        """The network's labels: the tags, "other", and the kinds by name."""
         kinds = {
             kind for source in self.domains.values() for kind in source.kinds.values()
         }
@@ -146,7 +149,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Materials:
-    """What a recipe trains on and what it must be measured on.
+    """The pictures that a recipe trains on, and those that measure it.
 
     `held_back` are prepared images, (n, 28, 28, 3), by the name of their domain.
     """
@@ -157,19 +160,19 @@ class Materials:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; DataError, naming the key, where it is not one."""
+    """Read a recipe; DataError, naming the key, if it is not valid."""
     try:
         content = path.read_bytes()
         table = tomllib.loads(content.decode())
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is no TOML file: {error}") from error
+        raise DataError(f"{path} is not a TOML file: {error}") from error
     digest = hashlib.sha256(content).hexdigest()
     try:
         recipe = _parse(table, path, digest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} is no recipe: {_plain(error)}") from error
+        raise DataError(f"{path} is not a recipe: {_plain(error)}") from error
     _check(recipe, path)
     return recipe
 
@@ -177,7 +180,7 @@ def read_recipe(path: Path) -> Recipe:
 def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Materials:
     """Read every domain of a recipe, before anything is trained.
 
-    `tell` is given a line about each. Raises DataError, naming what is wrong.
+    `tell` takes a line about each domain. Raises DataError, naming the fault.
     """
     domains: dict[str, Domain] = {}
     held_back: dict[str, LabelledImages] = {}
@@ -192,28 +195,30 @@ def gather(recipe: Recipe, tell: Callable[[str], object] = lambda _: None) -> Ma
                 held_back[name] = held
         if source.textures:
             textures.append(domains[name].pictures[..., 0])
-        held_too = f", {len(held_back[name]):,} held back" if name in held_back else ""
-        tell(f"{name}: {len(domains[name]):,} pictures{held_too}")
+        counts = f"{len(domains[name]):,} pictures"
+        if name in held_back:
+            counts += f", {len(held_back[name]):,} held back"
+        tell(f"{name}: {counts}")
     return Materials(domains, held_back, np.concatenate(textures))
 
 
 def test_parts(recipe: Recipe) -> dict[str, LabelledImages]:
-    """Read the test parts of the recipe's arrays, which no choice is made by."""
-    found = {
+    """Read the test parts of the recipe's arrays: they measure, and choose nothing."""
+    parts = {
         name: load_test_part(_place(source.arrays, recipe.folder))
         for name, source in recipe.domains.items()
         if source.arrays
     }
-    return {name: data for name, data in found.items() if data is not None}
+    return {name: data for name, data in parts.items() if data is not None}
 
 
 def rehearsed(
     recipe: Recipe,
 ) -> tuple[list[LabelledImages], list[LabelledImages], list[LabelledImages]]:
-    """Read what goes with the bundle: arrays, photographs, and arrays of a test part.
+    """Read the replay of a bundle: arrays, photographs, and arrays of a test part.
 
-    Prepared images all, drawn by lot from what is trained on; of a test part as many
-    as of the arrays. Which they are never changes with the seed of a training.
+    They are prepared images, drawn at random from the training pictures; a test part
+    gives as many as the arrays. The seed of a training does not change them.
     """
     arrays, photographs, tests = [], [], []
     for source in recipe.domains.values():
@@ -242,7 +247,7 @@ def rehearsed(
 
 
 def drawn(data: LabelledImages, count: int) -> LabelledImages:
-    """Return so many of the images, or all, by a lot that is always the same."""
+    """Draw `count` of the images at random, or all; always the same ones."""
     chance = np.random.default_rng(_HELD_BACK_SEED)
     return data.take(np.sort(chance.permutation(len(data))[:count]))
 
@@ -284,14 +289,14 @@ def _read(
     if not source.held_back:
         return data, None
     rest, held = split(data, source.held_back, _HELD_BACK_SEED)
-    if source.photographs:  # measured as the product prepares them
+    if source.photographs:  # measured with the views of a scan
         prepared = load_prepared(Path(place), _choice(source, folder))
         held = split(prepared, source.held_back, _HELD_BACK_SEED)[1]
     return rest, held
 
 
 def _choice(source: Source, folder: Path) -> Choice:
-    """Return which photographs of a source are taken; DataError where no file says."""
+    """Return the choice of a source's photographs; DataError without its file."""
     left_out: frozenset[str] = frozenset()
     if source.left_out:
         path = folder / source.left_out
@@ -328,9 +333,13 @@ def _check(recipe: Recipe, path: Path) -> None:
     mixed = {name for name, one in ARCHITECTURES.items() if one.schedule is None}
     if recipe.architecture not in mixed:
         known = ", ".join(mixed)
-        raise DataError(f"{path}: architecture must be {known}: others mix no sets")
+        raise DataError(
+            f"{path}: architecture must be {known}: a recipe cannot train the others"
+        )
     if not recipe.stages or recipe.batch_size < 1:
-        raise DataError(f"{path}: at least one stage, of batches of at least 1")
+        raise DataError(
+            f"{path}: a recipe needs at least one stage, and a batch-size of at least 1"
+        )
     if recipe.temperature is not None and recipe.temperature <= 0:
         raise DataError(f"{path}: temperature must be above 0")
     _check_prior(recipe, path)
@@ -353,12 +362,12 @@ def _check_prior(recipe: Recipe, path: Path) -> None:
     differing = sorted(recipe.prior.keys() ^ set(recipe.labels))
     if differing:
         raise DataError(
-            f"{path}: prior must give each label a share, and no other: "
+            f"{path}: prior must give a share to each label and to nothing else: "
             + ", ".join(differing)
         )
     shares = recipe.prior.values()
     if min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-3):
-        raise DataError(f"{path}: the shares of a prior are above 0 and sum to 1")
+        raise DataError(f"{path}: the shares of prior must be above 0 and sum to 1")
 
 
 def _check_source(source: Source, before: Collection[str], where: str) -> None:
@@ -369,7 +378,7 @@ def _check_source(source: Source, before: Collection[str], where: str) -> None:
             f"{where} needs exactly one of arrays, photographs, things, figures"
         )
     if source.figures and source.figures not in before:
-        raise DataError(f"{where}: no {source.figures} before it")
+        raise DataError(f"{where}: no domain {source.figures} before it")
     if not 0 <= source.held_back < 1:
         raise DataError(f"{where}: held-back must be in 0..1")
     if min(source.at_most, source.rehearsal) < 0:
@@ -382,16 +391,16 @@ def _check_source(source: Source, before: Collection[str], where: str) -> None:
 
 
 def _check_overlaps(recipe: Recipe, path: Path) -> None:
-    """Raise DataError where what a domain holds back is another's to train on."""
+    """Raise DataError if a domain trains on pictures that another holds back."""
     read = {name: one for name, one in recipe.domains.items() if not one.figures}
     for (name, one), (former, two) in combinations(reversed(read.items()), 2):
         places = [_whole_place(source, recipe.folder) for source in (one, two)]
         alike = places[0] == places[1] and one.held_back == two.held_back
         if max(one.held_back, two.held_back) and not alike and _overlap(*places):
             raise DataError(
-                f"{path}: domains {former} and {name} share pictures, and what one "
-                "holds back the other would train on: let both name the same folder "
-                "and hold back the same share"
+                f"{path}: domains {former} and {name} share pictures, and one would "
+                "train on pictures that the other holds back: give both the same "
+                "folder and the same held-back"
             )
 
 
@@ -410,32 +419,34 @@ def _check_stage(stage: Stage, before: Collection[str], batch: int, path: Path) 
     strange = stage.mixture.keys() - set(before)
     if strange or not stage.mixture:
         named = ", ".join(sorted(strange)) or "nothing"
-        raise DataError(f"{path}: a stage mixes {named}, which is no domain")
+        raise DataError(f"{path}: a stage mixes {named}, which is not a domain")
     if min(stage.mixture.values()) <= 0:
-        raise DataError(f"{path}: a stage's mixture gives domains positive shares")
+        raise DataError(f"{path}: the weights of a stage's mixture must be above 0")
     if stage.pictures < batch or stage.rate <= 0:
-        raise DataError(f"{path}: a stage needs pictures for a batch, and a rate")
+        raise DataError(
+            f"{path}: a stage needs pictures for at least one batch, and a rate above 0"
+        )
 
 
 def _check_policy(policy: Policy, path: Path) -> None:
     _check_kinds(policy, f"{path}: policy")
     if strange := ", ".join(sorted(policy.tags.keys() - set(FASHION_LABELS))):
-        raise DataError(f"{path}: policy names {strange}, which is no tag")
+        raise DataError(f"{path}: policy names {strange}, which is not a tag")
     values = [policy.threshold, policy.margin, *policy.tags.values()]
     if not all(0 <= value <= 1 for value in values):
-        raise DataError(f"{path}: what a policy asks for must lie between 0 and 1")
+        raise DataError(f"{path}: the values of policy must be between 0 and 1")
 
 
-def _check_kinds(one: Source | Stage | Recipe | Policy, where: str) -> None:
-    """Raise DataError where a value is of another kind than its field."""
-    for name, kind in get_type_hints(type(one)).items():
-        if not _is_kind(getattr(one, name), kind):
-            named, value = name.replace("_", "-"), getattr(one, name)
-            raise DataError(f"{where}: {named} must not be {value!r}")
+def _check_kinds(values: Source | Stage | Recipe | Policy, where: str) -> None:
+    """Raise DataError if a value has another type than its field."""
+    for name, kind in get_type_hints(type(values)).items():
+        value = getattr(values, name)
+        if not _is_kind(value, kind):
+            raise DataError(f"{where}: {name.replace('_', '-')} must not be {value!r}")
 
 
 def _is_kind(value: object, kind: object) -> bool:
-    """Whether a TOML value is of a field's kind, as far as that is a plain one."""
+    """Whether a TOML value has the type of a field; other types are not checked."""
     if kind in {Mapping[str, float], Mapping[str, str]}:
         values = float if kind == Mapping[str, float] else str
         return isinstance(value, Mapping) and all(
@@ -457,4 +468,5 @@ def _is_kind(value: object, kind: object) -> bool:
 def _plain(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]}"
+    # "Source.__init__() got an unexpected …" becomes "a Source got an unexpected …".
     return re.sub(r"^(Source|Stage|Policy|Recipe)\.__init__\(\) ", r"a \1 ", str(error))

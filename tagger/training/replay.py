@@ -1,6 +1,6 @@
-"""What goes with a bundle for its network to rehearse while it learns a shop.
+"""Pack and read replay: old pictures that an adaptation trains on again.
 
-A file of arrays, `rehearsal.npz`, gathered when the bundle is trained.
+They are in a bundle's file `rehearsal.npz`, which is written when it is trained.
 """
 
 import io
@@ -23,10 +23,10 @@ _PARTS = ("arrays", "photographs", "test")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rehearsal:
-    """What the network knew before, and must know after.
+    """Pictures that a network knew before adaptation, and must know after it.
 
-    `arrays` are those of which only the gray is taken, as of Fashion-MNIST;
-    `photographs` are prepared like any; `test` are arrays that are never trained on.
+    `arrays` are pictures with the gray view only, as Fashion-MNIST; `photographs` have
+    all views; `test` are arrays that are never trained on.
     """
 
     arrays: LabelledImages
@@ -35,7 +35,7 @@ class Rehearsal:
 
 
 def gather(recipe: Recipe) -> Rehearsal | None:
-    """Read what a recipe's bundle rehearses; None where it names no arrays to test."""
+    """Read the replay of a recipe's bundle; None without arrays or a test part."""
     arrays, photographs, test = map(_joined, rehearsed(recipe))
     if not len(arrays) or not len(test):
         return None
@@ -43,7 +43,7 @@ def gather(recipe: Recipe) -> Rehearsal | None:
 
 
 def packed(rehearsal: Rehearsal) -> bytes:
-    """Return the content of the file; of arrays the gray alone is kept."""
+    """Return the content of the file; arrays keep only their gray view."""
     stream = io.BytesIO()
     content: dict[str, NDArray[np.uint8] | NDArray[np.str_]] = {}
     for part in _PARTS:
@@ -56,10 +56,10 @@ def packed(rehearsal: Rehearsal) -> bytes:
 
 
 def read(bundle: Bundle) -> Rehearsal:
-    """Read what a bundle's network rehearses; ModelError where it has nothing."""
+    """Read the replay of a bundle; ModelError if it has none."""
     if REHEARSAL_FILE not in bundle.card.files:
         raise ModelError(
-            f"{bundle.card.name} brings no {REHEARSAL_FILE} and would forget what it "
+            f"{bundle.card.name} has no {REHEARSAL_FILE} and would forget what it "
             "knows: choose another network with 'tagger model use'"
         )
     path = bundle.folder / REHEARSAL_FILE
@@ -79,7 +79,7 @@ def _labelled(
 ) -> LabelledImages:
     sides = (IMAGE_SIDE, IMAGE_SIDE)
     if images.dtype != np.uint8 or images.shape[:3] != (len(labels), *sides):
-        raise ValueError(f"{name} are no prepared images with a label each")
+        raise ValueError(f"{name} are not prepared images with one label each")
     if images.ndim == 3:  # noqa: PLR2004  gray
         views = [views_of_gray(image) for image in images]
         images = np.array(views, np.uint8).reshape(-1, *sides, 3)
@@ -87,7 +87,7 @@ def _labelled(
 
 
 def _joined(sets: Sequence[LabelledImages]) -> LabelledImages:
-    names = np.concatenate([np.empty(0, np.str_), *(one.labels for one in sets)])
+    names = np.concatenate([np.empty(0, np.str_), *(data.labels for data in sets)])
     images = [np.empty((0, IMAGE_SIDE, IMAGE_SIDE, 3), np.uint8)]
-    images += [one.images for one in sets]
+    images += [data.images for data in sets]
     return LabelledImages("rehearsal", np.concatenate(images), names, names, names)

@@ -1,7 +1,7 @@
-"""Fit a network by a recipe, step by step.
+"""Train a network by a recipe, step by step.
 
-Kept every two minutes, and gone on with after a kill. TensorFlow is imported by the
-functions that need it.
+Saves a checkpoint every two minutes, from which a killed training continues. TensorFlow
+is imported by the functions that need it.
 """
 
 import csv
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.bundles.keras_types import KerasModel, KerasModule
 from tagger.datasets.records import LabelledImages, numbered
 from tagger.policy.calibration import accuracy
 from tagger.records import AMBIGUOUS
@@ -27,13 +28,13 @@ from tagger.training.schedule import check_finite, cosine_with_warm_up
 WEIGHT_DECAY: Final = 0.02
 LABEL_SMOOTHING: Final = 0.05
 WARM_UP: Final = 100
-"""Steps over which a stage's learning rate rises from nothing."""
+"""Steps in which a stage's learning rate rises from 0."""
 
 LEAST_RATE: Final = 0.002
-"""Share of the rate that is left when the cosine has fallen to nothing."""
+"""Share of the rate that remains when the cosine has fallen to 0."""
 
 KEPT_EVERY: Final = 120.0
-"""Seconds between two checkpoints: what a kill costs at most."""
+"""Seconds between two checkpoints: the most work that a kill loses."""
 
 CURVE_EVERY: Final = 250
 """Steps between two lines of the curves."""
@@ -41,7 +42,7 @@ CURVE_EVERY: Final = 250
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The step just done, of how many, and the recent mean loss."""
+    """The number of the step just done, of all steps, and the recent mean loss."""
 
     step: int
     steps: int
@@ -57,14 +58,13 @@ def fit(
     folder: Path,
     on_step: OnStep = lambda _: None,
     chances: Chances = USUAL,
-) -> Any:  # noqa: ANN401  Keras has no types
+) -> KerasModel:
     """Train the recipe's network; return the Keras model.
 
-    `folder` keeps the state (network, optimiser, step) and `curves.csv`; where it holds
-    the state of the same recipe and materials, training goes on from there, to the same
-    network and curves that an undisturbed run would have made. Raises TrainingError
-    where the loss is no number any more, naming the step, or where `folder` holds the
-    state of another training.
+    `folder` keeps the checkpoint (network, optimiser, step) and `curves.csv`. If it has
+    a checkpoint of the same recipe and materials, training continues from it, to the
+    same network and curves as an uninterrupted run. Raises TrainingError if the loss is
+    not finite, naming the step, or if `folder` has a checkpoint of another training.
     """
     keras = start_keras(recipe.seed)
     kept = Checkpoint(folder, key_of(recipe.digest, _all_arrays(materials)))
@@ -82,8 +82,8 @@ def fit(
         check_finite(
             loss,
             f"at step {work.step}",
-            f"the state before it is kept in {folder}: remove it and lower the "
-            "recipe's rate",
+            f"the state before it is in {folder}: remove it and lower the recipe's "
+            "rate",
         )
         recent = [*recent[1 - CURVE_EVERY :], loss]
         on_step(Progress(work.step, work.steps, float(np.mean(recent))))
@@ -117,7 +117,7 @@ class _Work:
 def _plan(
     recipe: Recipe, materials: Materials, chances: Chances, done: int
 ) -> Iterator[_Work]:
-    """Yield the steps that are left, their batches made ahead."""
+    """Yield the remaining steps, with prefetched batches."""
     lengths = [stage.pictures // recipe.batch_size for stage in recipe.stages]
     before = 0
     for number, (stage, length) in enumerate(zip(recipe.stages, lengths, strict=True)):
@@ -146,7 +146,7 @@ def _mixed(stage: Stage, domains: Mapping[str, Domain]) -> list[Domain]:
     ]
 
 
-def _new_network(keras: Any, recipe: Recipe) -> Any:  # noqa: ANN401
+def _new_network(keras: KerasModule, recipe: Recipe) -> KerasModel:
     from tagger.training.muon import Muon  # noqa: PLC0415  imports Keras
 
     former = keras.config.dtype_policy()
@@ -164,7 +164,7 @@ def _new_network(keras: Any, recipe: Recipe) -> Any:  # noqa: ANN401
 
 
 class _Curves:
-    """Lines of `curves.csv`: step, loss, rate, and accuracy on what is held back."""
+    """Writes `curves.csv`: step, loss, rate, and accuracy on held-back pictures."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class _Curves:
         rows = _rows_until(path, done) or [["step", "loss", "rate", *held_back]]
         self._write(rows, "w")
 
-    def add(self, step: int, loss: float, rate: float, network: Any) -> None:  # noqa: ANN401
+    def add(self, step: int, loss: float, rate: float, network: KerasModel) -> None:
         shares = [
             accuracy(probabilities(network, data.images), numbered(data, self._labels))
             for data in self._held_back.values()
@@ -195,7 +195,7 @@ class _Curves:
 
 
 def _rows_until(path: Path, done: int) -> list[list[str]]:
-    """Return the header and the lines of steps that were kept."""
+    """Return the header and the lines of steps up to the checkpoint."""
     if not done or not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as stream:

@@ -1,7 +1,7 @@
 """Train a network and write it as a bundle.
 
-`train_bundle` fits one of the articles' networks to one set of images, as its article
-says; `train_by_recipe` the residual network to a mixture of domains. TensorFlow is
+`train_bundle` trains a network of an article on one set of images, as its article does.
+`train_by_recipe` trains the residual network on a mixture of domains. TensorFlow is
 imported by the functions that need it.
 """
 
@@ -34,6 +34,7 @@ from tagger.bundles.bundle import (
     sha256_of,
     write_card,
 )
+from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.load import load, load_test_part
 from tagger.datasets.records import LabelledImages, numbered, split
 from tagger.errors import DataError, ModelError, TrainingError
@@ -60,16 +61,16 @@ from tagger.training.surgery import both_ways, calibrated, copied
 DEFAULT_ARCHITECTURE: Final = "three-block"
 
 _REHEARSED: Final = 1300
-"""Arrays that go with an article's network for it to rehearse, and as many to measure
-what it forgets: as many as `shops` brings of Fashion-MNIST."""
+"""Arrays of replay for an article's network, and as many to measure its forgetting: as
+many as `shops` has of Fashion-MNIST."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to train: the network, and where its article is not followed.
+    """The settings of a training: the network, and changes to its article's schedule.
 
-    What is None is as the article's `networks.Schedule` says. `weights` is a file for a
-    network that is pre-trained. `seed` is that of all chance.
+    A setting of None is that of the article (`architectures.Schedule`). `weights` is a
+    file for a pre-trained network. `seed` seeds all random generators.
     """
 
     architecture: str = DEFAULT_ARCHITECTURE
@@ -93,14 +94,13 @@ def train_bundle(  # noqa: PLR0913
 ) -> Bundle:
     """Train on a source of labelled images and write the bundle `folder`.
 
-    With `own_tags` the labels of the data are the tags, whatever they are. The
-    threshold is chosen on the part held back; a test part, where the source has
-    one, is only measured. While it trains, `folder`.training keeps the state, and a
-    training of the same data and settings goes on from it. `tell` is given lines about
-    what is left out of the data, and one about how much is learnt from. Raises
-    DataError before the training starts where the data is unfit, ModelError where
-    `folder` holds something that is no bundle, TrainingError where the loss is no
-    number any more.
+    With `own_tags` all labels of the data are tags. The threshold is chosen on the
+    held-back part. The test part, if the source has one, only measures. During the
+    training `folder`.training keeps the checkpoint, from which a training of the same
+    data and settings continues. `tell` takes lines about pictures that are left out,
+    and one about the number of images. Raises DataError, before the training starts, if
+    the data is unfit; ModelError if `folder` exists and is not a bundle; TrainingError
+    if the loss is not finite.
     """
     _refuse_foreign(folder)
     folder = _by_name(folder)
@@ -111,7 +111,7 @@ def train_bundle(  # noqa: PLR0913
     schedule = _schedule(settings)
     fitting, held_back = split(data, schedule.held_back, settings.seed)
     if not len(fitting):
-        raise DataError(f"{data.name}: one group cannot be split; more are needed")
+        raise DataError(f"{data.name}: two or more groups of pictures are needed")
     held = f"{len(held_back):,} held back"
     tell(f"{data.name}: {len(fitting):,} images to learn from, {held}")
     sides = [a for one in (fitting, held_back) for a in (one.images, one.labels)]
@@ -151,14 +151,14 @@ def train_bundle(  # noqa: PLR0913
 
 
 def _to_rehearse(
-    network: Any,  # noqa: ANN401
+    network: KerasModel,
     fitting: LabelledImages,
     test: LabelledImages,
 ) -> Rehearsal | None:
-    """Choose what a network must not forget when it learns a shop.
+    """Draw the replay of a network, so that it can be adapted without forgetting.
 
-    None for one that cannot learn further: its outputs are no softmax over what it
-    sees, or most of its layers are another's and do not learn.
+    None for a network that cannot be adapted: its output is not a softmax, or it has
+    frozen layers of another network.
     """
     head = network.layers[-1]
     softmax = getattr(getattr(head, "activation", None), "__name__", "") == "softmax"
@@ -179,10 +179,10 @@ def train_by_recipe(
 ) -> Bundle:
     """Train by a recipe and write the bundle `folder`.
 
-    Confidence is calibrated on the held-back parts; the policy is the recipe's, or
-    chosen there. While it trains, `folder`.training keeps the state and `curves.csv`,
-    and a training by the same recipe goes on from it. `tell` is given a line about each
-    domain. Raises as `train_bundle`.
+    Confidence is calibrated on the held-back parts. The policy is the recipe's, or
+    chosen on these parts. During the training `folder`.training keeps the checkpoint
+    and `curves.csv`, and a training by the same recipe continues from it. `tell` takes
+    a line about each domain. Raises as `train_bundle`.
     """
     _refuse_foreign(folder)
     folder = _by_name(folder)
@@ -196,14 +196,14 @@ def train_by_recipe(
 
 
 def finish(
-    network: Any,  # noqa: ANN401
+    network: KerasModel,
     recipe: Recipe,
     materials: Materials,
     folder: Path,
 ) -> Bundle:
-    """Calibrate a trained network on what was held back, and write its bundle.
+    """Calibrate a trained network on the held-back pictures, and write its bundle.
 
-    It looks both ways there: a shop mirrors its pictures as it likes.
+    The network of the bundle looks both ways, because shops mirror their pictures.
     """
     network = both_ways(_in_full_precision(network, recipe.architecture))
     held = _decided(materials.held_back)
@@ -214,8 +214,8 @@ def finish(
     network = calibrated(network, temperature)
     photographs = [d for name, d in held.items() if recipe.domains[name].photographs]
     if recipe.policy is None and held:
-        found = _seen(network, photographs or held.values(), labels)
-        policy = choose_policy(*found, labels)
+        rows_and_truth = _seen(network, photographs or held.values(), labels)
+        policy = choose_policy(*rows_and_truth, labels)
     metrics: dict[str, float] = {}
     known: dict[str, NDArray[np.float32]] = {}
     for name, data in held.items():
@@ -250,7 +250,7 @@ def finish(
             "seed": recipe.seed,
             "temperature": temperature,
         },
-        # A policy that was read off shops never seen holds in new ones as it is.
+        # A recipe's policy was chosen on unseen shops, so it needs no shift guard.
         more=_files(rehearsed) | ({} if recipe.policy else _familiar(known, labels)),
         prior=tuple(recipe.prior[label] for label in labels) if recipe.prior else (),
     )
@@ -267,12 +267,12 @@ def _familiar(
 
 
 def training_folder(folder: Path) -> Path:
-    """Return where the state of a training lies until its bundle is written."""
+    """Return the folder of a training's checkpoint, until its bundle is written."""
     return folder.with_name(f"{folder.name}.training")
 
 
 def write_bundle(  # noqa: PLR0913  as a card has fields
-    network: Any,  # noqa: ANN401
+    network: KerasModel,
     folder: Path,
     *,
     labels: Sequence[str],
@@ -282,18 +282,18 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
     more: Mapping[str, bytes] = MappingProxyType({}),
     prior: tuple[float, ...] = (),
 ) -> Bundle:
-    """Write Keras file, LiteRT file and card into `folder`, all of them or nothing.
+    """Write Keras file, LiteRT file and card into `folder`, all of them or none.
 
-    An existing bundle there is replaced only when the new one is complete. `labels`
-    are those of the network's outputs, in order; metrics are shares, in [0, 1]. `more`
-    are other files of the bundle, by name, and `prior` are the shares of the labels
-    that it takes for granted, where they are known.
+    An existing bundle is replaced only when the new one is complete. `labels` are those
+    of the network's outputs, in order; metrics are shares, in [0, 1]. `more` are other
+    files of the bundle, by name. `prior` are the shares of the labels that the network
+    expects, or empty.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as scratch:
         draft = Path(scratch) / folder.name
         draft.mkdir()
-        # Without Adam's moments, two thirds of a saved file.
+        # The copy has no optimiser: Adam's moments are two thirds of a saved file.
         copied(network).save(draft / KERAS_FILE)
         _convert(network, draft / LITERT_FILE)
         for name, content in more.items():
@@ -310,7 +310,7 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
             prior=prior,
         )
         write_card(draft, card)
-        load_bundle(draft)  # or what is there would give way to what nobody can use
+        load_bundle(draft)  # check it before it replaces a working bundle
         if folder.exists():
             folder.rename(Path(scratch) / "former")
         draft.rename(folder)
@@ -319,28 +319,28 @@ def write_bundle(  # noqa: PLR0913  as a card has fields
 
 def _refuse_foreign(folder: Path) -> None:
     if folder.exists() and not (folder / CARD_FILE).exists():
-        raise ModelError(f"{folder} exists and is no bundle: name another folder")
+        raise ModelError(f"{folder} exists and is not a bundle: give another folder")
 
 
 def _by_name(folder: Path) -> Path:
-    """Return the folder by a path that ends in its name, which "." and ".." do not."""
+    """Return a path that ends in the folder's name; "." and ".." are resolved."""
     return folder if folder.name not in {"", ".."} else folder.resolve()
 
 
 def _labels_of(data: LabelledImages) -> tuple[str, ...]:
-    """Return what a network of the data tells apart.
+    """Return the labels of a network for this data.
 
-    Fashion-MNIST's tags, all ten, or a shop's own in alphabetical order; then OTHER
-    where the data has such.
+    All ten tags of Fashion-MNIST, or a shop's own tags in alphabetical order; then
+    OTHER if the data has it.
     """
-    found = set(data.labels.tolist()) - {AMBIGUOUS}
-    tags = found - {OTHER}
+    present = set(data.labels.tolist()) - {AMBIGUOUS}
+    tags = present - {OTHER}
     ordered = FASHION_LABELS if tags <= set(FASHION_LABELS) else tuple(sorted(tags))
-    return (*ordered, OTHER) if OTHER in found else ordered
+    return (*ordered, OTHER) if OTHER in present else ordered
 
 
 def _schedule(settings: Settings) -> Schedule:
-    """Return the article's schedule with what the settings change of it."""
+    """Return the article's schedule with the changes of the settings."""
     schedule = ARCHITECTURES[settings.architecture].schedule
     if schedule is None:
         raise TrainingError(
@@ -350,7 +350,7 @@ def _schedule(settings: Settings) -> Schedule:
         name: getattr(settings, name)
         for name in ("epochs", "batch_size", "rate", "variation", "patient")
     }
-    if settings.variation is not None:  # from the first pass on
+    if settings.variation is not None:  # augment from the first pass on
         changes["plain"] = 0
     return replace(
         schedule,
@@ -363,35 +363,35 @@ def _decided(held_back: Mapping[str, LabelledImages]) -> dict[str, LabelledImage
 
 
 def _seen(
-    network: Any,  # noqa: ANN401
+    network: KerasModel,
     sets: Iterable[LabelledImages],
     labels: Sequence[str],
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the probabilities and the truth of several sets together."""
-    rows = [(probabilities(network, d.images), numbered(d, labels)) for d in sets]
-    found, truth = zip(*rows, strict=True)
-    return np.concatenate(found), np.concatenate(truth)
+    """Return the probabilities and the true labels of several sets together."""
+    pairs = [(probabilities(network, d.images), numbered(d, labels)) for d in sets]
+    rows, truth = zip(*pairs, strict=True)
+    return np.concatenate(rows), np.concatenate(truth)
 
 
-def _in_full_precision(network: Any, architecture: str) -> Any:  # noqa: ANN401
-    """Copy a network that may have been trained in half precision."""
+def _in_full_precision(network: KerasModel, architecture: str) -> KerasModel:
+    """Copy a network to full precision; it may have been trained in half precision."""
     copy = ARCHITECTURES[architecture].make(network.output_shape[-1], None)
     copy.set_weights(network.get_weights())
     return copy
 
 
-def _convert(network: Any, target: Path) -> None:  # noqa: ANN401
-    """Convert for LiteRT, with weights of eight bits.
+def _convert(network: KerasModel, target: Path) -> None:
+    """Convert for LiteRT, with weights of eight bits ("dynamic range").
 
-    "Dynamic range": a picture's own range sets that of its activations, so that neither
-    its batch nor the order changes what is said of it. Four times as fast for the
-    bundled network; how little it costs is told in models/README.md.
+    The range of the activations comes from the picture itself, so that neither its
+    batch nor the order changes its prediction. The bundled network is four times as
+    fast; models/README.md has the small loss of accuracy.
     """
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with redirect_stdout(io.StringIO()), suppress_native_stderr():  # it chats
+    with redirect_stdout(io.StringIO()), suppress_native_stderr():  # hide its output
         target.write_bytes(converter.convert())
 
 

@@ -1,11 +1,11 @@
-"""Draw people wearing garments of which there is only a picture lying flat.
+"""Draw people who wear garments from flat pictures.
 
-Fashion-MNIST and phone pictures show garments alone; shops photograph many of them on
-people, and a network that saw none takes a dress with legs below it for trousers. The
-people are crude, but drawn in all three views: heads, arms and legs are skin there.
+Fashion-MNIST and phone pictures show garments alone, but shops photograph many on
+people. A network trained without people tags a dress with legs below it as trousers.
+The figures are crude, but have all three views: heads, arms and legs are skin.
 
-A `Figure` is drawn by lot first, whole; the functions that paint it decide nothing.
-Pure functions of pixels and a generator; knows no files and no network.
+First all properties of a `Figure` are drawn at random; the functions that paint it are
+deterministic. Pure functions of pixels and a generator; knows no files and no network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,32 +24,32 @@ Chance = np.random.Generator
 WORN_TAGS: Final = frozenset(
     {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Shirt"}
 )
-"""What people are drawn wearing. Shops show shoes and bags alone, or on a part of a
-person that is too small at 28 pixels."""
+"""Tags of garments that are drawn on people. Shops show shoes and bags alone, or on a
+part of a person that is too small at 28 pixels."""
 
 _LONG_SLEEVED: Final = frozenset({"Pullover", "Coat", "Shirt"})
 
 _SHEET_SIDE = 200
 _MIDDLE = _SHEET_SIDE // 2
-"""A person is painted on a sheet twice as fine as the canvas, in its middle."""
+"""A person is painted in the middle of a sheet with twice the canvas's resolution."""
 
 _ON_SHEET = 60
-"""Distance from which on a pixel of the sheet belongs to the person."""
+"""A pixel of the sheet belongs to the person from this distance value on."""
 
 _GARMENT_INSIDE, _GARMENT_EDGE = 20, 12
-"""Gray values of a 28x28 array from which on a pixel holds the box of the garment open,
-and belongs to the garment in that box: its ground is 0, its seam is faint."""
+"""Gray values in a 28x28 array whose ground is 0. Pixels above the first value set the
+box of the garment; in the box, pixels above the second belong to it (faint seams)."""
 
 _LEAST_ROWS, _LEAST_COLUMNS = 5, 3
-"""Fewer rows or columns than these make no garment."""
+"""A garment has at least this many rows and columns."""
 
 _HEIGHTS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {"Trouser": (75, 125), "Dress": (60, 105), "Coat": (60, 95)}
 )
 _USUAL_HEIGHTS = (50, 85)
 _LONG_DRESS_HEIGHTS = (95, 128)
-"""Ranges of a garment's height on the sheet, the end excluded: they set how much of
-the person it covers."""
+"""Ranges of a garment's height on the sheet, the end excluded: it sets how much of the
+person the garment covers."""
 
 _LEAST_WIDTH, _MOST_WIDTH = 6, 180
 
@@ -59,7 +59,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a part looks like in the views: its gray (ground 0) and its skin, 0..255."""
+    """The values of a part in the views: gray (ground 0) and skin, 0..255."""
 
     gray: int
     skin: int
@@ -69,8 +69,9 @@ class Paint:
 class Arm:
     """An arm on one `side` (-1 left, 1 right), as shares of the garment's height.
 
-    `elbow` and `wrist` are how far out of the shoulder they are, `hand` how far down.
-    Of a `long_sleeve` only the hand shows, and not always: `hand_shows`, at `cuff`.
+    `elbow` and `wrist` are their distances outwards from the shoulder, `hand` is the
+    distance down. With a `long_sleeve` only the hand is visible, at `cuff`, if
+    `hand_shows`.
     """
 
     side: int
@@ -87,9 +88,9 @@ class Arm:
 class Legs:
     """Legs or trousers below a garment that ends above them.
 
-    `length` is what shows below the garment, and `width` a leg's, as shares of the
-    garment's height and width. `knees` and `feet` are how far out of the hip they are,
-    in pixels of the sheet, left and right.
+    `length` is the visible length below the garment, as a share of its height; `width`
+    is that of a leg, as a share of the garment's width. `knees` and `feet` are their
+    distances outwards from the hip, in pixels of the sheet, left and right.
     """
 
     length: float
@@ -103,10 +104,9 @@ class Legs:
 class Head:
     """A head; `size` is a share of the garment's height.
 
-    Where it does not show, the photograph ends at the neck or below it.
-
-    `long_hair` and `cap` (short hair) are painted in the person's hair; long hair may
-    look like skin to the camera: `hair_skin`.
+    If it does not show, the photograph ends at the neck or below it. `long_hair` and
+    `cap` (short hair) have the colour of the person's hair. With `hair_skin`, long hair
+    also has the value of skin.
     """
 
     shows: bool
@@ -119,10 +119,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Upper:
-    """What shows of a person who wears anything but trousers, around the garment.
+    """The visible parts of a person who wears any garment except trousers.
 
-    `crossing` is a side (-1, 1) whose arm hangs over the garment, or 0; `crossing_hand`
-    is where its hand is, as shares of the garment's width and height.
+    `crossing` is the side (-1, 1) of an arm that hangs over the garment, or 0;
+    `crossing_hand` is the place of its hand, as shares of the garment's width and
+    height.
     """
 
     top: int
@@ -135,7 +136,7 @@ class Upper:
 
 @dataclass(frozen=True, slots=True)
 class Shoe:
-    """A foot: half its axes and its shift outwards in pixels, and its paint."""
+    """A foot: its half axes and its shift outwards, in pixels, and its paint."""
 
     axes: tuple[int, int]
     out: float
@@ -144,10 +145,11 @@ class Shoe:
 
 @dataclass(frozen=True, slots=True)
 class Torso:
-    """What shows of a person who wears trousers: a torso cut anywhere, and shoes.
+    """The visible parts of a person who wears trousers: a cropped torso, and shoes.
 
-    `width` is relative to the hip, `height` in pixels of the sheet. `arms` are, left
-    and right, elbow out, wrist out and hand down in pixels, and the arm's width.
+    `width` is relative to the hip, `height` in pixels of the sheet. `arms` has for left
+    and right, in pixels, how far out elbow and wrist are, how far down the hand is, and
+    the arm's width.
     """
 
     top: int
@@ -161,11 +163,12 @@ class Torso:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A person drawn by lot, before any of it is painted.
+    """A person with random properties, before it is painted.
 
-    `height` is the garment's on the sheet in pixels, `width` its width relative to what
-    its own picture has. `garment_skin` is how much the garment looks like skin, 0..255.
-    `hair` and `below` paint the hair and the trousers of who wears something else.
+    `height` is the garment's height on the sheet in pixels; `width` is its width
+    relative to the aspect ratio of its picture. `garment_skin` is the garment's value
+    in the skin view, 0..255. `hair` and `below` are the grays of the hair, and of
+    trousers below another garment.
     """
 
     skin: Paint
@@ -179,7 +182,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Garment:
-    """A garment at its size on the sheet: gray, and how much it covers, 0..255."""
+    """A garment at its size on the sheet: its gray, and its opacity, 0..255."""
 
     gray: Gray
     mask: Gray
@@ -194,7 +197,7 @@ class _Garment:
 
 
 class _Sheet:
-    """The paper: three views at once, in each of which a part is painted alike."""
+    """The drawing surface: all parts are painted into the three views at once."""
 
     def __init__(self) -> None:
         self.views = np.zeros((_SHEET_SIDE, _SHEET_SIDE, 3), np.uint8)
@@ -218,7 +221,7 @@ class _Sheet:
         cv2.rectangle(self.views, first, last, _colour(paint), -1)
 
     def cloth(self, garment: _Garment, top: int, skin: float) -> None:
-        """Lay a garment over what is painted, in the middle from `top` down."""
+        """Paint a garment over the figure, in the middle, from `top` down."""
         height = min(garment.height, _SHEET_SIDE - top)
         left = _MIDDLE - garment.width // 2
         mask = garment.mask[:height]
@@ -230,7 +233,7 @@ class _Sheet:
         place[..., 2] = under * (1 - covers) + skin * covers
 
     def canvas(self) -> Views:
-        """Trim the person as a photograph is trimmed, and lay it on the canvas."""
+        """Trim the person like a photograph, and lay it out on the canvas."""
         on = self.views[..., 1] > _ON_SHEET
         rows, columns = np.flatnonzero(on.any(axis=1)), np.flatnonzero(on.any(axis=0))
         person = self.views[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -238,10 +241,10 @@ class _Sheet:
 
 
 def wear_gray(gray: Gray, tag: str, chance: Chance) -> Views | None:
-    """Draw a person wearing the garment of a 28x28 array, as Fashion-MNIST has it.
+    """Draw a person who wears the garment of a 28x28 array in Fashion-MNIST's form.
 
-    Returns (96, 96, 3) uint8 views, the person's longest edge at 88; None where the
-    array shows too little. Raises ValueError where `tag` is none that people wear.
+    Returns (96, 96, 3) uint8 views, with the person's longest edge at 88; None if the
+    garment is too small. Raises ValueError if `tag` is not in `WORN_TAGS`.
     """
     box = _box(gray > _GARMENT_INSIDE)
     if box is None:
@@ -253,10 +256,10 @@ def wear_gray(gray: Gray, tag: str, chance: Chance) -> Views | None:
 
 
 def wear_cut_out(canvas: Views, tag: str, chance: Chance) -> Views | None:
-    """Draw a person wearing what was cut out of a photograph, (96, 96, 3) views.
+    """Draw a person who wears a garment cut out of a photograph, (96, 96, 3) views.
 
-    The garment is mirrored by chance, and of a quarter black is made white. Returns
-    and raises as `wear_gray`.
+    The garment is mirrored at random, and a quarter of them are inverted. Returns and
+    raises as `wear_gray`.
     """
     if chance.random() < 0.5:  # noqa: PLR2004
         canvas = canvas[:, ::-1]
@@ -273,12 +276,12 @@ def wear_cut_out(canvas: Views, tag: str, chance: Chance) -> Views | None:
 
 
 def draw_figure(tag: str, chance: Chance) -> Figure:
-    """Draw by lot who wears a garment of that tag, and how they stand.
+    """Draw the properties of a person who wears a garment of this tag at random.
 
-    Raises ValueError where `tag` is none that people wear.
+    Raises ValueError if `tag` is not in `WORN_TAGS`.
     """
     _require_worn(tag)
-    # dark people and pale people; on one picture in five the camera misses their skin
+    # Skin of any shade; in one picture of five the skin view hardly shows it.
     skin_seen = (150, 256) if chance.random() < 0.8 else (0, 150)  # noqa: PLR2004
     skin = Paint(_whole(chance, 50, 190), _whole(chance, *skin_seen))
     height = _height(tag, chance)
@@ -397,9 +400,9 @@ def _draw_legs(tag: str, height: int, chance: Chance) -> Legs:
 
 
 def _leg_length(tag: str, height: int, chance: Chance) -> float:
-    """Draw how much leg shows, as a share of the garment's height.
+    """Draw the visible length of the legs, as a share of the garment's height.
 
-    A long dress hides most of it; some photographs end above it.
+    A long dress hides most of them; some photographs end above them.
     """
     if tag == "Coat" and _happens(chance, 0.4):
         return chance.uniform(0.3, 0.9)
@@ -412,7 +415,7 @@ def _leg_length(tag: str, height: int, chance: Chance) -> float:
 
 
 def _box(on: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """Find the box of a garment: rows and columns of more than one pixel of it."""
+    """Find the box of a garment: rows and columns with more than one of its pixels."""
     rows = np.flatnonzero(on.sum(axis=1) > 1)
     columns = np.flatnonzero(on.sum(axis=0) > 1)
     if len(rows) < _LEAST_ROWS or len(columns) < _LEAST_COLUMNS:
@@ -426,7 +429,10 @@ def _closed(mask: Gray, side: int) -> Gray:
 
 
 def _wear(item: Gray, mask: Gray, figure: Figure, how: int) -> Views:
-    """Paint the figure in a garment's trimmed picture and mask, resized by `how`."""
+    """Paint the figure in a garment, given by its trimmed picture and its mask.
+
+    `how` is OpenCV's interpolation for resizing the picture.
+    """
     height = figure.height
     width = round(item.shape[1] * height / item.shape[0] * figure.width)
     size = (min(_MOST_WIDTH, max(_LEAST_WIDTH, width)), height)
@@ -466,7 +472,7 @@ def _paint_torso(sheet: _Sheet, skin: Paint, body: Torso, half: int) -> None:
             (_MIDDLE + side * (half + wrist), body.top + down),
         ]
         sheet.limb(bends, width, skin)
-    if body.head and body.height > 50:  # noqa: PLR2004  who shows less shows no head
+    if body.head and body.height > 50:  # noqa: PLR2004  a shorter torso has no head
         sheet.ellipse((_MIDDLE, shoulder - 14), (9, 13), skin)
 
 
@@ -479,7 +485,7 @@ def _paint_foot(
 
 
 def _paint_upper(sheet: _Sheet, figure: Figure, body: Upper, garment: _Garment) -> None:
-    """Paint from the back to the front, so that the garment hides what is behind it."""
+    """Paint from back to front, so that the garment hides the parts behind it."""
     skin, top, legs = figure.skin, body.top, body.legs
     legs_show = legs.length * garment.height > 2  # noqa: PLR2004  pixels of the sheet
     for arm in body.arms:
@@ -554,7 +560,7 @@ def _paint_head(
 def _paint_crossing_arm(
     sheet: _Sheet, figure: Figure, body: Upper, garment: _Garment
 ) -> None:
-    """Hang an arm over the garment: bare, or in a sleeve of another gray."""
+    """Paint an arm over the garment: bare, or in a sleeve of another gray."""
     width, height = garment.width, garment.height
     across, down = body.crossing_hand
     bends = [
