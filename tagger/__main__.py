@@ -1,4 +1,4 @@
-"""The program: `tagger`, or `python -m tagger`."""
+"""Run the program: `tagger` or `python -m tagger`."""
 
 import os
 import sys
@@ -12,31 +12,31 @@ from tagger.text import printable
 
 
 def main() -> Never:
-    """Run the command line; a failure is one line on standard error and a status."""
+    """Run the command line; print a failure as one line and exit with its status."""
     relax_gc()
     stop_at_once()
     harden()
     try:
-        # Only now: a signal that comes during the imports is answered like any other.
+        # Imported here, so that a signal during the imports is handled, too.
         from tagger.cli import app  # noqa: PLC0415
 
         status = _run(app)
         sys.stdout.flush()
     except Stopped as stopped:
-        _complain("interrupted: what was finished is saved")
+        _complain("interrupted: finished work is saved")
         status = stopped.exit_code
     except BrokenPipeError:
-        status = 1  # whoever read our output has seen enough
+        status = 1  # the reader of our output closed it, as head does
     except TaggerError as error:
         _complain(f"error: {error}", error)
         status = error.exit_code
     except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        _complain(f"error: {what}{error.strerror or error}", error)
+        name = f"{error.filename}: " if error.filename else ""
+        _complain(f"error: {name}{error.strerror or error}", error)
         status = 1
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
         _complain(
-            f"error: tagger has a fault: {type(error).__name__}: {error} "
+            f"error: internal error: {type(error).__name__}: {error} "
             "(please report it with the output of 'tagger --debug …')",
             error,
         )
@@ -55,14 +55,14 @@ def _run(app: object) -> int:
 
 def _complain(message: str, error: Exception | None = None) -> None:
     if error is not None and os.environ.get("TAGGER_DEBUG"):
-        import traceback  # noqa: PLC0415  only for those who ask
+        import traceback  # noqa: PLC0415  only with --debug
 
         traceback.print_exception(error)
     sys.stderr.write(printable(message) + "\n")
 
 
 def _exit(status: int) -> Never:
-    """End the process; what cannot be flushed any more has been told already."""
+    """End the process; an output that cannot be flushed was reported before."""
     flush_or_drop(sys.stdout)
     disable_gc_at_exit()
     sys.exit(status)

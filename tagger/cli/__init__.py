@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from tagger.version import __version__
 from tagger.cli import options, settings
 from tagger.cli.backup import backup
 from tagger.cli.certify import calibrate, certify
@@ -30,6 +29,7 @@ from tagger.cli.runs import runs
 from tagger.cli.scan import scan
 from tagger.cli.status import status
 from tagger.cli.tags import tags
+from tagger.version import __version__
 
 app = typer.Typer(
     help="Tag folders of shop photographs into a SQLite inventory.",

@@ -1,4 +1,4 @@
-"""`tagger backup`: copy the inventory while others use it."""
+"""`tagger backup`: copy the inventory while it is in use."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,18 +9,20 @@ from tagger.cli import options
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(readable=False, help="Where the copy goes.")],
+    file: Annotated[
+        Path, typer.Argument(readable=False, help="File to write the copy to.")
+    ],
     db: options.Db = None,
 ) -> None:
     """Copy the inventory to a file, as of one moment, whole or not at all.
 
-    A scan may go on meanwhile. A former backup of that name is replaced. 'tagger
-    restore' puts one in the inventory's place.
+    Works during a scan. Replaces an earlier backup in that file. 'tagger restore' puts
+    a backup back in place.
     Example: tagger backup /backup/inventory.db
     """
     from tagger.inventory import back_up
     from tagger.text import printable
 
     size = back_up(options.database(db), file)
-    with options.telling_of(f"the copy {file} is written"):
+    with options.telling_of(f"the backup {file} is written"):
         typer.echo(printable(f"wrote {file}, {size:,} bytes"))

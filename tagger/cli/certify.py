@@ -1,4 +1,4 @@
-"""`tagger certify`: certify by audits what is accepted without a person."""
+"""`tagger certify`: certify acceptance thresholds from audit answers."""
 
 from functools import wraps
 from typing import Annotated, Any
@@ -14,27 +14,29 @@ def certify(
         typer.Option(
             min=0.5,
             max=0.999,
-            help="Share of what is accepted without a person that must be right.",
+            help="Share of accepted pictures that must be right.",
         ),
     ] = 0.97,
     certainty: Annotated[
         float,
         typer.Option(
-            min=0.5, max=0.999, help="How certain it must be that it is, from 0 to 1."
+            min=0.5,
+            max=0.999,
+            help="Certainty that this share is reached, from 0 to 1.",
         ),
     ] = 0.9,
     db: options.Db = None,
     model: options.ModelName = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the table and write nothing.")
+        bool, typer.Option("--dry-run", help="Show the result and write nothing.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Certify thresholds by what audits found; scans then accept by them.
+    """Certify thresholds from audit answers; later scans accept by them.
 
-    Evidence are the answers to 'tagger review --audit'. May be run after any answer,
-    and every night: the certainty holds however often one looks. Exit status 4 where
-    nothing could be certified: then the careful policy holds.
+    The evidence is the answers to 'tagger review --audit'. Run it as often as you like,
+    even every night: the certainty holds. Exit status 4: no threshold could be
+    certified, and scans use the network's own, uncertified policy.
     Example: tagger certify --precision 0.98
     """
     from dataclasses import asdict
@@ -60,22 +62,25 @@ def certify(
         )
         if not dry_run and not says_the_same(before, proof.certificate):
             inventory.keep_certificate(proof.certificate)
-    found, heard = proof.certificate, proof.evidence
+    certificate, evidence = proof.certificate, proof.evidence
     if as_json:
-        rest = asdict(heard) | {"answers": heard.pictures}
-        options.print_json(asdict(found) | {"joint": found.joint, "testimony": rest})
+        rest = asdict(evidence) | {"answers": evidence.pictures}
+        fields = {"joint": certificate.joint, "testimony": rest}
+        options.print_json(asdict(certificate) | fields)
     else:
         from tagger.certification.summary import certification
 
         withdrawn = before is not None and before.policy is not None
-        shown = certification(found, heard, withdrawn=withdrawn, dry_run=dry_run)
+        shown = certification(
+            certificate, evidence, withdrawn=withdrawn, dry_run=dry_run
+        )
         options.console().print(shown)
-    if found.policy is None:
+    if certificate.policy is None:
         raise typer.Exit(EXIT_UNCERTIFIED)
 
 
 @wraps(certify)
 def calibrate(**values: Any) -> None:  # noqa: ANN401
-    """Do what `tagger certify` does, under the name it had before 0.2.0."""
-    typer.echo("'tagger calibrate' is called 'tagger certify' now", err=True)
+    """Run `tagger certify` under its old name, used before 0.2.0."""
+    typer.echo("'tagger calibrate' is now called 'tagger certify'", err=True)
     certify(**values)

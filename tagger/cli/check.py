@@ -1,4 +1,4 @@
-"""`tagger check`: whether the inventory is sound."""
+"""`tagger check`: check the inventory and its pictures for damage."""
 
 from typing import Annotated
 
@@ -11,17 +11,17 @@ def check(
     db: options.Db = None,
     sample: Annotated[
         int,
-        typer.Option(min=0, help="How many picture files to read, chosen by chance."),
+        typer.Option(min=0, help="Number of picture files to read, drawn at random."),
     ] = 100,
     everything: Annotated[
         bool, typer.Option("--all", help="Read every picture file.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check the database, its rows, and the bytes of a sample of the pictures.
+    """Check the database, its rows, and the content of a sample of the pictures.
 
-    Exit status 1 where the database is damaged, 3 where a picture has other bytes than
-    were scanned though it looks the same: restore it, or touch it and scan.
+    Exit status 1: the database is damaged. 3: the content of a picture changed, but not
+    its size and time; restore the picture, or touch it and scan.
     Example: tagger check --sample 1000
     """
     from dataclasses import asdict
@@ -42,5 +42,7 @@ def check(
 
         options.console().print(scan_views.check_report(report))
     if report.damage:
-        raise InventoryError(f"{database} is damaged: restore it from a backup")
+        raise InventoryError(
+            f"{database} is damaged: run 'tagger restore' with a backup"
+        )
     raise typer.Exit(code)

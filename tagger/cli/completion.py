@@ -1,4 +1,7 @@
-"""What the shell offers after TAB. Each answers quickly, and never with an error."""
+"""Complete tags, folders, runs and columns in the shell.
+
+Every function is quick and returns nothing rather than raising an error.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,34 +19,34 @@ _Answer = TypeVar("_Answer")
 
 
 def tags(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Offer the tags that the inventory knows, else those of Fashion-MNIST."""
+    """Return the tags of the inventory, else those of Fashion-MNIST."""
     known = _asked(ctx, lambda inventory: inventory.known_tags()) or FASHION_LABELS
     return [tag for tag in known if tag.casefold().startswith(incomplete.casefold())]
 
 
 def roots(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Offer the scanned folders."""
+    """Return the scanned folders."""
     known = _asked(ctx, lambda inventory: inventory.roots())
     return [root for root in known if root.startswith(incomplete)]
 
 
 def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Offer the latest runs, with when they began."""
-    found = [
+    """Return the latest runs and their start times."""
+    latest = [
         (str(run.id), f"{run.started_at.astimezone():%Y-%m-%d %H:%M}")
         for run in _asked(ctx, lambda inventory: inventory.runs(limit=20))
     ]
-    return [run for run in found if run[0].startswith(incomplete)]
+    return [run for run in latest if run[0].startswith(incomplete)]
 
 
 def moments(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Offer what `--since` takes."""
+    """Return the values for `--since`."""
     offered = [("last-run", "since the last scan began"), *runs(ctx, "")]
-    return [one for one in offered if one[0].startswith(incomplete)]
+    return [value for value in offered if value[0].startswith(incomplete)]
 
 
 def columns(incomplete: str) -> list[tuple[str, str]]:
-    """Offer the columns that can follow those already named, with commas between."""
+    """Return the columns that can follow those already named, separated by commas."""
     from tagger.inventory.columns import COLUMNS
 
     before, comma, last = incomplete.rpartition(",")
@@ -58,13 +61,13 @@ def columns(incomplete: str) -> list[tuple[str, str]]:
 def _asked(
     ctx: typer.Context, question: "Callable[[Inventory], Sequence[_Answer]]"
 ) -> "Sequence[_Answer]":
-    """Ask the inventory that the command line names; nothing on any failure."""
+    """Query the inventory that the command line names; () on any failure."""
     from tagger.cli import options, settings
     from tagger.errors import TaggerError
     from tagger.inventory import Inventory
 
     try:
-        # The shell asks without running what would have read the settings.
+        # The callback that reads the settings does not run during completion.
         db = ctx.params.get("db") or settings.defaults(ctx).get("db")
         path = options.database(db and Path(db))
         with Inventory(path, create=False) as opened:

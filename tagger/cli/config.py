@@ -1,4 +1,4 @@
-"""`tagger config`: which settings hold, and where each comes from."""
+"""`tagger config`: show the settings in force and their sources."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,32 +24,36 @@ _WORDS = {
 
 @config.callback()
 def _group() -> None:
-    """Keep `show` a command of its own while it is the only one."""
+    """Keep `show` a subcommand although it is the only one."""
 
 
 @config.command()
 def show(ctx: typer.Context, as_json: options.AsJson = False) -> None:
-    """Show every option's value and where it comes from.
+    """Show the value of every option and its source.
 
-    From the defaults, a tagger.toml, or the environment.
+    The source is the default, a tagger.toml or an environment variable.
 
     Example: tagger config show --json
     """
     from tagger.cli.views import scan_views
 
     file = settings.find()
-    found = list(_in_force(ctx.find_root()))
+    in_force = list(_in_force(ctx.find_root()))
     if as_json:
-        rows = [dict(zip(("key", "value", "from"), row, strict=True)) for row in found]
+        rows = [
+            dict(zip(("key", "value", "from"), row, strict=True)) for row in in_force
+        ]
         options.print_json({"file": file, "settings": rows})
     else:
-        options.console().print(scan_views.settings(str(file) if file else None, found))
+        options.console().print(
+            scan_views.settings(str(file) if file else None, in_force)
+        )
 
 
 def _in_force(
-    root: Any,  # noqa: ANN401  Click's own classes are Typer's secret
+    root: Any,  # noqa: ANN401  Typer does not export Click's classes
 ) -> "Iterator[tuple[str, Any, str]]":
-    """Yield (key, value, source) of every option, as an empty command line has it."""
+    """Yield (key, value, source) of every option, as without a command line."""
     yield from _of(root.command, root, ())
 
 

@@ -1,4 +1,4 @@
-"""`tagger decisions`: carry what people decided from one inventory to another."""
+"""`tagger decisions`: copy decisions from one inventory to another."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ _MOST_CONFLICTS = 20
 
 decisions = typer.Typer(
     name="decisions",
-    help="Carry decisions between inventories, as JSON lines.",
+    help="Copy decisions between inventories, as JSON lines.",
     no_args_is_help=True,
 )
 
@@ -27,12 +27,14 @@ def export_decisions(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False, allow_dash=True, help="File to write; - for the output."
+            readable=False,
+            allow_dash=True,
+            help="File to write; - for standard output.",
         ),
     ],
     db: options.Db = None,
 ) -> None:
-    """Write every decision and note, those taken back too.
+    """Write every decision and note, including those undone.
 
     Example: tagger decisions export decisions.jsonl
     """
@@ -53,15 +55,15 @@ def import_decisions(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False, allow_dash=True, help="File to read; - for the input."
+            readable=False, allow_dash=True, help="File to read; - for standard input."
         ),
     ],
     db: options.Db = None,
 ) -> None:
-    """Take in the decisions of another inventory: all of the file, or nothing.
+    """Import the decisions of another inventory: all of the file, or nothing.
 
-    What is known already is left. Of two that differ about the same picture the later
-    one is in force, and both are shown. The inventory is made where there is none.
+    Known decisions are skipped. If two differ about a picture, the later one is in
+    force and both are shown. A missing inventory is created.
     Example: tagger decisions import decisions.jsonl
     """
     from tagger.inventory import Inventory
@@ -88,14 +90,16 @@ def _tell(merged: "Merged") -> None:
 
     console = options.console()
     console.print(
-        f"{merged.added:,} decisions new, {merged.known:,} known already, "
-        f"{merged.taken_back:,} taken back; {merged.notes:,} notes new"
+        f"{merged.added:,} new decisions, {merged.known:,} known already, "
+        f"{merged.taken_back:,} undone; {merged.notes:,} new notes"
     )
     if merged.conflicts:
-        console.print(f"{len(merged.conflicts):,} differ; the later one is in force:")
+        console.print(
+            f"{len(merged.conflicts):,} differ; the later decision is in force:"
+        )
     for newer, older in merged.conflicts[:_MOST_CONFLICTS]:
         digest = newer.answer.digest[:12]
-        told = f"  {digest}…  {said(newer)}; before, {said(older)}"
-        console.print(printable(told), soft_wrap=True)
+        line = f"  {digest}…  {said(newer)}; before, {said(older)}"
+        console.print(printable(line), soft_wrap=True)
     if (more := len(merged.conflicts) - _MOST_CONFLICTS) > 0:
         console.print(f"  and {more:,} more")

@@ -1,4 +1,4 @@
-"""`tagger explain`: the story of one path."""
+"""`tagger explain`: show the history of one path."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ from tagger.cli import options
 
 def explain(
     path: Annotated[
-        Path, typer.Argument(readable=False, help="A file in a scanned folder.")
+        Path, typer.Argument(readable=False, help="File in a scanned folder.")
     ],
     db: options.Db = None,
 ) -> None:
-    """Tell what is known of a path: state, tag, why, since when.
+    """Show the state, the tag, the reason and the history of a path.
 
     Example: tagger explain /srv/photos/shoes/1234.jpg
     """
@@ -35,9 +35,9 @@ def _why_unknown(path: Path, roots: list[str]) -> str:
     over = [root for root in roots if path.is_relative_to(root)]
     if not over:
         where = ", ".join(roots) or "none"
-        return f"{path} is in no scanned folder (scanned are: {where})"
+        return f"{path} is not in a scanned folder (scanned folders: {where})"
     if not path.exists():
-        return f"{path} does not exist, and no scan has seen it"
+        return f"{path} does not exist and was never scanned: check its name"
     if path.is_dir():
         return f"{path} is a folder: name a file in it"
-    return f"{path} has not been seen yet: run 'tagger scan {over[0]}'"
+    return f"{path} was not scanned yet: run 'tagger scan {over[0]}'"

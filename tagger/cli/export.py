@@ -1,4 +1,4 @@
-"""`tagger export`: the inventory for other programs and for spreadsheets."""
+"""`tagger export`: write the inventory for other programs and spreadsheets."""
 
 import os
 import sys
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tagger.inventory import Inventory
     from tagger.inventory.columns import Column, Condition
 
-_AS_WHAT = "As what"
-_BY_ITEM = "One row a product"
+_AS_WHAT = "Format"
+_BY_ITEM = "One row per product"
 
 
 def export(
@@ -28,7 +28,7 @@ def export(
             "-o",
             readable=False,
             allow_dash=True,
-            help="Write this file, whole or not at all; - for the output.",
+            help="File to write, whole or not at all; - for standard output.",
         ),
     ] = None,
     db: options.Db = None,
@@ -38,8 +38,9 @@ def export(
             "--format",
             "-f",
             envvar="TAGGER_EXPORT_FORMAT",
-            help="What to write; parquet and xlsx need the extra of that name.",
-            show_default="by the file's ending, else csv",
+            help="File format; parquet and xlsx need an extra (pip install "
+            "'tagger[xlsx]').",
+            show_default="by the file's extension, else csv",
             rich_help_panel=_AS_WHAT,
         ),
     ] = None,
@@ -48,7 +49,7 @@ def export(
         typer.Option(
             "--columns",
             metavar="NAME,NAME…",
-            help="Only these columns, in this order.",
+            help="Write only these columns, in this order.",
             show_default="all",
             autocompletion=completion.columns,
             rich_help_panel=_AS_WHAT,
@@ -58,8 +59,8 @@ def export(
         bool,
         typer.Option(
             "--raw",
-            help="CSV: write texts as they are, even those that a spreadsheet would "
-            "run as formulas or turn into numbers.",
+            help="CSV: write texts unchanged, even those that a spreadsheet would run "
+            "as formulas or turn into numbers.",
             rich_help_panel=_AS_WHAT,
         ),
     ] = False,
@@ -67,7 +68,7 @@ def export(
         bool,
         typer.Option(
             "--bom",
-            help="CSV: begin with the mark by which Excel knows UTF-8.",
+            help="CSV: begin with a byte order mark, so that Excel reads UTF-8.",
             rich_help_panel=_AS_WHAT,
         ),
     ] = False,
@@ -82,22 +83,22 @@ def export(
         typer.Option(
             "--changed",
             help="Only items whose row differs from the last export with --changed.",
-            rich_help_panel="Which items",
+            rich_help_panel="Filters",
         ),
     ] = False,
     mark: Annotated[
         str,
         typer.Option(
             "--mark",
-            help="Name of that export, where several are kept apart.",
-            rich_help_panel="Which items",
+            help="Name for that export, to keep several apart.",
+            rich_help_panel="Filters",
         ),
     ] = "default",
     by_item: Annotated[
         bool,
         typer.Option(
             "--by-item",
-            help="One row a stock-keeping unit: its photographs are joined.",
+            help="Write one row per product: join its photographs.",
             rich_help_panel=_BY_ITEM,
         ),
     ] = False,
@@ -106,9 +107,10 @@ def export(
         typer.Option(
             "--item-pattern",
             metavar="REGEX",
-            help=r"How a path names its item: '(?P<item>[^_/]+)_\d+\.jpg'. Kept for "
-            "the scanned folders, or those of --root; '' forgets it.",
-            show_default="the one kept",
+            help=r"Regular expression that finds the product key in a path: "
+            r"'(?P<item>[^_/]+)_\d+\.jpg'. It is saved for the scanned folders, or "
+            "those of --root; '' deletes it.",
+            show_default="the saved pattern",
             rich_help_panel=_BY_ITEM,
         ),
     ] = None,
@@ -124,9 +126,11 @@ def export(
     from tagger.system.atomic import atomic_write
 
     if by_item and (changed or since):
-        raise RequestError("--by-item joins whole items: leave --changed and --since")
+        raise RequestError(
+            "--by-item joins whole products: leave out --changed and --since"
+        )
     if item_pattern is not None and not by_item:
-        raise RequestError("--item-pattern goes with --by-item")
+        raise RequestError("--item-pattern needs --by-item: add it")
     if str(output) == "-":
         output = None
     chosen_format = format_of(output, as_format)
@@ -158,12 +162,12 @@ def export(
             with atomic_write(output) as stream:
                 write_table(table, stream, chosen_format, Style(raw=raw, bom=bom))
         else:
-            # A terminal must not be steered.
+            # Escape control characters, which would steer a terminal.
             style = Style(raw=raw, bom=bom, escape=sys.stdout.isatty())
             write_table(table, sys.stdout.buffer, chosen_format, style)
             sys.stdout.buffer.flush()
         if seen is not None:
-            seen.keep()  # only now that whoever asked has them
+            seen.keep()  # only after the rows have been written
 
 
 def _products(
@@ -173,7 +177,7 @@ def _products(
     roots: "Sequence[str]",
     pattern: str | None,
 ) -> list[tuple[object, ...]]:
-    """Join the photographs of each item; the conditions choose among the products."""
+    """Join the photographs of each product; return the products that match."""
     from tagger.errors import RequestError
     from tagger.exchange import products
     from tagger.inventory.columns import PRODUCT_COLUMNS, matches
@@ -186,7 +190,8 @@ def _products(
     kept = inventory.item_patterns()
     if not kept:
         raise RequestError(
-            r"say how a path names its item: --item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
+            r"--by-item needs a product key in each path: add "
+            r"--item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
         )
     patterns = {root: compile_pattern(text) for root, text in kept.items()}
     names = [column.name for column in PRODUCT_COLUMNS]

@@ -1,4 +1,4 @@
-"""Options that choose items, and the conditions they stand for."""
+"""Options that choose items, and the conditions that they make."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tagger.inventory import Inventory
     from tagger.inventory.columns import Column, Condition
 
-_WHICH = "Which items"
+_WHICH = "Filters"
 
 Tags = Annotated[
     list[str] | None,
@@ -46,7 +46,7 @@ ByPerson = Annotated[
     bool | None,
     typer.Option(
         "--by-person/--by-machine",
-        help="Only items whose tag a person said, or only the network.",
+        help="Only items tagged by a person, or only those tagged by the network.",
         show_default="both",
         rich_help_panel=_WHICH,
     ),
@@ -56,8 +56,8 @@ Since = Annotated[
     typer.Option(
         "--since",
         metavar="DATE|last-run|RUN",
-        help="Only items changed since then: a date or moment in ISO 8601 (local time "
-        "where it names no zone), the last run, or a run's number.",
+        help="Only items changed since then: a date or time in ISO 8601 (local time if "
+        "it has no zone), the last run, or a run's number.",
         autocompletion=completion.moments,
         rich_help_panel=_WHICH,
     ),
@@ -67,7 +67,7 @@ Where = Annotated[
     typer.Option(
         "--where",
         metavar="FILTER",
-        help="Only items that meet this: 'confidence < 0.5 and reason ~ \"close\"'. "
+        help="Only items that match this: 'confidence < 0.5 and reason ~ \"close\"'. "
         "May be repeated; see the README for the language.",
         rich_help_panel=_WHICH,
     ),
@@ -85,9 +85,9 @@ def conditions(
     where: "Sequence[str] | None",
     columns: "Sequence[Column]",
 ) -> "tuple[Condition, ...]":
-    """Return what the options ask of an item.
+    """Return the conditions of the options.
 
-    Raises RequestError for a tag, a root, a run or a column that there is not.
+    Raises RequestError for an unknown tag, root, run or column.
     """
     from tagger.inventory.columns import (
         Condition,
@@ -118,7 +118,7 @@ def conditions(
 
 
 def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
-    """Return the tags as they are spelt, whatever their case; RequestError if none."""
+    """Return the known spelling of each tag, whatever its case; else RequestError."""
     from tagger.errors import RequestError
     from tagger.text import suggestion
 
@@ -128,7 +128,7 @@ def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
             near = suggestion(tag, spelt.values())
             if tag.casefold() == NOT_CATALOGUE:
                 near = f": --where 'reason ~ \"{NOT_CATALOGUE}\"' finds these"
-            raise RequestError(f"no tag {tag!r}{near}")
+            raise RequestError(f"unknown tag {tag!r}{near}")
     return [spelt[tag.casefold()] for tag in tags]
 
 
@@ -142,7 +142,8 @@ def _known_roots(inventory: "Inventory", roots: "Sequence[str]") -> list[str]:
     absolute = [os.path.abspath(root) for root in roots]  # noqa: PTH100  as scanned
     for root in absolute:
         if root not in known:
-            raise RequestError(f"{root} is no scanned folder{suggestion(root, known)}")
+            near = suggestion(root, known)
+            raise RequestError(f"{root} is not a scanned folder{near}")
     return absolute
 
 
@@ -159,6 +160,6 @@ def _moment(inventory: "Inventory", since: str) -> "datetime":
         return parse_moment(since)
     except ValueError as error:
         raise RequestError(
-            f"--since {since!r} is no date (2026-01-31), no run's number and not "
+            f"--since {since!r} is not a date (2026-01-31), a run's number or "
             "'last-run'"
         ) from error

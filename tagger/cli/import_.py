@@ -1,4 +1,4 @@
-"""`tagger import`: corrections made in a spreadsheet come back as decisions."""
+"""`tagger import`: record the corrections of a spreadsheet as decisions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,31 +20,31 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False, help="A CSV file of 'tagger export' with edited tags."
+            readable=False, help="CSV file of 'tagger export' with edited tags."
         ),
     ],
     db: options.Db = None,
     reviewer: options.Reviewer = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show the difference and write nothing."),
+        typer.Option("--dry-run", help="Show the changes and write nothing."),
     ] = False,
     skip_bad: Annotated[
         bool,
         typer.Option(
-            "--skip-bad", help="Take in what can be, where rows are bad or stale."
+            "--skip-bad", help="Skip bad and outdated rows, and import the others."
         ),
     ] = False,
     delimiter: Annotated[
         str,
-        typer.Option("--delimiter", help="What parts the cells; \\t is a tab."),
+        typer.Option("--delimiter", help="Character between the cells; \\t is a tab."),
     ] = ",",
     raw: Annotated[
         bool,
         typer.Option("--raw", help="The file was exported with --raw."),
     ] = False,
 ) -> None:
-    """Take edited tags back as decisions: only rows that differ, all of them or none.
+    """Record edited tags as decisions: only rows that differ, all of them or none.
 
     Example: tagger import edited.csv --dry-run
     """
@@ -53,51 +53,56 @@ def import_(
     from tagger.exchange.corrections import compare
     from tagger.inventory import Inventory
 
-    parted_by = "\t" if delimiter == "\\t" else delimiter
-    if len(parted_by) != 1 or parted_by in '"\r\n':
-        raise RequestError(f"--delimiter {delimiter!r} is not one character")
+    separator = "\t" if delimiter == "\\t" else delimiter
+    if len(separator) != 1 or separator in '"\r\n':
+        raise RequestError(
+            f"--delimiter {delimiter!r} is not allowed: give one character, as ; or \\t"
+        )
     with Inventory(options.database(db), create=False) as inventory:
         try:
             with file.open("rb") as stream:
-                found = compare(stream, inventory, delimiter=parted_by, raw=raw)
+                comparison = compare(stream, inventory, delimiter=separator, raw=raw)
         except ImportingError as error:
             raise ImportingError(f"{file}, {error}") from error
-        for row in found.bad[:_MOST_BAD]:
+        for row in comparison.bad[:_MOST_BAD]:
             options.warn(f"{file}, line {row.line}: {row.reason}")
         if not dry_run:
-            _check(found, skip_bad=skip_bad)
+            _check(comparison, skip_bad=skip_bad)
             inventory.correct(
-                found.corrections,
+                comparison.corrections,
                 reviewer=options.reviewer_name(reviewer),
                 source=file.name,
-                prepared=_prepared(found.corrections),
+                prepared=_prepared(comparison.corrections),
             )
     shown = scan_views.corrections(
-        found.corrections, unchanged=found.unchanged, dry_run=dry_run
+        comparison.corrections, unchanged=comparison.unchanged, dry_run=dry_run
     )
     options.console().print(shown)
-    _check(found, skip_bad=skip_bad)
+    _check(comparison, skip_bad=skip_bad)
 
 
-def _check(found: "Comparison", *, skip_bad: bool) -> None:
+def _check(comparison: "Comparison", *, skip_bad: bool) -> None:
     from tagger.errors import ImportingError
 
-    if found.bad and not skip_bad:
-        rows = "1 row" if len(found.bad) == 1 else f"{len(found.bad):,} rows"
+    if comparison.bad and not skip_bad:
+        rows = "1 row" if len(comparison.bad) == 1 else f"{len(comparison.bad):,} rows"
         raise ImportingError(
-            f"{rows} cannot be taken in, so nothing was: mend the file, or leave "
-            "them out with --skip-bad"
+            f"{rows} cannot be imported, so nothing was imported: correct the file, or "
+            "skip them with --skip-bad"
         )
 
 
 def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:
-    """Prepare the pictures that are still there, so that they can be learnt from."""
+    """Return the views of the pictures that still exist, for a later adaptation.
+
+    By digest, as the bytes of uint8 arrays.
+    """
     if not corrections:
-        return {}  # the decoders need not be loaded
+        return {}  # before the decoders are imported
     from tagger.imaging.decode import prepare
     from tagger.records import PreparedImage
 
-    images = (prepare(Path(one.root, one.path)) for one in corrections)
+    images = (prepare(Path(row.root, row.path)) for row in corrections)
     return {
         image.digest: image.pixels.tobytes()
         for image in images

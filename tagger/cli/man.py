@@ -1,4 +1,4 @@
-"""`tagger man`: manual pages, made from what `--help` is made from."""
+"""`tagger man`: write manual pages from the help of the commands."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ def man(
     ctx: typer.Context,
     command: Annotated[
         list[str] | None,
-        typer.Argument(help="The command, as in 'runs show'.", show_default="tagger"),
+        typer.Argument(help="Command, e.g. 'runs show'.", show_default="tagger"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -22,7 +22,7 @@ def man(
         ),
     ] = None,
 ) -> None:
-    """Print a manual page, or write all of them.
+    """Print the manual page of a command, or write all pages to a folder.
 
     Example: tagger man -o ~/.local/share/man/man1
     """
@@ -42,11 +42,11 @@ def man(
     if name not in pages:
         words = [known.replace("-", " ") for known in pages]
         asked = " ".join(["tagger", *(command or ())])
-        raise RequestError(f"no command {asked!r}{suggestion(asked, words)}")
+        raise RequestError(f"unknown command {asked!r}{suggestion(asked, words)}")
     typer.echo(pages[name], nl=False)
 
 
-def _pages(root: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  Typer's secret
+def _pages(root: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  no public type
     yield from _of(root.command, root, ["tagger"])
 
 
@@ -81,16 +81,16 @@ def _page(
         params = [p for p in command.get_params(ctx) if p.param_type_name == kind]
         if records := [_record(param, ctx) for param in params]:
             yield f".SH {title}"
-            for names, told in records:
-                yield f".TP\n.B {_roff(names)}\n{_roff(told)}"
+            for names, text in records:
+                yield f".TP\n.B {_roff(names)}\n{_roff(text)}"
     if children:
         yield ".SH COMMANDS"
         yield _roff(", ".join(f"{name}-{child}(1)" for child in children))
     if example:
         yield f".SH EXAMPLE\n.nf\n{_roff(example.strip())}\n.fi"
     if command.epilog:
-        title, _, told = command.epilog.partition(": ")
-        yield f".SH {title.upper()}\n{_roff(told)}"
+        title, _, text = command.epilog.partition(": ")
+        yield f".SH {title.upper()}\n{_roff(text)}"
     if len(words) > 1:
         yield f".SH SEE ALSO\n{_roff('-'.join(words[:-1]))}(1)"
 
@@ -98,12 +98,12 @@ def _page(
 def _record(param: Any, ctx: Any) -> tuple[str, str]:  # noqa: ANN401
     if param.param_type_name == "argument":
         return " ".join(param.get_usage_pieces(ctx)), param.help or ""
-    names, told = param.get_help_record(ctx)
-    return names, " ".join(told.split())
+    names, text = param.get_help_record(ctx)
+    return names, " ".join(text.split())
 
 
 def _roff(text: str) -> str:
-    r"""Escape what the formatter would obey, and what is not ASCII."""
+    r"""Escape roff commands and characters that are not ASCII."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     plain = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in escaped)
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain

@@ -1,4 +1,4 @@
-"""Options that several commands take, and the values they stand for."""
+"""Options shared by several commands, their parsers, and console output."""
 
 import math
 import os
@@ -29,7 +29,7 @@ Db = Annotated[
         "--db",
         readable=False,
         envvar="TAGGER_DB",
-        help="The inventory, a SQLite file.",
+        help="Inventory file (SQLite).",
         show_default="inventory.db in the user's data folder",
     ),
 ]
@@ -38,7 +38,7 @@ Reviewer = Annotated[
     typer.Option(
         "--reviewer",
         envvar="TAGGER_REVIEWER",
-        help="Who decides.",
+        help="Name of the reviewer.",
         show_default="the login name",
     ),
 ]
@@ -47,13 +47,13 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         envvar="TAGGER_MODEL",
-        help="A network's name, or a folder with a bundle.",
-        show_default="what 'tagger model use' chose, else shops",
+        help="Name of a network, or folder of a bundle.",
+        show_default="the network of 'tagger model use', else shops",
     ),
 ]
 RuntimeName = Annotated[
     Runtime,
-    typer.Option("--runtime", help="What runs the network."),
+    typer.Option("--runtime", help="Library that runs the network."),
 ]
 Threshold = Annotated[
     float | None,
@@ -61,20 +61,20 @@ Threshold = Annotated[
         "--threshold",
         min=0.0,
         max=1.0,
-        help="Least confidence accepted without a person.",
-        show_default="what is certified here, else the network's own",
+        help="Least confidence at which a tag is accepted without a person.",
+        show_default="the certified threshold, else the network's own",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsJsonLines = Annotated[
-    bool, typer.Option("--json", help="Print JSON, one object a line.")
+    bool, typer.Option("--json", help="Print JSON, one object per line.")
 ]
 
 
 def folder(text: str) -> Path:
-    """Read a folder's name; an empty one, often an unset variable, is no folder."""
+    """Parse the path of a folder; reject an empty one, often from an unset variable."""
     if not text:
-        raise typer.BadParameter("a folder has a name: this is empty")
+        raise typer.BadParameter("the folder name is empty: is a variable not set?")
     return Path(text)
 
 
@@ -83,20 +83,20 @@ _LONGEST = 100 * 365 * 86400
 
 
 def duration(text: str) -> float:
-    """Read a duration, "90", "90s", "10m", "26h" or "2d", as seconds."""
+    """Parse a duration, "90", "90s", "10m", "26h" or "2d", as seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else math.inf
     if seconds > _LONGEST:
-        raise typer.BadParameter(f"{text!r} is no duration such as 90s, 10m or 26h")
+        raise typer.BadParameter(f"{text!r} is not a duration such as 90s, 10m or 26h")
     return seconds
 
 
 def share(text: str) -> float:
-    """Read a share, "20%", "20" or "0.2", as a number from 0 to 1."""
+    """Parse a share, "20%", "20" or "0.2", as a number from 0 to 1."""
     number = text.strip().removesuffix("%")
     in_percent = number != text.strip()
     if number in {"1", "1.0"} and not in_percent:
-        raise typer.BadParameter(f"{text!r} may mean two things: say 1% or 100%")
+        raise typer.BadParameter(f"{text!r} is ambiguous: write 1% or 100%")
     try:
         value = float(number)
     except ValueError:
@@ -104,18 +104,20 @@ def share(text: str) -> float:
     if in_percent or value > 1:
         value /= 100
     if not 0 <= value <= 1:
-        raise typer.BadParameter(f"{text!r} is no share such as 20% or 0.2")
+        raise typer.BadParameter(f"{text!r} is not a share such as 20% or 0.2")
     return value
 
 
 def database(path: Path | None) -> Path:
-    """Return the inventory's file; by default one a user, whatever the folder.
+    """Return the path of the inventory; by default one in the user's data folder.
 
-    Raises HomeError where that user has no home.
+    Raises HomeError if that user has no home folder.
     """
     if path is not None:
         if "\0" in str(path):
-            raise typer.BadParameter(f"no file can have the name {str(path)!r}")
+            raise typer.BadParameter(
+                f"{str(path)!r} cannot be a file name: it has a null character"
+            )
         return path
     from tagger.errors import HomeError
     from tagger.system.user_dirs import data_folder
@@ -127,13 +129,13 @@ def database(path: Path | None) -> Path:
 
 
 def typed(ctx: typer.Context, option: str) -> bool:
-    """Say whether an option stands in this very command, and is no setting."""
+    """Whether an option was given on the command line, not by a setting."""
     source = ctx.get_parameter_source(option)
     return source is not None and source.name == "COMMANDLINE"
 
 
 def database_to_look_in(path: Path | None) -> Path:
-    """Return the inventory's file; for a user without a home one that cannot be."""
+    """Return the path of the inventory; without a home folder one that is not there."""
     from tagger.errors import HomeError
     from tagger.system.user_dirs import NO_FOLDER
 
@@ -144,7 +146,7 @@ def database_to_look_in(path: Path | None) -> Path:
 
 
 def bundle(name: str | None) -> "Bundle":
-    """Load the named bundle, or the user's default; its files are verified."""
+    """Load and verify the named bundle, or the user's default."""
     from tagger.bundles.adapted import named
     from tagger.bundles.bundle import default_bundle
 
@@ -155,22 +157,22 @@ def bundle(name: str | None) -> "Bundle":
 
 
 def console() -> "Console":
-    """Return a console that interprets nothing, and is wide where nobody looks."""
+    """Return a console without markup; `_FILE_WIDTH` columns wide in a file."""
     from rich.console import Console
 
     plain = Console(highlight=False, emoji=False, markup=False)
     if not plain.is_terminal and "COLUMNS" not in os.environ:
-        plain.width = _FILE_WIDTH  # a log is searched by line
+        plain.width = _FILE_WIDTH  # so that a search by line finds whole texts
     return plain
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print an object on one line; moments as ISO 8601, paths as text."""
+    """Print an object as JSON on one line; moments as ISO 8601, paths as text."""
     sys.stdout.write(as_json(value) + "\n")
 
 
 def as_json(value: Mapping[str, Any]) -> str:
-    """Return an object as one line; moments as ISO 8601, paths as text."""
+    """Return an object as JSON on one line; moments as ISO 8601, paths as text."""
     import json
 
     return json.dumps(value, default=_plain)
@@ -182,9 +184,9 @@ def _plain(value: object) -> str:
 
 @contextmanager
 def telling_of(done: str, hint: str = "") -> Iterator[None]:
-    """Print what tells of work that is done.
+    """Print the result of finished work inside this context.
 
-    Where that cannot be printed, OutputError says that it is `done` all the same.
+    If it cannot be printed, raise OutputError, which says that the work is `done`.
     """
     from tagger.errors import OutputError
 
@@ -193,20 +195,20 @@ def telling_of(done: str, hint: str = "") -> Iterator[None]:
         sys.stdout.flush()
     except OSError as error:
         raise OutputError(
-            f"{done}, and could not be told of: standard output ({error.strerror})"
-            f"{hint}"
+            f"{done}, but the result could not be written to standard output "
+            f"({error.strerror}){hint}"
         ) from error
 
 
 def warn(message: str) -> None:
-    """Say something on standard error that the user should know."""
+    """Print a warning on standard error."""
     from tagger.text import printable
 
     typer.echo(printable(f"warning: {message}"), err=True)
 
 
 def login_name() -> str:
-    """Return who is logged in; empty for a user id without a name."""
+    """Return the login name; "" for a user id without a name."""
     import getpass
 
     try:
@@ -216,10 +218,12 @@ def login_name() -> str:
 
 
 def reviewer_name(named: str | None) -> str:
-    """Return who decides: as named, else the login name; RequestError if neither."""
+    """Return the reviewer: as named, else the login name; RequestError if neither."""
     from tagger.errors import RequestError
 
     name = (login_name() if named is None else named).strip()
     if not name:
-        raise RequestError("nobody knows your login name: say who decides, --reviewer")
+        raise RequestError(
+            "cannot determine your login name: name the reviewer with --reviewer"
+        )
     return name

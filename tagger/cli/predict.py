@@ -1,4 +1,4 @@
-"""`tagger predict`: what the network says of single pictures."""
+"""`tagger predict`: show the prediction for single pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +27,10 @@ def predict(
     runtime: options.RuntimeName = Runtime.LITERT,
     as_json: options.AsJsonLines = False,
 ) -> None:
-    """Show pictures, the 28x28 the network sees, and its ten probabilities.
+    """Show pictures, their 28x28 views and the probability of each label.
 
-    The network is that of a scan: the inventory's own, where one learnt there. Nothing
-    is recorded.
+    The network is the one that a scan uses: the inventory's adapted one, if there is
+    one. Nothing is recorded.
 
     Example: tagger predict sample_images/cmyk.jpg
     """
@@ -54,18 +54,18 @@ def predict(
         else:
             _tell(path, result, classifier, as_json=as_json)
     if own and not as_json:
-        told = f"Network {bundle.card.name}, which learnt from the decisions here"
-        options.console().print(printable(told))
+        line = f"Network {bundle.card.name}, adapted to this shop's decisions"
+        options.console().print(printable(line))
     raise typer.Exit(code)
 
 
 def _network(
     database: Path, model: str | None, *, named: bool
 ) -> "tuple[Bundle, bool]":
-    """Return the network that answers, and whether it is the inventory's own.
+    """Return the network to use, and whether it is adapted to the inventory.
 
-    Where the inventory is yet to be made, nothing has learnt there; but one that is
-    `named` in this very command must be there.
+    An inventory that does not exist yet has no adapted network. Raises InventoryError
+    if it does not exist but is `named` on the command line.
     """
     from tagger.bundles.adapted import bundle_in_force, in_force
     from tagger.inventory import Inventory
@@ -73,8 +73,9 @@ def _network(
     if model is not None or not (named or database.exists()):
         return options.bundle(model), False
     with Inventory(database, create=False) as inventory:
-        learnt = inventory.adaptations()
-    return bundle_in_force(database, learnt), in_force(learnt) is not None
+        adaptations = inventory.adaptations()
+    own = in_force(adaptations) is not None
+    return bundle_in_force(database, adaptations), own
 
 
 def _check(path: Path) -> None:
@@ -107,14 +108,15 @@ def _tell(
     from tagger.imaging.decode import upright
     from tagger.policy.decide import predict as read
 
-    (said,) = read(classifier.classify(image.pixels[None]), classifier.identity.labels)
-    by_label = dict(zip(classifier.identity.labels, said.probabilities, strict=True))
+    labels = classifier.identity.labels
+    (prediction,) = read(classifier.classify(image.pixels[None]), labels)
+    by_label = dict(zip(labels, prediction.probabilities, strict=True))
     console = options.console()
     if as_json:
-        fields = {name: getattr(said, name) for name in _PROMISED}
+        fields = {name: getattr(prediction, name) for name in _PROMISED}
         name = classifier.identity.name
-        told = {"path": str(path), **fields, "network": name}
-        options.print_json(told | {"probabilities": by_label})
+        known = {"path": str(path), **fields, "network": name}
+        options.print_json(known | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)
         shown = scan_views.drawn_prediction(

@@ -1,4 +1,4 @@
-"""`tagger report`: one page of HTML for people to look at."""
+"""`tagger report`: write a report as one HTML page."""
 
 import sys
 from pathlib import Path
@@ -17,21 +17,21 @@ def report(
             "-o",
             readable=False,
             allow_dash=True,
-            help="Write this file, whole or not at all; - for the output.",
+            help="File to write, whole or not at all; - for standard output.",
         ),
     ],
     db: options.Db = None,
     pictures: Annotated[
         int,
         typer.Option(
-            min=0, max=1000, help="Most pictures among those that wait for a person."
+            min=0, max=1000, help="Most pictures of the review queue to show."
         ),
     ] = 120,
     lines: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Most lines of a list.")
+        int, typer.Option(min=1, max=10_000, help="Most lines per list.")
     ] = 200,
 ) -> None:
-    """Write a report as one HTML file that needs no network and runs no program.
+    """Write a report as one HTML file, without scripts or links to the internet.
 
     Example: tagger report -o report.html
     """
@@ -44,9 +44,9 @@ def report(
 
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()
-        found = inventory.overview(pictures=pictures, lines=lines)
-        sure = current_stats(inventory)
-    page = render(status, found, made_at=datetime.now(UTC), sure=sure)
+        overview = inventory.overview(pictures=pictures, lines=lines)
+        stats = current_stats(inventory)
+    page = render(status, overview, made_at=datetime.now(UTC), sure=stats)
     content = page.encode("utf-8", "backslashreplace")
     if str(output) == "-":
         sys.stdout.buffer.write(content)

@@ -1,4 +1,4 @@
-"""`tagger restore`: put a backup in the inventory's place."""
+"""`tagger restore`: replace the inventory with a backup."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,13 @@ from tagger.cli import options
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(readable=False, help="The backup.")],
+    file: Annotated[Path, typer.Argument(readable=False, help="Backup to restore.")],
     db: options.Db = None,
 ) -> None:
-    """Put a backup in the inventory's place, whole or not at all.
+    """Replace the inventory with a backup, whole or not at all.
 
-    What was there is kept beside it under another name. Not while a scan or a review
-    uses the inventory; the backup stays as it is.
+    The old inventory is kept beside it under another name, and the backup stays. Fails
+    while a scan or a review uses the inventory.
     Example: tagger restore /backup/inventory.db
     """
     from tagger.inventory import restore as put_back
@@ -25,6 +25,6 @@ def restore(
     database = options.database(db)
     with scan_lock(database, even_if_damaged=True):
         kept = put_back(file, database)
-    told = f"; what was there is {kept}" if kept else ""
+    note = f"; the old inventory is kept as {kept}" if kept else ""
     with options.telling_of(f"{database} is restored"):
-        typer.echo(printable(f"restored {database} from {file}{told}"))
+        typer.echo(printable(f"restored {database} from {file}{note}"))

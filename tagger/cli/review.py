@@ -1,4 +1,4 @@
-"""`tagger review`: work through what waits for a person."""
+"""`tagger review`: answer the queue of flagged pictures."""
 
 import os
 import sys
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _SIGNALLED = 128
 _HUNG_UP = _SIGNALLED + 1
-"""Exit status of whom a signal stopped, and of whom the line was dropped."""
+"""Exit status after signal n (`_SIGNALLED` + n), and after a lost connection."""
 
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
 _TEACHES = (
-    "No network has learnt this shop yet: fifty answers or more that are drawn by lot, "
-    "as these are, can teach one ('tagger model adapt')."
+    "No network is adapted to this shop yet. After at least 50 answers to pictures "
+    "drawn at random, as in this review, run 'tagger model adapt'."
 )
 
 
@@ -36,40 +36,41 @@ def review(
     order: Annotated[
         Order | None,
         typer.Option(
-            help="What is shown first; confidence: the least sure. By default random, "
-            "which teaches most, and confidence where fewer than 50 wait."
+            help="Order of the pictures; confidence shows the least sure first. By "
+            "default random, the best order for 'tagger model adapt', but confidence "
+            "if fewer than 50 pictures wait."
         ),
     ] = None,
     tag: Annotated[
-        str | None, typer.Option(help="Only what the machine tagged so.")
+        str | None, typer.Option(help="Only pictures that the network gave this tag.")
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Only this scanned folder."),
+        typer.Option(readable=False, help="Only pictures in this scanned folder."),
     ] = None,
     since: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-            help="Only what was first seen since then, local time.",
+            help="Only pictures first scanned since then (local time).",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many pictures.")
+        int | None, typer.Option(min=1, help="Most pictures to show.")
     ] = None,
     everything: Annotated[
         bool,
         typer.Option(
             "--all/--flagged-only",
-            help="Also what the machine accepted, or only what it flagged.",
+            help="Show accepted pictures too, or only flagged ones.",
         ),
     ] = False,
     audit: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="A random sample of so many accepted pictures, shown without their "
-            "tags; an audit that was not finished goes on.",
+            help="Audit this many accepted pictures: a random sample, shown without "
+            "tags. An unfinished audit is continued.",
         ),
     ] = None,
     least: Annotated[
@@ -78,16 +79,17 @@ def review(
             "--from",
             min=0.0,
             max=1.0,
-            help="Draw the audit from all with at least this confidence, flagged or "
-            "not: evidence to accept more.",
+            help="Draw the audit from all pictures with at least this confidence, "
+            "flagged ones too: evidence for accepting more.",
         ),
     ] = None,
     item_pattern: Annotated[
         str | None,
         typer.Option(
-            help="Regular expression whose group names the product that a path shows "
-            "(e.g. '([0-9]+)_[0-9]+[.]jpg'): its photographs are offered together.",
-            show_default="the pattern kept by tagger export",
+            help="Regular expression whose group finds the product key in a path "
+            "(e.g. '([0-9]+)_[0-9]+[.]jpg'): photographs of a product are offered "
+            "together.",
+            show_default="the pattern saved by 'tagger export'",
         ),
     ] = None,
     redo: Annotated[
@@ -99,14 +101,14 @@ def review(
         bool,
         typer.Option(
             "--plain",
-            help="Ask in lines: for screen readers, simple terminals and scripts.",
+            help="Ask line by line: for screen readers, simple terminals and scripts.",
         ),
     ] = False,
     db: options.Db = None,
 ) -> None:
-    """Show what is flagged, one picture at a time, and keep what you decide.
+    """Show the flagged pictures one at a time and save your decisions.
 
-    Every answer is saved at once; u takes it back.
+    Every answer is saved at once; the u key undoes it.
     Example: tagger review --order newest
     """
     from dataclasses import replace
@@ -129,9 +131,9 @@ def review(
         )
         selection = replace(selection, order=order or inventory.best_order(selection))
         patterns = _patterns(inventory, session_pattern)
-        # Before a picture is read ahead: that is done in silence, on standard error.
+        # Print this before the prefetch starts, which silences standard error.
         if why := "" if plain else _why_not_full_screen():
-            typer.echo(f"{why}: asking in lines, as with --plain", err=True)
+            typer.echo(f"{why}: asking line by line, as with --plain", err=True)
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
             with review_session(
@@ -149,10 +151,10 @@ def review(
 
 
 def _line(prompt: str) -> str:
-    """Ask on standard output; EOFError at the end.
+    """Prompt on standard output and return a line; EOFError at the end of input.
 
-    Python's own `input` asks a terminal on standard error, which is silenced while a
-    picture is read ahead.
+    Python's own `input` prompts a terminal on standard error, which the prefetch
+    silences.
     """
     sys.stdout.write(prompt)
     sys.stdout.flush()
@@ -163,7 +165,7 @@ def _line(prompt: str) -> str:
 
 
 def _show(begun: "ReviewSession", *, plain: bool) -> int:
-    """Hold the session on the whole screen, or in lines; return the exit status."""
+    """Run the session full-screen or line by line; return the exit status."""
     if plain:
         from tagger.review.line_mode import LineReview
 
@@ -179,10 +181,10 @@ def _show(begun: "ReviewSession", *, plain: bool) -> int:
 
 
 def _forget_keys() -> None:
-    """Drop what was typed before there was anything to see.
+    """Drop keys that were typed before the first picture was shown.
 
-    It would stand before what the terminal answers when it is asked which pictures it
-    can show, and that would then be taken for keys.
+    Left in the input, they would precede the terminal's reply about the picture formats
+    that it can show, and the reply would be read as keys.
     """
     with suppress(ImportError, OSError):  # not on Windows
         import termios
@@ -191,18 +193,18 @@ def _forget_keys() -> None:
 
 
 def _why_not_full_screen() -> str:
-    """Say why this terminal cannot show the full screen; "" where it can."""
+    """Return why this terminal cannot show the full screen; "" if it can."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return "not a terminal"
+        return "this is not a terminal"
     if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
-        return "a terminal that cannot move its cursor"
+        return "this terminal cannot move its cursor"
     console = options.console()
     if console.color_system is None or "NO_COLOR" in os.environ:
-        return "a terminal without colour"
+        return "this terminal has no colour"
     if console.width < _LEAST_COLUMNS or console.height < _LEAST_LINES:
         return (
-            f"a terminal of {console.width}x{console.height}, which is under "
-            f"{_LEAST_COLUMNS}x{_LEAST_LINES}"
+            f"this terminal has {console.width}x{console.height} characters, fewer "
+            f"than {_LEAST_COLUMNS}x{_LEAST_LINES}"
         )
     return ""
 
@@ -210,7 +212,7 @@ def _why_not_full_screen() -> str:
 def _patterns(
     inventory: "Inventory", session: "re.Pattern[str] | None"
 ) -> "dict[str, re.Pattern[str]]":
-    """Return the pattern of each root: that of this session, else the one it keeps."""
+    """Return each root's item pattern: this session's, else the saved one."""
     from tagger.inventory.product_key import compile_pattern
 
     if session is not None:
@@ -224,10 +226,11 @@ def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:
 
     if tag is None:
         return None
-    known = {one.casefold(): one for one in inventory.machine_tags()}
+    known = {name.casefold(): name for name in inventory.machine_tags()}
     if tag.casefold() not in known:
         raise ReviewError(
-            f"the machine never says '{tag}': it says {', '.join(known.values())}"
+            f"the network gives no picture the tag '{tag}': choose one of "
+            f"{', '.join(known.values())}"
         )
     return known[tag.casefold()]
 
@@ -240,7 +243,9 @@ def _known_root(inventory: "Inventory", root: Path | None) -> str | None:
     absolute = os.path.abspath(root)  # noqa: PTH100  as the scan named it
     if absolute not in inventory.roots():
         roots = ", ".join(inventory.roots()) or "none"
-        raise ReviewError(f"{absolute} is no scanned folder (scanned are: {roots})")
+        raise ReviewError(
+            f"{absolute} is not a scanned folder (scanned folders: {roots})"
+        )
     return absolute
 
 
@@ -255,24 +260,26 @@ def _audit_id(
 
     if size is None:
         if least is not None:
-            raise RequestError("--from says what an audit is drawn from: add --audit N")
+            raise RequestError("--from belongs to an audit: add --audit N")
         return None
     tag = _known_tag(inventory, tag)
     audit = inventory.draw_audit(size, reviewer, least=least, tag=tag)
     if audit is None and least is None:
-        raise ReviewError("the machine has accepted nothing yet that could be audited")
+        raise ReviewError("there are no accepted pictures to audit yet")
     if audit is None:
-        raise ReviewError(f"nothing is left to audit with a confidence from {least:g}")
+        raise ReviewError(
+            f"no pictures are left to audit with a confidence of at least {least:g}"
+        )
     if (audit.least, audit.of_tag) != (least, tag):
         drawn = "" if audit.least is None else f", from {audit.least:g} on"
         typer.echo(
-            f"audit {audit.id}, of {audit.of_tag or 'all tags'}{drawn}, is still open: "
-            "it goes on; what you asked for can be drawn when it is answered",
+            f"audit {audit.id} ({audit.of_tag or 'all tags'}{drawn}) is not finished: "
+            "continuing it; ask for the new audit again afterwards",
             err=True,
         )
     if audit.answered:
-        said = f"{audit.answered} of {audit.sampled} are answered already"
-        typer.echo(f"audit {audit.id}: {said}", err=True)
+        done = f"{audit.answered} of {audit.sampled} are answered already"
+        typer.echo(f"audit {audit.id}: {done}", err=True)
     return audit.id
 
 
@@ -283,24 +290,24 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
     item = reviewing.at(absolute)
     if item is None:
         raise ReviewError(
-            f"{absolute} has no tag to decide about: 'tagger explain' tells why"
+            f"{absolute} has no tag to decide again: 'tagger explain' shows why"
         )
     return item
 
 
 def _tell_end(begun: "ReviewSession") -> None:
-    """Print how the session went, where a person will find it after the screen."""
+    """Print the summary of the session below the closed screen."""
     from tagger.review.end_summary import end_summary
 
-    told = end_summary(
+    summary = end_summary(
         begun.summary(), left=begun.waiting, whole=begun.whole, audit=begun.audit()
     )
     options.console().print()
-    options.console().print(told)
+    options.console().print(summary)
 
 
 def _tell_what_is_proven(inventory: "Inventory") -> None:
-    """Tell what is known of the machine's work alone."""
+    """Print how well the network tags on its own."""
     from tagger.certification.current import current_stats
     from tagger.certification.summary import auto_tagging_stats
 
@@ -310,8 +317,8 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
 
 
 def _tell_what_teaches(inventory: "Inventory") -> None:
-    """Say what answers are good for, while no network has learnt from any."""
+    """Print what random answers are good for, until a network is adapted."""
     from tagger.records import Outcome
 
-    if all(one.outcome is not Outcome.PROMOTED for one in inventory.adaptations()):
+    if all(row.outcome is not Outcome.PROMOTED for row in inventory.adaptations()):
         options.console().print(_TEACHES)

@@ -1,4 +1,4 @@
-"""`tagger roots`: the scanned folders, and where they are."""
+"""`tagger roots`: list, move and forget scanned folders."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,14 @@ import typer
 
 from tagger.cli import options
 
-roots = typer.Typer(name="roots", help="Scanned folders.", no_args_is_help=True)
+roots = typer.Typer(
+    name="roots", help="List, move and forget scanned folders.", no_args_is_help=True
+)
 
 
 @roots.command("list")
 def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
-    """List the scanned folders: how many items, when last seen whole, there or not.
+    """List the scanned folders: items, last complete scan, and whether they exist.
 
     Example: tagger roots list --json
     """
@@ -22,30 +24,29 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.root_records()
+        records = inventory.root_records()
     if as_json:
-        for root in found:
+        for root in records:
             options.print_json(asdict(root) | {"there": Path(root.path).is_dir()})
     else:
         from tagger.cli.views import scan_views
 
-        there = {root.path: Path(root.path).is_dir() for root in found}
-        options.console().print(scan_views.root_list(found, there))
+        there = {root.path: Path(root.path).is_dir() for root in records}
+        options.console().print(scan_views.root_list(records, there))
 
 
 @roots.command()
 def move(
     old: Annotated[
-        Path, typer.Argument(readable=False, help="The folder as it was scanned.")
+        Path, typer.Argument(readable=False, help="The scanned folder: its old path.")
     ],
-    new: Annotated[
-        Path, typer.Argument(readable=False, help="Where the same folder is now.")
-    ],
+    new: Annotated[Path, typer.Argument(readable=False, help="Its new path.")],
     db: options.Db = None,
 ) -> None:
-    """Tell the inventory that a scanned folder is at another place now.
+    """Record that a scanned folder has moved to another path.
 
-    Tags, decisions and stories stay. Refused where none of its pictures lies there.
+    Tags, decisions and history are kept. Fails if the new folder has none of its
+    pictures.
     Example: tagger roots move /mnt/old/photos /srv/photos
     """
     from tagger.inventory import Inventory, scan_lock
@@ -58,7 +59,7 @@ def move(
         scan_lock(database),
     ):
         items = inventory.move_root(absolute(old), target)
-    with options.telling_of(f"{old} is {target} now"):
+    with options.telling_of(f"{old} is moved to {target}"):
         typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
 
 
@@ -69,18 +70,21 @@ def forget(
         typer.Argument(
             parser=options.folder,
             metavar="folder",
-            help="The folder as it was scanned.",
+            help="The scanned folder.",
         ),
     ],
     yes: Annotated[
-        bool, typer.Option("--yes", help="Even where pictures still lie there.")
+        bool,
+        typer.Option(
+            "--yes", help="Do not ask, even if the folder still has pictures."
+        ),
     ] = False,
     db: options.Db = None,
 ) -> None:
-    """Forget a scanned folder that is gone for good, as if it had never been scanned.
+    """Forget a scanned folder that is gone for good, as if it was never scanned.
 
-    What people decided about its pictures stays, and is in force where they are scanned
-    again. Nothing on the disk is touched. Example: tagger roots forget /mnt/old/photos
+    Decisions about its pictures are kept, and apply if the pictures are scanned again.
+    No file is deleted. Example: tagger roots forget /mnt/old/photos
     """
     from tagger.inventory import Inventory, scan_lock
     from tagger.scan.walk import absolute
@@ -92,13 +96,13 @@ def forget(
             _make_sure(root)
         with scan_lock(database):
             gone = inventory.forget_root(root)
-    told = f"{root}: forgotten, with {_counted(gone.pictures, 'picture')}"
+    line = f"{root}: forgotten, with {_counted(gone.pictures, 'picture')}"
     if gone.decisions:
-        told += f"; {_counted(gone.decisions, 'decision')} about their bytes kept"
+        line += f"; {_counted(gone.decisions, 'decision')} about them kept"
     if not root.is_dir():
-        told += "; take it out of the command lines of your scans"
+        line += "; remove it from your scan commands"
     with options.telling_of(f"{root} is forgotten"):
-        typer.echo(printable(told))
+        typer.echo(printable(line))
 
 
 def _counted(number: int, what: str) -> str:
@@ -106,14 +110,17 @@ def _counted(number: int, what: str) -> str:
 
 
 def _make_sure(root: Path) -> None:
-    """Ask before pictures that are there are forgotten; FolderError where nobody is."""
+    """Confirm that existing pictures may be forgotten.
+
+    Raises FolderError if standard input is not a terminal, so nobody can be asked.
+    """
     from tagger.errors import FolderError
     from tagger.scan.plan import holds_pictures
     from tagger.text import printable
 
     if not holds_pictures(root):
         return
-    why = f"{root} still holds pictures, or what cannot be looked into"
+    why = f"{root} still has pictures, or folders that cannot be read"
     if not sys.stdin.isatty():
-        raise FolderError(f"{why}: forget it all the same with --yes")
-    typer.confirm(printable(f"{why}. Forget it all the same?"), abort=True, err=True)
+        raise FolderError(f"{why}: add --yes to forget it anyway")
+    typer.confirm(printable(f"{why}. Forget it anyway?"), abort=True, err=True)

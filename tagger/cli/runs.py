@@ -1,4 +1,4 @@
-"""`tagger runs`: what the scans did."""
+"""`tagger runs`: list scans and adaptations, and show one run."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +9,7 @@ from tagger.cli import completion, options
 
 runs = typer.Typer(
     name="runs",
-    help="List the scans, the newest first, and what networks learnt here.\n\n"
+    help="List the scans, newest first, and the adaptations.\n\n"
     "Example: tagger runs --limit 5",
     invoke_without_command=True,
 )
@@ -19,7 +19,7 @@ runs = typer.Typer(
 def _list(
     ctx: typer.Context,
     db: options.Db = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 30,
+    limit: Annotated[int, typer.Option(min=1, help="Most runs to list.")] = 30,
     as_json: options.AsJson = False,
 ) -> None:
     if ctx.invoked_subcommand is not None:
@@ -28,15 +28,15 @@ def _list(
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.runs(limit=limit)
-        learnt = inventory.adaptations()[-limit:]
+        records = inventory.runs(limit=limit)
+        adaptations = inventory.adaptations()[-limit:]
     if as_json:
-        for run in found:
+        for run in records:
             options.print_json(asdict(run))
     else:
-        options.console().print(scan_views.runs(found))
-        if learnt:
-            options.console().print(scan_views.adaptations(learnt))
+        options.console().print(scan_views.runs(records))
+        if adaptations:
+            options.console().print(scan_views.adaptations(adaptations))
 
 
 @runs.command()
@@ -44,15 +44,15 @@ def show(
     run: Annotated[
         int | None,
         typer.Argument(
-            help="A run's number.",
-            show_default="the last",
+            help="Number of the run.",
+            show_default="the latest",
             autocompletion=completion.runs,
         ),
     ] = None,
     db: options.Db = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one run again, as its scan showed it.
+    """Show the options and result of one run.
 
     Example: tagger runs show 12
     """
@@ -61,13 +61,14 @@ def show(
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.run(run)
-    if found is None:
-        what = (
-            "no run yet" if run is None else f"no run {run}: 'tagger runs' lists them"
+        record = inventory.run(run)
+    if record is None:
+        raise RequestError(
+            "there are no runs yet: run 'tagger scan'"
+            if run is None
+            else f"there is no run {run}: 'tagger runs' lists them"
         )
-        raise RequestError(f"there is {what}")
     if as_json:
-        options.print_json(asdict(found))
+        options.print_json(asdict(record))
     else:
-        options.console().print(scan_views.run_again(found))
+        options.console().print(scan_views.run_again(record))

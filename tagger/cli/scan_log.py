@@ -1,8 +1,8 @@
-"""What a scan says while it runs, for a person who watches and for one who does not.
+"""Report the progress and result of a scan: terminal, log lines or JSON.
 
-On a terminal: a bar, then the summary. Elsewhere, which is where cron runs it: one
-dated line an event, what is wrong on standard error. `--log-format json`: the same
-events as JSON objects, one a line, whatever happens. `--json`: one object at the end.
+On a terminal: a progress bar, then the summary. Elsewhere, as under cron: one dated
+line per event, warnings on standard error. `--log-format json`: every event, warnings
+and errors too, as a JSON object on its own line. `--json`: one object at the end.
 """
 
 import sys
@@ -29,20 +29,20 @@ _MOST_UNREADABLE = 20
 
 
 class LogFormat(StrEnum):
-    """How the lines of a scan are written."""
+    """Format of the log lines."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class ScanReporter:
-    """What every way of reporter has in common. Silent itself.
+    """Base class of the reporters; prints nothing itself.
 
-    `quiet` tells nothing of a scan that did its work: see `_trouble`.
+    With `quiet`, a scan without problems (see `_trouble`) prints nothing.
     """
 
     complains = False
-    """Whether a failure is told here, and not as one line on standard error."""
+    """Whether `fail` replaces the error line on standard error."""
 
     def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
         self._quiet = quiet
@@ -51,34 +51,34 @@ class ScanReporter:
     def begin(
         self, folders: Sequence[Path], database: Path, dead: "Holder | None"
     ) -> None:
-        """Tell what is about to be scanned, and who died at it."""
+        """Report the folders to scan, and the earlier scan that was killed, if any."""
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
-        """Hand the files on, and tell now and then how many were read."""
+        """Yield the files and report the progress."""
         del total
         yield from files
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
-        """Tell what the scan did, and the status that it ends with."""
+        """Report the result of the scan and its exit status."""
 
     def fail(self, message: str, exit_code: int) -> None:
-        """Tell that the scan did not end, and why."""
+        """Report the error that ended the scan."""
 
     def _trouble(self, summary: RunSummary, exit_code: int) -> bool:
         return bool(exit_code or summary.warnings)
 
-    def _told(self, summary: RunSummary, exit_code: int) -> dict[str, object]:
-        told = asdict(summary) | {"dry_run": self._dry_run, "exit_code": exit_code}
+    def _as_fields(self, summary: RunSummary, exit_code: int) -> dict[str, object]:
+        fields = asdict(summary) | {"dry_run": self._dry_run, "exit_code": exit_code}
         if self._dry_run:
-            told["run_id"] = None  # the run is gone with the copy it was recorded in
-        return told
+            fields["run_id"] = None  # the scratch copy with the run is deleted
+        return fields
 
 
 class TerminalReporter(ScanReporter):
-    """A bar, then tables."""
+    """Show a progress bar, then tables."""
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
-        """Show a bar, where there is something to show."""
+        """Yield the files under a progress bar, if there are any."""
         if not total:
             return
         from tqdm import tqdm
@@ -99,7 +99,7 @@ class TerminalReporter(ScanReporter):
 
 
 class JsonReporter(ScanReporter):
-    """One JSON object when all is over; warnings on standard error."""
+    """Print one JSON object at the end; warnings go to standard error."""
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
         """Print the summary."""
@@ -108,46 +108,46 @@ class JsonReporter(ScanReporter):
         for warning in summary.warnings:
             options.warn(warning)
         with _telling():
-            options.print_json(self._told(summary, exit_code))
+            options.print_json(self._as_fields(summary, exit_code))
 
     def fail(self, message: str, exit_code: int) -> None:
-        """Print what went wrong, besides the line on standard error."""
+        """Print the error as JSON, besides the line on standard error."""
         options.print_json({"error": message, "exit_code": exit_code})
 
 
 class TextReporter(ScanReporter):
-    """One dated line an event. A quiet journal keeps them until there is trouble.
+    """Print one dated line per event; with `quiet`, only if there is a problem.
 
-    A line that cannot be written, to a full disk or to nobody, ends no scan: what is
-    done is told of at the end, as the failure that it is.
+    If a line cannot be written (full disk, closed pipe), the scan goes on and raises
+    OutputError at its end.
     """
 
     def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
         super().__init__(quiet=quiet, dry_run=dry_run)
         self._kept: list[str] | None = [] if quiet else None
-        self._unheard: OSError | None = None
+        self._write_error: OSError | None = None
 
     def begin(
         self, folders: Sequence[Path], database: Path, dead: "Holder | None"
     ) -> None:
-        """Tell what is about to be scanned, and who died at it."""
+        """Report the folders to scan, and the earlier scan that was killed, if any."""
         shown = ", ".join(map(str, folders))
         self._say("began", f"scan of {shown} into {database}")
         if dead is not None:
-            text = f"the scan before ({dead}) was killed; what it finished is kept"
+            text = f"the previous scan ({dead}) was killed; its finished work is kept"
             self._say("recovered", text)
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
-        """Tell every minute how many files were read."""
+        """Yield the files; report every minute how many were read."""
         last = monotonic()
         for number, file in enumerate(files):
             if monotonic() - last >= _PROGRESS_SECONDS:
                 last = monotonic()
-                self._say("progress", f"{number:,} of {total:,} images read")
+                self._say("progress", f"{number:,} of {total:,} pictures read")
             yield file
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
-        """Tell what was found, how the folders stand, and what is wrong."""
+        """Report warnings, unreadable pictures, drift and the counts."""
         from tagger.scan.drift import describe
 
         if self._trouble(summary, exit_code):
@@ -157,30 +157,30 @@ class TextReporter(ScanReporter):
         for path, reason in summary.unreadable_images[:_MOST_UNREADABLE]:
             self._say("unreadable", f"unreadable: {path}: {reason}")
         if (more := len(summary.unreadable_images) - _MOST_UNREADABLE) > 0:
-            self._say("unreadable", f"and {more:,} more: tagger export lists them")
+            self._say("unreadable", f"and {more:,} more: 'tagger export' lists them")
         if summary.careful:
             self._say("careful", summary.careful)
         for drift in summary.drift:
-            if not drift.moved:  # what moved is a warning
+            if not drift.moved:  # drift that moved is already among the warnings
                 self._say("drift", describe(drift))
         self._sum_up(summary, exit_code)
-        if self._unheard is not None:
+        if self._write_error is not None:
             with _telling():
-                raise self._unheard
+                raise self._write_error
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
         if summary.unsettled:
             self._say(
-                "unsettled", "what is unsettled was just changed: scan again later"
+                "unsettled", "unsettled files have just changed: scan again later"
             )
         waiting = f"{summary.flagged:,} waiting for review"
         stand = (
             f"{summary.tagged:,} tagged, {waiting}, {summary.unreadable:,} unreadable"
         )
-        self._say("standing", f"these folders hold {stand}")
-        what = "dry run, nothing was written" if self._dry_run else "done"
-        end = f"{what} in {summary.seconds:.1f} s, exit status {exit_code}"
+        self._say("standing", f"in these folders: {stand}")
+        outcome = "dry run, nothing was written" if self._dry_run else "done"
+        end = f"{outcome} in {summary.seconds:.1f} s, exit status {exit_code}"
         self._say("done", end)
 
     def _speak_up(self) -> None:
@@ -196,12 +196,12 @@ class TextReporter(ScanReporter):
             self._kept.append(line)
 
     def _print(self, line: str) -> None:
-        if self._unheard is None:
+        if self._write_error is None:
             try:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
             except OSError as error:
-                self._unheard = error
+                self._write_error = error
 
     def _warn(self, text: str) -> None:
         options.warn(text)
@@ -212,18 +212,18 @@ class TextReporter(ScanReporter):
 
 
 class JsonLinesReporter(TextReporter):
-    """One JSON object an event, the last with the counts and the exit status."""
+    """Print one JSON object per event; the last has the counts and the exit status."""
 
     complains = True
 
     def fail(self, message: str, exit_code: int) -> None:
-        """Tell as the last object that the scan did not end, and why."""
+        """Print the error that ended the scan as the last object."""
         self._speak_up()
         self._print(self._line("error", "failed", message, exit_code=exit_code))
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         text = "dry run, nothing was written" if self._dry_run else "done"
-        line = self._line("info", "done", text, **self._told(summary, exit_code))
+        line = self._line("info", "done", text, **self._as_fields(summary, exit_code))
         if self._kept is None:
             self._print(line)
 
@@ -237,14 +237,14 @@ class JsonLinesReporter(TextReporter):
 
 
 def _telling() -> "AbstractContextManager[None]":
-    hint = "; 'tagger status' says how things stand"
+    hint = "; run 'tagger status' to see it"
     return options.telling_of("the scan is done", hint)
 
 
 def scan_reporter(
     log_format: LogFormat | None, *, as_json: bool, quiet: bool, dry_run: bool
 ) -> ScanReporter:
-    """Choose the way of reporter that fits what was asked, and who looks."""
+    """Return the reporter for these options and this standard output."""
     kind: type[ScanReporter]
     if log_format is LogFormat.JSON:
         kind = JsonLinesReporter

@@ -1,8 +1,8 @@
-"""`tagger.toml`: values for options, found in the working folder or above it.
+"""Read default values of options from a `tagger.toml`.
 
-A key is an option without its dashes. At the top of the file it holds for every command
-that has the option, in a table named like a command only for that one. The command line
-beats the environment, the environment beats the file, the file beats the defaults.
+The file is in the working folder or above it. A key is an option without its dashes. At
+the top of the file it applies to every command that has the option, in a table named
+after a command only to that one. Precedence: command line, environment, file, default.
 """
 
 import os
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 FILE: Final = "tagger.toml"
 VARIABLE: Final = "TAGGER_CONFIG"
-"""Names a file to read instead; where it is empty, none is read."""
+"""Names another file to read; if it is empty, no file is read."""
 
 _PREFIX: Final = "TAGGER_"
 
 RENAMED: Final = {"calibrate": "certify"}
-"""Commands by the name they had: their tables and variables are read on."""
+"""New names by old names of commands, whose tables and variables are still read."""
 
 _MISSPELT: Final = 0.85
-"""How alike two names are, 0..1, of which one is meant for the other: TAGGER_BD is 0.89
-like TAGGER_DB, TAGGER_HOME 0.78 like any."""
+"""Least similarity, 0..1, of a misspelt name: TAGGER_BD is 0.89 like TAGGER_DB,
+TAGGER_HOME is at most 0.78 like any."""
 
 _NO_SETTINGS: Final = {"help", "version", "install_completion", "show_completion"}
 
@@ -33,20 +33,20 @@ Command = "TyperCommand | TyperGroup"
 
 
 def find() -> Path | None:
-    """Return the file that holds, None where there is none."""
+    """Return the settings file in force, or None."""
     if VARIABLE in os.environ:
         named = os.environ[VARIABLE]
         return Path(named).absolute() if named else None
     try:
         here = Path.cwd()
-    except OSError:  # the folder that we were started in is gone
+    except OSError:  # the working folder was deleted
         return None
     files = (folder / FILE for folder in (here, *here.parents))
     return next((file for file in files if _is_there(file)), None)
 
 
 def _is_there(file: Path) -> bool:
-    """Whether there is a file; where nobody may look, there is none for us."""
+    """Whether the file exists; False if its folder cannot be read."""
     try:
         return file.is_file()
     except OSError:
@@ -54,9 +54,9 @@ def _is_there(file: Path) -> bool:
 
 
 def defaults(ctx: "Context") -> dict[str, Any]:
-    """Return what the file says, by command and parameter, as Click takes it.
+    """Return the values of the file by command and parameter, as Click's default map.
 
-    Raises RequestError for a file that cannot be read, and names unknown keys.
+    Raises RequestError for a file that cannot be read, or that has unknown keys.
     """
     path = find()
     if path is None:
@@ -66,9 +66,9 @@ def defaults(ctx: "Context") -> dict[str, Any]:
 
 
 def misspelt(ctx: "Context") -> list[str]:
-    """Say of each variable that no option reads which one it nearly names.
+    """Return a warning for each environment variable whose name seems misspelt.
 
-    Other programs may have variables that begin as ours do: they are left alone.
+    Other TAGGER_ variables may belong to other programs, and are ignored.
     """
     ours = sorted(name for name in os.environ if name.startswith(_PREFIX))
     if not ours:
@@ -76,8 +76,8 @@ def misspelt(ctx: "Context") -> list[str]:
     from tagger.text import nearest
 
     known = {VARIABLE, *_variables(ctx.find_root().command, _PREFIX[:-1])}
-    strange = [name for name in ours if name not in known]
-    near = {name: nearest(name, known, alike=_MISSPELT) for name in strange}
+    unknown = [name for name in ours if name not in known]
+    near = {name: nearest(name, known, alike=_MISSPELT) for name in unknown}
     return [
         f"no option reads {name}: did you mean {meant}?"
         for name, meant in near.items()
@@ -86,7 +86,7 @@ def misspelt(ctx: "Context") -> list[str]:
 
 
 def rename_variables() -> None:
-    """Read the variables of a command that was renamed as those of its new name."""
+    """Copy the variables of renamed commands to their new names, if those are unset."""
     for old, new in RENAMED.items():
         before = f"{_PREFIX}{old.upper()}_"
         for name in [name for name in os.environ if name.startswith(before)]:
@@ -95,7 +95,7 @@ def rename_variables() -> None:
 
 
 def _variables(command: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
-    """Yield the variables that a command and those below it read."""
+    """Yield the variables that a command and its subcommands read."""
     for param in command.params:
         yield from variables_of(param, prefix)
     for word, child in getattr(command, "commands", {}).items():
@@ -104,7 +104,7 @@ def _variables(command: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
 
 
 def variables_of(param: Any, prefix: str) -> list[str]:  # noqa: ANN401
-    """Return the variables that are read for a parameter, the first that is set wins.
+    """Return the variables of a parameter; the first that is set wins.
 
     `prefix` is Click's `auto_envvar_prefix` of its command.
     """
@@ -113,7 +113,7 @@ def variables_of(param: Any, prefix: str) -> list[str]:  # noqa: ANN401
 
 
 class _Place:
-    """Where in the file a value stands, for a message and for relative paths."""
+    """Position in the file, for messages and to resolve relative paths."""
 
     def __init__(self, path: Path, *tables: str) -> None:
         self.path = path
@@ -135,56 +135,61 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} is no TOML: {error}") from error
+        raise RequestError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _for_group(
-    said: Mapping[str, Any],
-    group: Any,  # noqa: ANN401  Click's own classes are Typer's secret
+    content: Mapping[str, Any],
+    group: Any,  # noqa: ANN401  Typer does not export Click's classes
     place: _Place,
     inherited: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Spread the keys of a table over the commands of a group."""
+    """Return the values for each command of a group; shared keys go to all."""
     from tagger.errors import RequestError
     from tagger.text import suggestion
 
-    tables = {name: value for name, value in said.items() if name in group.commands}
-    shared = {name: value for name, value in said.items() if name not in tables}
+    tables = {name: value for name, value in content.items() if name in group.commands}
+    shared = {name: value for name, value in content.items() if name not in tables}
+    # Keys under the new name of a command win over those under its old one.
     for old, new in RENAMED.items():
-        if old in tables and isinstance(tables.get(new, {}), dict):
+        pair = [tables.get(name, {}) for name in (old, new)]
+        if old in tables and all(isinstance(one, dict) for one in pair):
             tables[new] = {**tables[old], **tables.get(new, {})}
     known = {name for _, _, name in options_of(group)}
     for name in shared:
         if _key(name) not in known:
             near = suggestion(name, sorted([*known, *group.commands]))
             raise RequestError(f"{place}: unknown key {name!r}{near}")
+    # Inherited keys are checked where they stand; here they may fit no command.
     shared = {**(inherited or {}), **shared}
-    found: dict[str, Any] = _for_command(shared, group, place)
+    values: dict[str, Any] = _for_command(shared, group, place)
     for name, command in group.commands.items():
         table = tables.get(name, {})
         if not isinstance(table, dict):
-            raise RequestError(f"{place}: {name!r} is a command: write [{name}]")
+            raise RequestError(
+                f"{place}: {name!r} is a command: write its options under [{name}]"
+            )
         if hasattr(command, "commands"):
-            found[name] = _for_group(table, command, place.inside(name), shared)
+            values[name] = _for_group(table, command, place.inside(name), shared)
             continue
         own = {_key(option) for _, _, option in options_of(command)}
         for key in table:
             if _key(key) not in own:
                 near = suggestion(key, sorted(own))
                 raise RequestError(f"{place.inside(name)}: unknown key {key!r}{near}")
-        found[name] = _for_command({**shared, **table}, command, place.inside(name))
-    return found
+        values[name] = _for_command({**shared, **table}, command, place.inside(name))
+    return values
 
 
 def _for_command(
-    said: Mapping[str, Any],
+    content: Mapping[str, Any],
     command: Any,  # noqa: ANN401
     place: _Place,
 ) -> dict[str, Any]:
-    """Return the values for those options that the command has."""
-    by_key = {_key(name): value for name, value in said.items()}
+    """Return the values for the options that the command has."""
+    by_key = {_key(name): value for name, value in content.items()}
     return {
         option.name: _value(by_key[name], option, name, place)
         for option, name in own_options(command)
@@ -199,15 +204,15 @@ def _value(value: Any, option: "TyperOption", name: str, place: _Place) -> Any: 
     if any(isinstance(one, (dict, list)) for one in values) or (
         isinstance(value, list) and not option.multiple
     ):
-        raise RequestError(f"{place}: {name!r} takes one value")
-    if option.type_descriptor.is_path:  # relative to the file that says so
+        raise RequestError(f"{place}: {name!r} takes one value, not a list or table")
+    if option.type_descriptor.is_path:  # relative to the settings file
         folder = place.path.parent
         values = [str((folder / Path(one).expanduser()).resolve()) for one in values]
     return values if option.multiple else values[0]
 
 
 def options_of(command: Any) -> "Iterator[tuple[tuple[str, ...], TyperOption, str]]":  # noqa: ANN401
-    """Yield every option of a command and those below it: (words, option, key)."""
+    """Yield (words, option, key) of every option of a command and its subcommands."""
     for option, name in own_options(command):
         yield (), option, name
     for word, child in getattr(command, "commands", {}).items():
@@ -218,7 +223,7 @@ def options_of(command: Any) -> "Iterator[tuple[tuple[str, ...], TyperOption, st
 
 
 def own_options(command: Any) -> "Iterator[tuple[TyperOption, str]]":  # noqa: ANN401
-    """Yield the options of one command that a file may set, each with its key."""
+    """Yield (option, key) of the options of one command that a file may set."""
     for param in command.params:
         if param.param_type_name == "option" and param.name not in _NO_SETTINGS:
             long = next((o for o in param.opts if o.startswith("--")), param.opts[0])

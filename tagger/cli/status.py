@@ -1,4 +1,4 @@
-"""`tagger status`: the inventory at a glance."""
+"""`tagger status`: show the counts of the inventory and its last scan."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -15,12 +15,12 @@ def status(
         typer.Option(
             parser=options.duration,
             metavar="DURATION",
-            help="Fail unless a scan has succeeded within this time, e.g. 26h.",
+            help="Fail if no scan has succeeded within this time, e.g. 26h.",
         ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what is in the inventory, the last scan, and how many wait for review.
+    """Show the counts of the inventory, the last scan and the size of the queue.
 
     Example: tagger status --max-age 26h
     """
@@ -31,37 +31,37 @@ def status(
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.status()
-        learnt = inventory.adaptations()
-        sure = current_stats(inventory)
+        counts = inventory.status()
+        adaptations = inventory.adaptations()
+        stats = current_stats(inventory)
         late = max_age is not None and inventory.overdue(timedelta(seconds=max_age))
-    choice, own = chosen(), in_force(learnt)
+    choice, own = chosen(), in_force(adaptations)
     if as_json:
         from dataclasses import asdict
 
         known = {
             "network": own.bundle if own else choice or DEFAULT_BUNDLE,
-            "adaptations": [asdict(one) for one in learnt[:-6:-1]],
-            "assurance": None if sure is None else asdict(sure),
+            "adaptations": [asdict(row) for row in adaptations[:-6:-1]],
+            "assurance": None if stats is None else asdict(stats),
         }
-        options.print_json(asdict(found) | known)
+        options.print_json(asdict(counts) | known)
     else:
         from tagger.certification import summary
         from tagger.cli.views import scan_views
         from tagger.text import printable
 
         console = options.console()
-        console.print(scan_views.inventory_status(found))
-        if sure is not None:
+        console.print(scan_views.inventory_status(counts))
+        if stats is not None:
             console.print()
-            console.print(summary.auto_tagging_stats(sure))
-        if learnt:
-            console.print(scan_views.adaptations(learnt[-3:]))
+            console.print(summary.auto_tagging_stats(stats))
+        if adaptations:
+            console.print(scan_views.adaptations(adaptations[-3:]))
         if own is not None:
-            told = f"Network {own.bundle}, which learnt from the decisions here"
-            console.print(printable(told))
+            line = f"Network {own.bundle}, adapted to this shop's decisions"
+            console.print(printable(line))
         elif choice is not None:
-            told = f"Network {choice}, chosen with 'tagger model use'"
-            console.print(printable(told))
+            line = f"Network {choice}, chosen with 'tagger model use'"
+            console.print(printable(line))
     if late:
         raise OverdueError(late)

@@ -1,4 +1,4 @@
-"""`tagger tags`: the tags of a shop's own."""
+"""`tagger tags`: manage custom tags and the tags of kinds."""
 
 import sys
 from typing import Annotated
@@ -7,16 +7,16 @@ import typer
 
 from tagger.cli import options
 
-tags = typer.Typer(name="tags", help="The shop's own tags.", no_args_is_help=True)
+tags = typer.Typer(name="tags", help="Manage custom tags.", no_args_is_help=True)
 
-Tag = Annotated[str, typer.Argument(help="The tag, as it is to be shown.")]
+Tag = Annotated[str, typer.Argument(help="Name of the tag.")]
 
 
 @tags.command()
 def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> None:
-    """Add a tag that reviewers and spreadsheets may give from now on.
+    """Add a custom tag, which reviewers and spreadsheets may then give.
 
-    The network learns it with the next 'tagger model adapt', when there are examples.
+    The network learns it in the next 'tagger model adapt' that has enough examples.
     Example: tagger tags add Skirt
     """
     from tagger.inventory import Inventory
@@ -25,19 +25,19 @@ def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> N
     with Inventory(options.database(db), create=False) as inventory:
         added = inventory.add_tag(tag.strip(), options.reviewer_name(reviewer))
         kinds = [
-            one.kind for one in inventory.kinds_in_shop() if one.tag == tag.strip()
+            kind.kind for kind in inventory.kinds_in_shop() if kind.tag == tag.strip()
         ]
-    said = "added" if added else "there already"
-    typer.echo(printable(f"{tag.strip()}: {said}"))
+    outcome = "added" if added else "exists already"
+    typer.echo(printable(f"{tag.strip()}: {outcome}"))
     if added and kinds:
-        _next(f"the next 'tagger scan' gives it to what shows {_phrases(kinds)}")
+        _next(f"'tagger scan' gives this tag to pictures of {_phrases(kinds)}")
 
 
 @tags.command()
 def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
-    """List what the network finds here that has no tag: skirts, heels, blazers.
+    """List the kinds without a tag that the network found: skirts, heels, blazers.
 
-    With how many wait, and what people said of such pictures.
+    Show how many pictures of each wait for review, and how reviewers tagged them.
     Example: tagger tags suggest --json
     """
     from dataclasses import asdict
@@ -45,34 +45,34 @@ def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.kinds_in_shop()
+        kinds = inventory.kinds_in_shop()
     if as_json:
-        for one in found:
-            options.print_json(asdict(one))
+        for kind in kinds:
+            options.print_json(asdict(kind))
         return
     from tagger.cli.views import scan_views
     from tagger.labels import tag_for
 
-    options.console().print(scan_views.kind_list(found))
-    untagged = [one for one in found if one.tag is None and one.waiting]
+    options.console().print(scan_views.kind_list(kinds))
+    untagged = [kind.kind for kind in kinds if kind.tag is None and kind.waiting]
     if untagged:
-        kind = untagged[0].kind
+        name = untagged[0]
         _next(
-            f"tagger tags add '{tag_for(kind)}' gives it a tag of its own, "
-            f"tagger tags map '{kind}' TAG one that there is"
+            f"'tagger tags add \"{tag_for(name)}\"' adds a tag for it, "
+            f"'tagger tags map \"{name}\" TAG' gives it an existing tag"
         )
 
 
 @tags.command("map")
 def map_(
     kind: Annotated[
-        str, typer.Argument(help="What has no tag, as 'tags suggest' names it.")
+        str, typer.Argument(help="The kind, as 'tagger tags suggest' names it.")
     ],
-    tag: Annotated[str, typer.Argument(help="The tag that it is to have here.")],
+    tag: Annotated[str, typer.Argument(help="The tag to give it.")],
     db: options.Db = None,
     reviewer: options.Reviewer = None,
 ) -> None:
-    """Give a kind of thing without a tag one that there is.
+    """Give pictures of a kind an existing tag.
 
     Example: tagger tags map cardigan Pullover
     """
@@ -83,15 +83,17 @@ def map_(
         name = options.reviewer_name(reviewer)
         known = inventory.map_kind(kind.strip(), tag.strip(), name)
     typer.echo(printable(f"{known}: tagged {tag.strip()}"))
-    _next("the next 'tagger scan' tags by it")
+    _next("'tagger scan' gives this tag to pictures of the kind")
 
 
 @tags.command()
 def unmap(
-    kind: Annotated[str, typer.Argument(help="The kind that is to have no tag.")],
+    kind: Annotated[
+        str, typer.Argument(help="The kind, as 'tagger tags suggest' names it.")
+    ],
     db: options.Db = None,
 ) -> None:
-    """Let a kind of thing have no tag again; what was decided stays.
+    """Undo 'tagger tags map': the kind has no tag again; decisions stay.
 
     Example: tagger tags unmap cardigan
     """
@@ -100,13 +102,13 @@ def unmap(
 
     with Inventory(options.database(db), create=False) as inventory:
         known = inventory.unmap_kind(kind.strip())
-    typer.echo(printable(f"{known}: without a tag"))
-    _next("the next 'tagger scan' asks a person about such pictures")
+    typer.echo(printable(f"{known}: no tag"))
+    _next("'tagger scan' flags pictures of the kind for review")
 
 
 @tags.command("list")
 def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
-    """List the tags that were added, and how many pictures a person gave them.
+    """List the custom tags, and how many pictures people gave each.
 
     Example: tagger tags list --json
     """
@@ -115,19 +117,19 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        found = inventory.own_tags()
+        custom = inventory.own_tags()
     if as_json:
-        for one in found:
-            options.print_json(asdict(one))
+        for tag in custom:
+            options.print_json(asdict(tag))
     else:
         from tagger.cli.views import scan_views
 
-        options.console().print(scan_views.tag_list(found))
+        options.console().print(scan_views.tag_list(custom))
 
 
 @tags.command()
 def remove(tag: Tag, db: options.Db = None) -> None:
-    """Offer a tag no more; what was decided with it stays.
+    """Remove a custom tag from the choices; decisions with it stay.
 
     Example: tagger tags remove Skirt
     """
@@ -136,11 +138,11 @@ def remove(tag: Tag, db: options.Db = None) -> None:
 
     with Inventory(options.database(db), create=False) as inventory:
         inventory.remove_tag(tag.strip())
-    typer.echo(printable(f"{tag.strip()}: offered no more"))
+    typer.echo(printable(f"{tag.strip()}: removed; decisions with it stay"))
 
 
 def _next(step: str) -> None:
-    """Say what comes next, in a terminal alone."""
+    """Print the next step, on a terminal only."""
     if sys.stdout.isatty():
         typer.secho(f"Next: {step}", dim=True)
 

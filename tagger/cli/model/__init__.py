@@ -1,4 +1,4 @@
-"""`tagger model`: what can be done with networks. One module a verb."""
+"""`tagger model`: train, measure and choose networks; one module per command."""
 
 import typer
 

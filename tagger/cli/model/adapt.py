@@ -1,4 +1,4 @@
-"""`tagger model adapt`: learn this inventory's shop from its decisions."""
+"""`tagger model adapt`: adapt the network to a shop's decisions."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,28 +17,28 @@ def adapt(
     db: options.Db = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Learn, and show what would change; no more."),
+        typer.Option("--dry-run", help="Show the result and write nothing."),
     ] = False,
     if_worth_it: Annotated[
         bool,
         typer.Option(
-            "--if-worth-it", help="Do nothing, where too little is new: for cron."
+            "--if-worth-it", help="Do nothing if there is too little new: for cron."
         ),
     ] = False,
     at_least: Annotated[
         int,
-        typer.Option(min=1, help="Decisions since the last try that are worth one."),
+        typer.Option(min=1, help="New decisions that --if-worth-it asks for."),
     ] = 50,
     as_json: options.AsJson = False,
 ) -> None:
-    """Learn from the decisions here; the network is used only where it is better.
+    """Adapt the network to the decisions; use the result only if it is better.
 
-    The gate: on decisions that it has not learnt from it must beat the network in force
-    beyond chance, and it may forget no more than half a point of what it knew. What the
-    machine tagged is decided again by the next scan, what a person decided never.
+    The promotion gate: on held-back decisions the candidate must be better than the
+    network in force beyond chance, and may lose at most half a percentage point of what
+    it knew. The next scan predicts again; it never changes a person's decisions.
 
-    Exit status 0: promoted, or nothing was worth doing; 5: refused by the gate, which
-    is no fault, and nothing has changed; 1: failed.
+    Exit status 0: promoted, or nothing to do; 5: refused by the gate, nothing changed;
+    1: failed.
 
     Example: tagger model adapt --if-worth-it --at-least 100
     """
@@ -48,12 +48,12 @@ def adapt(
     with Inventory(database, create=False) as inventory:
         new = inventory.decided_since_last_try()
         if if_worth_it and new < at_least:
-            _nothing(f"{new} new decisions, {at_least} are worth a try", as_json)
+            _nothing(f"{new} new decisions, {at_least} are needed", as_json)
             return
         with scan_lock(database):
-            learnt = _learn(database, inventory, dry_run, if_worth_it, as_json)
-    if learnt is not None:
-        _show(learnt, dry_run=dry_run, as_json=as_json)
+            result = _learn(database, inventory, dry_run, if_worth_it, as_json)
+    if result is not None:
+        _show(result, dry_run=dry_run, as_json=as_json)
 
 
 def _learn(
@@ -63,7 +63,7 @@ def _learn(
     if_worth_it: bool,
     as_json: bool,
 ) -> "AdaptationResult | None":
-    """Learn and record; None where a nightly try has too little to learn from."""
+    """Adapt and record; None if `if_worth_it` and there is too little to learn from."""
     import sys
 
     from tqdm import tqdm
@@ -74,7 +74,7 @@ def _learn(
 
     adaptations = inventory.adaptations()
     if sys.stderr.isatty():
-        typer.echo("starting TensorFlow, which takes about 15 seconds …", err=True)
+        typer.echo("starting TensorFlow, this takes about 15 seconds …", err=True)
     with tqdm(unit="step", disable=None, leave=False) as bar:
 
         def move(step: int, steps: int) -> None:
@@ -82,7 +82,7 @@ def _learn(
             bar.update(step - bar.n)
 
         try:
-            learnt = learning.adapt_inventory(
+            result = learning.adapt_inventory(
                 database,
                 inventory.reviews(),
                 adaptations,
@@ -97,12 +97,12 @@ def _learn(
             return None
     if not dry_run:
         try:
-            inventory.record_adaptation(learnt.row)
+            inventory.record_adaptation(result.row)
         except InventoryError:
-            adapted.discard(database, learnt.row.bundle)
+            adapted.discard(database, result.row.bundle)
             raise
         adapted.forget_refused(database, inventory.adaptations(), keep=1)
-    return learnt
+    return result
 
 
 def _nothing(why: str, as_json: bool) -> None:
@@ -112,7 +112,7 @@ def _nothing(why: str, as_json: bool) -> None:
         typer.echo(f"nothing to do: {why}")
 
 
-def _show(learnt: "AdaptationResult", *, dry_run: bool, as_json: bool) -> None:
+def _show(result: "AdaptationResult", *, dry_run: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from tagger.cli.views import adaptation_views
@@ -120,9 +120,9 @@ def _show(learnt: "AdaptationResult", *, dry_run: bool, as_json: bool) -> None:
     from tagger.records import Outcome
 
     if as_json:
-        options.print_json(asdict(learnt.row) | {"dry_run": dry_run})
+        options.print_json(asdict(result.row) | {"dry_run": dry_run})
     else:
-        shown = adaptation_views.learnt_view(learnt, dry_run=dry_run)
+        shown = adaptation_views.learnt_view(result, dry_run=dry_run)
         options.console().print(shown)
-    if learnt.row.outcome is Outcome.REFUSED:
+    if result.row.outcome is Outcome.REFUSED:
         raise typer.Exit(EXIT_REFUSED)

@@ -1,4 +1,4 @@
-"""`tagger model add`: put a network from elsewhere on this user's shelf."""
+"""`tagger model add`: install a network from a folder or archive."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,11 @@ def add(
     source: Annotated[
         Path,
         typer.Argument(
-            readable=False, help="A folder with a bundle, or a zip or tar of one."
+            readable=False, help="Folder of a bundle, or a zip or tar of one."
         ),
     ],
 ) -> None:
-    """Add a network from elsewhere, and say what was trusted in it and why.
+    """Install a network from a folder or archive, and show what was checked.
 
     Example: tagger model add boots.zip
     """

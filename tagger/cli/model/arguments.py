@@ -1,4 +1,4 @@
-"""Arguments that several verbs of `tagger model` take."""
+"""Arguments and messages shared by the commands of `tagger model`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PartChoice(StrEnum):
-    """The parts that a source of labelled images may have."""
+    """The parts that a set of labelled pictures may have."""
 
     TEST = "test"
     TRAIN = "train"
@@ -21,27 +21,27 @@ class PartChoice(StrEnum):
 
 BundleName = Annotated[
     str,
-    typer.Argument(help="A network's name, or a folder with a bundle."),
+    typer.Argument(help="Name of a network, or folder of a bundle."),
 ]
 DataSets = Annotated[
     list[str],
     typer.Argument(
-        help="Labelled images: a folder with labels.csv, a folder of folders named by "
-        "their tags, a folder with the IDX files of Fashion-MNIST, a CSV file of it, "
-        "or keras:fashion_mnist."
+        help="Labelled pictures: a folder with labels.csv, a folder with one subfolder "
+        "per tag, a folder with the IDX files of Fashion-MNIST, a CSV file of it, or "
+        "keras:fashion_mnist."
     ),
 ]
 PartName = Annotated[
     PartChoice,
-    typer.Option("--part", help="Which part, of data that has two."),
+    typer.Option("--part", help="Part to use, if the data have two."),
 ]
 
 
 def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptation]]":
-    """Return the inventory's file, and what befell the networks that learnt from it.
+    """Return the path of the inventory and its adaptations, oldest first.
 
-    Nothing where it is yet to be made; one that is named in this very command must be
-    there (InventoryError).
+    No adaptations if it does not exist yet. Raises InventoryError if it does not exist
+    but is named on the command line.
     """
     from tagger.inventory import Inventory
 
@@ -53,14 +53,14 @@ def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptati
 
 
 def tell(line: str) -> None:
-    """Say something about the data on standard error."""
+    """Print a note about the data on standard error."""
     from tagger.text import printable
 
     typer.echo(printable(line), err=True)
 
 
 def reading(source: str) -> None:
-    """Say on a terminal what is read next; a log needs none of it."""
+    """Print the source that is read next, on a terminal only."""
     import sys
 
     from tagger.text import printable

@@ -1,4 +1,4 @@
-"""`tagger model compare`: whether one network is better than another, or luckier."""
+"""`tagger model compare`: test whether a network is better than another."""
 
 from typing import Annotated
 
@@ -16,16 +16,18 @@ def compare(
     precision: Annotated[
         float,
         typer.Option(
-            min=0.0, max=1.0, help="Accepted precision that coverage is compared at."
+            min=0.0,
+            max=1.0,
+            help="Precision of accepted pictures at which coverage is compared.",
         ),
     ] = 0.95,
     resamples: Annotated[
-        int, typer.Option(min=100, max=100_000, help="Times that chance draws anew.")
+        int, typer.Option(min=100, max=100_000, help="Number of bootstrap resamples.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of that chance.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 1,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare two networks on the same labelled pictures, and say how sure that is.
+    """Compare two networks on the same labelled pictures, with confidence intervals.
 
     Example: tagger model compare three-block shops photos/labelled
     """
@@ -37,7 +39,7 @@ def compare(
 
     bundles = options.bundle(first), options.bundle(second)
     method = results.Method(precision, resamples, seed)
-    told = results.compare_bundles(
+    comparisons = results.compare_bundles(
         bundles,
         data,
         part=part.value,
@@ -46,15 +48,15 @@ def compare(
         tell=arguments.tell,
     )
     names = bundles[0].card.name, bundles[1].card.name
-    if names[0] == names[1]:  # as they were named, to be told apart
+    if names[0] == names[1]:  # the same name twice: show what was typed instead
         names = printable(first), printable(second)
     if as_json:
-        compared = [asdict(one) for one in told]
+        compared = [asdict(comparison) for comparison in comparisons]
         options.print_json(
             {"first": names[0], "second": names[1], "part": part}
             | asdict(method)
             | {"compared": compared}
         )
     else:
-        shown = model_views.comparison_view(names, told, method)
+        shown = model_views.comparison_view(names, comparisons, method)
         options.console().print(shown)

@@ -1,4 +1,4 @@
-"""`tagger model embed`: what a network makes of pictures before it names them."""
+"""`tagger model embed`: draw the last hidden layer of a network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,26 +12,27 @@ from tagger.cli.model import arguments
 def embed(
     bundle: arguments.BundleName,
     data: Annotated[
-        str, typer.Argument(help="Labelled images, as for tagger model evaluate.")
+        str, typer.Argument(help="Labelled pictures, as for 'tagger model evaluate'.")
     ],
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", readable=False, help="Folder for what is drawn."
+            "--output", "-o", readable=False, help="Folder to write the drawings to."
         ),
     ],
     axis: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            help="Two labels, or parts of labels: a line is drawn between them.",
+            help="Two labels, or parts of labels, to draw a line between.",
             show_default="the tags most often taken for each other",
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(min=5, max=20_000, help="Pictures drawn by lot at most.")
+        int,
+        typer.Option(min=5, max=20_000, help="Most pictures to use, drawn at random."),
     ] = 2000,
     part: arguments.PartName = arguments.PartChoice.TEST,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all chance.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
 ) -> None:
     """Draw a network's last hidden layer by PCA and t-SNE, and for TensorBoard.
 
@@ -48,10 +49,10 @@ def embed(
     )
     if axis is not None:
         embedding.check_axis(pictures, axis)
-    typer.echo("starting TensorFlow, which takes about 15 seconds …", err=True)
+    typer.echo("starting TensorFlow, this takes about 15 seconds …", err=True)
     left, right = embedding.embed(found, pictures, output, axis, seed)
     typer.echo(f"wrote pca.png, tsne.png and axis.png ({left} to {right}) in {output}")
     typer.echo(
-        "to walk through it: pip install tensorboard; "
+        "to explore it: pip install tensorboard; "
         f"tensorboard --logdir {output / embedding.PROJECTOR}"
     )

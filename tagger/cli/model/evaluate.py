@@ -1,4 +1,4 @@
-"""`tagger model evaluate`: how right a network is, and how well it knows."""
+"""`tagger model evaluate`: measure accuracy, coverage and calibration."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,10 @@ def evaluate(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", readable=False, help="Folder for page and metrics.json."
+            "--output",
+            "-o",
+            readable=False,
+            help="Folder for the page and metrics.json.",
         ),
     ],
     part: arguments.PartName = arguments.PartChoice.TEST,

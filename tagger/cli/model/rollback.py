@@ -1,4 +1,4 @@
-"""`tagger model rollback`: go back to the network before the last promotion."""
+"""`tagger model rollback`: undo the last promotion of an adapted network."""
 
 import typer
 
@@ -6,10 +6,10 @@ from tagger.cli import options
 
 
 def rollback(db: options.Db = None, as_json: options.AsJson = False) -> None:
-    """Go back to the network that was in force here before the last promotion.
+    """Go back to the network that was in force before the last promotion.
 
-    What the machine tagged is decided again by the next scan. The network that is left
-    stays beside the inventory, but is not tried again by itself.
+    The next scan predicts with it again; decisions stay. The promoted network is kept
+    beside the inventory, but is not used again automatically.
 
     Example: tagger model rollback --db shop.db
     """
@@ -26,5 +26,5 @@ def rollback(db: options.Db = None, as_json: options.AsJson = False) -> None:
     if as_json:
         options.print_json(asdict(row))
     else:
-        told = f"back to {row.bundle} {row.reason}: the next scan decides again by it"
-        typer.echo(printable(told))
+        line = f"back to {row.bundle} {row.reason}: the next scan uses it"
+        typer.echo(printable(line))

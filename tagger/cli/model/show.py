@@ -1,4 +1,4 @@
-"""`tagger model show`: a network's card in plain words."""
+"""`tagger model show`: show the card of a network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,16 +20,16 @@ def show(
     bundle: Annotated[
         str | None,
         typer.Argument(
-            help="A network's name, or a folder with a bundle.",
-            show_default="the one that scans into the inventory use",
+            help="Name of a network, or folder of a bundle.",
+            show_default="the network in force for the inventory",
         ),
     ] = None,
     db: options.Db = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Tell what a network is: its tags, its policy, its figures, its training.
+    """Show the tags, policy, figures and training of a network.
 
-    Those that learnt from the inventory, named or default, have names here, too.
+    Also accepts the names of the inventory's adapted networks.
 
     Example: tagger model show three-block
     """
@@ -39,10 +39,10 @@ def show(
     from tagger.bundles.bundle import default_bundle, find_bundle
     from tagger.cli.views import model_views
 
-    database, learnt = arguments.learnt_by(ctx, db)
+    database, adaptations = arguments.learnt_by(ctx, db)
 
     def in_force() -> "Bundle":
-        return adapted.bundle_in_force(database, learnt)
+        return adapted.bundle_in_force(database, adaptations)
 
     if bundle is None:
         found = in_force()
@@ -50,17 +50,17 @@ def show(
         found = find_bundle(bundle, adapted.adapted_folder(database))
     default, used = _is(found, default_bundle), _is(found, in_force)
     if as_json:
-        told = model_views.card_as_json(found)
-        options.print_json(told | {"default": default, "in_force": used})
+        card = model_views.card_as_json(found)
+        options.print_json(card | {"default": default, "in_force": used})
         return
-    when = _used(found, database, learnt, default=default, used=used)
+    when = _used(found, database, adaptations, default=default, used=used)
     options.console().print(model_views.card_view(found, used=when))
     if bundle is None and (named := os.environ.get("TAGGER_MODEL")):
-        options.warn(f"TAGGER_MODEL names {named}, which beats it")
+        options.warn(f"TAGGER_MODEL is set: scans use {named} instead")
 
 
 def _is(found: "Bundle", load: "Callable[[], Bundle]") -> bool:
-    """Whether a bundle is the one that is loaded, which may be damaged, or gone."""
+    """Whether `load` returns this bundle; False if that one is damaged or missing."""
     from tagger.errors import ModelError
 
     try:
@@ -72,22 +72,25 @@ def _is(found: "Bundle", load: "Callable[[], Bundle]") -> bool:
 def _used(
     found: "Bundle",
     database: Path,
-    learnt: "Sequence[Adaptation]",
+    adaptations: "Sequence[Adaptation]",
     *,
     default: bool,
     used: bool,
 ) -> str:
-    """Say when scans use a bundle: `default` of this user's, `used` of those here."""
+    """Describe when scans use a bundle.
+
+    `default`: it is the user's default. `used`: it is in force for the inventory.
+    """
     from tagger.bundles import adapted
 
-    own = adapted.in_force(learnt)
+    own = adapted.in_force(adaptations)
     if own and used:
-        return f"by scans into {database}, where none is named: it learnt there"
+        return f"by default for scans into {database}, to which it is adapted"
     if own and default:
-        return f"where none is named, but {own.bundle} by scans into {database}"
+        return f"by default, except {own.bundle} for scans into {database}"
     if default:
-        return "where none is named"
+        return "by default"
     if found.folder.parent.resolve() == adapted.adapted_folder(database).resolve():
-        fate = adapted.fate_of(found.folder.name, learnt)
-        return f"only where its folder is named; {fate}"
-    return "only where it is named"
+        fate = adapted.fate_of(found.folder.name, adaptations)
+        return f"only if its folder is named; {fate}"
+    return "only if it is named"

@@ -1,4 +1,4 @@
-"""`tagger model train`: fit a network and write it as a bundle."""
+"""`tagger model train`: train a network and write it as a bundle."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 _LATE_PASSES: Final = 6
-"""Ends of passes that the time left is told from."""
+"""Number of latest passes from which the remaining time is estimated."""
 
 _LINE_SECONDS: Final = 60
-"""Seconds between two lines of a training that nobody watches."""
+"""Seconds between two progress lines in a log."""
 
 
 _Mark = tuple[float, int]
-"""A moment in seconds, and how many passes or steps were done then."""
+"""A time in s, and the number of passes or steps done by then."""
 
 
 class Vary(StrEnum):
-    """How pictures are varied by chance while a network is trained."""
+    """Augmentation of the pictures during training."""
 
     NONE = "none"
     MIRROR = "mirror"
@@ -46,9 +46,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="Labelled images: a folder with the IDX files of Fashion-MNIST, a "
-            "folder with labels.csv (file, label, group), a folder of folders named by "
-            "their tags, a CSV file of Fashion-MNIST, or keras:fashion_mnist.",
+            help="Labelled pictures: a folder with the IDX files of Fashion-MNIST, a "
+            "folder with labels.csv (file, label, group), a folder with one subfolder "
+            "per tag, a CSV file of Fashion-MNIST, or keras:fashion_mnist.",
             show_default=False,
         ),
     ] = None,
@@ -56,16 +56,16 @@ def train(
         Path | None,
         typer.Option(
             readable=False,
-            help="TOML file that mixes several sets, in place of DATA. Its keys are in "
-            "models/README.md of the sources, with models/shops.toml, the bundled "
-            "network's.",
+            help="Recipe, a TOML file that mixes several data sets, instead of DATA. "
+            "models/README.md in the sources explains its keys; models/shops.toml is "
+            "the recipe of the bundled network.",
             show_default=False,
         ),
     ] = None,
     arch: Annotated[
         str,
         typer.Option(
-            help="Network, trained as its article says: three-block, two-conv, "
+            help="Architecture, trained as in its article: three-block, two-conv, "
             "two-conv-sigmoid, strided, one-conv, three-conv, four-conv or vgg19."
         ),
     ] = "three-block",
@@ -74,16 +74,17 @@ def train(
         typer.Option(min=1, help="Passes over the data.  [default: the article's]"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a step.  [default: the article's]")
+        int | None,
+        typer.Option(min=1, help="Pictures per step.  [default: the article's]"),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=1e-9, help="Adam's rate.  [default: the article's]"),
+        typer.Option(min=1e-9, help="Learning rate of Adam.  [default: the article's]"),
     ] = None,
     vary: Annotated[
         Vary | None,
         typer.Option(
-            help="Vary pictures by chance: mirror and move, or turn, move and zoom.  "
+            help="Augmentation at random: mirror (and move), or turn (move and zoom).  "
             "[default: the article's]"
         ),
     ] = None,
@@ -91,7 +92,7 @@ def train(
         bool | None,
         typer.Option(
             "--patient/--steady",
-            help="Halve the rate, then end, where the held-back loss stands still.  "
+            help="Halve the rate, then stop, when the held-back loss stops falling.  "
             "[default: the article's]",
         ),
     ] = None,
@@ -104,19 +105,17 @@ def train(
         ),
     ] = None,
     own_tags: Annotated[
-        bool, typer.Option("--own-tags", help="Take the labels of DATA as the tags.")
+        bool, typer.Option("--own-tags", help="Use the labels of DATA as the tags.")
     ] = False,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Seed of all chance.")
-    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")] = 1,
 ) -> None:
     """Train a network and write it as a bundle.
 
-    A training that was interrupted goes on when the same command is given again; till
-    then its state lies beside the bundle, in a folder that ends in .training.
+    Run the same command again to continue an interrupted training; its checkpoint is
+    beside the bundle, in a folder that ends in .training.
 
-    A bundle by an article keeps up to 2,600 prepared pictures of DATA, 28x28, to learn
-    further with 'tagger model adapt': think of it before you give the bundle away.
+    Without --recipe the bundle keeps up to 2,600 pictures of DATA as 28x28 views, for
+    'tagger model adapt': consider this before you share the bundle.
 
     Example: tagger model train /usr/share/datasets/fashion-mnist -o models/mine
     """
@@ -124,12 +123,12 @@ def train(
     from tagger.training.train import Settings
 
     if (data is None) == (recipe is None):
-        raise typer.BadParameter("name either DATA or --recipe")
+        raise typer.BadParameter("give either DATA or --recipe")
     if arch not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise typer.BadParameter(f"{arch} is none of {known}", param_hint="--arch")
+        raise typer.BadParameter(f"{arch} is not one of {known}", param_hint="--arch")
     if weights is not None and not weights.is_file():
-        raise typer.BadParameter(f"no file {weights}", param_hint="--weights")
+        raise typer.BadParameter(f"{weights} is not a file", param_hint="--weights")
     settings = Settings(
         architecture=arch,
         epochs=epochs,
@@ -142,8 +141,8 @@ def train(
     )
     if recipe is not None and (own_tags or settings != Settings()):
         raise typer.BadParameter(
-            "a recipe says all of how to train: change the file, and leave the other "
-            "options away",
+            "a recipe holds all settings of a training: change the file, and leave out "
+            "the other options",
             param_hint="--recipe",
         )
     if recipe is not None:
@@ -165,7 +164,7 @@ def _by_article(
     ended: deque[_Mark] = deque(maxlen=_LATE_PASSES)
 
     def show(epoch: int, epochs: int, measures: Mapping[str, float]) -> None:
-        # By the first pass, which also loads and compiles, only until there is another.
+        # The first pass also loads and compiles: measure from it only until the second.
         since = ended[0] if ended else (began, epoch - 1)
         ended.append((monotonic(), epoch))
         shown = "  ".join(f"{name} {value:.4f}" for name, value in measures.items())
@@ -178,7 +177,7 @@ def _by_article(
 
 
 def _left(first: _Mark, last: _Mark, of: int) -> str:
-    """Tell how long the rest takes at the pace between two marks; "" where not long."""
+    """Return the time left at the pace between two marks; "" if under half a minute."""
     seconds = (of - last[1]) * (last[0] - first[0]) / max(1, last[1] - first[1])
     return f"  {seconds / 60:.0f} min left" if seconds >= 30 else ""  # noqa: PLR2004
 
@@ -193,17 +192,17 @@ def _by_recipe(path: Path, output: Path) -> "Bundle":
     steps = sum(stage.pictures // recipe.batch_size for stage in recipe.stages)
     bar = tqdm(total=steps, unit="step", disable=None)
     first: _Mark | None = None
-    told = monotonic()
+    printed = monotonic()
 
     def move(progress: "Progress") -> None:
-        nonlocal first, told
+        nonlocal first, printed
         mark = monotonic(), progress.step
         first = first or mark
-        if bar.disable and mark[0] - told >= _LINE_SECONDS:  # into a log
+        if bar.disable and mark[0] - printed >= _LINE_SECONDS:  # into a log
             left = _left(first, mark, steps)
             typer.echo(f"step {progress.step}/{steps}  loss {progress.loss:.3f}{left}")
-            told = mark[0]
-        if not bar.n:  # a training that goes on has not just done the former steps
+            printed = mark[0]
+        if not bar.n:  # a continued training did its earlier steps in another run
             bar.n = bar.initial = progress.step - 1
         bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
         bar.update()

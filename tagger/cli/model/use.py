@@ -1,4 +1,4 @@
-"""`tagger model use`: choose the network that scans use."""
+"""`tagger model use`: choose the default network of this user's scans."""
 
 from typing import Annotated
 
@@ -9,13 +9,12 @@ from tagger.cli import options
 
 def use(
     bundle: Annotated[
-        str, typer.Argument(help="A network's name, or a folder with a bundle.")
+        str, typer.Argument(help="Name of a network, or folder of a bundle.")
     ],
 ) -> None:
-    """Make a network the one that this user's scans use; --model still beats it.
+    """Choose the default network of this user's scans; --model overrides it.
 
-    What is in the inventory is classified again by the next scan. Example: tagger model
-    use three-block
+    The next scan classifies all pictures again. Example: tagger model use three-block
     """
     import os
 
@@ -23,6 +22,6 @@ def use(
     from tagger.text import printable
 
     found = registry.use(bundle)
-    typer.echo(printable(f"scans of this user now use {found.card.name}"))
+    typer.echo(printable(f"your scans now use {found.card.name}"))
     if named := os.environ.get("TAGGER_MODEL"):
-        options.warn(f"but TAGGER_MODEL names {named}, which beats it")
+        options.warn(f"but TAGGER_MODEL is set: scans use {named} instead")

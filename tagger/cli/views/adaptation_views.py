@@ -1,4 +1,4 @@
-"""What a person sees of networks that learnt here. Returns rich renderables."""
+"""Render adaptations for the terminal with Rich."""
 
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from tagger.evaluation.comparison import Difference
 
 
-def learnt_view(learnt: "AdaptationResult", *, dry_run: bool) -> RenderableType:
-    """Show what a network learnt, how it compares, and what became of it."""
-    row, judged = learnt.row, learnt.candidate.judgement
+def learnt_view(result: "AdaptationResult", *, dry_run: bool) -> RenderableType:
+    """Show the outcome of an adaptation, the comparison and the training examples."""
+    row, judged = result.row, result.candidate.judgement
     promoted = row.outcome is Outcome.PROMOTED
-    what = f"{row.bundle} " + (
+    outcome = f"{row.bundle} " + (
         ("would be " if dry_run else "is ") + ("promoted" if promoted else "refused")
     )
     lines: list[RenderableType] = [
-        Text(what, style="bold green" if promoted else "bold red"),
+        Text(outcome, style="bold green" if promoted else "bold red"),
         Text(printable(row.reason)),
         Text(),
         _compared(
             (
-                "right about answers it had not learnt",
+                "right on held-back answers",
                 judged.comparison.accuracy,
             ),
             (
-                f"coverage where {row.figures['precision']} of the accepted are right",
+                f"coverage at a precision of {row.figures['precision']}",
                 judged.comparison.coverage,
             ),
             known=judged.known,
         ),
         Text(),
-        _by_tag(learnt),
+        _by_tag(result),
         Text(),
-        Text(_left_out(learnt), style="dim"),
+        Text(_left_out(result), style="dim"),
     ]
     if promoted and not dry_run:
-        lines.append(Text("The next scan decides again what the machine tagged."))
+        lines.append(Text("The next scan uses this network; people's decisions stay."))
     return Group(*lines)
 
 
@@ -63,19 +63,21 @@ def _compared(
     table = Table(box=None, pad_edge=False, header_style="italic")
     for name in ("", "before", "after", "95 %"):
         table.add_column(name, justify="left" if not name else "right")
-    for name, found in rows:
-        interval = f"{found.low:+.3f} to {found.high:+.3f}"
-        table.add_row(name, f"{found.first:.3f}", f"{found.second:.3f}", interval)
-    table.add_row("what it knew before", *(f"{one:.3f}" for one in known), "")
+    for name, change in rows:
+        interval = f"{change.low:+.3f} to {change.high:+.3f}"
+        table.add_row(name, f"{change.first:.3f}", f"{change.second:.3f}", interval)
+    table.add_row(
+        "right on earlier test pictures", *(f"{share:.3f}" for share in known), ""
+    )
     return table
 
 
-def _by_tag(learnt: "AdaptationResult") -> RenderableType:
-    """Tell of each tag how many answers there are, and how many were right."""
-    truth = learnt.examples.answers.labels
-    after = ModelOutputs(learnt.candidate.held_back, learnt.candidate.labels)
-    right = [outcomes(said, truth).right for said in (learnt.active, after)]
-    accepted = _accepted(after, learnt.candidate.policy)
+def _by_tag(result: "AdaptationResult") -> RenderableType:
+    """Show the number of answers per label, and how many were predicted right."""
+    truth = result.examples.answers.labels
+    after = ModelOutputs(result.candidate.held_back, result.candidate.labels)
+    right = [outcomes(model, truth).right for model in (result.active, after)]
+    accepted = _accepted(after, result.candidate.policy)
     table = Table(box=None, pad_edge=False, header_style="italic")
     for name in ("", "answers", "right before", "right after", "accepted after"):
         table.add_column(name, justify="left" if not name else "right")
@@ -91,24 +93,25 @@ def _by_tag(learnt: "AdaptationResult") -> RenderableType:
     return table
 
 
-def _accepted(said: ModelOutputs, policy: Policy) -> "NDArray[np.bool_]":
-    predictions = predict(said.rows, said.labels)
-    return np.array([not decide(one, policy).flagged for one in predictions], np.bool_)
+def _accepted(outputs: ModelOutputs, policy: Policy) -> "NDArray[np.bool_]":
+    verdicts = (decide(one, policy) for one in predict(outputs.rows, outputs.labels))
+    return np.array([not verdict.flagged for verdict in verdicts], np.bool_)
 
 
-def _left_out(learnt: "AdaptationResult") -> str:
-    found = learnt.examples
-    told = [f"{len(found.answers):,} answers in {_groups(learnt):,} groups of twins"]
-    if found.contradicted:
-        told.append(f"{found.contradicted:,} left out: two people disagree")
-    if found.gone:
-        told.append(f"{found.gone:,} left out: their pictures are gone")
-    told += [
-        f"{count:,} {printable(label)} wait for more of them"
-        for label, count in found.waiting.items()
+def _left_out(result: "AdaptationResult") -> str:
+    used = result.examples
+    groups = f"{_groups(result):,} groups of similar pictures"
+    parts = [f"{len(used.answers):,} answers in {groups}"]
+    if used.contradicted:
+        parts.append(f"{used.contradicted:,} left out: reviewers contradict each other")
+    if used.gone:
+        parts.append(f"{used.gone:,} left out: their pictures are gone")
+    parts += [
+        f"{count:,} {printable(label)} left out: too few examples"
+        for label, count in used.waiting.items()
     ]
-    return "; ".join(told) + f"; {learnt.row.figures['seconds']} s"
+    return "; ".join(parts) + f"; {result.row.figures['seconds']} s"
 
 
-def _groups(learnt: "AdaptationResult") -> int:
-    return len(np.unique(learnt.examples.answers.groups))
+def _groups(result: "AdaptationResult") -> int:
+    return len(np.unique(result.examples.answers.groups))

@@ -1,7 +1,7 @@
-"""What a person sees of networks in the terminal. Takes values, returns renderables.
+"""Render networks and their evaluations for the terminal with Rich.
 
 Names and labels come from files and may hold anything: nothing is read as markup, and
-what could steer the terminal is shown as an escape.
+control characters are shown as escapes.
 """
 
 from collections.abc import Mapping
@@ -27,45 +27,45 @@ if TYPE_CHECKING:
     from tagger.evaluation.results import Compared, Evaluation, Method
 
 _WORST_PAIRS = 5
-_VIEWS = ("gray", "distance from the ground", "likeness to skin")
+_VIEWS = ("gray", "distance from the background", "similarity to skin")
 
 
 def evaluation_view(evaluation: "Evaluation") -> RenderableType:
-    """Show the figures of each set, then those of each tag, then the worst mix-ups."""
+    """Show the figures of each set, those of each tag, and the worst confusions."""
     card = evaluation.bundle.card
     parts: list[RenderableType] = [
-        Text(f"{printable(card.name)}: what it makes of labelled pictures", "bold"),
+        Text(f"{printable(card.name)}: evaluation on labelled pictures", "bold"),
         _sets(evaluation),
     ]
     for section in evaluation.sections:
         found = section.figures
         parts += [Text(), Text(printable(found.source), style="italic"), _tags(found)]
         if mixed := _mixed_up(found):
-            parts.append(Text(f"taken for another: {mixed}", style="dim"))
+            parts.append(Text(f"most often confused: {mixed}", style="dim"))
     return Group(*parts)
 
 
 def comparison_view(
     names: tuple[str, str], compared: "Sequence[Compared]", method: "Method"
 ) -> RenderableType:
-    """Show how much better the second network is, and whether that may be chance."""
+    """Show the difference between two networks, and whether it may be chance."""
     first, second = map(printable, names)
     parts: list[RenderableType] = []
-    for one in compared:
-        found, exact = one.comparison, one.comparison.mcnemar
+    for part in compared:
+        result, exact = part.comparison, part.comparison.mcnemar
         parts += [
-            Text(printable(one.source), style="italic"),
-            _differences(first, second, found, method),
+            Text(printable(part.source), style="italic"),
+            _differences(first, second, result, method),
             Text(
-                f"{found.items:,} items in {found.groups:,} groups. Right only by "
-                f"{first}: {exact.only_first:,}, only by {second}: "
+                f"{result.items:,} items in {result.groups:,} groups. Only {first} "
+                f"right: {exact.only_first:,}, only {second} right: "
                 f"{exact.only_second:,}; McNemar's exact test p = {exact.p:.2g}"
             ),
             Text(),
         ]
     how = (
-        f"Intervals of 95 %: paired bootstrap over groups, {method.resamples:,} "
-        f"resamples, seed {method.seed}. McNemar's test takes pictures for independent."
+        f"95 % intervals: paired bootstrap over groups, {method.resamples:,} "
+        f"resamples, seed {method.seed}. McNemar's test treats pictures as independent."
     )
     return Group(*parts, Text(how, style="dim"))
 
@@ -74,7 +74,7 @@ def _differences(
     first: str, second: str, found: "Comparison", method: "Method"
 ) -> Table:
     table = _table("", first, second, "difference", "95 % interval", "")
-    covered = f"accepted at {method.precision:.2f} right"
+    covered = f"coverage at a precision of {method.precision:.2f}"
     for name, of in (("right", found.accuracy), (covered, found.coverage)):
         better = second if of.difference > 0 else first
         table.add_row(
@@ -89,7 +89,7 @@ def _differences(
 
 
 def shelf_view(found: "Sequence[InstalledBundle]") -> RenderableType:
-    """List bundles with their figures; a star marks the one that is used."""
+    """List bundles with their figures; a star marks the default."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in ("", "network", "from", "trained on"):
         table.add_column(name, overflow="fold")
@@ -109,7 +109,7 @@ def shelf_view(found: "Sequence[InstalledBundle]") -> RenderableType:
                 _megabytes(sum(_sizes(one.bundle).values())),
             ]
         table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
-    return Group(table, Text("* is used where none is named", style="dim"))
+    return Group(table, Text("* is the default network", style="dim"))
 
 
 def shelf_as_json(found: "Sequence[InstalledBundle]") -> dict[str, Any]:
@@ -129,9 +129,9 @@ def shelf_as_json(found: "Sequence[InstalledBundle]") -> dict[str, Any]:
 
 
 def own_view(own: "Sequence[AdaptedBundle]") -> RenderableType:
-    """List the bundles that learnt from an inventory; a star marks the one in force."""
+    """List the adapted bundles of an inventory; a star marks the one in force."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("", "learnt here", "", "from", "right on what it knew"):
+    for name in ("", "adapted here", "", "from", "right on earlier test pictures"):
         table.add_column(name, overflow="fold")
     for one in own:
         cells = ["*" if one.in_force else "", printable(one.name), one.fate]
@@ -144,9 +144,10 @@ def own_view(own: "Sequence[AdaptedBundle]") -> RenderableType:
                 _share(card.metrics.get(KNOWN_FIGURE, card.metrics.get(TEST_FIGURE))),
             ]
         table.add_row(*map(Text, cells), style="red" if one.bundle is None else "")
-    lie = Text(f"they lie in {printable(str(own[0].folder.parent))}", style="dim")
-    lie.overflow = "fold"
-    return Group(Text(), table, Text("* beats the star above here", style="dim"), lie)
+    folder = Text(f"stored in {printable(str(own[0].folder.parent))}", style="dim")
+    folder.overflow = "fold"
+    note = Text("* is used here instead of the default network", style="dim")
+    return Group(Text(), table, note, folder)
 
 
 def own_as_json(own: "Sequence[AdaptedBundle]") -> dict[str, Any]:
@@ -166,7 +167,7 @@ def own_as_json(own: "Sequence[AdaptedBundle]") -> dict[str, Any]:
 
 
 def card_view(bundle: "Bundle", *, used: str) -> RenderableType:
-    """Tell in plain words what a bundle's card says; `used` says when scans use it."""
+    """Show the card of a bundle in plain words; `used` says when scans use it."""
     card, sizes = bundle.card, _sizes(bundle)
     policy = card.policy
     special = "".join(
@@ -175,59 +176,60 @@ def card_view(bundle: "Bundle", *, used: str) -> RenderableType:
     unknown, kinds = OTHER not in card.labels, ", ".join(kinds_of(card.labels))
     facts = {
         "is": f"{card.training.get('arch', 'a network')}, {_size_of(card)}",
-        "tells apart": ", ".join(card.tags),
+        "tags": ", ".join(card.tags),
         "other things": (
-            "does not know them: it gives them one of its tags"
+            "not recognised: it gives every picture one of its tags"
             if unknown
-            else "knows what is no catalogue item"
+            else "recognises pictures without a catalogue item"
             + (f", and kinds without a tag: {kinds}" if kinds else "")
         ),
-        "sees": ", ".join(_VIEWS[: card.views]) + f" at 28x28, by {card.preparing}",
+        "sees": ", ".join(_VIEWS[: card.views])
+        + f" at 28x28 (preprocessing {card.preparing})",
         "accepts": f"from a confidence of {policy.threshold:.2f}{special}"
         + (f", with a margin of {policy.margin:.2f}" if policy.margin else ""),
         "files": ", ".join(f"{n} {_megabytes(size)}" for n, size in sizes.items()),
-        "lies in": str(bundle.folder),
+        "folder": str(bundle.folder),
         "sha-256": card.digest,
         "used": used,
     }
     return Group(
         Text(printable(card.name), style="bold"),
         _pairs(facts),
-        *_titled("What was measured", card.metrics),
-        *_titled("How it was trained", _flat(card.training)),
+        *_titled("Measured figures", card.metrics),
+        *_titled("Training", _flat(card.training)),
     )
 
 
 def card_as_json(bundle: "Bundle") -> dict[str, Any]:
-    """Return a card, and where it lies, as JSON holds it."""
+    """Return a card and its folder as JSON holds them."""
     return asdict(bundle.card) | {"folder": printable(str(bundle.folder))}
 
 
 def added_view(added: "AddedBundle") -> RenderableType:
-    """Say that a bundle was added, what was trusted, why, and what nobody can know."""
+    """Show that a bundle was installed, with what was checked and what was not."""
     card, contents = added.bundle.card, added.contents
     name, layers = printable(card.name), ", ".join(contents.layers)
     sizes = ", ".join(f"{n} {_megabytes(size)}" for n, size in contents.bytes.items())
-    told = {
-        "trusted": (
-            f"the files are the ones its card means, by SHA-256: {sizes}",
-            "model.keras is an archive of Keras 3, for which its safe mode holds",
-            f"its layers do arithmetic and nothing else: {layers}",
-            f"its {contents.parameters:,} numbers lie in the file itself",
-            f"it ran: it takes 28x28x{card.views}, gives {len(card.labels)} numbers",
+    notes = {
+        "checked": (
+            f"the files match the SHA-256 sums of the card: {sizes}",
+            "model.keras is a Keras 3 archive that loads in safe mode",
+            f"its layers only do arithmetic: {layers}",
+            f"all {contents.parameters:,} parameters are in the file itself",
+            f"it ran: input 28x28x{card.views}, output {len(card.labels)} numbers",
         ),
-        "not known": (
-            "whether both files hold the same network: that takes TensorFlow to say",
-            f"how right it is: tagger model evaluate {card.name} PICTURES -o FOLDER",
+        "not checked": (
+            "whether both files hold the same network, which needs TensorFlow",
+            f"how accurate it is: tagger model evaluate {card.name} PICTURES -o FOLDER",
         ),
         "left out": added.left_out,
     }
     where = printable(str(added.bundle.folder))
-    parts = [Text(f"{name} {'added' if added.new else 'was there already'}: {where}")]
-    for why, sentences in told.items():
-        style = "" if why == "trusted" else "dim"
-        parts += [Text(printable(f"  {why}: {one}"), style) for one in sentences]
-    return Group(*parts, Text(f"'tagger model use {name}' makes scans use it"))
+    parts = [Text(f"{name} {'added' if added.new else 'exists already'}: {where}")]
+    for kind, lines in notes.items():
+        style = "" if kind == "checked" else "dim"
+        parts += [Text(printable(f"  {kind}: {line}"), style) for line in lines]
+    return Group(*parts, Text(f"to use it in scans: tagger model use {name}"))
 
 
 def _titled(title: str, facts: "Mapping[str, object]") -> list[RenderableType]:
@@ -245,11 +247,11 @@ def _pairs(facts: "Mapping[str, object]") -> Table:
 
 
 def _flat(training: "Mapping[str, Any]") -> dict[str, object]:
-    """Name what is nested by its path."""
+    """Flatten nested settings; a nested one is named by its path."""
     flat: dict[str, object] = {}
     for name, value in training.items():
-        if isinstance(value, list):  # what each pass measured: the card has it
-            flat[name] = f"of {len(value)} passes, in {CARD_FILE}"
+        if isinstance(value, list):  # the figures of each pass: too many to show
+            flat[name] = f"{len(value)} passes, see {CARD_FILE}"
         elif isinstance(value, dict):
             flat |= {f"{name} {inner}": one for inner, one in value.items()}
         else:
@@ -269,7 +271,7 @@ def _sizes(bundle: "Bundle") -> dict[str, int]:
 
 def _trained_on(card: "ModelCard") -> str:
     data = card.training.get("data", "")
-    if isinstance(data, Mapping):  # of a recipe: how many pictures by domain
+    if isinstance(data, Mapping):  # of a recipe: pictures per domain
         return ", ".join(f"{number:,} {name}" for name, number in data.items())
     return str(data)
 
@@ -279,20 +281,20 @@ def _megabytes(size: int) -> str:
 
 
 def _sets(evaluation: "Evaluation") -> Table:
-    table = _table("set", "items", "right", "accepted", "of these right")
+    table = _table("set", "items", "right", "accepted", "right of accepted")
     for name in ("other accepted", "ambiguous accepted", "calibration error"):
         table.add_column(name, justify="right")
     for section in evaluation.sections:
-        found = section.figures
+        figures = section.figures
         table.add_row(
-            Text(printable(found.source), overflow="fold"),
-            f"{found.items:,}",
-            _share(found.accuracy.share),
-            _share(found.coverage.share),
-            _share(found.accepted_precision.share),
-            _share(found.other_accepted.share),
-            _share(found.ambiguous_accepted.share),
-            _share(found.calibration_error),
+            Text(printable(figures.source), overflow="fold"),
+            f"{figures.items:,}",
+            _share(figures.accuracy.share),
+            _share(figures.coverage.share),
+            _share(figures.accepted_precision.share),
+            _share(figures.other_accepted.share),
+            _share(figures.ambiguous_accepted.share),
+            _share(figures.calibration_error),
         )
     if len(evaluation.sections) > 1:
         mean = evaluation.overall
@@ -327,7 +329,7 @@ def _tags(found: "Figures") -> Table:
 
 
 def _mixed_up(found: "Figures") -> str:
-    """Name the commonest mix-ups of the items."""
+    """Return the most frequent confusions of the items."""
     table = found.confusion
     pairs = [
         (count, label, tag)
@@ -337,7 +339,7 @@ def _mixed_up(found: "Figures") -> str:
     ]
     commonest = sorted(pairs, key=lambda pair: -pair[0])[:_WORST_PAIRS]
     return ", ".join(
-        f"{printable(label)} for {printable(tag)} {count:,}"
+        f"{printable(label)} → {printable(tag)} {count:,}"
         for count, label, tag in commonest
     )
 

@@ -1,7 +1,7 @@
-"""What a person sees in the terminal. Takes values, returns rich renderables.
+"""Render scans, items and settings for the terminal with Rich.
 
-Names and reasons come from files and may hold anything: whatever could steer the
-terminal is shown as an escape, and nothing is read as markup.
+Names and reasons come from files and may hold anything: control characters are shown
+as escapes, and nothing is read as markup.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 _MOST_UNREADABLE = 20
 _MOST_OF_MIX = 6
-"""Labels of a root's own mix that are told."""
+"""Number of labels shown of a root's own mix."""
 
 _MOST_CORRECTIONS = 200
 _EXPECTED = (State.TAGGED, State.UNREADABLE, State.MISSING, State.IGNORED)
-"""States shown even where nothing is in them."""
+"""States that are shown even with a count of 0."""
 
 _FATES: Mapping[Outcome, str] = {
     Outcome.PROMOTED: "green",
@@ -54,18 +54,18 @@ _FATES: Mapping[Outcome, str] = {
 
 _BAR_CELLS = 20
 _MOST_WITHOUT_TAG = 3
-"""Labels of what has no tag whose probabilities are drawn beside those of the tags."""
+"""Number of labels without a tag whose probabilities are drawn beside the tags."""
 
 _BARS_CELLS = 22 + _BAR_CELLS
-"""Columns that the bars take with their labels."""
+"""Width of the bars with their labels, in columns."""
 
 _PICTURE_LINES = 28
 
 
 def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType:
-    """Show what a scan did and how the scanned folders stand."""
-    title = "What a scan would do" if dry_run else "Scan"
-    found = _facts(
+    """Show the result of a scan and the counts of its folders."""
+    title = "Scan (dry run)" if dry_run else "Scan"
+    done = _facts(
         title,
         {
             "new": summary.new,
@@ -77,8 +77,8 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
             "classified": summary.classified,
         },
     )
-    stand = _facts(
-        "These folders",
+    folders = _facts(
+        "In these folders",
         {
             "tagged": summary.tagged,
             "waiting for review": summary.flagged,
@@ -86,7 +86,7 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
         },
     )
     parts: list[RenderableType] = [
-        _side_by_side(found, stand, _counts("Tags", summary.tags)),
+        _side_by_side(done, folders, _counts("Tags", summary.tags)),
     ]
     if summary.careful:
         parts += [Text(), Text(f"{summary.careful[:1].upper()}{summary.careful[1:]}.")]
@@ -98,14 +98,14 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
 
 
 def _mix(root: str, shares: Mapping[str, float]) -> Text:
-    """Tell how often each tag is thought to be right under a root."""
+    """Show the most common labels of a root's own mix."""
     ranked = sorted(shares.items(), key=lambda pair: -pair[1])[:_MOST_OF_MIX]
-    told = ", ".join(f"{label} {share:.0%}" for label, share in ranked)
-    return Text(printable(f"Own mix of {root}: {told}"), style="dim")
+    shown = ", ".join(f"{label} {share:.0%}" for label, share in ranked)
+    return Text(printable(f"Own mix of {root}: {shown}"), style="dim")
 
 
 def inventory_status(status: InventoryStatus) -> RenderableType:
-    """Show the inventory at a glance, and the last run."""
+    """Show the counts of the inventory and its last run."""
     states = {state.value: status.states.get(state, 0) for state in _EXPECTED}
     states |= {state.value: count for state, count in status.states.items()}
     review = {
@@ -125,81 +125,90 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
 
 
 def check_report(report: CheckReport) -> RenderableType:
-    """Show what is wrong with an inventory, if anything."""
+    """Show the damage and the changed pictures that a check found."""
     lines = [
         Text(f"damage: {line}", style="red") for line in map(printable, report.damage)
     ]
     lines += [
-        Text(f"other bytes than scanned: {printable(str(path))}", style="red")
+        Text(f"content changed since the scan: {printable(str(path))}", style="red")
         for path in report.files_differing
     ]
     if report.files_differing:
-        way_out = (
-            "restore these files; or touch them and scan, to tag what they hold now"
+        next_step = (
+            "restore these files; or touch them and scan, to tag their new content"
         )
-        lines.append(Text(way_out))
+        lines.append(Text(next_step))
     facts = {
-        "complaints about the database": len(report.damage),
+        "problems in the database": len(report.damage),
         "pictures read": report.files_read,
-        "with other bytes than were scanned": len(report.files_differing),
-        "decisions about bytes no picture has": report.decisions_without_item,
-        "predictions about bytes no picture has": report.predictions_without_item,
+        "with changed content": len(report.files_differing),
+        "decisions without a picture": report.decisions_without_item,
+        "predictions without a picture": report.predictions_without_item,
     }
     return Group(*lines, _facts("Check", facts))
 
 
 def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> RenderableType:
-    """Show the scanned folders; `there` says by path which of them exist."""
+    """Show the scanned folders; `there` maps each path to whether it exists."""
     table = Table.grid(padding=(0, 2))
     for root in roots:
-        seen = f"seen {_moment(root.scanned_at)}" if root.scanned_at else "never seen"
+        scanned = "not fully scanned yet"
+        if root.scanned_at:
+            scanned = f"scanned {_moment(root.scanned_at)}"
+        pattern = printable(root.item_pattern or "")
         table.add_row(
             Text(printable(root.path), overflow="fold"),
             Text(f"{root.items:,} items"),
-            Text(seen, style="dim"),
-            Text("" if there[root.path] else "not there", style="red"),
-            Text(
-                f"items by {printable(root.item_pattern)}" if root.item_pattern else ""
-            ),
+            Text(scanned, style="dim"),
+            Text("" if there[root.path] else "not found", style="red"),
+            Text(f"item pattern {pattern}" if pattern else ""),
         )
     return table if roots else Text("No scan yet", style="dim")
 
 
 def tag_list(tags: Sequence[OwnTag]) -> RenderableType:
-    """Show the tags that the shop added."""
+    """Show the custom tags."""
     table = Table.grid(padding=(0, 2))
-    for one in tags:
+    for tag in tags:
         table.add_row(
-            Text(printable(one.tag)),
-            Text(f"{one.examples:,} pictures", style="" if one.examples else "dim"),
+            Text(printable(tag.tag)),
+            Text(f"{tag.examples:,} pictures", style="" if tag.examples else "dim"),
             Text(
-                printable(f"added {_moment(one.added_at)} by {one.added_by}"),
+                printable(f"added {_moment(tag.added_at)} by {tag.added_by}"),
                 style="dim",
             ),
         )
-    return table if tags else Text("No tag was added", style="dim")
+    if tags:
+        return table
+    return Text("No custom tags yet: add one with 'tagger tags add TAG'", style="dim")
 
 
 def kind_list(kinds: Sequence[KindInShop]) -> RenderableType:
-    """Show the kinds without a tag that were found, what people said of them."""
+    """Show the kinds that were found and how reviewers tagged them."""
     table = Table.grid(padding=(0, 2))
-    for one in kinds:
-        said = ", ".join(f"{tag or NOT_CATALOGUE} {n:,}" for tag, n in one.said)
+    for kind in kinds:
+        answers = ", ".join(f"{tag or NOT_CATALOGUE} {n:,}" for tag, n in kind.said)
         table.add_row(
-            Text(printable(one.kind)),
-            Text(f"{one.waiting:,} wait", style="" if one.waiting else "dim"),
-            Text(printable(f"tagged {one.tag}") if one.tag else "no tag"),
-            Text(printable(f"people said: {said}") if said else "", style="dim"),
+            Text(printable(kind.kind)),
+            Text(
+                f"{kind.waiting:,} waiting for review",
+                style="" if kind.waiting else "dim",
+            ),
+            Text(printable(f"tagged {kind.tag}") if kind.tag else "no tag"),
+            Text(
+                printable(f"reviewers answered: {answers}") if answers else "",
+                style="dim",
+            ),
         )
     if kinds:
         return table
-    return Text("The network found nothing here that has no tag", style="dim")
+    return Text("The network found no kinds without a tag here", style="dim")
 
 
 def prediction_view(
     name: str, prepared: PreparedImage, probabilities: Mapping[str, float]
 ) -> RenderableType:
-    """Show what the network says of one picture."""
+    """Show the network's prediction for one picture."""
     return Group(_heading(name, prepared), probability_bars(probabilities))
 
 
@@ -211,9 +220,9 @@ def drawn_prediction(
     *,
     width: int,
 ) -> RenderableType:
-    """Show one picture, what the network saw of it, and what it says, in colour.
+    """Show one picture, its 28x28 view and its prediction, in colour.
 
-    Side by side where `width` columns hold them, else one below the other.
+    Side by side if they fit in `width` columns, else one below the other.
     """
     from PIL.Image import fromarray
 
@@ -228,17 +237,14 @@ def drawn_prediction(
 
 
 def unreadable_view(name: str, image: UnreadableImage) -> RenderableType:
-    """Show that a picture could not be read, and why."""
+    """Show why a picture could not be read."""
     return Text.assemble(
         (printable(name), "bold"), ("  unreadable: ", "red"), printable(image.reason)
     )
 
 
 def probability_bars(probabilities: Mapping[str, float]) -> Table:
-    """Draw each tag's probability, the largest first.
-
-    Between them the likeliest labels of what has no tag.
-    """
+    """Draw the probability of each tag and of the likeliest kinds, largest first."""
     table = Table.grid(padding=(0, 1))
     by_share = sorted(probabilities.items(), key=lambda pair: -pair[1])
     without_tag = [label for label, _ in by_share if not is_tag(label)]
@@ -256,7 +262,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
 
 
 def story_view(story: PathHistory) -> RenderableType:
-    """Tell all that the inventory knows of a path."""
+    """Show the history of a path."""
     parts: list[RenderableType] = [
         Text(printable(f"{story.item.root}/{story.item.path}"), style="bold"),
         _pairs(_story_facts(story)),
@@ -265,9 +271,9 @@ def story_view(story: PathHistory) -> RenderableType:
         parts += [Text(), probability_bars(story.probabilities)]
     if story.before_mix:
         ranked = sorted(story.before_mix.items(), key=lambda pair: -pair[1])
-        said = ", ".join(f"{label} {value:.2f}" for label, value in ranked[:3])
-        told = f"Weighed by this shop's own mix of tags; the network alone: {said}"
-        parts += [Text(printable(told), style="dim")]
+        alone = ", ".join(f"{label} {value:.2f}" for label, value in ranked[:3])
+        note = f"Adjusted to this folder's own mix of tags; the network alone: {alone}"
+        parts += [Text(printable(note), style="dim")]
     history = Table.grid(padding=(0, 2))
     for event in story.events:
         history.add_row(
@@ -281,25 +287,25 @@ def story_view(story: PathHistory) -> RenderableType:
 def corrections(
     found: Sequence[Correction], *, unchanged: int, dry_run: bool
 ) -> RenderableType:
-    """Show what a spreadsheet changes, or would change."""
+    """Show the tags that a spreadsheet changes, or would change."""
     table = Table.grid(padding=(0, 2))
-    for one in found[:_MOST_CORRECTIONS]:
+    for change in found[:_MOST_CORRECTIONS]:
         table.add_row(
-            Text(f"line {one.line}", style="dim"),
-            Text(printable(one.path), overflow="fold"),
-            Text(one.before or "no tag", style="red"),
+            Text(f"line {change.line}", style="dim"),
+            Text(printable(change.path), overflow="fold"),
+            Text(change.before or "no tag", style="red"),
             Text("→"),
-            Text(one.tag or "not a catalogue item", style="green"),
+            Text(change.tag or "not a catalogue item", style="green"),
         )
     if (more := len(found) - _MOST_CORRECTIONS) > 0:
         table.add_row("", f"and {more:,} more")
-    decided = "would be decided" if dry_run else "decided"
-    told = f"{len(found):,} {decided}, {unchanged:,} as they were"
-    return Group(table, Text(told, style="bold")) if found else Text(told, style="bold")
+    verb = "would change" if dry_run else "changed"
+    total = Text(f"{len(found):,} {verb}, {unchanged:,} unchanged", style="bold")
+    return Group(table, total) if found else total
 
 
 def runs(records: Sequence[RunRecord]) -> RenderableType:
-    """List runs, one a line."""
+    """List runs, one per line."""
     if not records:
         return Text("No scan yet", style="dim")
     table = Table(box=None, pad_edge=False, header_style="italic")
@@ -321,9 +327,9 @@ def runs(records: Sequence[RunRecord]) -> RenderableType:
 
 
 def adaptations(rows: Sequence[Adaptation]) -> RenderableType:
-    """List what became of networks that learnt here, the newest first, one a line."""
+    """List the adaptations and their outcomes, newest first, one per line."""
     table = Table(box=None, pad_edge=False, header_style="italic")
-    for name in ("learnt", "network", "", "right", "covered", "why"):
+    for name in ("adapted", "network", "", "right", "covered", "why"):
         table.add_column(name, overflow="fold")
     for row in reversed(rows):
         table.add_row(
@@ -338,16 +344,16 @@ def adaptations(rows: Sequence[Adaptation]) -> RenderableType:
 
 
 def _before_and_after(row: Adaptation, name: str) -> str:
-    found = row.figures.get(name)
-    if not isinstance(found, dict):
+    figure = row.figures.get(name)
+    if not isinstance(figure, dict):
         return ""
-    return f"{found['first']:.2f} → {found['second']:.2f}"
+    return f"{figure['first']:.2f} → {figure['second']:.2f}"
 
 
 def settings(
     file: str | None, found: Sequence[tuple[str, object, str]]
 ) -> RenderableType:
-    """Show every setting, its value and where that comes from."""
+    """Show every setting, its value and the source of the value."""
     table = Table(box=None, pad_edge=False, header_style="italic")
     for name in ("setting", "value", "from"):
         table.add_column(name, overflow="fold")
@@ -355,7 +361,8 @@ def settings(
         style = "dim" if source == "default" else ""
         shown = "" if value is None else printable(str(value))
         table.add_row(Text(key), Text(shown), Text(source), style=style)
-    read = f"File {printable(file)}" if file else "No tagger.toml here or above"
+    none = "No tagger.toml in this folder or above it"
+    read = f"File {printable(file)}" if file else none
     return Group(Text(read, style="bold"), table)
 
 
@@ -370,7 +377,7 @@ def _number(value: object) -> str:
 
 
 def run_again(run: RunRecord) -> RenderableType:
-    """Show one run as its scan showed it, with its options."""
+    """Show one run with its options, as its scan showed it."""
     options_ = {n.replace("_", "-"): _told(value) for n, value in run.options.items()}
     parts: list[RenderableType] = [
         _last_run(run, "", what="Run"),
@@ -382,12 +389,13 @@ def run_again(run: RunRecord) -> RenderableType:
         counts: dict[str, Any] = {n: v for n, v in run.counts.items() if n in known}
         parts.append(run_summary(RunSummary(run.id, **counts)))
     else:
-        parts.append(Text("It left no counts: it failed, or was stopped", style="dim"))
+        none = "No counts were recorded: the scan failed or was stopped"
+        parts.append(Text(none, style="dim"))
     return Group(*parts)
 
 
 def _told(value: object) -> str:
-    """Return an option's value as a person writes it, not as Python does."""
+    """Return an option's value in plain words, as "yes" for True."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -404,9 +412,9 @@ def _story_facts(story: PathHistory) -> dict[str, str]:
     facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
     if item.tag or item.decided_by:
         facts["tag"] = f"{item.tag or 'none'}, decided by a {item.decided_by}"
-    facts["review"] = "waits for a person" if item.flagged else "not needed"
+    facts["review"] = "waiting for review" if item.flagged else "not needed"
     if item.model:
-        facts["network"] = f"{item.model}, prepared by {story.preparing}"
+        facts["network"] = f"{item.model}, preprocessing {story.preparing}"
     if story.width:
         facts["picture"] = f"{story.width}x{story.height} {story.format}"
     if story.size is not None:
@@ -414,7 +422,7 @@ def _story_facts(story: PathHistory) -> dict[str, str]:
     if item.digest:
         facts["sha-256"] = item.digest
     for number, path in enumerate(story.same_bytes[:_MOST_UNREADABLE], start=1):
-        facts[f"same bytes {number}"] = path
+        facts[f"same content {number}"] = path
     return facts
 
 
@@ -456,7 +464,7 @@ def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
             Text(printable(path), overflow="fold"), Text(printable(reason), style="red")
         )
     if (more := len(images) - _MOST_UNREADABLE) > 0:
-        table.add_row(f"and {more:,} more", "tagger export lists them")
+        table.add_row(f"and {more:,} more", "'tagger export' lists them")
     return Group(Text("Unreadable", style="italic"), table)
 
 
@@ -470,16 +478,16 @@ def _last_run(
     elif scanning:
         ending = f"still running ({scanning})"
     else:
-        ending = "was killed; the next scan goes on from there"
+        ending = "was killed; the next scan continues from there"
     begun = f"{what} {run.id}, {_moment(run.started_at)} on {run.host}, "
     return Text(printable(begun + ending))
 
 
 def _seconds(run: RunRecord) -> float:
-    """How long a run took; by the clock only where nothing better is known."""
-    told = run.counts.get("seconds")
-    if isinstance(told, int | float):
-        return float(told)
+    """Return how long a run took, in s, as counted, else between its moments."""
+    counted = run.counts.get("seconds")
+    if isinstance(counted, int | float):
+        return float(counted)
     ended = run.ended_at or run.started_at
     return max(0.0, (ended - run.started_at).total_seconds())
 
@@ -489,7 +497,7 @@ def _moment(when: datetime) -> str:
 
 
 def _small(picture: "Image") -> "Image":
-    """Bring a picture to the lines it is drawn in, a pixel half a cell high."""
+    """Scale a picture to `_PICTURE_LINES` pixels high; a cell shows two pixels."""
     from PIL.Image import Resampling
 
     scale = _PICTURE_LINES / picture.height
@@ -500,7 +508,6 @@ def _small(picture: "Image") -> "Image":
 
 def _drawn(small: "Image") -> RenderableType:
     """Draw with half blocks, which every colour terminal and tmux can show."""
-    from rich_pixels import Pixels
+    from tagger.review.blocks import HalfBlockPicture
 
-    drawn: Pixels = Pixels.from_image(small)
-    return drawn
+    return HalfBlockPicture(small)
