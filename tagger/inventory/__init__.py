@@ -1,8 +1,8 @@
-"""The inventory: a SQLite file that says of every path what it is and who said so.
+"""The inventory: a SQLite file with every path, its tag and its decisions.
 
-The only package that knows SQL. Programs other than tagger read its view `inventory`.
+The only package that uses SQL. Programs other than tagger read its view `inventory`.
 
-Its names are loaded on first use (PEP 562): commands need its columns at start-up, and
+Its names are loaded on first use (PEP 562): commands need its columns at start-up, but
 SQLAlchemy only when they run.
 """
 
@@ -63,7 +63,7 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> object:
-    """Load the module that has a name, when the name is first asked for."""
+    """Load the module of a name on first use."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,6 +1,6 @@
-"""What there is to learn from here, and which networks have.
+"""Training examples from decisions, and the record of adaptations.
 
-Functions of a connection; whoever calls them opens the transaction.
+The functions take a connection; their caller opens the transaction.
 """
 
 from collections import defaultdict
@@ -29,15 +29,15 @@ from tagger.records import PREPARING, Adaptation, Outcome
 
 
 def reviews(connection: Connection) -> Reviews:
-    """Return what people decided here, each bytes once.
+    """Return the decisions made here, each content once.
 
-    The last answer counts, unless the answers contradict each other: then none does
+    The last answer counts, unless the answers contradict each other: then none counts
     (see `decisions.contradicts`).
     """
     answers: dict[str, list[tuple[str, str | None, bool]]] = defaultdict(list)
     prepared: dict[str, tuple[bytes, str]] = {}
-    asked: set[str] = set()
-    sampled: set[str] = set()
+    outside_audits: set[str] = set()
+    not_only_corrected: set[str] = set()
     query = (
         select(DECISION)
         .where(is_standing())
@@ -47,10 +47,11 @@ def reviews(connection: Connection) -> Reviews:
         blind = row["source"] == audits.SOURCE
         answers[row["digest"]].append((row["reviewer"], row["tag"], blind))
         if not blind:
-            asked.add(row["digest"])
-        by_eye = row["source"] in {REVIEW, audits.SOURCE}
-        if by_eye or row["kind"] is DecisionKind.ACCEPT:
-            sampled.add(row["digest"])
+            outside_audits.add(row["digest"])
+        # A spreadsheet holds only the wrong tags: its corrections are a biased sample.
+        looked_at = row["source"] in {REVIEW, audits.SOURCE}
+        if looked_at or row["kind"] is DecisionKind.ACCEPT:
+            not_only_corrected.add(row["digest"])
         if row["prepared"] is not None:
             prepared[row["digest"]] = row["prepared"], row["preparing"]
     agreed = {
@@ -58,29 +59,36 @@ def reviews(connection: Connection) -> Reviews:
         for digest, given in answers.items()
         if not contradicts(given)
     }
-    paths, items = _places(connection, list(agreed))
+    paths, products = _places(connection, list(agreed))
     bits = _fingerprints(connection, list(agreed))
     reviewed = []
     for digest, label in agreed.items():
-        array, preparing = prepared.get(digest, (None, PREPARING))
-        at, shown = tuple(paths[digest]), tuple(items[digest])
+        views, preparing = prepared.get(digest, (None, PREPARING))
         reviewed.append(
-            Reviewed(digest, label, array, at, bits.get(digest), shown, preparing)
+            Reviewed(
+                digest=digest,
+                label=label,
+                prepared=views,
+                paths=tuple(paths[digest]),
+                bits=bits.get(digest),
+                items=tuple(products[digest]),
+                preparing=preparing,
+            )
         )
     return Reviews(
         reviewed=tuple(reviewed),
         contradicted=tuple(answers.keys() - agreed.keys()),
         newest_decision_id=connection.scalar(select(func.max(DECISION.c.id))) or 0,
         waiting=_waiting(connection),
-        audited=frozenset(agreed.keys() - asked),
-        corrected=frozenset(agreed.keys() - sampled),
+        audited=frozenset(agreed.keys() - outside_audits),
+        corrected=frozenset(agreed.keys() - not_only_corrected),
         kind_tags=kind_tags(connection),
     )
 
 
 def _waiting(connection: Connection) -> dict[str, tuple[float, ...]]:
-    """Return the confidences of what waits by who said so, prepared as today."""
-    found: dict[str, list[float]] = defaultdict(list)
+    """Return the queue's confidences by network digest, for today's preprocessing."""
+    confidences: dict[str, list[float]] = defaultdict(list)
     query = (
         select(MODEL.c.digest, PREDICTION.c.confidence)
         .select_from(WAITING)
@@ -90,12 +98,12 @@ def _waiting(connection: Connection) -> dict[str, tuple[float, ...]]:
         .where(PREDICTION.c.preparing == PREPARING)
     )
     for digest, confidence in connection.execute(query):
-        found[digest].append(confidence)
-    return {digest: tuple(each) for digest, each in found.items()}
+        confidences[digest].append(confidence)
+    return {digest: tuple(values) for digest, values in confidences.items()}
 
 
 def newer(connection: Connection, decision_id: int) -> int:
-    """Count the bytes about which there is a standing decision after that one."""
+    """Count the contents with a standing decision newer than that one."""
     query = select(func.count(DECISION.c.digest.distinct())).where(
         DECISION.c.id > decision_id, is_standing()
     )
@@ -103,7 +111,7 @@ def newer(connection: Connection, decision_id: int) -> int:
 
 
 def put(connection: Connection, adaptation: Adaptation) -> int:
-    """Record an adaptation, at this moment; return its id."""
+    """Record an adaptation, dated now; return its id."""
     return insert_one(
         connection,
         insert(ADAPTATION).values(
@@ -122,24 +130,24 @@ def put(connection: Connection, adaptation: Adaptation) -> int:
 
 
 def every(connection: Connection) -> list[Adaptation]:
-    """Return all adaptations, the oldest first."""
+    """Return all adaptations, oldest first."""
     query = select(ADAPTATION).order_by(ADAPTATION.c.id)
     return [Adaptation(**row) for row in connection.execute(query).mappings()]
 
 
 def last_try(adaptations: Sequence[Adaptation]) -> Adaptation | None:
-    """Return the last that learnt, whatever became of it."""
-    tries = [one for one in adaptations if one.outcome is not Outcome.ROLLED_BACK]
-    return tries[-1] if tries else None
+    """Return the last attempt to train, promoted or refused."""
+    attempts = [a for a in adaptations if a.outcome is not Outcome.ROLLED_BACK]
+    return attempts[-1] if attempts else None
 
 
 def _places(
     connection: Connection, digests: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Return by digest where the bytes lay, and which items they show."""
+    """Return, by digest, the paths of each content and the products it shows."""
     paths: dict[str, list[str]] = defaultdict(list)
-    items: dict[str, list[str]] = defaultdict(list)
-    for some in in_parts(digests):
+    products: dict[str, list[str]] = defaultdict(list)
+    for part in in_parts(digests):
         query = (
             select(
                 IMAGE.c.digest,
@@ -148,22 +156,22 @@ def _places(
                 ROOT.c.item_pattern,
             )
             .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
-            .where(IMAGE.c.digest.in_(some))
+            .where(IMAGE.c.digest.in_(part))
         )
         for row in connection.execute(query):
             paths[row.digest].append(f"{row.root}/{row.path}")
             if row.item_pattern is None:
                 continue
             if key := product_key(compile_pattern(row.item_pattern), row.path):
-                items[row.digest].append(f"{row.root}/{key}")
-    return paths, items
+                products[row.digest].append(f"{row.root}/{key}")
+    return paths, products
 
 
 def _fingerprints(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
     bits: dict[str, int] = {}
-    for some in in_parts(digests):
+    for part in in_parts(digests):
         query = select(FINGERPRINT.c.digest, FINGERPRINT.c.bits).where(
-            FINGERPRINT.c.digest.in_(some)
+            FINGERPRINT.c.digest.in_(part)
         )
         bits.update((row.digest, row.bits) for row in connection.execute(query))
     return bits

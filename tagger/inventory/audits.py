@@ -1,7 +1,7 @@
-"""Random samples of what the machine tagged, judged by people who do not see its tag.
+"""Audits: random samples of accepted pictures, which reviewers answer blind.
 
-Only an audit measures how often the machine is right where nobody looks. Functions of a
-connection; whoever calls them opens the transaction.
+Only an audit measures the precision of the pictures that no person looks at. The
+functions take a connection; their caller opens the transaction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,11 +41,11 @@ from tagger.inventory.tables import (
 from tagger.records import PREPARING, Policy, State
 
 SOURCE: Final = "audit"
-"""Source of decisions that were given blind."""
+"""Source of blind decisions."""
 
 _AGAIN_ONE_IN: Final = 10
-"""Of the pictures drawn that had been decided, one in so many is asked about again,
-and of those asked one in so many at most: who answers by chance is soon found out."""
+"""One in so many of the decided pictures drawn is asked about again, but at most one
+in so many of all pictures asked: this soon exposes a reviewer who answers at random."""
 
 
 def draw(
@@ -56,65 +56,48 @@ def draw(
     least: float | None = None,
     tag: str | None = None,
 ) -> AuditResult | None:
-    """Draw accepted items at random, each bytes once, and store them.
+    """Draw accepted pictures at random, each content once, and store the sample.
 
-    So many that `size` of them are to be answered, where there are as many. What has
-    been decided since the network came is drawn as well, or the sample would be one of
-    what persons left over; it answers itself, but for a few that are asked about again.
-    With `least` they are drawn from all that the network in force is at least so
-    confident of, flagged or not, with `tag` only from what it tagged so. Where an audit
-    of that network is open, that one is returned; not one of a network before, or of
-    pictures that another recipe had prepared, for its answers would prove nothing. None
-    where there is nothing to ask about.
+    It has `size` pictures to answer, if there are as many, and the decided pictures
+    drawn on the way. With `least`, draw from all pictures of at least that confidence,
+    flagged or not; with `tag`, from those that the network in force gave that tag.
+    Returns the open audit of that network instead, if there is one. None if there is
+    nothing to ask about.
     """
     model_id, policy = in_force(connection)
     if model_id is None:
         return None
-    for audit in results(connection):
-        if _open(connection, audit.id, model_id):
-            return audit
+    # Continue an open audit: a new one would let the hard pictures drop out unanswered.
+    open_audit = _open_audit(connection, model_id)
+    if open_audit is not None:
+        return open_audit
     if least is not None:
+        # One threshold for all tags; the margin stays that of the policy in force.
         policy = Policy(least, policy.margin if policy else 0.0)
-    here = _drawn_from(model_id, policy, least, tag)
-    items = select(IMAGE.c.digest).join(
-        PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id
-    )
-    counted = items.with_only_columns(func.count(distinct(IMAGE.c.digest))).where(here)
-    shuffled = (
-        items.with_only_columns(
-            IMAGE.c.digest,
-            func.min(IMAGE.c.prediction_id).label("prediction_id"),
-            has_decision(IMAGE.c.digest).label("has_decision"),
-            _at_random().label("lot"),
-        )
-        .where(here)
-        .group_by(IMAGE.c.digest)
-        .order_by(func.random())
-    )
-    sample = _until_asked(connection.execute(shuffled).mappings(), size)
-    if not any(row["again"] or not row["has_decision"] for row in sample):
+    population = _population(model_id, policy, least, tag)
+    sample = _until_asked(_shuffled(connection, population), size)
+    if not any(row["asked"] for row in sample):
         return None
     audit_id = insert_one(
         connection,
         insert(AUDIT).values(
             drawn_at=now(),
             reviewer=reviewer,
-            accepted=connection.scalar(counted),
+            # Size of the population that the sample stands for.
+            accepted=_count(connection, population),
             model_id=model_id,
             drawn_by=policy and asdict(policy),
             least=least,
             tag=tag,
         ),
     )
-    names = ("digest", "prediction_id", "again")
-    rows = [{n: row[n] for n in names} | {"audit_id": audit_id} for row in sample]
-    connection.execute(insert(SAMPLED), rows)
-    _answer_what_is_decided(connection, audit_id)
-    return next(one for one in results(connection) if one.id == audit_id)
+    _store_sample(connection, audit_id, sample)
+    _apply_standing_decisions(connection, audit_id)
+    return next(audit for audit in results(connection) if audit.id == audit_id)
 
 
 def results(connection: Connection) -> list[AuditResult]:
-    """Return every audit as it stands, the newest first."""
+    """Return every audit with its answers so far, newest first."""
     right = case((DECISION.c.tag == PREDICTION.c.tag, 1), else_=0)
     query = (
         select(
@@ -141,7 +124,7 @@ def results(connection: Connection) -> list[AuditResult]:
 def note_answers(
     connection: Connection, audit_id: int, answered: Sequence[tuple[str, int]]
 ) -> None:
-    """Note which decisions, by digest, answer an audit."""
+    """Link an audit's sample to the decisions (digest, id) that answer it."""
     for digest, decision_id in answered:
         connection.execute(
             update(SAMPLED)
@@ -151,7 +134,7 @@ def note_answers(
 
 
 def unanswered(audit_id: int) -> ColumnElement[bool]:
-    """Whether a sampled row waits for its answer, and can still be given one."""
+    """Whether a sampled row has no answer yet, and can still be answered."""
     return (
         (SAMPLED.c.audit_id == audit_id)
         & SAMPLED.c.decision_id.is_(None)
@@ -161,7 +144,7 @@ def unanswered(audit_id: int) -> ColumnElement[bool]:
 
 
 def answered_in_audit() -> ColumnElement[bool]:
-    """Whether a row was answered when its audit asked, not by what stood before it."""
+    """Whether the answer was given in this audit, not in an earlier decision."""
     return exists().where(
         DECISION.c.id == SAMPLED.c.decision_id,
         DECISION.c.source == SOURCE,
@@ -170,27 +153,27 @@ def answered_in_audit() -> ColumnElement[bool]:
 
 
 def has_decision(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
-    """Whether a decision about the bytes of that column is in force."""
+    """Whether a decision about the content in a digest column is in force."""
     return exists().where(DECISION.c.digest == digest, is_standing())
 
 
 def is_present(digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
-    """Whether a tagged picture has the bytes of that column."""
-    here = IMAGE.alias()
-    return exists().where(here.c.digest == digest, here.c.state == State.TAGGED)
+    """Whether a tagged picture has the content in a digest column."""
+    image = IMAGE.alias()
+    return exists().where(image.c.digest == digest, image.c.state == State.TAGGED)
 
 
 def seen_in_training(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa: ANN401
-    """Whether a person had said something of these bytes before a network came here.
+    """Whether a content was decided before the network first classified here.
 
-    Then it may have learnt them, and its being right about them proves nothing. A clock
-    may have been wrong: what was there when it learnt was there, whatever its date.
+    The network may have been trained on it, so a right prediction proves nothing.
+    Clocks may be wrong, so the newest decision id of its training counts as well.
     """
     former = DECISION.alias()
     came = select(func.min(POLICY.c.since)).where(POLICY.c.model_id == model_id)
-    itself = select(MODEL.c.digest).where(MODEL.c.id == model_id)
+    network = select(MODEL.c.digest).where(MODEL.c.id == model_id)
     newest = select(func.max(ADAPTATION.c.newest_decision_id)).where(
-        ADAPTATION.c.digest == itself.scalar_subquery()
+        ADAPTATION.c.digest == network.scalar_subquery()
     )
     return exists().where(
         former.c.digest == digest,
@@ -200,9 +183,9 @@ def seen_in_training(digest: Any, model_id: int) -> ColumnElement[bool]:  # noqa
 
 
 def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
-    """Return the network that tagged most of what there is, and its policy."""
+    """Return the network that tagged most of the pictures, and its policy."""
     models = list(connection.scalars(select(MODEL.c.id).limit(2)))
-    if len(models) == 1:  # as nearly always: a million pictures need not be counted
+    if len(models) == 1:  # the usual case; spares counting a million pictures
         return models[0], policy_of(connection, models[0])
     model_id = connection.scalar(
         select(PREDICTION.c.model_id)
@@ -216,7 +199,7 @@ def in_force(connection: Connection) -> tuple[int | None, Policy | None]:
 
 
 def policy_of(connection: Connection, model_id: int) -> Policy | None:
-    """Return the policy in force for a network; None where none ever was."""
+    """Return the policy in force for a network, or None."""
     row = connection.execute(
         select(POLICY.c.threshold, POLICY.c.margin, POLICY.c.tags)
         .where(POLICY.c.model_id == model_id)
@@ -226,8 +209,18 @@ def policy_of(connection: Connection, model_id: int) -> Policy | None:
     return None if row is None else Policy(row.threshold, row.margin, row.tags)
 
 
-def _open(connection: Connection, audit_id: int, model_id: int) -> bool:
-    """Whether an audit waits for answers that would still tell of a network."""
+def _open_audit(connection: Connection, model_id: int) -> AuditResult | None:
+    """Return the newest audit with pictures still to answer about a network.
+
+    An audit of a former network, or of pictures prepared by another recipe, would prove
+    nothing about this one; it is passed over.
+    """
+    audits = results(connection)
+    return next((a for a in audits if _is_open(connection, a.id, model_id)), None)
+
+
+def _is_open(connection: Connection, audit_id: int, model_id: int) -> bool:
+    """Whether an audit has unanswered pictures that are evidence about a network."""
     query = (
         select(SAMPLED.c.id)
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
@@ -239,10 +232,10 @@ def _open(connection: Connection, audit_id: int, model_id: int) -> bool:
 
 
 def as_weighed_today(model_id: int) -> ColumnElement[bool]:
-    """Whether an audit was drawn by the mixes and tags for kinds of today.
+    """Whether an audit was drawn under today's own mixes and tags of kinds.
 
-    What another mix made of the pictures decided what could be drawn: of what is
-    accepted today that is no random sample.
+    These change which pictures are accepted, so an older sample is not a random sample
+    of the pictures accepted today.
     """
     mixed = select(func.max(MIX.c.since)).where(MIX.c.model_id == model_id)
     mapped = select(func.max(KIND_TAG.c.mapped_at))
@@ -255,48 +248,109 @@ def as_weighed_today(model_id: int) -> ColumnElement[bool]:
 
 
 def said_today(model_id: int) -> ColumnElement[bool]:
-    """Whether a prediction is a network's, of a picture as it is prepared today."""
+    """Whether a prediction is by a network, on views of today's preprocessing."""
     return (PREDICTION.c.model_id == model_id) & (PREDICTION.c.preparing == PREPARING)
 
 
-def _drawn_from(
+def _population(
     model_id: int, policy: Policy | None, least: float | None, tag: str | None
 ) -> ColumnElement[bool]:
-    here = (
+    """Return the condition for the pictures that an audit draws from."""
+    eligible = (
         (IMAGE.c.state == State.TAGGED)
         & said_today(model_id)
+        # The network may have been trained on these: a right prediction proves nothing.
         & ~seen_in_training(IMAGE.c.digest, model_id)
         & (true() if tag is None else PREDICTION.c.tag == tag)
     )
     if least is None or policy is None:
-        return here & IMAGE.c.flagged.is_(other=False)
+        return eligible & IMAGE.c.flagged.is_(other=False)
     return (
-        here
+        eligible
         & (PREDICTION.c.confidence >= policy.threshold)
         & (PREDICTION.c.margin >= policy.margin)
     )
 
 
+def _from_population(columns: Iterable[Any], population: ColumnElement[bool]) -> Any:  # noqa: ANN401
+    query = select(*columns).select_from(IMAGE)
+    joined = query.join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+    return joined.where(population)
+
+
+def _count(connection: Connection, population: ColumnElement[bool]) -> int:
+    """Count the contents of a population, copies not included."""
+    number = func.count(distinct(IMAGE.c.digest))
+    return connection.scalar(_from_population([number], population)) or 0
+
+
+def _shuffled(
+    connection: Connection, population: ColumnElement[bool]
+) -> Iterable[RowMapping]:
+    """Return the contents of a population in random order.
+
+    Decided ones are included: without them, the sample would be what people left over.
+    """
+    columns = (
+        IMAGE.c.digest,
+        func.min(IMAGE.c.prediction_id).label("prediction_id"),
+        has_decision(IMAGE.c.digest).label("has_decision"),
+        _at_random().label("ask_again"),
+    )
+    query = (
+        _from_population(columns, population)
+        # One row a content: copies would raise the chance to be drawn.
+        .group_by(IMAGE.c.digest)
+        .order_by(func.random())
+    )
+    return connection.execute(query).mappings()
+
+
 def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, Any]]:
-    """Take rows until `size` of them are to be asked, a tenth at most again."""
+    """Take rows until `size` of them are `asked`, at most a tenth of these `again`.
+
+    A row is a digest, its prediction, and whether it is asked about, and again. The
+    others have been decided, and their decision answers them.
+    """
     sample: list[dict[str, Any]] = []
-    answered_in_audit, again_left = 0, size // _AGAIN_ONE_IN
+    number_asked, again_left = 0, size // _AGAIN_ONE_IN
     for row in shuffled:
-        again = bool(row["has_decision"] and row["lot"] and again_left)
+        # Some decided pictures are asked again, to see whether the answers agree.
+        again = bool(row["has_decision"] and row["ask_again"] and again_left)
         again_left -= again
-        answered_in_audit += again or not row["has_decision"]
-        sample.append(dict(row) | {"again": again})
-        if answered_in_audit == size:
+        asked = again or not row["has_decision"]
+        number_asked += asked
+        sample.append(
+            {
+                "digest": row["digest"],
+                "prediction_id": row["prediction_id"],
+                "again": again,
+                "asked": asked,
+            }
+        )
+        if number_asked == size:
             break
     return sample
 
 
 def _at_random() -> ColumnElement[bool]:
+    """Return a condition that holds for one row in `_AGAIN_ONE_IN`, at random."""
     return func.abs(func.random()) % _AGAIN_ONE_IN == 0
 
 
-def _answer_what_is_decided(connection: Connection, audit_id: int) -> None:
-    in_force = (
+def _store_sample(
+    connection: Connection, audit_id: int, sample: Iterable[dict[str, Any]]
+) -> None:
+    names = ("digest", "prediction_id", "again")
+    rows = [
+        {"audit_id": audit_id} | {name: row[name] for name in names} for row in sample
+    ]
+    connection.execute(insert(SAMPLED), rows)
+
+
+def _apply_standing_decisions(connection: Connection, audit_id: int) -> None:
+    """Answer the sampled pictures not asked again with the decisions in force."""
+    newest_standing = (
         select(DECISION.c.id)
         .where(DECISION.c.digest == SAMPLED.c.digest, is_standing())
         .order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc())
@@ -306,7 +360,7 @@ def _answer_what_is_decided(connection: Connection, audit_id: int) -> None:
     connection.execute(
         update(SAMPLED)
         .where(SAMPLED.c.audit_id == audit_id, ~SAMPLED.c.again)
-        .values(decision_id=in_force)
+        .values(decision_id=newest_standing)
     )
 
 

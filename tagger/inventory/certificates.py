@@ -1,8 +1,8 @@
-"""What audits testify about a network, and the certificates made of it.
+"""Gather the audit evidence about a network; keep its certificates.
 
-Evidence is what was drawn at random. What reviewers answered in the queue is not: it is
-what was flagged, and may leave out what is hard. It counts where an audit's lot fell on
-it, and only there. Functions of a connection; whoever calls them opens the transaction.
+Only pictures drawn at random are evidence. Answers to the queue are about flagged
+pictures, and may leave out hard ones; they count only if an audit drew their picture.
+The functions take a connection; their caller opens the transaction.
 """
 
 from collections import Counter, defaultdict
@@ -52,22 +52,21 @@ from tagger.records import PREPARING, Certificate, Claim, Policy, State
 _MOST_CONFUSED = 5
 
 _COIN = 0.5
-"""From this confidence on, "other" cannot be more probable."""
+"""From this confidence on, "no tag" cannot be more probable."""
 
 
 def audit_evidence(connection: Connection, model_digest: str) -> AuditEvidence:
-    """Gather the answers of a network's audits, and what speaks against the answers.
+    """Gather the answers of a network's audits, and the contradictions among them.
 
-    Of an audit that is being answered the answers so far count, in the order of the
-    draw; what was passed over on the way counts as wrong, as it may have been passed
-    over for being hard, and so does what persons contradict each other about. Left out
-    is what a person had answered before the network came here, audits of an older
-    tagger of which nobody knows what they were drawn from, and what the network said
-    of pictures that another recipe had prepared.
+    An unfinished audit counts with its answers so far, in the order of the draw. A
+    skipped picture counts as wrong, since it may have been skipped for being hard; so
+    does a picture with contradicting answers. Left out are pictures decided before the
+    network first classified here, audits of older tagger versions that did not record
+    their population, and predictions on views of another preprocessing.
     """
-    said = _standing(connection)
-    contradicted = list(_contradicted(said))
-    drawn = _Drawn(said, set(contradicted))
+    decisions = _standing(connection)
+    contradicted = list(_contradicted(decisions))
+    drawn = _Drawn(decisions, set(contradicted))
     model_id = connection.scalar(
         select(MODEL.c.id).where(MODEL.c.digest == model_digest)
     )
@@ -79,18 +78,18 @@ def audit_evidence(connection: Connection, model_digest: str) -> AuditEvidence:
         from_queue=len(drawn.from_queue),
         skipped=drawn.counts["skipped"],
         waiting=drawn.counts["waiting"],
-        contradictions=tuple(_contradictions(connection, said, contradicted)),
-        agreements=tuple(_agreements(said)),
+        contradictions=tuple(_contradictions(connection, decisions, contradicted)),
+        agreements=tuple(_agreements(decisions)),
     )
 
 
 def undecided(
     connection: Connection, model_digest: str, margin: float
 ) -> list[tuple[str, float]]:
-    """Return tag and confidence of each picture that no person decided, bytes once.
+    """Return tag and confidence of each undecided picture, each content once.
 
-    Of what a threshold can accept: with at least that margin, and more probably of the
-    tag than no catalogue item.
+    Only for pictures that a threshold can accept: those with at least that margin,
+    whose tag is more probable than having no tag.
     """
     model = connection.execute(
         select(MODEL.c.id, MODEL.c.labels).where(MODEL.c.digest == model_digest)
@@ -98,6 +97,7 @@ def undecided(
     if model is None:
         return []
     labels = read_labels(connection, model.labels)
+    # Probabilities are read only where they can show a doubt, which saves time.
     doubtful, adjusted = (
         case((PREDICTION.c.confidence < _COIN, column))
         for column in (PREDICTION.c.probabilities, PREDICTION.c.adjusted)
@@ -126,7 +126,7 @@ def undecided(
 
 
 def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
-    """Tell how well the network that tagged most is known; None where none did."""
+    """Return what is known about the network that tagged most; None without one."""
     model_id, policy = audits.in_force(connection)
     model = connection.execute(
         select(MODEL.c.name, MODEL.c.digest).where(MODEL.c.id == model_id)
@@ -154,7 +154,7 @@ def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
 
 
 def keep(connection: Connection, certificate: Certificate) -> None:
-    """Store a certificate; from now on it is the one in force for its network."""
+    """Store a certificate; from now on it is in force for its network."""
     values = asdict(certificate)
     digest = values.pop("digest")
     del values["network"]
@@ -165,9 +165,9 @@ def keep(connection: Connection, certificate: Certificate) -> None:
 
 
 def newest(connection: Connection, model_digest: str) -> Certificate | None:
-    """Return the newest certificate of a network; None where none was ever made.
+    """Return the newest certificate of a network, or None.
 
-    One that speaks for pictures prepared by another recipe is none.
+    Certificates for pictures of another preprocessing do not count.
     """
     rows = connection.execute(
         _certificates()
@@ -179,39 +179,42 @@ def newest(connection: Connection, model_digest: str) -> Certificate | None:
 
 
 def every(connection: Connection) -> Iterator[Certificate]:
-    """Yield all certificates, the newest first."""
+    """Yield all certificates, newest first."""
     yield from map(_certificate, connection.execute(_certificates()).mappings())
 
 
 def _measured(
     connection: Connection, model_digest: str, policy: Policy
 ) -> tuple[int, int]:
-    """Count the audited pictures that a policy accepts, and those that were right."""
-    heard = audit_evidence(connection, model_digest).answers
-    measured = {one.digest: one.right for one in heard if _measures(one, policy)}
+    """Count the audited pictures that a policy accepts, and the right ones of them."""
+    answers = audit_evidence(connection, model_digest).answers
+    measured = {
+        answer.digest: answer.right for answer in answers if _measures(answer, policy)
+    }
     return len(measured), sum(measured.values())
 
 
 def _formerly(
     connection: Connection, model_id: int | None, policy: Policy
 ) -> PreviousPolicy | None:
-    found = previous_policy.last(connection, model_id, policy)
-    if found is None:
+    previous = previous_policy.last(connection, model_id, policy)
+    if previous is None:
         return None
-    audited, right = _measured(connection, found.digest, found.policy)
-    return replace(found, audited=audited, right=right)
+    audited, right = _measured(connection, previous.digest, previous.policy)
+    return replace(previous, audited=audited, right=right)
 
 
-def _measures(one: AuditedAnswer, policy: Policy) -> bool:
-    """Whether an answer is one of an even sample of all that a policy accepts."""
-    said, drawn_by = one.prediction, one.drawn_by
-    drawn_evenly = one.of_tag is None and drawn_by.margin <= policy.margin
-    reached = {said.tag, *policy.tags, *drawn_by.tags}
+def _measures(answer: AuditedAnswer, policy: Policy) -> bool:
+    """Whether an answer belongs to an even sample of all that a policy accepts."""
+    predicted, drawn_by = answer.prediction, answer.drawn_by
+    drawn_evenly = answer.of_tag is None and drawn_by.margin <= policy.margin
+    # The sample covers the policy only if it reached as low for every tag.
+    tags = {predicted.tag, *policy.tags, *drawn_by.tags}
     return (
         drawn_evenly
         and drawn_by.threshold <= policy.threshold
-        and all(drawn_by.least(tag) <= policy.least(tag) for tag in reached)
-        and accepts(policy, said)
+        and all(drawn_by.least(tag) <= policy.least(tag) for tag in tags)
+        and accepts(policy, predicted)
     )
 
 
@@ -227,9 +230,9 @@ def _audited_since(connection: Connection, certificate: Certificate | None) -> i
 def _confused(
     connection: Connection, when: ColumnElement[bool]
 ) -> tuple[tuple[str, str | None, int], ...]:
-    """Count what persons corrected, as it stands: the last that was said of the bytes.
+    """Count people's corrections, by the newest standing decision about each content.
 
-    Who finds no item where the network doubted that there is one corrects nothing.
+    "No catalogue item" corrects nothing if the network doubted the picture as well.
     """
     later = DECISION.alias()
     moment = tuple_(DECISION.c.decided_at, DECISION.c.id)
@@ -250,20 +253,28 @@ def _confused(
         .group_by(DECISION.c.machine_tag, DECISION.c.tag)
     )
     times = Counter(
-        {(said or "", tag): count for said, tag, count in connection.execute(corrected)}
+        {
+            (machine_tag or "", tag): count
+            for machine_tag, tag, count in connection.execute(corrected)
+        }
     )
     times -= _shared(connection, ~replaced & when)
-    found = sorted(times.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or ""))
-    return tuple((said, tag, n) for (said, tag), n in found[:_MOST_CONFUSED])
+    ranked = sorted(
+        times.items(), key=lambda pair: (-pair[1], pair[0][0], pair[0][1] or "")
+    )
+    return tuple(
+        (machine_tag, tag, count)
+        for (machine_tag, tag), count in ranked[:_MOST_CONFUSED]
+    )
 
 
 def _shared(
     connection: Connection, when: ColumnElement[bool]
 ) -> Counter[tuple[str, str | None]]:
-    """Count, by what the machine said, decisions for no item that shared its doubt.
+    """Count, by predicted tag, the "no catalogue item" answers that shared its doubt.
 
-    Its doubt when it said so: whatever the network in force says today, or whether the
-    bytes are still anywhere, changes nothing about what was agreed on.
+    The doubt of the prediction at that time counts: neither the network in force today
+    nor a deleted file changes what the two agreed on.
     """
     query = (
         select(DECISION.c.id.label("decision_id"), PREDICTION, MODEL.c.labels)
@@ -279,9 +290,9 @@ def _shared(
     )
     doubted, tags = {}, kind_tags(connection)
     for row in connection.execute(query).mappings():
-        said = prediction(row, reading(row["labels"], tags).labels)
-        if said.doubtful:
-            doubted[row["decision_id"]] = (said.tag, None)
+        predicted = prediction(row, reading(row["labels"], tags).labels)
+        if predicted.doubtful:
+            doubted[row["decision_id"]] = (predicted.tag, None)
     return Counter(doubted.values())
 
 
@@ -343,9 +354,12 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
 
 @dataclass
 class _Drawn:
-    """Reads the samples of audits, one after another."""
+    """Collects the answers of audits, one sample after another.
 
-    said: Mapping[str, Sequence[Decision]]
+    `decisions` are the standing ones by digest, oldest first.
+    """
+
+    decisions: Mapping[str, Sequence[Decision]]
     contradicted: set[str]
 
     def __post_init__(self) -> None:
@@ -354,24 +368,24 @@ class _Drawn:
         self.from_queue: set[str] = set()
 
     def read(self, sample: Sequence[Mapping[str, Any]]) -> None:
-        """Take in the sample of one audit, in the order of its draw."""
+        """Add the sample of one audit, in the order of its draw."""
         end = self._reached(sample)
         for place, row in enumerate(sample):
-            found = self._answer(row)
-            if found is None and row["there"]:
+            answer = self._answer(row)
+            if answer is None and row["there"]:
                 self.counts["skipped" if place < end else "waiting"] += 1
             if place >= end:
                 continue
-            if found is None and not row["there"]:
-                continue
-            if found is not None and found.source != audits.SOURCE:
+            if answer is None and not row["there"]:
+                continue  # deleted before anyone could answer: no evidence either way
+            if answer is not None and answer.source != audits.SOURCE:
                 self.from_queue.add(row["digest"])
-            self.answers.append(self._read(row, found))
+            self.answers.append(self._read(row, answer))
 
     def _reached(self, sample: Sequence[Mapping[str, Any]]) -> int:
-        """Return how far a sample was gone through: what was asked last ends it.
+        """Return how far the reviewers got: the place after the last picture asked.
 
-        What an audit before, or another's inventory, had answered was not asked here.
+        Answers of an earlier audit, or of another inventory, were not asked here.
         """
         if not any(map(self._waits, sample)):
             return len(sample)
@@ -382,18 +396,18 @@ class _Drawn:
         return row["there"] and self._answer(row) is None
 
     def _answer(self, row: Mapping[str, Any]) -> Decision | None:
-        """Return the decision in force; none where it was to be asked for again."""
-        standing = self.said.get(row["digest"], ())
+        """Return the decision in force; None if its picture is to be asked again."""
+        standing = self.decisions.get(row["digest"], ())
         if not standing or (row["again"] and row["decision_id"] is None):
             return None
         return standing[-1]
 
-    def _read(self, row: Mapping[str, Any], found: Decision | None) -> AuditedAnswer:
-        said = prediction(row, row["labels"])  # type: ignore[arg-type]
-        agreed = found is not None and found.answer.tag == said.tag
+    def _read(self, row: Mapping[str, Any], decided: Decision | None) -> AuditedAnswer:
+        predicted = prediction(row, row["labels"])  # type: ignore[arg-type]
+        agreed = decided is not None and decided.answer.tag == predicted.tag
         return AuditedAnswer(
             digest=row["digest"],
-            prediction=said,
+            prediction=predicted,
             drawn_by=Policy(**row["drawn_by"]),
             of_tag=row["of_tag"],
             right=agreed and row["digest"] not in self.contradicted,
@@ -401,8 +415,11 @@ class _Drawn:
 
 
 def _standing(connection: Connection) -> dict[str, list[Decision]]:
-    """Return the decisions that nobody took back, by bytes, oldest first."""
-    columns = [c for c in DECISION.columns if c.key != "prepared"]
+    """Return the standing decisions by digest, oldest first.
+
+    Only about contents that an audit drew or that were decided several times.
+    """
+    columns = [c for c in DECISION.columns if c.key != "prepared"]  # long, not needed
     asked = select(SAMPLED.c.digest)
     several = (
         select(DECISION.c.digest)
@@ -418,47 +435,48 @@ def _standing(connection: Connection) -> dict[str, list[Decision]]:
         )
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
-    found: dict[str, list[Decision]] = defaultdict(list)
+    by_digest: dict[str, list[Decision]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        one = decision({**row, "prepared": None})  # type: ignore[arg-type]
-        found[one.answer.digest].append(one)
-    return found
+        made = decision({**row, "prepared": None})  # type: ignore[arg-type]
+        by_digest[made.answer.digest].append(made)
+    return by_digest
 
 
-def _contradicted(said: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
-    """Yield the bytes about which the decisions in force contradict each other.
+def _contradicted(decisions: Mapping[str, Sequence[Decision]]) -> Iterator[str]:
+    """Yield the contents whose standing decisions contradict each other.
 
     See `decisions.contradicts`.
     """
-    for digest, made in said.items():
+    for digest, history in decisions.items():
         if contradicts(
-            (one.reviewer, one.answer.tag, one.source == audits.SOURCE) for one in made
+            (made.reviewer, made.answer.tag, made.source == audits.SOURCE)
+            for made in history
         ):
             yield digest
 
 
 def _contradictions(
     connection: Connection,
-    said: Mapping[str, Sequence[Decision]],
+    decisions: Mapping[str, Sequence[Decision]],
     contradicted: Sequence[str],
 ) -> Iterator[Contradiction]:
     for digest in contradicted:
-        where = paths(connection, digest)
+        known_paths = paths(connection, digest)
         yield Contradiction(
-            path=where[0] if where else digest,
-            tags=tuple(one.answer.tag for one in said[digest]),
-            reviewers=tuple(one.reviewer for one in said[digest]),
+            path=known_paths[0] if known_paths else digest,
+            tags=tuple(made.answer.tag for made in decisions[digest]),
+            reviewers=tuple(made.reviewer for made in decisions[digest]),
         )
 
 
-def _agreements(said: Mapping[str, Sequence[Decision]]) -> list[Agreement]:
-    """Count, by reviewer, the answers given blind about what they had decided."""
+def _agreements(decisions: Mapping[str, Sequence[Decision]]) -> list[Agreement]:
+    """Count, by reviewer, the blind answers about pictures they had decided before."""
     again, same = Counter[str](), Counter[str]()
-    for decisions in said.values():
+    for history in decisions.values():
         former: dict[str, str | None] = {}
-        for one in decisions:
-            if one.reviewer in former and one.source == audits.SOURCE:
-                again[one.reviewer] += 1
-                same[one.reviewer] += former[one.reviewer] == one.answer.tag
-            former[one.reviewer] = one.answer.tag
+        for made in history:
+            if made.reviewer in former and made.source == audits.SOURCE:
+                again[made.reviewer] += 1
+                same[made.reviewer] += former[made.reviewer] == made.answer.tag
+            former[made.reviewer] = made.answer.tag
     return [Agreement(name, again[name], same[name]) for name in sorted(again)]

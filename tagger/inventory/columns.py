@@ -1,7 +1,7 @@
-"""The columns of what is exported, and the conditions that choose rows by them.
+"""Columns of the export, and conditions that filter rows by them.
 
-One table of columns serves the export, the filters, the completion and the README.
-New columns are only ever added at the end; a change of meaning is a new version.
+One table of columns serves the export, the filters, the completion and the README. Add
+new columns only at the end; a change of meaning needs a new version.
 """
 
 import os
@@ -22,7 +22,7 @@ FORMAT_VERSION: Final = 1
 
 
 class Kind(StrEnum):
-    """What the values of a column are. Any but a flag may be absent."""
+    """Type of a column's values. All but a flag may be absent."""
 
     TEXT = "text"
     SHARE = "number"
@@ -33,9 +33,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of an export: its name, what its values are, and what they mean.
+    """A column of an export: its name, type and meaning.
 
-    `repeats` says that many rows have the same value.
+    `repeats`: many rows have the same value.
     """
 
     name: str
@@ -52,56 +52,60 @@ COLUMNS: Final = (
     Column(
         "tag",
         Kind.TEXT,
-        "the tag in force: a person's, else the machine's; empty where there is none",
+        "the tag in force: a person's, else the machine's; empty if there is no tag",
     ),
-    Column("confidence", Kind.SHARE, "what the network gave its own tag, 0 to 1"),
+    Column("confidence", Kind.SHARE, "probability of the predicted tag, 0 to 1"),
     Column(
         "flagged",
         Kind.FLAG,
         "`true` while the item waits for a person, else `false`",
     ),
     Column("reason", Kind.TEXT, "why it is flagged, unreadable, ignored or missing"),
-    Column("decided_by", Kind.TEXT, "who said the tag in force: `machine` or `person`"),
+    Column("decided_by", Kind.TEXT, "who gave the tag in force: `machine` or `person`"),
     Column("runner_up", Kind.TEXT, "the network's second choice"),
-    Column("margin", Kind.SHARE, "confidence less that of the runner-up"),
+    Column("margin", Kind.SHARE, "confidence minus that of the runner-up"),
     Column(
         "state",
         Kind.TEXT,
         "`tagged`, `unreadable`, `missing`, `ignored`, or `unsettled` for a file that "
         "is still being written",
     ),
-    Column("digest", Kind.TEXT, "SHA-256 of the file's bytes", repeats=False),
+    Column("digest", Kind.TEXT, "SHA-256 of the file's content", repeats=False),
     Column("model", Kind.TEXT, "name of the network"),
     Column("updated_at", Kind.MOMENT, "when the row last changed, ISO 8601 in UTC"),
-    Column("machine_tag", Kind.TEXT, "what the network said, whoever decided"),
-    Column("reviewer", Kind.TEXT, "who decided, where a person did"),
+    Column("machine_tag", Kind.TEXT, "the predicted tag, even if a person decided"),
+    Column("reviewer", Kind.TEXT, "the person who decided, if any"),
 )
 """The columns of an item, in order: the fields of `records.Item`."""
 
 PRODUCT_COLUMNS: Final = (
     Column("root", Kind.TEXT, "the scanned folder, absolute"),
-    Column("item", Kind.TEXT, "the stock-keeping unit, as the pattern found it"),
+    Column("item", Kind.TEXT, "the product key, as the item pattern found it"),
     Column(
-        "tag", Kind.TEXT, "the tag in force: a person's, else what all say together"
+        "tag",
+        Kind.TEXT,
+        "the tag in force: a person's, else the one predicted from all photographs",
     ),
-    Column("confidence", Kind.SHARE, "what the photographs together give that tag"),
+    Column(
+        "confidence", Kind.SHARE, "probability of that tag from all photographs, 0 to 1"
+    ),
     Column("flagged", Kind.FLAG, "`true` while the product waits for a person"),
     Column("reason", Kind.TEXT, "why it is flagged"),
-    Column("decided_by", Kind.TEXT, "who said the tag in force: `machine` or `person`"),
-    Column("runner_up", Kind.TEXT, "their second choice together"),
-    Column("margin", Kind.SHARE, "confidence less that of the runner-up"),
-    Column("photographs", Kind.COUNT, "photographs that were joined"),
-    Column("path", Kind.TEXT, "the first of them, relative to the root"),
-    Column("updated_at", Kind.MOMENT, "when one of them last changed"),
+    Column("decided_by", Kind.TEXT, "who gave the tag in force: `machine` or `person`"),
+    Column("runner_up", Kind.TEXT, "the second choice from all photographs"),
+    Column("margin", Kind.SHARE, "confidence minus that of the runner-up"),
+    Column("photographs", Kind.COUNT, "number of the product's photographs"),
+    Column("path", Kind.TEXT, "the first photograph, relative to the root"),
+    Column("updated_at", Kind.MOMENT, "when a photograph last changed"),
 )
-"""The columns of a product, the photographs of one stock-keeping unit, in order."""
+"""The columns of a product, the photographs with one product key, in order."""
 
 Value = str | float | bool | datetime
-"""What a column is compared with; the empty text stands for an absent one."""
+"""A value to compare a column with; the empty text stands for an absent value."""
 
 
 class Operator(StrEnum):
-    """How a column is compared. `~` is "contains", whatever the case of A to Z."""
+    """Comparison of a column with a value. `~`: contains, ignoring case of A to Z."""
 
     EQUAL = "="
     DIFFERENT = "!="
@@ -114,10 +118,10 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A row is chosen when its column compares so with one of the values.
+    """A condition on a column; a row meets it if one of the values compares so.
 
-    With `!=`, when it differs from all. An absent text is the empty text; an absent
-    number or moment compares with nothing, and so differs from everything.
+    With `!=`, if the column differs from all values. An absent text counts as the empty
+    text. An absent number or moment meets no comparison except `!=`.
     """
 
     column: str
@@ -136,9 +140,9 @@ _SIMPLE: Final = {Operator.EQUAL, Operator.DIFFERENT}
 
 
 def find_columns(names: Sequence[str], columns: Sequence[Column]) -> list[Column]:
-    """Return the named columns in the order asked for.
+    """Return the named columns in the given order.
 
-    Raises RequestError where there is no such column, with the nearest name.
+    Raises RequestError, with the nearest name, for an unknown column.
     """
     known = {column.name: column for column in columns}
     for name in names:
@@ -148,12 +152,12 @@ def find_columns(names: Sequence[str], columns: Sequence[Column]) -> list[Column
 
 
 def parse_conditions(text: str, columns: Sequence[Column]) -> tuple[Condition, ...]:
-    """Read conditions: `confidence < 0.5 and tag = "Ankle boot"`.
+    """Parse conditions such as `confidence < 0.5 and tag = "Ankle boot"`.
 
-    A condition is a column, an operator and a value; a value with blanks stands in
-    double quotes. Raises RequestError that says what is wrong with the text.
+    A condition is a column, an operator and a value; a value with blanks needs double
+    quotes. Raises RequestError, which explains the error in the text.
     """
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     position = 0
     while True:
         match = _CONDITION.match(text, position)
@@ -166,9 +170,9 @@ def parse_conditions(text: str, columns: Sequence[Column]) -> tuple[Condition, .
             )
         (column,) = find_columns([match["column"].lower()], columns)
         value = match["bare"] if match["quoted"] is None else match["quoted"]
-        found.append(_condition(column, Operator(match["operator"]), value))
+        conditions.append(_condition(column, Operator(match["operator"]), value))
         if not match["more"].strip():
-            return tuple(found)
+            return tuple(conditions)
         position = match.end()
 
 
@@ -176,7 +180,7 @@ def _condition(column: Column, operator: Operator, text: str) -> Condition:
     if column.kind is Kind.FLAG and operator not in _SIMPLE:
         raise RequestError(f"{column.name} is true or false: compare it with = or !=")
     if operator is Operator.CONTAINS and column.kind is not Kind.TEXT:
-        raise RequestError(f"{column.name} is no text: '~' cannot search it")
+        raise RequestError(f"{column.name} is not text: '~' cannot search it")
     return Condition(column.name, operator, (_value(column, text),))
 
 
@@ -198,19 +202,19 @@ def _value(column: Column, text: str) -> Value:
 
 
 def parse_moment(text: str) -> datetime:
-    """Read a date or a moment in ISO 8601; local time where it names no zone.
+    """Parse a date or a moment in ISO 8601; local time if it names no zone.
 
-    Raises ValueError for what is none.
+    Raises ValueError if the text is neither.
     """
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError as error:  # the first and the last day that there are
+    except OverflowError as error:  # on the first or last day that datetime can hold
         raise ValueError(text) from error
 
 
 def matches(row: Mapping[str, object], conditions: Sequence[Condition]) -> bool:
-    """Say whether a row meets all conditions, as the inventory says it in SQL."""
-    return all(_meets(row[one.column], one) for one in conditions)
+    """Return whether a row meets all conditions; same result as `filters_sql`."""
+    return all(_meets(row[condition.column], condition) for condition in conditions)
 
 
 _ORDER: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {

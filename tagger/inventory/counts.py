@@ -1,4 +1,4 @@
-"""How the items of an inventory stand."""
+"""Count the items of an inventory by root, state and tag."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _Name = TypeVar("_Name", bound=str)
 class Counts:
     """Numbers of items, the largest first in each mapping.
 
-    `roots` and `states` count all, `tags` those that are tagged.
+    `roots` and `states` count all items, `tags` the tagged ones.
     """
 
     roots: Mapping[str, int]
@@ -37,29 +37,29 @@ class Counts:
 
 
 _Kind = tuple[int, State, str | None, bool, bool]
-"""Id of the root, state, tag in force, whether it waits, whether a person decided."""
+"""Root id, state, tag in force, whether it is flagged, whether a person decided."""
 
 
 def count_items(connection: Connection, roots: Sequence[str] | None = None) -> Counts:
     """Count the items, or those of some roots.
 
-    What the machine says is counted already, by triggers; the few that a person decided
-    are then counted anew. So a million items cost what a hundred do.
+    Triggers keep the counts by the network's tags; the few items that a person decided
+    are moved from there to their own counts. So the cost does not grow with the items.
     """
     paths = {
         row.id: row.path for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
     }
     if roots is not None:
         paths = {key: path for key, path in paths.items() if path in roots}
-    found = Counter[_Kind]()
+    numbers = Counter[_Kind]()
     counted = select(COUNTED).where(COUNTED.c.root_id.in_(paths))
     for root, state, tag, flagged, number in connection.execute(counted):
-        found[_by_machine(root, state, tag or None, flagged)] += number
+        numbers[_by_machine(root, state, tag or None, flagged)] += number
     for (root, state, tag, flagged, _), kind, decided in _decided(connection):
         if root in paths:
-            found[_by_machine(root, state, tag, flagged)] -= 1
-            found[_by_person(root, state, kind, decided)] += 1
-    return _counts(found, paths)
+            numbers[_by_machine(root, state, tag, flagged)] -= 1
+            numbers[_by_person(root, state, kind, decided)] += 1
+    return _counts(numbers, paths)
 
 
 def _by_machine(root: int, state: State, tag: str | None, flagged: bool) -> _Kind:  # noqa: FBT001
@@ -73,13 +73,13 @@ def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> 
 
 
 def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield the same of each item that a person decided, and what they said."""
+    """Yield each decided item: its image row, and the decision's kind and tag."""
     rows = connection.execute(
         select(DECISION.c.digest, DECISION.c.kind, DECISION.c.tag)
         .where(is_standing())
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
-    said = {row.digest: (row.kind, row.tag) for row in rows}  # the newest of each
+    newest = {row.digest: (row.kind, row.tag) for row in rows}  # later rows replace
     items = (
         select(
             IMAGE.c.root_id,
@@ -91,15 +91,15 @@ def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
         .select_from(IMAGE)
         .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
     )
-    for some in in_parts(said):
-        for row in connection.execute(items.where(IMAGE.c.digest.in_(some))):
-            yield row, *said[row.digest]
+    for digests in in_parts(newest):
+        for row in connection.execute(items.where(IMAGE.c.digest.in_(digests))):
+            yield row, *newest[row.digest]
 
 
-def _counts(found: Mapping[_Kind, int], paths: Mapping[int, str]) -> Counts:
+def _counts(numbers: Mapping[_Kind, int], paths: Mapping[int, str]) -> Counts:
     roots, states, tags = Counter[str](), Counter[State](), Counter[str]()
     flagged = by_person = 0
-    for (root, state, tag, waits, decided), number in found.items():
+    for (root, state, tag, waits, decided), number in numbers.items():
         roots[paths[root]] += number
         states[state] += number
         if state is State.TAGGED and tag is not None:

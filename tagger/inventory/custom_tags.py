@@ -1,6 +1,6 @@
-"""The tags that a shop added to those that its networks can say.
+"""Custom tags, and the tags that a shop gives to kinds.
 
-Functions of a connection; whoever calls them opens the transaction.
+The functions take a connection; their caller opens the transaction.
 """
 
 from collections import Counter
@@ -24,60 +24,63 @@ from tagger.labels import is_tag, kind_named, kinds_of, phrase
 from tagger.records import AMBIGUOUS, FASHION_LABELS, NO_TAG, NOT_CATALOGUE, State
 
 LONGEST = 64
-"""Characters of a tag: it must fit a column of the screen."""
+"""Maximum characters of a tag: it must fit a column of the screen."""
 
 
 def add(connection: Connection, tag: str, reviewer: str) -> bool:
-    """Add a tag; False where there is one that is spelt so.
+    """Add a custom tag; return False if the tag exists already.
 
-    Where it names a kind that the networks here know, the kind has this tag from now
-    on. Raises ReviewError where it is no word, or a reserved one, or differs from a tag
-    that there is in upper and lower case alone.
+    If it names a kind that the networks here know, the kind gets this tag. Raises
+    ReviewError if the text cannot be a tag, is a reserved word, or differs from an
+    existing tag only in upper and lower case.
     """
     _check(tag)
-    known = {one.casefold(): one for one in every(connection)}
-    spelt = known.get(tag.casefold())
-    if spelt is not None and spelt != tag:
-        raise ReviewError(f"there is a tag {spelt}, which differs in case alone")
-    if spelt is None:
+    existing_tags = {existing.casefold(): existing for existing in every(connection)}
+    existing = existing_tags.get(tag.casefold())
+    if existing is not None and existing != tag:
+        raise ReviewError(
+            f"the tag {existing} exists already, and differs only in upper and lower "
+            "case: use that one"
+        )
+    if existing is None:
         values = {"tag": tag, "added_at": now(), "added_by": reviewer}
         connection.execute(insert(OWN_TAG).values(**values))
     kind = kind_named(tag, _kinds(connection))
     if kind is not None and kind not in kind_tags(connection):
         _put(connection, kind, tag, reviewer)
-    return spelt is None
+    return existing is None
 
 
 def map_kind(connection: Connection, word: str, tag: str, reviewer: str) -> str:
-    """Give a kind of thing a tag that there is; return the kind.
+    """Give a kind an existing tag; return the kind.
 
-    Raises ReviewError, with those that there are, where the networks here know no such
-    kind, or where there is no such tag.
+    Raises ReviewError, with the known names, if no network here knows the kind, or if
+    the tag does not exist.
     """
     kind = _kind(connection, word)
-    known = {one.casefold(): one for one in every(connection)}
-    if tag.casefold() not in known:
+    existing_tags = {existing.casefold(): existing for existing in every(connection)}
+    if tag.casefold() not in existing_tags:
         raise ReviewError(
-            f"there is no tag {tag}: 'tagger tags add' adds one, and these there are: "
-            + ", ".join(known.values())
+            f"there is no tag {tag}: add it with 'tagger tags add', or use one of "
+            + ", ".join(existing_tags.values())
         )
-    _put(connection, kind, known[tag.casefold()], reviewer)
+    _put(connection, kind, existing_tags[tag.casefold()], reviewer)
     return kind
 
 
 def unmap_kind(connection: Connection, word: str) -> str:
-    """Let a kind have no tag again; return it. ReviewError where it has none."""
+    """Take the tag of a kind away; return the kind. ReviewError if it has no tag."""
     kind = _kind(connection, word)
-    gone = connection.execute(delete(KIND_TAG).where(KIND_TAG.c.kind == kind))
-    if not gone.rowcount:
+    deleted = connection.execute(delete(KIND_TAG).where(KIND_TAG.c.kind == kind))
+    if not deleted.rowcount:
         raise ReviewError(f"{kind} has no tag here: see 'tagger tags suggest'")
     return kind
 
 
 def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
-    """Return the kinds without a tag that the networks find here, most waiting first.
+    """Return the kinds that the networks find here, longest queue first.
 
-    With a kind go what persons said of its pictures, and the tag that it was given.
+    Each with the tags that people gave to its pictures, and its own tag, if any.
     """
     kinds = _kinds(connection)
     by_phrase = {f"{NO_TAG}{phrase(kind)},": kind for kind in kinds}
@@ -111,19 +114,21 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
         if decided is not None:
             in_force[kind][str(digest)] = tag  # the newest comes last
     tags = kind_tags(connection)
-    said = {kind: Counter(by_digest.values()) for kind, by_digest in in_force.items()}
-    found = (
+    answers = {
+        kind: Counter(by_digest.values()) for kind, by_digest in in_force.items()
+    }
+    in_shop = (
         KindInShop(
-            kind, len(waiting[kind]), tuple(said[kind].most_common()), tags.get(kind)
+            kind, len(waiting[kind]), tuple(answers[kind].most_common()), tags.get(kind)
         )
         for kind in kinds
-        if waiting[kind] or said[kind] or kind in tags
+        if waiting[kind] or answers[kind] or kind in tags
     )
-    return tuple(sorted(found, key=lambda one: (-one.waiting, one.kind)))
+    return tuple(sorted(in_shop, key=lambda here: (-here.waiting, here.kind)))
 
 
 def _kinds(connection: Connection) -> list[str]:
-    """Return the kinds that the networks know which classified here."""
+    """Return the kinds known to the networks that classified here."""
     labels = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
     return list(dict.fromkeys(kinds_of(tuple(chain.from_iterable(labels)))))
 
@@ -145,22 +150,20 @@ def _put(connection: Connection, kind: str, tag: str, reviewer: str) -> None:
 
 
 def remove(connection: Connection, tag: str) -> None:
-    """Offer a tag no more; what was decided stays. ReviewError where it is not one.
+    """Stop offering a custom tag; ReviewError if it is not a custom tag.
 
-    Kinds that had it have no tag again.
+    Decisions stay. Kinds with this tag lose it.
     """
-    gone = connection.execute(delete(OWN_TAG).where(OWN_TAG.c.tag == tag))
-    if not gone.rowcount:
-        raise ReviewError(
-            f"{tag} is no tag that was added here: see 'tagger tags list'"
-        )
+    deleted = connection.execute(delete(OWN_TAG).where(OWN_TAG.c.tag == tag))
+    if not deleted.rowcount:
+        raise ReviewError(f"{tag} is not a custom tag here: see 'tagger tags list'")
     connection.execute(delete(KIND_TAG).where(KIND_TAG.c.tag == tag))
 
 
 def own(connection: Connection) -> tuple[OwnTag, ...]:
-    """Return the shop's own tags, the oldest first.
+    """Return the custom tags, oldest first.
 
-    With the number of pictures, each bytes once, that a person says show it.
+    Each with the number of contents to which a person gave it.
     """
     examples = (
         select(func.count(distinct(DECISION.c.digest)))
@@ -176,27 +179,29 @@ def own(connection: Connection) -> tuple[OwnTag, ...]:
 
 
 def every(connection: Connection) -> list[str]:
-    """Return every tag there can be.
+    """Return every possible tag, in this order, each once.
 
-    Fashion-MNIST's, those of the networks that classified here, the shop's own, and
+    Those of Fashion-MNIST, of the networks that classified here, the custom tags, and
     those of decisions.
     """
     of_networks = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
-    own_ones = connection.scalars(select(OWN_TAG.c.tag).order_by(OWN_TAG.c.added_at))
-    said = select(DECISION.c.tag).distinct().where(DECISION.c.tag.is_not(None))
-    decided = connection.scalars(said.order_by(DECISION.c.tag))
-    found = dict.fromkeys(
-        chain(FASHION_LABELS, chain.from_iterable(of_networks), own_ones, decided)
+    custom = connection.scalars(select(OWN_TAG.c.tag).order_by(OWN_TAG.c.added_at))
+    answers = select(DECISION.c.tag).distinct().where(DECISION.c.tag.is_not(None))
+    decided = connection.scalars(answers.order_by(DECISION.c.tag))
+    distinct_labels = dict.fromkeys(
+        chain(FASHION_LABELS, chain.from_iterable(of_networks), custom, decided)
     )
-    return [tag for tag in found if tag is not None and is_tag(tag)]
+    return [tag for tag in distinct_labels if tag is not None and is_tag(tag)]
 
 
 def _check(tag: str) -> None:
     if not tag or not tag.isprintable() or tag != tag.strip():
-        raise ReviewError("a tag is a word or a few, without spaces around them")
+        raise ReviewError("a tag is one word or a few, without spaces around them")
     if len(tag) > LONGEST:
         raise ReviewError(f"a tag has at most {LONGEST} characters")
     if tag.casefold() in {AMBIGUOUS, NOT_CATALOGUE} or not is_tag(tag.casefold()):
-        raise ReviewError(f"{tag} is a word that tagger keeps for itself")
+        raise ReviewError(f"{tag} is a reserved word: choose another one")
     if tag.isdecimal() or len(tag) == 1:
-        raise ReviewError("digits and single letters are keys of the review")
+        raise ReviewError(
+            "digits and single letters are keys in the review: choose a longer word"
+        )

@@ -1,6 +1,6 @@
-"""Open the SQLite file: connections, transactions, schema, errors in plain words.
+"""Open the SQLite file: connections, transactions, schema, clear errors.
 
-Knows nothing of what the tables mean.
+This module does not know what the tables mean.
 """
 
 import errno
@@ -34,26 +34,27 @@ REVISIONS: Final = (
     "0011",
     "0012",
 )
-"""Every schema there was, oldest first; the last is today's. A test holds the list to
-the revision files, so that an inventory of today opens without loading Alembic."""
+"""All schema revisions, oldest first; the last is today's. A test compares the list
+with the revision files. It lets an up-to-date inventory open without loading Alembic.
+"""
 
 APPLICATION_ID: Final = 0x74616767
-"""'tagg' in the file's header: `file inventory.db` and we ourselves can tell."""
+"""'tagg' in the file's header, for `file inventory.db` and for our own check."""
 
 BUSY_SECONDS: Final = 30
-"""How long a transaction waits for another program's to end."""
+"""Seconds that a transaction waits for one of another program to end."""
 
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
-"""Today's schema, as the revisions make it."""
+"""Today's schema, the same as the revisions make."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """An inventory's file at today's schema.
+    """The file of an inventory, at today's schema.
 
-    Every failure inside a transaction leaves as InventoryError with one line that says
-    what to do, and the transaction is rolled back.
+    A database error in a transaction rolls it back, and is raised as an InventoryError
+    with one line that names the next step.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -66,36 +67,36 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one moment of the inventory."""
+        """Open a transaction that reads one snapshot of the inventory."""
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open a transaction that may write: all of it is kept, or nothing."""
+        """Open a transaction that may write: all or nothing."""
         with self._engine.connect() as connection:
             connection = connection.execution_options(tagger_writes=True)  # noqa: PLW2901
             with connection.begin():
                 yield connection
 
     def close(self) -> None:
-        """Close every connection.
+        """Close all connections.
 
-        They are kept until then: with the last, SQLite puts its log of changes away.
+        They stay open until then: closing the last one makes SQLite write back its log.
         """
         self._engine.dispose()
 
     def optimize(self) -> None:
-        """Let SQLite look at samples of the tables, to choose better among indices."""
+        """Let SQLite sample the tables, so that it chooses better indexes."""
         with suppress(InventoryError), self.writing() as connection:
             connection.exec_driver_sql("PRAGMA analysis_limit = 400")
             connection.exec_driver_sql("PRAGMA optimize")
 
 
 def check_usable(path: Path) -> None:
-    """Make sure that an inventory is, or can be, at `path`; make its folder.
+    """Check that `path` is an inventory or can become one; make its folder.
 
-    Raises InventoryError for what is no inventory, or a newer tagger's.
+    Raises InventoryError if the file is not an inventory, or is a newer tagger's.
     """
     with _in_plain_words(path):
         if not path.exists() and not path.parent.is_dir():
@@ -104,11 +105,11 @@ def check_usable(path: Path) -> None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy an inventory that others may be writing to, as of one moment.
+    """Copy a snapshot of an inventory that others may be writing to.
 
-    The copy is checked, and then takes its place whole. Raises InventoryError where
-    `source` is no inventory, a newer tagger's, or damaged, and where the copy cannot
-    be written; then `target` is what it was.
+    The copy is checked, then renamed to `target` (atomic write). Raises InventoryError
+    if `source` is not an inventory, is a newer tagger's, or damaged, or if the copy
+    cannot be written; `target` then stays unchanged.
     """
     with _in_plain_words(source):
         _revision(source)
@@ -118,39 +119,39 @@ def copy_database(source: Path, target: Path) -> None:
 
 @contextmanager
 def _copied(source: Path, target: Path) -> Iterator[Path]:
-    """Make a checked copy, to be renamed to `target`; away at the end if it was not."""
-    # Beside the target, so that it is renamed and not copied again.
+    """Make a checked copy for the caller to rename; delete it otherwise."""
+    # Beside the target: a rename works only within one file system.
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        _forget_killed(target)
+        _remove_interrupted(target)
         _copy(source, part, target)
         yield part
     except OSError as error:
         raise InventoryError(f"cannot write {target}: {error.strerror}") from error
     finally:
-        for left in (part, *_notes(part)):
-            left.unlink(missing_ok=True)
+        for file in (part, *_side_files(part)):
+            file.unlink(missing_ok=True)
 
 
-def _forget_killed(target: Path) -> None:
-    """Remove what copies left that were killed more than a day ago."""
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*.part*"):
+def _remove_interrupted(target: Path) -> None:
+    """Remove temporary files of copies that were interrupted over a day ago."""
+    for file in target.parent.glob(f".{glob.escape(target.name)}.*.part*"):
         with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _DAY:
-                left.unlink()
+            if time.time() - file.stat().st_mtime > _DAY:
+                file.unlink()
 
 
 _DAY: Final = 86400
-_NOTES: Final = ("-journal", "-wal", "-shm")
-"""Endings of the files that SQLite keeps beside one that is open."""
+_SIDE_FILE_ENDINGS: Final = ("-journal", "-wal", "-shm")
+"""Endings of the side files that SQLite keeps beside an open database."""
 
 
-def _notes(path: Path) -> list[Path]:
-    return [path.with_name(path.name + end) for end in _NOTES]
+def _side_files(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in _SIDE_FILE_ENDINGS]
 
 
 def _copy(source: Path, part: Path, target: Path) -> None:
-    with part.open("xb"):  # SQLite's own words for a folder that is not there say less
+    with part.open("xb"):  # for a missing folder, its error is clearer than SQLite's
         pass
     try:
         with closing(_connect(source)) as old, closing(_connect(part)) as new:
@@ -159,13 +160,13 @@ def _copy(source: Path, part: Path, target: Path) -> None:
     except sqlite3.Error as error:
         raise _plain(target if _of_writing(error) else source, error) from error
     if verdict != "ok":
-        raise InventoryError(f"{source} is damaged, and was not copied: {verdict}")
+        raise InventoryError(f"{source} is damaged and was not copied: {verdict}")
     with part.open("rb+") as stream:
         os.fsync(stream.fileno())
 
 
 def _of_writing(error: sqlite3.Error) -> bool:
-    """Whether an error is one of the file that is written, not of one that is read."""
+    """Whether an error is about the written file, not about the read one."""
     code = getattr(error, "sqlite_errorcode", 0)
     reading = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
     writing = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
@@ -175,8 +176,8 @@ def _of_writing(error: sqlite3.Error) -> bool:
 def back_up(database: Path, target: Path) -> int:
     """Copy an inventory to `target`; return the size in bytes.
 
-    Raises InventoryError as `copy_database`, and where `target` holds something else
-    than a former copy.
+    Raises InventoryError as `copy_database` does, and if `target` exists and is not a
+    former backup.
     """
     if _is_blank(database):
         raise _absent(database)
@@ -189,12 +190,12 @@ def back_up(database: Path, target: Path) -> int:
 
 
 def restore(copy: Path, database: Path) -> Path | None:
-    """Put a copy in an inventory's place; return where what was there is kept.
+    """Put a backup in an inventory's place; return the path of the former inventory.
 
-    None where nothing was. SQLite's notes beside the former file go with it: they would
-    write into the copy what it was restored to be rid of. Raises InventoryError where
-    `copy` is no inventory, a newer tagger's, or damaged, and where something uses the
-    inventory; then that is what it was.
+    None if there was none. The former file is kept under that path, with its SQLite
+    side files: left behind, they would write old changes into the restored file. Raises
+    InventoryError if `copy` is not an inventory, is a newer tagger's, or damaged, or if
+    a program uses the inventory; the inventory then stays unchanged.
     """
     if _is_blank(copy):
         raise InventoryError(f"no backup at {copy}")
@@ -209,45 +210,45 @@ def restore(copy: Path, database: Path) -> Path | None:
 
 
 def _set_aside(database: Path) -> Path | None:
-    """Rename a file that nobody uses, with SQLite's notes; return its name now."""
+    """Rename an unused inventory with its side files; return its new path."""
     if not _is_blank(database):
-        _take_in_notes(database)
-    there = [path for path in (database, *_notes(database)) if path.exists()]
+        _write_back_log(database)
+    files = [path for path in (database, *_side_files(database)) if path.exists()]
     kept = database.with_name(
         f"{database.name}.replaced-{datetime.now(UTC):%Y%m%d%H%M%S}"
     )
-    for path in there:
+    for path in files:
         path.rename(kept.with_name(kept.name + path.name.removeprefix(database.name)))
-    return kept if there else None
+    return kept if files else None
 
 
-def _take_in_notes(database: Path) -> None:
-    """Have SQLite write its notes into the file, where they can be read."""
+def _write_back_log(database: Path) -> None:
+    """Make SQLite write its log into the file, if no other program uses it."""
     try:
         with _in_plain_words(database), closing(_connect(database)) as connection:
             connection.execute("PRAGMA busy_timeout = 1000")
-            # Only who is alone with a file may end its keeping of notes.
+            # Leaving WAL mode needs the file alone, so this also finds other users.
             connection.execute("PRAGMA journal_mode = DELETE")
     except InventoryBusyError as error:
         raise InventoryError(
-            f"{database} is in use: end the reviews and all else that reads it, "
-            "then restore"
+            f"{database} is in use: end all reviews and other programs that read it, "
+            "then restore again"
         ) from error
     except InventoryError:
-        return  # damaged: it is kept as it is, with its notes
+        return  # damaged: keep it as it is, with its side files
 
 
 def _absent(path: Path) -> InventoryError:
     return InventoryError(
-        f"no inventory at {path}: make it with 'tagger scan FOLDER', "
-        "or name another with --db"
+        f"no inventory at {path}: create it with 'tagger scan FOLDER', "
+        "or name another one with --db"
     )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """Open the file of exactly that name; SQLite has names that are none.
+    """Open the file of exactly that name; an absolute path avoids SQLite's own names.
 
-    Threads may hand it on: the pool gives it to one at a time.
+    Several threads may use the connection: the pool gives it to one at a time.
     """
     return sqlite3.connect(
         path.absolute(), timeout=BUSY_SECONDS, check_same_thread=False
@@ -271,7 +272,7 @@ def _engine(path: Path) -> Engine:
 
 
 def _set_up_connection(connection: DBAPIConnection, _record: object) -> None:
-    # The driver's own transactions begin too late to hold the schema's changes.
+    # The driver's own transactions begin too late to include schema changes.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
@@ -279,13 +280,13 @@ def _set_up_connection(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A writer that began as a reader would meet "database is locked" without a wait.
+    # A transaction that begins with a read fails at once with "database is locked".
     writes = connection.get_execution_options().get("tagger_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _prepare_file(path: Path) -> None:
-    """Bring the file to today's schema, making it where it is absent."""
+    """Bring the file to today's schema; create it if it is absent."""
     if not path.exists() and not path.parent.is_dir():
         _make_folder(path.parent)
     revision = _revision(path)
@@ -299,9 +300,9 @@ def _prepare_file(path: Path) -> None:
 
 
 def _keep_copy(path: Path, revision: str) -> None:
-    """Copy an inventory as it is before its upgrade.
+    """Copy an inventory before its upgrade.
 
-    Another process may have upgraded it a moment ago; its copy then stays.
+    If another process upgraded it a moment ago, the copy of that process stays.
     """
     kept = path.with_name(f"{path.name}.before-{REVISIONS[-1]}")
     fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
@@ -326,21 +327,22 @@ def _is_blank(path: Path) -> bool:
 
 
 def _revision(path: Path) -> str | None:
-    """Read the schema's revision; None for a file that is absent or blank.
+    """Read the schema's revision; None for an absent or blank file.
 
-    Raises InventoryError for what is no inventory, or a newer tagger's; writes nothing.
+    Raises InventoryError if the file is not an inventory, or is a newer tagger's.
+    Writes nothing.
     """
     if _is_blank(path):
         return None
     if not path.is_file():
-        kind = "a folder: name a file in it" if path.is_dir() else "no file"
-        raise InventoryError(f"{path} is {kind}; name the inventory with --db")
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise InventoryError(f"{path} is {kind}: name the inventory file with --db")
     with closing(_connect(path)) as connection:
         (mark,) = connection.execute("PRAGMA application_id").fetchone()
         names = connection.execute("SELECT name FROM sqlite_master").fetchall()
         if mark != APPLICATION_ID and names:
             raise InventoryError(
-                f"{path} is another program's database: name another with --db"
+                f"{path} is another program's database: name another file with --db"
             )
         if not names:
             return None
@@ -356,10 +358,10 @@ def _revision(path: Path) -> str | None:
 
 
 def create(path: Path) -> None:
-    """Make today's schema in a file that is absent or blank.
+    """Create today's schema in an absent or blank file.
 
-    From a file that holds what the revisions make, which a test sees to: Alembic and
-    all revisions take a fifth of a second. Who comes second finds it made.
+    From `schema.sql`, which a test compares with the revisions: running them all with
+    Alembic takes 0.2 s. If two processes create it, the second one does nothing.
     """
     with _changing_schema(path) as connection:
         execute = connection.exec_driver_sql
@@ -370,7 +372,7 @@ def create(path: Path) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """Split SQL where SQLite says that a statement is whole."""
+    """Split SQL into the statements that SQLite considers complete."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -380,7 +382,7 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def upgrade(path: Path) -> None:
-    """Bring a file to today's schema, revision by revision; it may be absent."""
+    """Upgrade a file to today's schema, revision by revision; it may be absent."""
     import alembic.command
     from alembic.config import Config  # noqa: PLC0415
 
@@ -393,7 +395,7 @@ def upgrade(path: Path) -> None:
 
 @contextmanager
 def _changing_schema(path: Path) -> Iterator[Connection]:
-    """Open a transaction on a file that is, or becomes, an inventory."""
+    """Open a transaction to create or upgrade the schema of a file."""
     with closing(_connect(path)) as blank:
         blank.execute("PRAGMA journal_mode = WAL")
     engine = _engine(path)
@@ -414,32 +416,37 @@ def _in_plain_words(path: Path) -> Iterator[None]:
 
 
 def _plain(path: Path, error: sqlite3.Error) -> InventoryError:
-    """Say what SQLite's error means for the person who reads it, and what to do."""
+    """Translate a SQLite error into a clear message that names the next step."""
     code = getattr(error, "sqlite_errorcode", None)
-    code = None if code is None else code & 0xFF  # without the extension
-    said = {
+    code = None if code is None else code & 0xFF  # the primary code, not the extended
+    message = {
         sqlite3.SQLITE_ERROR: f"is damaged ({error}): restore it from a backup",
-        sqlite3.SQLITE_NOTADB: "is no SQLite database: name another with --db",
+        sqlite3.SQLITE_NOTADB: (
+            "is not a SQLite database: name another file with --db"
+        ),
         sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
         sqlite3.SQLITE_READONLY: (
-            "cannot be written: check its permissions and its folder's "
-            "(reading needs them too, for SQLite's notes beside the file)"
+            "cannot be written: check the permissions of the file and of its folder "
+            "(SQLite needs to write there even to read)"
         ),
         sqlite3.SQLITE_PERM: "cannot be opened: check its permissions",
-        sqlite3.SQLITE_FULL: "cannot grow: the disk is full. Make room, then run again",
+        sqlite3.SQLITE_FULL: "cannot grow: the disk is full. Free space and run again",
         sqlite3.SQLITE_BUSY: (
             f"was in use by another program for {BUSY_SECONDS} seconds: try again later"
         ),
     }.get(code or 0)
     if code == sqlite3.SQLITE_CANTOPEN:
-        said = f"cannot be opened: {_why_not_opened(path)}"
+        message = f"cannot be opened: {_why_not_opened(path)}"
     if code == sqlite3.SQLITE_IOERR:
-        said = "cannot be read or written: the disk fails, is full, or is gone"
+        message = (
+            "cannot be read or written: check whether the disk is full, faulty or "
+            "unplugged"
+        )
     kind = InventoryBusyError if code == sqlite3.SQLITE_BUSY else InventoryError
-    return kind(f"{path} {said or f'cannot be used: {error}'}")
+    return kind(f"{path} {message or f'cannot be used: {error}'}")
 
 
 def _why_not_opened(path: Path) -> str:
     if not os.access(path.parent, os.W_OK):
         return f"{os.strerror(errno.EACCES).lower()} in {path.parent}"
-    return "check its permissions and its folder's"
+    return "check the permissions of the file and of its folder"

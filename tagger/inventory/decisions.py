@@ -1,8 +1,8 @@
-"""What people decided: recorded, taken back, carried from one inventory to another.
+"""Decisions of people: record, undo and merge them.
 
-Decisions belong to bytes, not to paths. The newest by its moment that is not undone is
-in force, whatever the order in which decisions arrived here. Functions of a connection;
-whoever calls them opens the transaction.
+A decision belongs to a content, not to a path. The standing decision with the latest
+time is in force, in whichever order decisions arrived here. The functions take a
+connection; their caller opens the transaction.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ from tagger.inventory.tables import (
 )
 
 REVIEW: Final = "review"
-"""Source of decisions that were given in a review."""
+"""Source of decisions made in a review."""
 
 _TICK = timedelta(microseconds=1)
 
@@ -40,9 +40,9 @@ _TICK = timedelta(microseconds=1)
 def put(
     connection: Connection, answer: Answer, *, reviewer: str, source: str, note: str
 ) -> int:
-    """Record an answer, in force from now on; return its id.
+    """Record an answer, in force from now on; return the decision's id.
 
-    Its moment is after that of every decision about the same bytes, even where the
+    Its time is later than that of every decision about the same content, even if the
     clock was set back in between.
     """
     moment = now()
@@ -67,7 +67,7 @@ def put(
 
 
 def put_note(connection: Connection, note: Note) -> None:
-    """Record what a reviewer wrote."""
+    """Record a reviewer's note."""
     connection.execute(
         insert(NOTE).values(
             digest=note.digest,
@@ -81,15 +81,15 @@ def put_note(connection: Connection, note: Note) -> None:
 def undo(
     connection: Connection, ids: Sequence[int], at: datetime | None = None
 ) -> None:
-    """Take decisions back, now or `at`; what was in force before them is again.
+    """Undo decisions, now or `at`; the decisions before them are in force again.
 
-    An audit's sample forgets that it was answered by them. The rows of their pictures
-    have changed: who asks for what changed of late must see it.
+    Audit samples that they answered are unanswered again. The rows of their pictures
+    get a new `updated_at`, so that programs which poll for changes see them.
     """
     moment = now()
     standing = DECISION.c.id.in_(ids) & is_standing()
     about = select(DECISION.c.digest).where(standing)
-    # No earlier than the undoing: a sheet exported after it is not of before it.
+    # Not before `at`: a sheet exported after the undo would count as older than it.
     changed = max(moment, at or moment)
     _touch(connection, IMAGE.c.digest.in_(about), changed)
     connection.execute(update(DECISION).where(standing).values(undone_at=at or moment))
@@ -103,7 +103,7 @@ def _touch(connection: Connection, which: ColumnElement[bool], at: datetime) -> 
 
 
 def in_force(connection: Connection, digest: str) -> Decision | None:
-    """Return the decision in force about some bytes."""
+    """Return the decision in force about a content."""
     query = _about(digest).where(is_standing())
     rows = connection.execute(
         query.order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc()).limit(1)
@@ -115,10 +115,10 @@ def in_force(connection: Connection, digest: str) -> Decision | None:
 def contradicts(answers: Iterable[tuple[str, str | None, bool]]) -> bool:
     """Whether the standing answers about one picture contradict each other.
 
-    Each is a reviewer, a tag (None for "not a catalogue item") and whether it was given
-    blind, in an audit; the oldest come first. Two reviewers contradict each other where
-    their last answers differ. A reviewer contradicts an answer of their own where a
-    blind one differs from the one before; with their eyes open, they correct it.
+    Each answer is a reviewer, a tag (None for "not a catalogue item") and whether it
+    was blind, in an audit; oldest first. Two reviewers contradict each other if their
+    last answers differ. A reviewer contradicts themselves if a blind answer differs
+    from their answer before; an answer that is not blind is a correction.
     """
     last: dict[str, str | None] = {}
     for reviewer, tag, blind in answers:
@@ -129,13 +129,13 @@ def contradicts(answers: Iterable[tuple[str, str | None, bool]]) -> bool:
 
 
 def history(connection: Connection, digest: str) -> tuple[Decision, ...]:
-    """Return every decision about some bytes, undone or not, oldest first."""
+    """Return every decision about a content, undone or not, oldest first."""
     query = _about(digest).order_by(DECISION.c.decided_at, DECISION.c.id)
     return tuple(map(decision, connection.execute(query).mappings()))
 
 
 def notes(connection: Connection, digest: str) -> tuple[Note, ...]:
-    """Return what was written about some bytes, oldest first."""
+    """Return the notes about a content, oldest first."""
     query = (
         select(NOTE)
         .where(NOTE.c.digest == digest)
@@ -154,7 +154,7 @@ def every_record(connection: Connection) -> Iterator[Decision | Note]:
 
 
 def paths(connection: Connection, digest: str) -> list[str]:
-    """Return the absolute paths at which some bytes were last seen."""
+    """Return the absolute paths at which a content was last seen."""
     query = (
         select(ROOT.c.path.label("root"), IMAGE.c.path)
         .join(ROOT, ROOT.c.id == IMAGE.c.root_id)
@@ -165,7 +165,7 @@ def paths(connection: Connection, digest: str) -> list[str]:
 
 
 def machine_tag(connection: Connection, digest: str) -> str | None:
-    """Return what the network says of some bytes."""
+    """Return the predicted tag of a content."""
     query = (
         select(PREDICTION.c.tag)
         .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
@@ -176,7 +176,7 @@ def machine_tag(connection: Connection, digest: str) -> str | None:
 
 
 def decision(row: RowMapping) -> Decision:
-    """Read a row of the decisions."""
+    """Convert a row of the decisions."""
     return Decision(
         id=row["id"],
         answer=Answer(
@@ -209,10 +209,10 @@ def _last_moment(connection: Connection, digest: str) -> datetime | None:
 
 
 def merge(connection: Connection, records: Iterable[Decision | Note]) -> Merged:
-    """Take in the records of another inventory; what is known already is left.
+    """Import the records of another inventory; skip those known already.
 
-    Two records are the same when bytes, reviewer and moment are. A decision that was
-    taken back there is taken back here.
+    Two records are the same if content, reviewer and time are. A decision undone there
+    is undone here.
     """
     tally = {"added": 0, "known": 0, "taken_back": 0, "notes": 0}
     conflicts: list[tuple[Decision, Decision]] = []
@@ -264,7 +264,7 @@ def _insert(connection: Connection, record: Decision) -> None:
             undone_at=record.undone_at,
         )
     )
-    # It may be of long ago; that it holds here is news to who asks what changed.
+    # The decision may be old; that it holds here is a change made now.
     _touch(connection, IMAGE.c.digest == record.answer.digest, now())
 
 

@@ -1,7 +1,7 @@
-"""What an export under a mark has seen already, and what the photographs of a root say.
+"""Rows for exports: those changed under a mark, and photographs of products.
 
-A mark remembers a fingerprint of each row as it was written, so that "changed" means
-that the row differs, whatever the clock says and however the change came about.
+A mark stores a fingerprint of each exported row. A row counts as changed if its
+fingerprint differs, so neither clocks nor the cause of the change matter.
 """
 
 import struct
@@ -37,10 +37,10 @@ _AT_ONCE: Final = 4096
 
 @dataclass(slots=True)
 class ChangedRows:
-    """The rows that differ from what was exported under a mark, by root and path.
+    """The rows that changed since the last export under a mark, by root and path.
 
-    Iterate over them, then `keep` them: only then are they taken for exported. What is
-    remembered of a row until then is 16 bytes.
+    Iterate over them, then call `keep`: only then do they count as exported. Until then
+    a row needs 16 bytes of memory.
     """
 
     database: Database
@@ -74,13 +74,13 @@ class ChangedRows:
                     yield [values[at] for at in chosen]
 
     def keep(self) -> None:
-        """Remember the rows as exported."""
-        # A scan may have forgotten some meanwhile: what is gone is not selected.
-        there: Select[*tuple[Any, ...]] = select(
+        """Store the rows as exported."""
+        # A scan may have deleted some images meanwhile: the select skips them.
+        present: Select[*tuple[Any, ...]] = select(
             bindparam("mark"), IMAGE.c.id, bindparam("fingerprint")
         ).where(IMAGE.c.id == bindparam("image_id"))
         statement = upsert(EXPORTED).from_select(
-            ["mark", "image_id", "fingerprint"], there
+            ["mark", "image_id", "fingerprint"], present
         )
         statement = statement.on_conflict_do_update(
             index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
@@ -88,26 +88,26 @@ class ChangedRows:
         )
         pairs = zip(self._images, self._fingerprints, strict=True)
         with self.database.writing() as connection:
-            while some := list(islice(pairs, _AT_ONCE)):
+            while part := list(islice(pairs, _AT_ONCE)):
                 connection.execute(
                     statement,
                     [
                         {"mark": self.mark, "image_id": image, "fingerprint": value}
-                        for image, value in some
+                        for image, value in part
                     ],
                 )
 
 
 def _fingerprint(values: Sequence[object]) -> int:
-    """Return 64 bits that differ when the values do, all but surely."""
-    told = repr(values).encode("utf-8", "surrogatepass")
-    (value,) = struct.unpack("<q", blake2b(told, digest_size=8).digest())
+    """Return a signed 64-bit hash of the values; collisions are very unlikely."""
+    text = repr(values).encode("utf-8", "surrogatepass")
+    (value,) = struct.unpack("<q", blake2b(text, digest_size=8).digest())
     return int(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """An item with all that its network said of it; nothing where it said nothing."""
+    """An item with its labels and probabilities; both empty without a prediction."""
 
     item: Item
     labels: tuple[str, ...]
@@ -117,13 +117,13 @@ class Photograph:
 def photographs(
     connection: Connection, where: Sequence[Condition]
 ) -> Iterator[Photograph]:
-    """Yield items that meet conditions with all that was said, by root and path."""
+    """Yield matching items with their probabilities, by root and path."""
     networks = connection.execute(select(MODEL.c.id, MODEL.c.labels))
     tags = kind_tags(connection)
     labels = {row.id: reading(row.labels, tags).labels for row in networks}
-    said = func.coalesce(PREDICTION.c.adjusted, PREDICTION.c.probabilities)
+    in_use = func.coalesce(PREDICTION.c.adjusted, PREDICTION.c.probabilities)
     query = (
-        select(VIEW, PREDICTION.c.model_id, said.label("said"))
+        select(VIEW, PREDICTION.c.model_id, in_use.label("probabilities"))
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
@@ -132,12 +132,12 @@ def photographs(
     )
     rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
     for row in rows.mappings():
-        known = labels.get(row["model_id"], ())
-        yield Photograph(item(row), known, unpack(row["said"]))
+        row_labels = labels.get(row["model_id"], ())
+        yield Photograph(item(row), row_labels, unpack(row["probabilities"]))
 
 
 def policies(connection: Connection) -> Mapping[str, Policy]:
-    """Return the policy in force for each network, by its name."""
+    """Return the policy in force for each network, by the network's name."""
     rows = connection.execute(
         select(
             MODEL.c.name,
@@ -148,4 +148,5 @@ def policies(connection: Connection) -> Mapping[str, Policy]:
         .join(MODEL, MODEL.c.id == POLICY.c.model_id)
         .order_by(POLICY.c.id)
     )
+    # The newest policy of a network comes last, and replaces the others.
     return {name: Policy(*rest) for name, *rest in rows}

@@ -1,4 +1,4 @@
-"""Conditions as SQL: a column and bound values, never text pasted into a statement."""
+"""Translate conditions into SQL, always with bound values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import eq, ge, gt, le, lt
@@ -19,7 +19,7 @@ _COMPARISON: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
 
 
 def meeting(conditions: Sequence[Condition]) -> ColumnElement[bool]:
-    """Return the clause that chooses the view's rows which meet all conditions."""
+    """Return the clause for the rows of the view that meet all conditions."""
     return and_(true(), *map(_clause, conditions))
 
 

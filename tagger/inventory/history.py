@@ -1,4 +1,4 @@
-"""The story of one path: what it is, who said so, and what befell it."""
+"""The history of one path: its item, its decisions and its events."""
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -11,7 +11,7 @@ from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
 def path_history(
     connection: Connection, root_id: int, root: str, path: str
 ) -> PathHistory | None:
-    """Return the story of a path under a root; None where it was never seen."""
+    """Return the history of a path under a root; None if it was never seen."""
     image = (
         connection.execute(
             select(IMAGE).where(IMAGE.c.root_id == root_id, IMAGE.c.path == path)
@@ -29,21 +29,27 @@ def path_history(
         .join(MODEL)
         .where(PREDICTION.c.id == image["prediction_id"])
     )
-    said = rows.mappings().first()
-    labels = read_labels(connection, said["labels"]) if said else ()
+    predicted = rows.mappings().first()
+    labels = read_labels(connection, predicted["labels"]) if predicted else ()
     return PathHistory(
         item=item(row.mappings().one()),
         probabilities=(
-            dict(zip(labels, prediction(said, labels).probabilities, strict=True))
-            if said
+            dict(zip(labels, prediction(predicted, labels).probabilities, strict=True))
+            if predicted
             else {}
         ),
         before_mix=(
-            dict(zip(said["labels"], unpack(said["probabilities"]), strict=True))
-            if said and said["adjusted"]
+            dict(
+                zip(
+                    predicted["labels"],
+                    unpack(predicted["probabilities"]),
+                    strict=True,
+                )
+            )
+            if predicted and predicted["adjusted"]
             else {}
         ),
-        preparing=said["preparing"] if said else None,
+        preparing=predicted["preparing"] if predicted else None,
         width=image["width"],
         height=image["height"],
         format=image["format"],
@@ -62,10 +68,10 @@ def _same_bytes(connection: Connection, image: RowMapping) -> tuple[str, ...]:
         .where(IMAGE.c.digest == image["digest"], IMAGE.c.id != image["id"])
         .order_by(ROOT.c.path, IMAGE.c.path)
     )
-    # The same file may be known under a root and under a folder of that root.
-    own = _absolute(connection, image)
+    # The same file may be an item of a root and of another root inside it.
+    own_path = _absolute(connection, image)
     paths = (f"{row.root}/{row.path}" for row in connection.execute(query))
-    return tuple(path for path in paths if path != own)
+    return tuple(path for path in paths if path != own_path)
 
 
 def _absolute(connection: Connection, image: RowMapping) -> str:
@@ -74,21 +80,22 @@ def _absolute(connection: Connection, image: RowMapping) -> str:
 
 
 def _events(connection: Connection, image: RowMapping) -> list[PathEvent]:
-    """Gather what befell a path, oldest first: by the runs and by the reviewers."""
-    story = [PathEvent(image["first_seen"], "first seen", "")]
+    """Gather the events of a path from runs, decisions and notes, oldest first."""
+    events = [PathEvent(image["first_seen"], "first seen", "")]
     query = select(EVENT.c.at, EVENT.c.kind, EVENT.c.detail).where(
         EVENT.c.image_id == image["id"]
     )
-    story += [PathEvent(*row) for row in connection.execute(query.order_by(EVENT.c.id))]
+    rows = connection.execute(query.order_by(EVENT.c.id))
+    events += [PathEvent(*row) for row in rows]
     if image["digest"] is not None:
-        for one in history(connection, image["digest"]):
-            what = f"{one.answer.kind} by {one.reviewer}"
-            where = "" if one.source == "review" else f" ({one.source})"
-            detail = (one.answer.tag or "") + where
-            story.append(PathEvent(one.decided_at, what, detail.strip()))
-            if one.undone_at:
-                story.append(PathEvent(one.undone_at, "decision undone", ""))
+        for made in history(connection, image["digest"]):
+            name = f"{made.answer.kind} by {made.reviewer}"
+            source = "" if made.source == "review" else f" ({made.source})"
+            detail = (made.answer.tag or "") + source
+            events.append(PathEvent(made.decided_at, name, detail.strip()))
+            if made.undone_at:
+                events.append(PathEvent(made.undone_at, "decision undone", ""))
         for note in notes(connection, image["digest"]):
-            what = f"note by {note.reviewer}"
-            story.append(PathEvent(note.written_at, what, note.text))
-    return sorted(story, key=lambda event: event.at)
+            name = f"note by {note.reviewer}"
+            events.append(PathEvent(note.written_at, name, note.text))
+    return sorted(events, key=lambda event: event.at)

@@ -1,4 +1,4 @@
-"""Look for what is wrong with an inventory: its file, its rows, the files it names."""
+"""Check an inventory: its database file, its rows and its pictures."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from tagger.inventory.tables import IMAGE, ROOT
 from tagger.records import FileStamp, State
 
 _MOST = 100
-"""Complaints of SQLite that are asked for; a ruined file has more than anyone reads."""
+"""Maximum number of errors to report; a ruined file has more than anyone reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +25,28 @@ class ScannedFile:
 
 
 def damage(connection: Connection) -> tuple[str, ...]:
-    """Return what SQLite finds wrong with the file and between its rows."""
+    """Return the errors that SQLite finds in the file and between its rows."""
     integrity = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})").scalars()
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(_MOST)
     return (
         *(line for line in integrity if line != "ok"),
-        *(f"a row of {row[0]} names none of {row[2]}" for row in dangling),
+        *(f"a row of {row[0]} refers to a missing row of {row[2]}" for row in dangling),
     )
 
 
 def without_item(connection: Connection, digest: Column[str]) -> int:
-    """Count the rows of a table about bytes that no image has today."""
+    """Count the rows of a table about content that no image has today."""
     has_one = exists(select(IMAGE.c.id).where(IMAGE.c.digest == digest))
     query = select(func.count()).select_from(digest.table).where(~has_one)
     return connection.scalar(query) or 0
 
 
 def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedFile]:
-    """Choose tagged files by chance; all of them where `size` is None."""
+    """Choose `size` tagged files at random; None returns all."""
     query = select(IMAGE.c.id).join(ROOT).where(IMAGE.c.state == State.TAGGED)
     ids = list(connection.scalars(query.order_by(IMAGE.c.id)))
     if size is not None and size < len(ids):
-        ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  no secret
+        ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  not for cryptography
     return [_scanned_file(connection, image_id) for image_id in ids]
 
 
@@ -67,9 +67,9 @@ def _scanned_file(connection: Connection, image_id: int) -> ScannedFile:
 
 
 def differs(file: ScannedFile) -> bool:
-    """Whether a file has other bytes though it looks unchanged to a scan.
+    """Whether a file has other content although size and time are unchanged.
 
-    One that looks changed, or is gone, is the next scan's business.
+    False for a file that visibly changed or is gone: the next scan handles it.
     """
     try:
         status = file.path.stat()
@@ -78,5 +78,5 @@ def differs(file: ScannedFile) -> bool:
         with file.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() != file.digest
     except OSError:
-        # What looks unchanged and cannot be read is no better than different.
+        # A file that exists and cannot be read counts as different.
         return os.path.lexists(file.path)

@@ -1,7 +1,7 @@
-"""One scan at a time: a lock beside the inventory, with a note of who holds it.
+"""One scan at a time: a lock file beside the inventory names its holder.
 
-The lock is the operating system's, so it ends with its holder however that ends; the
-note in the file is for people. Reading, reviewing and exporting need no lock.
+The lock is the operating system's: it ends with the process, even if that is killed.
+The note in the file is for people. Reading, reviewing and exporting need no lock.
 """
 
 import errno
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 _PATIENCE: Final = 0.5
-"""Least seconds a scan tries: whoever only asks for the holder is no hindrance."""
+"""Minimum seconds to retry, so that a status query, which takes the lock for a moment,
+does not fail a scan."""
 
 _POLL: Final = 0.1
 _NOTE_BYTES: Final = 4096
@@ -30,7 +31,7 @@ _NOTE_BYTES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds, or held when it died, an inventory's lock."""
+    """The process that holds the lock of an inventory, or that died with it."""
 
     pid: int
     host: str
@@ -44,11 +45,11 @@ class Holder:
 def scan_lock(
     database: Path, *, wait: float = 0.0, even_if_damaged: bool = False
 ) -> Iterator[Holder | None]:
-    """Hold an inventory's lock, waiting up to `wait` seconds for another to end.
+    """Hold an inventory's lock; wait up to `wait` seconds for another holder to end.
 
-    Yields who left the lock behind by dying, None where the last holder ended well.
-    Raises LockedError, which names the holder, when the lock cannot be had in time, and
-    InventoryError where there can be no inventory.
+    Yields the last holder if it died, None if it ended well. Raises LockedError, which
+    names the holder, if the lock stays taken, and InventoryError if the file is not an
+    inventory (unless `even_if_damaged`) or cannot be locked.
     """
     from filelock import Timeout  # noqa: PLC0415  only a scan needs it
 
@@ -62,17 +63,17 @@ def scan_lock(
 
     lock = _lock(database, take)
     if _path(database).exists() and not _path(database).is_file():
-        raise _unlockable(database, OSError())  # a pipe would be waited for
+        raise _unlockable(database, OSError())  # opening a pipe would block
     try:
         lock.acquire(timeout=max(wait, _PATIENCE), poll_interval=_POLL)
     except Timeout as error:
-        if not _path(database).exists():  # no lock can be made there, so none is held
+        if not _path(database).exists():  # it could not be created: nobody holds it
             raise _unlockable(database, error) from error
         holder = _read(database)
         raise LockedError(
             f"another scan, or 'tagger model adapt', is writing to {database} "
-            f"({holder or 'holder unknown'}): "
-            "let it end; 'tagger scan' waits for it with --wait-lock 10m"
+            f"({holder or 'unknown process'}): "
+            "run again when it has ended; 'tagger scan --wait-lock 10m' waits for it"
         ) from error
     except OSError as error:
         raise _unlockable(database, error) from error
@@ -85,9 +86,11 @@ def scan_lock(
 
 
 def scan_in_progress(database: Path) -> Holder | None:
-    """Return who scans into an inventory at this moment; None when nobody does."""
+    """Return the process that scans into an inventory now, or None."""
     holder = _read(database)
-    if holder is None:  # who holds the lock has written so, and wipes it out at the end
+    if (
+        holder is None
+    ):  # a holder writes its note at the start, and clears it at the end
         return None
     from filelock import Timeout  # noqa: PLC0415  only where a scan runs, or died
 
@@ -96,7 +99,7 @@ def scan_in_progress(database: Path) -> Holder | None:
             return None
     except Timeout:
         return _read(database) or holder
-    except OSError:  # one who may not write there may still ask for the status
+    except OSError:  # without permission to lock, the status must still work
         return None
 
 
@@ -107,7 +110,7 @@ def _path(database: Path) -> Path:
 def _lock(database: Path, take: object = None) -> "FileLock":
     from filelock import FileLock  # noqa: PLC0415
 
-    # A lock without the system's help would outlive its holder: better none at all.
+    # No soft lock: a mere file would outlive a killed holder.
     return FileLock(
         _path(database),
         preserve_lock_file=True,
@@ -134,37 +137,39 @@ def _write(descriptor: int, note: bytes) -> None:
 def _read(database: Path) -> Holder | None:
     path = _path(database)
     try:
-        # A pipe would be waited for.
+        # Reading a pipe would block.
         return _parse(path.read_bytes()[:_NOTE_BYTES]) if path.is_file() else None
     except OSError:
         return None
 
 
 def _parse(note: bytes) -> Holder | None:
-    """Read a note; None for one that is absent, half written or not ours."""
+    """Read a note; None if it is empty, half written or not ours."""
     try:
-        told = json.loads(note)
-        since = datetime.fromisoformat(told["since"])
-        return Holder(int(told["pid"]), str(told["host"]), since)
+        values = json.loads(note)
+        since = datetime.fromisoformat(values["since"])
+        return Holder(int(values["pid"]), str(values["host"]), since)
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _unlockable(database: Path, error: OSError) -> InventoryError:
-    why = error.strerror or "no lock can be made there"
+    why = error.strerror or "the lock file cannot be created"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return InventoryError(
-            f"cannot lock {database} ({why}): make room, then run again"
+            f"cannot lock {database} ({why}): free space, then run again"
         )
     lock = _path(database)
     if os.path.lexists(lock) and not lock.is_file():
-        return InventoryError(f"cannot lock {database}: {lock} is no file: remove it")
+        return InventoryError(
+            f"cannot lock {database}: {lock} is not a regular file; remove it"
+        )
     closed = lock.exists() and not os.access(lock, os.R_OK | os.W_OK)
     if closed and error.errno != errno.EROFS:
         return InventoryError(
-            f"cannot lock {database}: {lock} ({why}): check its permissions"
+            f"cannot lock {database}: {lock} ({why}); check its permissions"
         )
     return InventoryError(
-        f"cannot lock {database} ({why}): its folder must be writable and "
-        "on a local disk; check its permissions"
+        f"cannot lock {database} ({why}): check that its folder is writable and on a "
+        "local disk"
     )

@@ -1,4 +1,4 @@
-"""Between rows of the tables and the values of `records`."""
+"""Convert rows of the tables to the values of `records`, and back."""
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,29 +27,30 @@ from tagger.records import NO_ITEM, NO_TAG, Prediction, State
 _Value = TypeVar("_Value")
 
 BY_ROOT: Final = "by_root"
-"""Where a run's counts hold what it read, by the root's id: roots can be moved."""
+"""Key of a run's counts: the tallies of pictures read, by root id, as roots can move.
+"""
 
 SAID_BY: Final = "said_by"
-"""Where a run's counts hold which network said it, and how pictures were prepared."""
+"""Key of a run's counts: the digest of its network, and its preprocessing id."""
 
 _VARIABLES: Final = 500
-"""Values in one IN list, well under the 999 that every SQLite takes."""
+"""Values in one IN list, well below the limit of 999 in older SQLite versions."""
 
 
 def in_parts(values: Iterable[_Value]) -> Iterator[list[_Value]]:
-    """Yield the values in lists that each fit one IN."""
+    """Split the values into lists that each fit one IN list."""
     rest = iter(values)
     while part := list(islice(rest, _VARIABLES)):
         yield part
 
 
 def pack(probabilities: Sequence[float]) -> bytes:
-    """Write probabilities as float32, little-endian."""
+    """Encode probabilities as float32, little-endian."""
     return struct.pack(f"<{len(probabilities)}f", *probabilities)
 
 
 def now() -> datetime:
-    """Return this moment in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -61,11 +62,11 @@ def insert_one(connection: Connection, statement: Insert) -> int:
 
 _ITEM: Final = tuple(field.name for field in fields(Item))
 STATES: Final = {state.value: state for state in State}
-"""States by what they are in a row."""
+"""States by their value in a row."""
 
 
 def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition that the network doubted of any tag: "x" agrees with it."""
+    """Return the condition for a doubtful picture; answer "x" agrees with the doubt."""
     return or_(
         flag_reason.startswith(NO_ITEM, autoescape=True),
         flag_reason.startswith(NO_TAG, autoescape=True),
@@ -73,28 +74,31 @@ def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def unpack(values: bytes | None) -> tuple[float, ...]:
-    """Read probabilities that `pack` wrote; none where there are none."""
+    """Decode probabilities from `pack`; None gives an empty tuple."""
     return tuple(value for (value,) in struct.iter_unpack("<f", values or b""))
 
 
 def kind_tags(connection: Connection) -> dict[str, str]:
-    """Return the tags that kinds have in this shop, by the kind."""
+    """Return the tags of kinds in this shop, by kind."""
     rows = connection.execute(select(KIND_TAG.c.kind, KIND_TAG.c.tag))
     return {row.kind: row.tag for row in rows.all()}
 
 
 def read_labels(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels of a model as this shop reads them: those of `prediction`."""
+    """Return a model's labels, with this shop's tags in place of kinds.
+
+    `prediction` takes labels of this form.
+    """
     return reading(labels, kind_tags(connection)).labels
 
 
 def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
-    """Read a row of the predictions of a model with these labels.
+    """Convert a row of the predictions, of a model with the labels of `read_labels`.
 
-    As adjusted, where it was: the labels are to be those of `read_labels`.
+    Uses the adjusted probabilities, if there are any.
     """
     probabilities = unpack(row["adjusted"] or row["probabilities"])
-    none, what = none_of_the_tags(probabilities, labels)
+    none, likeliest = none_of_the_tags(probabilities, labels)
     return Prediction(
         tag=row["tag"],
         confidence=row["confidence"],
@@ -102,12 +106,12 @@ def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
         margin=row["margin"],
         probabilities=probabilities,
         other=none,
-        kind=kind_of(what),
+        kind=kind_of(likeliest),
     )
 
 
 def item(row: RowMapping) -> Item:
-    """Read a row of the view, perhaps with more columns."""
+    """Convert a row of the view; it may have more columns."""
     values = {name: row[name] for name in _ITEM}
     values["state"] = STATES[values["state"]]
     values["decided_by"] = values["decided_by"] and DecidedBy(values["decided_by"])
@@ -115,47 +119,51 @@ def item(row: RowMapping) -> Item:
 
 
 def looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
-    """Return a column that is joined from only, never towards.
+    """Wrap a column in unary plus so that SQLite does not use its index for this join.
 
-    SQLite uses no index for a column behind a plus. So it begins where the query means
-    it to and looks the rest up, where its planner, which knows no counts, would begin
-    elsewhere and go through, or sort, a million rows.
+    This fixes the order of the join: the query starts at this column's table, and looks
+    the rows of the other up by it. The planner, which has no row counts, might start
+    at the other and read or sort a million rows.
     """
     return UnaryExpression(column, operator=custom_op("+"))
 
 
 def within(folder: str) -> ColumnElement[bool]:
-    """Return the condition that an image lies in a folder of its root, or is it."""
+    """Return the condition that an image is in a folder of its root, or is that path.
+
+    The empty folder is the root itself.
+    """
     if not folder:
         return true()
-    after = chr(ord("/") + 1)
-    inside = (IMAGE.c.path >= f"{folder}/") & (IMAGE.c.path < f"{folder}{after}")
+    # A range of paths instead of LIKE: it uses the index, and needs no escapes.
+    after_slash = chr(ord("/") + 1)
+    inside = (IMAGE.c.path >= f"{folder}/") & (IMAGE.c.path < f"{folder}{after_slash}")
     return inside | (IMAGE.c.path == folder)
 
 
 def run_record(row: RowMapping) -> RunRecord:
-    """Read a row of the runs."""
+    """Convert a row of the runs."""
     return RunRecord(**{**row, "counts": row["counts"] or {}})
 
 
 def tallies_by_root(counts: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return what a run read by the id of the root; nothing where it did not end."""
-    found: Mapping[str, Any] = (counts or {}).get(BY_ROOT, {})
-    return found
+    """Return a run's tallies by root id; empty if the run did not end."""
+    tallies: Mapping[str, Any] = (counts or {}).get(BY_ROOT, {})
+    return tallies
 
 
 def said_by(counts: Mapping[str, Any] | None) -> Mapping[str, str]:
-    """Return which network said what a run read; empty where the run does not tell."""
-    found: Mapping[str, str] = (counts or {}).get(SAID_BY, {})
-    return found
+    """Return a run's network digest and preprocessing id; empty if not recorded."""
+    source: Mapping[str, str] = (counts or {}).get(SAID_BY, {})
+    return source
 
 
 def last_decisions(
     connection: Connection, digests: Iterable[str | None]
 ) -> dict[str, tuple[datetime, bool]]:
-    """Return when a person last decided about bytes, or took that back, by digest.
+    """Return, by digest, the time of the last decision or undo.
 
-    And whether the decision in force is that they show no catalogue item.
+    With whether the decision in force is "not a catalogue item".
     """
     rows = connection.execute(
         select(
@@ -167,25 +175,25 @@ def last_decisions(
         .where(DECISION.c.digest.in_([digest for digest in digests if digest]))
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
-    found: dict[str, tuple[datetime, bool]] = {}
+    last: dict[str, tuple[datetime, bool]] = {}
     for digest, kind, decided_at, undone_at in rows:
-        before, not_catalogue = found.get(digest, (decided_at, False))
+        before, not_catalogue = last.get(digest, (decided_at, False))
         if undone_at is None:
             not_catalogue = kind is DecisionKind.NOT_CATALOGUE
-        found[digest] = max(before, decided_at, undone_at or decided_at), not_catalogue
-    return found
+        last[digest] = max(before, decided_at, undone_at or decided_at), not_catalogue
+    return last
 
 
-def standing(one: Item, last: Mapping[str, tuple[datetime, bool]]) -> Standing:
-    """Join an item and what `last_decisions` says of its bytes."""
-    decided_at, not_catalogue = last.get(one.digest or "", (None, False))
+def standing(known: Item, last: Mapping[str, tuple[datetime, bool]]) -> Standing:
+    """Join an item and the result of `last_decisions` for its content."""
+    decided_at, not_catalogue = last.get(known.digest or "", (None, False))
     return Standing(
-        path=one.path,
-        state=one.state,
-        digest=one.digest,
-        tag=one.tag,
-        machine_tag=one.machine_tag,
+        path=known.path,
+        state=known.state,
+        digest=known.digest,
+        tag=known.tag,
+        machine_tag=known.machine_tag,
         not_catalogue=not_catalogue,
-        reviewer=one.reviewer,
+        reviewer=known.reviewer,
         decided_at=decided_at,
     )

@@ -1,4 +1,4 @@
-"""Which file system a file lies on."""
+"""Detect a network file system below a path."""
 
 import os
 from pathlib import Path
@@ -25,16 +25,16 @@ NETWORK: Final = frozenset(
     }
 )
 """Types of file systems that several machines share. SQLite's write-ahead log needs
-memory that all its users share, so none of these can hold an inventory in use:
+shared memory between all its users, so an inventory in use cannot be on one of them:
 https://sqlite.org/wal.html, "Overview", the disadvantages."""
 
 
 def network_file_system(path: Path) -> str:
-    """Return the type of the network file system that `path` lies on, empty for none.
+    """Return the type of the network file system of `path`; "" on a local disk.
 
-    Also empty where the mounts cannot be listed.
+    Also "" if the mounts cannot be listed.
     """
-    import psutil  # noqa: PLC0415  only a scan asks
+    import psutil  # noqa: PLC0415  only a scan needs it
 
     real = Path(os.path.realpath(path))
     try:

@@ -1,4 +1,4 @@
-"""Rows of the view by root and path, as the index of the images has them."""
+"""Read rows of the view by root and path, in the order of an index."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, CursorResult, RowMapping, Select, select
 from tagger.inventory.tables import ROOT, VIEW
 
 _AT_ONCE = 1000
-"""Rows fetched at a time: memory does not grow with their number."""
+"""Rows fetched at a time, so that memory does not grow with their number."""
 
 
 def in_order(connection: Connection, query: Select[Any]) -> Iterator[RowMapping]:
-    """Yield the rows of a query on the view by root and path, without sorting any."""
+    """Yield the rows of a query on the view by root and path, without a sort."""
     for part in _parts(connection, query):
         yield from part.mappings()
 
@@ -21,16 +21,16 @@ def in_order(connection: Connection, query: Select[Any]) -> Iterator[RowMapping]
 def values_in_order(
     connection: Connection, query: Select[Any]
 ) -> Iterator[Sequence[Any]]:
-    """Yield the same rows as mere values: of a million, two seconds sooner."""
+    """Yield the same rows as plain values: 2 s faster for a million rows."""
     for part in _parts(connection, query):
         yield from chain.from_iterable(part.partitions())
 
 
 def _parts(connection: Connection, query: Select[Any]) -> Iterator[CursorResult[Any]]:
-    """Ask root by root.
+    """Run the query root by root.
 
-    Asked for all at once, SQLite writes every row into a temporary table.
+    For all roots at once, SQLite would write every row into a temporary table.
     """
-    some = connection.execution_options(yield_per=_AT_ONCE)
+    streaming = connection.execution_options(yield_per=_AT_ONCE)
     for root in connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)).all():
-        yield some.execute(query.where(VIEW.c.root == root).order_by(VIEW.c.path))
+        yield streaming.execute(query.where(VIEW.c.root == root).order_by(VIEW.c.path))

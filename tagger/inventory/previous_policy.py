@@ -1,7 +1,7 @@
-"""What decided here before: another network, or the same by another policy.
+"""Find the network and policy in force before the present ones.
 
-Predictions are kept whole, so what a policy of then accepts can be counted today, of
-the very pictures that are here. Functions of a connection; whoever calls them opens the
+All predictions are stored whole, so the former policy can be applied today to the
+pictures that are here. The functions take a connection; their caller opens the
 transaction.
 """
 
@@ -17,15 +17,15 @@ from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.policy.accept import accepts
 from tagger.records import Policy, Prediction, State
 
-_SOME: Final = 5000
-"""Pictures that are compared: with all of a million a share would be another by 1.4
-points at most (95 %), and a status should not take seconds."""
+_SAMPLE_SIZE: Final = 5000
+"""Pictures to compare. A share of all of a million would differ by at most 1.4
+percentage points (95 % confidence), and a status should not take seconds."""
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def came(connection: Connection, model_id: int | None) -> datetime:
-    """Return when a network's first policy came into force; 1970 where none did."""
+    """Return when a network's first policy came into force; 1970 if it has none."""
     query = select(func.min(POLICY.c.since))
     return connection.scalar(query.where(POLICY.c.model_id == model_id)) or _EVER
 
@@ -33,10 +33,10 @@ def came(connection: Connection, model_id: int | None) -> datetime:
 def last(
     connection: Connection, model_id: int | None, policy: Policy
 ) -> PreviousPolicy | None:
-    """Return what was in force last before a network and its policy are.
+    """Return the last network and policy in force before the given ones.
 
-    None where nothing was that had seen half of the pictures at least. Nothing is told
-    of audits: 0 were made.
+    None if no former network saw at least half of the pictures. `audited` and `right`
+    are 0: the caller fills them in.
     """
     others = [
         (model, former)
@@ -45,7 +45,7 @@ def last(
     ]
     flagged = _flagged(connection, model_id) if others else {}
     for model, former in others:
-        seen = _said(connection, flagged, model)
+        seen = _predictions(connection, flagged, model)
         if seen and 2 * len(seen) >= len(flagged):
             return PreviousPolicy(
                 network=model.name,
@@ -54,34 +54,34 @@ def last(
                 audited=0,
                 right=0,
                 pictures=len(seen),
-                accepted=sum(accepts(former, said) for said in seen.values()),
+                accepted=sum(accepts(former, past) for past in seen.values()),
                 accepted_now=sum(not flagged[digest] for digest in seen),
             )
     return None
 
 
 def _policies(connection: Connection) -> Iterator[tuple[Any, Policy]]:
-    """Yield what was ever in force, the newest first, and with what it was replaced.
+    """Yield every policy ever in force with its network's row, newest first.
 
-    Of what one scan put in force for a network the last alone: the others were so for
-    the time of that scan.
+    If one scan put several in force for a network, only the last: the others were in
+    force only during that scan.
     """
     query = (
         select(POLICY, MODEL.c.name, MODEL.c.digest, MODEL.c.labels)
         .join(MODEL, MODEL.c.id == POLICY.c.model_id)
         .order_by(POLICY.c.id.desc())
     )
-    told = set()
+    seen = set()
     for row in connection.execute(query):
-        if (row.model_id, row.since) not in told:
-            told.add((row.model_id, row.since))
+        if (row.model_id, row.since) not in seen:
+            seen.add((row.model_id, row.since))
             yield row, Policy(row.threshold, row.margin, row.tags)
 
 
 def _flagged(connection: Connection, model_id: int | None) -> dict[str, bool]:
-    """Return of some bytes that a network tagged whether it asks a person about them.
+    """Return, by digest, whether pictures tagged by a network are flagged.
 
-    By lot, and the same lot tomorrow: digests are as good as one.
+    At most `_SAMPLE_SIZE`, in the order of digests: a random but repeatable sample.
     """
     query = (
         select(IMAGE.c.digest, func.max(IMAGE.c.flagged))
@@ -89,28 +89,28 @@ def _flagged(connection: Connection, model_id: int | None) -> dict[str, bool]:
         .where(IMAGE.c.state == State.TAGGED, PREDICTION.c.model_id == model_id)
         .group_by(IMAGE.c.digest)
         .order_by(IMAGE.c.digest)
-        .limit(_SOME)
+        .limit(_SAMPLE_SIZE)
     )
     return {str(digest): bool(waits) for digest, waits in connection.execute(query)}
 
 
-def _said(
+def _predictions(
     connection: Connection,
     digests: Collection[str],
     model: Any,  # noqa: ANN401  a row
 ) -> dict[str, Prediction]:
-    """Return what a model said of bytes, as far as it has seen them."""
-    found = {}
+    """Return a model's stored predictions of these digests, by digest."""
+    predictions = {}
     labels = read_labels(connection, model.labels)
-    for some in in_parts(digests):
+    for part in in_parts(digests):
         query = (
             select(PREDICTION)
             .where(
-                PREDICTION.c.digest.in_(some),
+                PREDICTION.c.digest.in_(part),
                 PREDICTION.c.model_id == model.model_id,
             )
             .order_by(PREDICTION.c.id)
         )
         for row in connection.execute(query).mappings():
-            found[row["digest"]] = prediction(row, labels)
-    return found
+            predictions[row["digest"]] = prediction(row, labels)
+    return predictions

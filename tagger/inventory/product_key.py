@@ -1,7 +1,7 @@
-"""Which product a photograph shows, by its path: one rule for export, review and adapt.
+"""Find the product key in a path, for export, review and adapt alike.
 
-A pattern is a regular expression that is searched in the path under a scanned folder.
-Its group `item`, else its first group, is the key of the product within that folder.
+An item pattern is a regular expression, searched in the path under a scanned folder.
+Its group `item`, or else its first group, is the product key within that folder.
 """
 
 import re
@@ -10,7 +10,7 @@ from tagger.errors import RequestError
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern; RequestError where it is not valid or has no group."""
+    """Compile an item pattern; RequestError if it is not valid or has no group."""
     try:
         pattern = re.compile(text)
     except re.error as error:
@@ -24,8 +24,8 @@ def compile_pattern(text: str) -> re.Pattern[str]:
 
 
 def product_key(pattern: re.Pattern[str], path: str) -> str:
-    """Return the key of the product that a path shows; "" where it shows none."""
-    found = pattern.search(path)
-    if found is None:
+    """Return the product key in a path; "" if the pattern does not match."""
+    match = pattern.search(path)
+    if match is None:
         return ""
-    return found["item" if "item" in pattern.groupindex else 1] or ""
+    return match["item" if "item" in pattern.groupindex else 1] or ""

@@ -1,7 +1,7 @@
-"""Which items a reviewer is shown, and in which order.
+"""Select the items that a review shows, and their order.
 
-The queue proper is the table `waiting`, whose indexes are the orders. Functions of a
-connection; whoever calls them opens the transaction.
+The queue itself is the table `waiting`, with an index for each order. The functions
+take a connection; their caller opens the transaction.
 """
 
 from collections.abc import Iterable
@@ -26,14 +26,14 @@ from tagger.records import State
 
 
 def rows_of(selection: Selection) -> "Rows":
-    """Return the rows that a selection speaks of."""
+    """Return the rows of a selection."""
     if selection.audit_id is not None:
         return _Sample(selection.audit_id)
     return _Undecided(selection) if selection.everything else _Queue(selection)
 
 
 class Rows:
-    """The rows of a selection: where from, under which conditions, in which order."""
+    """The rows of a selection: their tables, conditions and order."""
 
     def __init__(self, selection: Selection) -> None:
         self.falling = selection.order is Order.NEWEST
@@ -48,26 +48,26 @@ class Rows:
             self.where.append(IMAGE.c.first_seen >= selection.since)
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
-        """Join what the conditions and the order speak of."""
+        """Join the tables that the conditions and the order need."""
         raise NotImplementedError
 
     def counted(self) -> Any:  # noqa: ANN401
-        """Count the bytes, each once."""
+        """Return the query that counts the contents, each once."""
         query = select(func.count(distinct(self.digest)))
         return self.joined(query).where(*self.where)
 
     def ordered(self, query: Any) -> Any:  # noqa: ANN401
-        """Sort as the reviewer is shown them."""
+        """Sort a query in the order of the selection."""
         return query.order_by(
             *(key.desc() if self.falling else key for key in self.key)
         )
 
     def beyond(self, after: tuple[Any, ...]) -> ColumnElement[bool]:
-        """Whether a row comes after one with that key."""
+        """Whether a row comes after the row with the key `after`."""
         if len(self.key) == 1:
             (key,) = self.key
             return and_(key < after[0] if self.falling else key > after[0])
-        # By the columns' own types: a path may have bytes that are no text.
+        # With the columns' own types: a path may hold bytes that are not UTF-8.
         last = (
             literal(value, key.type) for key, value in zip(self.key, after, strict=True)
         )
@@ -78,7 +78,7 @@ class Rows:
 
 
 class _Queue(Rows):
-    """What is flagged and undecided, by the indexes of `waiting`."""
+    """The flagged, undecided items, by the indexes of `waiting`."""
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
@@ -108,14 +108,14 @@ class _Queue(Rows):
             Order.CONFIDENCE: (WAITING.c.confidence, WAITING.c.image_id),
             Order.MARGIN: (WAITING.c.margin, WAITING.c.image_id),
             Order.NEWEST: (WAITING.c.image_id,),
-            # Digests are as good as random, and the same tomorrow.
+            # Digests are as good as random numbers, and repeatable.
             Order.RANDOM: (WAITING.c.digest, WAITING.c.image_id),
             Order.PATH: (IMAGE.c.root_id, IMAGE.c.path),
         }
 
 
 class _Undecided(Rows):
-    """Everything undecided, what the machine accepted too; sorted when asked."""
+    """All undecided items, accepted ones included; sorted by the query."""
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
@@ -139,7 +139,7 @@ class _Undecided(Rows):
 
 
 class _Sample(Rows):
-    """What an audit drew and nobody has answered, in the order of the draw."""
+    """The unanswered pictures of an audit, in the order of the draw."""
 
     def __init__(self, audit_id: int) -> None:
         super().__init__(Selection())
@@ -158,24 +158,26 @@ class _Sample(Rows):
 
 
 def best_order(connection: Connection, selection: Selection) -> Order:
-    """Return in which order what is selected is answered best, whatever it says.
+    """Return the best order to review a selection in; its own order is ignored.
 
-    By lot where it is enough to teach a network: such answers teach one most, and speak
-    for all that waits. Else the least sure first: there most is wrong.
+    Random order if there are enough items to train a network: such answers teach it
+    most, and represent the whole queue. Otherwise least confident first, since most of
+    the wrong tags are there.
     """
     rows = rows_of(selection)
-    some = rows.joined(select(rows.digest).distinct()).where(*rows.where)
-    enough = connection.scalar(some.offset(LEAST_ANSWERS - 1).limit(1))
-    return Order.CONFIDENCE if enough is None else Order.RANDOM
+    digests = rows.joined(select(rows.digest).distinct()).where(*rows.where)
+    # Is there a digest at that place? Faster than a count.
+    last_needed = connection.scalar(digests.offset(LEAST_ANSWERS - 1).limit(1))
+    return Order.CONFIDENCE if last_needed is None else Order.RANDOM
 
 
 def read_waiting(connection: Connection, image_ids: Iterable[int]) -> list[QueueItem]:
-    """Read all that a reviewer is shown of images.
+    """Read the items of some images, as a review shows them.
 
-    Without those that a scan has found to be gone, or unreadable, in the meantime.
+    Images that a scan has found to be missing or unreadable since are left out.
     """
-    found = (_read_waiting(connection, image_id) for image_id in image_ids)
-    return [one for one in found if one is not None]
+    items = (_read_waiting(connection, image_id) for image_id in image_ids)
+    return [item for item in items if item is not None]
 
 
 def _read_waiting(connection: Connection, image_id: int) -> QueueItem | None:
@@ -196,26 +198,26 @@ def _read_waiting(connection: Connection, image_id: int) -> QueueItem | None:
     if row is None:
         return None
     labels = read_labels(connection, row["labels"])
-    said = prediction(row, labels)
-    own = f"{row['root']}/{row['image_path']}"
+    predicted = prediction(row, labels)
+    own_path = f"{row['root']}/{row['image_path']}"
     digest = row["digest"]
     return QueueItem(
         image_id=image_id,
         root=row["root"],
         path=row["image_path"],
         digest=digest,
-        tag=said.tag,
-        confidence=said.confidence,
-        margin=said.margin,
+        tag=predicted.tag,
+        confidence=predicted.confidence,
+        margin=predicted.margin,
         reason=row["image_flag_reason"],
-        probabilities=dict(zip(labels, said.probabilities, strict=True)),
+        probabilities=dict(zip(labels, predicted.probabilities, strict=True)),
         size=row["image_size"],
         width=row["image_width"],
         height=row["image_height"],
         format=row["image_format"],
         first_seen=row["image_first_seen"],
         same_bytes=tuple(
-            path for path in decisions.paths(connection, digest) if path != own
+            path for path in decisions.paths(connection, digest) if path != own_path
         ),
         decisions=decisions.history(connection, digest),
         notes=decisions.notes(connection, digest),

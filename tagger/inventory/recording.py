@@ -1,4 +1,4 @@
-"""What a scan writes into an inventory."""
+"""Write the results of a scan into the inventory."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,12 +85,12 @@ from tagger.records import (
 )
 
 _MANY = 10_000
-"""Rows fetched at once when a whole inventory is gone through."""
+"""Rows fetched at a time when the whole inventory is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A prepared image with what the network said of it."""
+    """A prepared image with its prediction and verdict."""
 
     image: PreparedImage
     prediction: Prediction
@@ -98,19 +98,19 @@ class Tagged:
 
     @property
     def digest(self) -> str:
-        """That of the image's bytes."""
+        """SHA-256 of the image's content."""
         return self.image.digest
 
 
 ReadAgain = Callable[
     [Sequence[tuple[float, ...]], Reading, Mix | None], Sequence[Prediction]
 ]
-"""Reads what a network said, as a shop's tags for kinds and its mix of tags have it."""
+"""Makes predictions from probabilities, a shop's tags of kinds and its own mix."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Adjustment:
-    """By what predictions are adjusted: its name, None for nothing, and the mix."""
+    """An adjustment of predictions: its name (None for no adjustment) and the mix."""
 
     name: str | None
     mix: Mix | None
@@ -118,10 +118,10 @@ class _Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a network said of pictures under a root, row by row, before any mix.
+    """A network's probabilities for pictures under a root, before any own mix.
 
-    `decided` are the tags in force that persons gave, by digest, None for what is no
-    catalogue item; `kind_tags` the tags that kinds have here.
+    `rows` holds one row a digest. `decided` holds the tags in force that people gave,
+    by digest, None for "not a catalogue item"; `kind_tags` the tags of kinds here.
     """
 
     digests: tuple[str, ...]
@@ -133,27 +133,27 @@ class Sample:
     def column(self, digest: str, row: Sequence[float]) -> int | None:
         """Return the column of the label that a person gave a picture.
 
-        None where nobody decided, or gave it a tag that the network knows nothing of.
-        What has no tag is of the most probable label that is none.
+        None if nobody decided, or if the network has no label for the tag. For "not a
+        catalogue item", return the column of the most probable label without a tag.
         """
         if digest not in self.decided:
             return None
         tag = self.decided[digest]
         if tag is None:
             read = reading(self.labels, self.kind_tags)
-            _, what = none_of_the_tags(row, read.labels)
-            return read.labels.index(what) if what else None
-        places = (
-            place
-            for place, label in enumerate(self.labels)
+            _, label = none_of_the_tags(row, read.labels)
+            return read.labels.index(label) if label else None
+        columns = (
+            column
+            for column, label in enumerate(self.labels)
             if tag in {label, self.kind_tags.get(kind_of(label))}
         )
-        return next(places, None)
+        return next(columns, None)
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A known row that takes another state, and what to call that in its story."""
+    """A new state of a known row, and the name of that event in its history."""
 
     known: KnownFile
     state: State
@@ -163,7 +163,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """Where the bytes of a moved file lay before, and the row they had there."""
+    """The former place of a moved file, and its row there."""
 
     root: Path
     path: str
@@ -171,7 +171,7 @@ class Former:
 
 
 class Recording:
-    """What one run writes. Each method is one transaction: all of it, or nothing."""
+    """The writes of one run. Each method is one transaction: all or nothing."""
 
     def __init__(
         self,
@@ -191,9 +191,9 @@ class Recording:
     def enforce(
         self, policy: Policy, decide: Callable[[Prediction, Policy], Verdict]
     ) -> None:
-        """Put a policy in force, and decide all of this model's predictions by it.
+        """Put a policy in force, and apply it to all of this model's predictions.
 
-        Does nothing when it already is. No picture is classified again.
+        Does nothing if it is already in force. No picture is classified again.
         """
         with self._database.writing() as connection:
             newest = connection.execute(
@@ -216,31 +216,31 @@ class Recording:
             self._decide_again(connection, policy, decide)
 
     def shift(self) -> float | None:
-        """Return how far the pictures here are from those that this model knows."""
+        """Return how far the pictures here are from the model's training, if known."""
         with self._database.reading() as connection:
             return connection.scalar(
                 select(MODEL.c.shift).where(MODEL.c.id == self._model_id)
             )
 
     def note_shift(self, shift: float | None) -> None:
-        """Keep how far the pictures here are from those that this model knows."""
+        """Store how far the pictures here are from the model's training."""
         with self._database.writing() as connection:
             connection.execute(
                 update(MODEL).where(MODEL.c.id == self._model_id).values(shift=shift)
             )
 
     def some_said(self, most: int) -> list[tuple[float, ...]]:
-        """Return the probabilities that this model gave some pictures that are there.
+        """Return this model's probabilities for at most `most` tagged pictures.
 
-        As the network gave them, before any mix of tags. Each content once: a random
-        sample that is the same tomorrow, for digests are as good as random.
+        They are those of the network, before any own mix. Each content counts once. The
+        sample is random but repeatable, since it is taken in the order of digests.
         """
-        there = exists().where(
+        present = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id, IMAGE.c.state == State.TAGGED
         )
         query = (
             select(PREDICTION)
-            .where(*self._by_this_model(), there)
+            .where(*self._by_this_model(), present)
             .order_by(PREDICTION.c.digest)
             .limit(most)
         )
@@ -249,19 +249,19 @@ class Recording:
             return [unpack(row["probabilities"]) for row in rows]
 
     def mixes(self) -> dict[Path, Mix]:
-        """Return the mix of tags in force under each root, for this model."""
+        """Return the own mix in force under each root, for this model."""
         with self._database.reading() as connection:
             return {
                 Path(row.path): _mix(row) for row in _mixes(connection, self._model_id)
             }
 
     def said_under(self, root: Path, most: int) -> Sample:
-        """Return what this model said of pictures under a root, and what persons did.
+        """Return this model's probabilities under a root, with people's decisions.
 
-        Of those that are there, each content once: a random sample that is the same
-        tomorrow.
+        For at most `most` tagged pictures, each content once; the sample is random but
+        repeatable.
         """
-        there = exists().where(
+        present = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id,
             IMAGE.c.state == State.TAGGED,
             IMAGE.c.root_id == ROOT.c.id,
@@ -269,30 +269,31 @@ class Recording:
         query = (
             select(PREDICTION.c.digest, PREDICTION.c.probabilities)
             .join(ROOT, ROOT.c.path == str(root))
-            .where(*self._by_this_model(), there)
+            .where(*self._by_this_model(), present)
             .order_by(PREDICTION.c.digest)
             .limit(most)
         )
         with self._database.reading() as connection:
-            said = connection.execute(query).all()
+            predictions = connection.execute(query).all()
             decided: dict[str, str | None] = {}
-            for some in in_parts(row.digest for row in said):
+            for digests in in_parts(row.digest for row in predictions):
                 answers = (
                     select(DECISION.c.digest, DECISION.c.tag)
-                    .where(DECISION.c.digest.in_(some), is_standing())
+                    .where(DECISION.c.digest.in_(digests), is_standing())
+                    # The newest comes last, and replaces the others.
                     .order_by(DECISION.c.decided_at, DECISION.c.id)
                 )
                 decided |= {row.digest: row.tag for row in connection.execute(answers)}
             return Sample(
-                digests=tuple(row.digest for row in said),
-                rows=tuple(unpack(row.probabilities) for row in said),
+                digests=tuple(row.digest for row in predictions),
+                rows=tuple(unpack(row.probabilities) for row in predictions),
                 decided=decided,
                 labels=self._model.labels,
                 kind_tags=kind_tags(connection),
             )
 
     def keep_mix(self, root: Path, mix: Mix | None) -> None:
-        """Put a mix of tags in force under a root; None ends the one that is."""
+        """Put an own mix in force under a root; None removes the present one."""
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
             if mix is None:
@@ -319,11 +320,11 @@ class Recording:
         read_again: ReadAgain,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> None:
-        """Bring this model's predictions in step with the mixes and tags for kinds.
+        """Adjust this model's predictions to the present mixes and tags of kinds.
 
-        Only those that are not. What a picture in several roots shows is read by the
-        mix of the root that was scanned first. A person's decision is never touched.
-        No picture is classified again.
+        Predictions that are up to date are skipped. A picture in several roots gets the
+        mix of the root that was scanned first. People's decisions stay. No picture is
+        classified again.
         """
         while self._adjust_some(policy, read_again, decide):
             pass
@@ -334,46 +335,52 @@ class Recording:
         read_again: ReadAgain,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> bool:
-        """Bring some predictions in step: few, for reviewers write in between.
+        """Adjust up to `_MANY` stale predictions; return whether there were any.
 
-        Says whether there were any.
+        One batch is one transaction, so that reviewers can write in between.
         """
         with self._database.writing() as connection:
             tags = kind_tags(connection)
             read = reading(self._model.labels, tags)
-            told = ";".join(f"{kind}={tag}" for kind, tag in sorted(tags.items()))
+            # The name of an adjustment holds all that it depends on: another name
+            # means that a prediction is stale.
+            tags_text = ";".join(f"{kind}={tag}" for kind, tag in sorted(tags.items()))
             by_root = {
-                row.root_id: _Adjustment(f"{_name(row)}:{told}", _mix(row))
+                row.root_id: _Adjustment(f"{_name(row)}:{tags_text}", _mix(row))
                 for row in _mixes(connection, self._model_id)
             }
-            without_mix = _Adjustment(f":{told}" if told else None, None)
+            without_mix = _Adjustment(f":{tags_text}" if tags_text else None, None)
             query = self._stale(by_root, without_mix).limit(_MANY)
             rows = connection.execute(query).mappings().all()
             stale: dict[int, list[RowMapping]] = {}
             for row in rows:
                 stale.setdefault(row["root_id"], []).append(row)
-            for root_id, some in stale.items():
-                by = by_root.get(root_id, without_mix)
-                said = read_again(
-                    [unpack(row["probabilities"]) for row in some], read, by.mix
+            for root_id, root_rows in stale.items():
+                adjustment = by_root.get(root_id, without_mix)
+                predictions = read_again(
+                    [unpack(row["probabilities"]) for row in root_rows],
+                    read,
+                    adjustment.mix,
                 )
-                verdicts = [decide(one, policy) for one in said]
-                self._write_read(connection, some, by.name, said, verdicts)
+                verdicts = [decide(adjusted, policy) for adjusted in predictions]
+                self._write_adjusted(
+                    connection, root_rows, adjustment.name, predictions, verdicts
+                )
             return bool(rows)
 
     def _stale(
         self, by_root: Mapping[int, _Adjustment], without_mix: _Adjustment
     ) -> Select[Any]:
-        """Return the query for predictions that are not in step, with their root.
+        """Return the query for predictions that are out of date, with their root.
 
-        Of a picture in several roots that is the one that was scanned first.
+        For a picture in several roots, that is the root that was scanned first.
         """
         first = (
             select(IMAGE.c.prediction_id, func.min(IMAGE.c.root_id).label("root_id"))
             .group_by(IMAGE.c.prediction_id)
             .subquery()
         )
-        names = {root_id: one.name for root_id, one in by_root.items()}
+        names = {root_id: adjustment.name for root_id, adjustment in by_root.items()}
         wanted: Any = without_mix.name
         if names:
             wanted = case(names, value=first.c.root_id, else_=without_mix.name)
@@ -386,18 +393,18 @@ class Recording:
             )
         )
 
-    def _write_read(
+    def _write_adjusted(
         self,
         connection: Connection,
         rows: Sequence[RowMapping],
         name: str | None,
-        said: Sequence[Prediction],
+        predictions: Sequence[Prediction],
         verdicts: Sequence[Verdict],
     ) -> None:
-        """Write what some predictions are now, adjusted by what has that name."""
+        """Write adjusted predictions and their verdicts under an adjustment's name."""
         connection.execute(
             update(PREDICTION)
-            .where(PREDICTION.c.id == bindparam("said"))
+            .where(PREDICTION.c.id == bindparam("row_id"))
             .values(
                 tag=bindparam("new_tag"),
                 confidence=bindparam("new_confidence"),
@@ -408,19 +415,19 @@ class Recording:
             ),
             [
                 {
-                    "said": row["id"],
-                    "new_tag": one.tag,
-                    "new_confidence": one.confidence,
-                    "new_runner_up": one.runner_up,
-                    "new_margin": one.margin,
-                    "new_adjusted": pack(one.probabilities) if name else None,
+                    "row_id": row["id"],
+                    "new_tag": adjusted.tag,
+                    "new_confidence": adjusted.confidence,
+                    "new_runner_up": adjusted.runner_up,
+                    "new_margin": adjusted.margin,
+                    "new_adjusted": pack(adjusted.probabilities) if name else None,
                 }
-                for row, one in zip(rows, said, strict=True)
+                for row, adjusted in zip(rows, predictions, strict=True)
             ],
         )
         connection.execute(
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("said"))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"))
             .values(
                 flagged=bindparam("now_flagged"),
                 flag_reason=bindparam("now_reason"),
@@ -428,7 +435,7 @@ class Recording:
             ),
             [
                 {
-                    "said": row["id"],
+                    "row_id": row["id"],
                     "now_flagged": verdict.flagged,
                     "now_reason": verdict.reason,
                 }
@@ -437,7 +444,7 @@ class Recording:
         )
 
     def mixes_in_force(self) -> list[str]:
-        """Return a name for each root's mix for this model; another has another."""
+        """Return a unique name for each root's mix in force for this model."""
         with self._database.reading() as connection:
             return sorted(_name(row) for row in _mixes(connection, self._model_id))
 
@@ -447,7 +454,7 @@ class Recording:
             return [Path(path) for path in connection.scalars(select(ROOT.c.path))]
 
     def newest_decision(self) -> int:
-        """Return a number that changes when a person decides, or takes that back."""
+        """Return a number that changes when a person decides, or undoes a decision."""
         query = select(
             func.coalesce(func.max(DECISION.c.id), 0), func.count(DECISION.c.undone_at)
         )
@@ -456,7 +463,10 @@ class Recording:
             return int(newest) * 2 + int(undone)
 
     def last_counts(self) -> Mapping[str, Any]:
-        """Return the counts of the run before; empty where it did not end well."""
+        """Return the counts of the run before this one.
+
+        Empty if that run did not end well, or used another network or preprocessing.
+        """
         query = (
             select(RUN.c.counts)
             .where(RUN.c.id < self.run_id)
@@ -468,16 +478,16 @@ class Recording:
             return counts if said_by(counts) == self._said_by else {}
 
     def kind_tags(self) -> dict[str, str]:
-        """Return the tags that kinds have in this shop, by the kind."""
+        """Return the tags of kinds in this shop, by kind."""
         with self._database.reading() as connection:
             return kind_tags(connection)
 
     def take_in(self, root: Path) -> list[Path]:
-        """Know `root`, and take the roots inside it into it, with rows and stories.
+        """Add `root`, and merge the roots inside it into it, with rows and histories.
 
-        Where both have a row of the same file, the one of `root` goes on with the
-        story of the other. A pattern of items is taken along where `root` has none;
-        returned are the roots whose pattern matches less of them there than before.
+        If both have a row of the same file, the row of `root` stays and gets the
+        history of the other. `root` inherits an item pattern if it has none. Returns
+        the merged roots whose pattern no longer matches all their paths.
         """
         with self._database.writing() as connection:
             outer = _root_id(connection, root)
@@ -495,7 +505,7 @@ class Recording:
             return lost
 
     def known(self, root: Path, folder: str = "") -> dict[str, KnownFile]:
-        """Return what the inventory holds of a root, or a folder in it, by path."""
+        """Return the rows of a root, or of a folder in it, by path."""
         current = (PREDICTION.c.model_id == self._model_id) & (
             PREDICTION.c.preparing == self._model.preparing
         )
@@ -515,7 +525,7 @@ class Recording:
             .where(ROOT.c.path == str(root), within(folder))
         )
         with self._database.reading() as connection:
-            # A hundred thousand rows: as they come, without a type's say on each.
+            # A hundred thousand rows: plain types, since a conversion of each is slow.
             rows = connection.execute(query).partitions(5000)
             return {
                 os.fsdecode(path): KnownFile(
@@ -532,17 +542,17 @@ class Recording:
             }
 
     def predictions(self, digests: Iterable[str]) -> dict[str, Prediction]:
-        """Return what this model has already said of these bytes, by digest."""
-        found: dict[str, Prediction] = {}
+        """Return this model's stored predictions of these digests, by digest."""
+        predictions: dict[str, Prediction] = {}
         with self._database.reading() as connection:
             labels = read_labels(connection, self._model.labels)
-            for some in in_parts(digests):
+            for part in in_parts(digests):
                 query = select(PREDICTION).where(
-                    PREDICTION.c.digest.in_(some), *self._by_this_model()
+                    PREDICTION.c.digest.in_(part), *self._by_this_model()
                 )
                 for row in connection.execute(query).mappings():
-                    found[row["digest"]] = prediction(row, labels)
-        return found
+                    predictions[row["digest"]] = prediction(row, labels)
+        return predictions
 
     def record(
         self,
@@ -553,8 +563,8 @@ class Recording:
     ) -> None:
         """Write a batch of files that were read.
 
-        `known` are the rows of the root before the run. `moved` maps a new path to
-        where the same bytes lay before; that row is taken along.
+        `known` are the rows of the root before the run. `moved` maps a new path to the
+        former place of the same content, whose row moves with it.
         """
         tagged = [result for _, result in outcomes if isinstance(result, Tagged)]
         with self._database.writing() as connection:
@@ -576,10 +586,10 @@ class Recording:
                     for file, result in outcomes
                 ],
             )
-            self._tell(
+            self._record_events(
                 connection,
                 [
-                    (known[file.path].id, *_what_changed(known[file.path], result))
+                    (known[file.path].id, *_event(known[file.path], result))
                     for file, result in outcomes
                     if file.path in known
                 ]
@@ -595,11 +605,11 @@ class Recording:
         skipped: Sequence[SkippedFile],
         known: Mapping[str, KnownFile],
     ) -> None:
-        """Write paths that are not read, with the state and reason of each.
+        """Write paths that were not read, with the state and reason of each.
 
-        Where the bytes were once read, their size and time stay: they are what says,
-        when the path is looked at again, whether these are still the bytes. Not where
-        it cannot be looked at: once it can, it has to be read.
+        If the file was read before, its old size and time stay: they show at the next
+        scan whether its content is still the same. An unreadable path loses them, so
+        that it is read as soon as it can be.
         """
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
@@ -620,7 +630,7 @@ class Recording:
             for rows in (read, unread):
                 if rows:
                     self._put_images(connection, rows)
-            self._tell(
+            self._record_events(
                 connection,
                 [
                     (known[entry.path].id, entry.state.value, entry.reason)
@@ -630,7 +640,7 @@ class Recording:
             )
 
     def forget(self, notes: Sequence[KnownFile]) -> None:
-        """Delete the rows of paths that were never read and are not there any more."""
+        """Delete the rows of paths that were never read and no longer exist."""
         with self._database.writing() as connection:
             gone = [{"gone": note.id} for note in notes]
             for column in (EVENT.c.image_id, IMAGE.c.id):
@@ -638,7 +648,7 @@ class Recording:
                 connection.execute(delete(column.table).where(where), gone)
 
     def touch(self, stamps: Sequence[tuple[KnownFile, FileStamp]]) -> None:
-        """Note new times of files whose bytes turned out to be the same."""
+        """Store new sizes and times of files whose content is the same."""
         with self._database.writing() as connection:
             _update_images(
                 connection,
@@ -651,7 +661,7 @@ class Recording:
             missing = [change for change in changes if change.state is State.MISSING]
             others = [change for change in changes if change.state is not State.MISSING]
             seen = select(ROOT.c.scanned_at).where(ROOT.c.id == IMAGE.c.root_id)
-            for some, values in (
+            for group, values in (
                 (missing, {"last_seen": seen.scalar_subquery()}),
                 (others, {}),
             ):
@@ -661,26 +671,27 @@ class Recording:
                         {"image_id": change.known.id}
                         | {"state": change.state, "reason": change.reason}
                         | {"updated_at": self._started}
-                        for change in some
+                        for change in group
                     ],
                     **values,
                 )
-            self._tell(
+            self._record_events(
                 connection,
                 [(change.known.id, change.what, change.reason) for change in changes],
             )
 
     def tallies_of_late(self, days: int) -> dict[Path, dict[str, Any]]:
-        """Add up what the runs of the last days before this one read, root by root.
+        """Add up the tallies of the runs in the last `days` before this one, by root.
 
-        Of runs with this model: what another said is no measure of the pictures.
+        Only runs with this model count: another network's predictions differ even if
+        the pictures do not.
         """
         query = select(RUN.c.counts).where(
             RUN.c.id < self.run_id,
             RUN.c.started_at >= self._started - timedelta(days=days),
             RUN.c.counts.is_not(None),
         )
-        found: dict[int, dict[str, Any]] = {}
+        sums_by_root: dict[int, dict[str, Any]] = {}
         with self._database.reading() as connection:
             roots = {
                 r.id: r.path for r in connection.execute(select(ROOT.c.id, ROOT.c.path))
@@ -689,8 +700,11 @@ class Recording:
                 if said_by(counts) != self._said_by:
                     continue
                 for root_id, tally in tallies_by_root(counts).items():
-                    found[int(root_id)] = _added(found.get(int(root_id), {}), tally)
-        return {Path(roots[key]): sums for key, sums in found.items() if key in roots}
+                    key = int(root_id)
+                    sums_by_root[key] = _added(sums_by_root.get(key, {}), tally)
+        return {
+            Path(roots[key]): sums for key, sums in sums_by_root.items() if key in roots
+        }
 
     def finish(
         self,
@@ -700,9 +714,10 @@ class Recording:
         counts: Mapping[str, object],
         tallies: Mapping[Path, Mapping[str, object]] = MappingProxyType({}),
     ) -> None:
-        """End the run's row; the roots count as scanned when it began.
+        """End the run's row; the roots count as scanned at the run's start.
 
-        `tallies` tell what was read under each root, as numbers and counts of numbers.
+        `tallies` describe the pictures read under each root: numbers by name, or
+        nested mappings of numbers.
         """
         with self._database.writing() as connection:
             for root in roots:
@@ -723,7 +738,7 @@ class Recording:
         self._database.optimize()
 
     def standing(self, roots: Sequence[Path]) -> dict[str, Any]:
-        """Count how the images of these roots stand now.
+        """Count the images of these roots by their present state.
 
         The keys are those of `RunSummary`: tagged, flagged, unreadable, tags.
         """
@@ -764,7 +779,7 @@ class Recording:
         reason: Any = bindparam("now_reason")
         change = (
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("said"))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"))
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
@@ -777,37 +792,37 @@ class Recording:
             connection.execute(
                 change,
                 [
-                    {"said": said, "now_flagged": v.flagged, "now_reason": v.reason}
-                    for said, v in verdicts
+                    {"row_id": row_id, "now_flagged": v.flagged, "now_reason": v.reason}
+                    for row_id, v in verdicts
                 ],
             )
 
     def _keep_predictions(
         self, connection: Connection, tagged: Sequence[Tagged]
     ) -> dict[str, int]:
-        """Store the predictions that are new; return the row ids by digest."""
+        """Store the new predictions; return the row ids of all of them by digest."""
         if not tagged:
             return {}
         connection.execute(
             upsert(PREDICTION).on_conflict_do_nothing(),
             [
                 {
-                    "digest": one.image.digest,
+                    "digest": result.image.digest,
                     "model_id": self._model_id,
                     "preparing": self._model.preparing,
-                    "tag": one.prediction.tag,
-                    "confidence": one.prediction.confidence,
-                    "runner_up": one.prediction.runner_up,
-                    "margin": one.prediction.margin,
-                    "probabilities": pack(one.prediction.probabilities),
+                    "tag": result.prediction.tag,
+                    "confidence": result.prediction.confidence,
+                    "runner_up": result.prediction.runner_up,
+                    "margin": result.prediction.margin,
+                    "probabilities": pack(result.prediction.probabilities),
                 }
-                for one in tagged
+                for result in tagged
             ],
         )
         ids: dict[str, int] = {}
-        for some in in_parts({one.image.digest for one in tagged}):
+        for digests in in_parts({result.image.digest for result in tagged}):
             query = select(PREDICTION.c.digest, PREDICTION.c.id).where(
-                PREDICTION.c.digest.in_(some), *self._by_this_model()
+                PREDICTION.c.digest.in_(digests), *self._by_this_model()
             )
             ids.update((row.digest, row.id) for row in connection.execute(query))
         return ids
@@ -815,9 +830,9 @@ class Recording:
     def _put_images(
         self, connection: Connection, rows: Sequence[dict[str, Any]]
     ) -> None:
-        """Insert rows by root and path, or change the columns that they name.
+        """Insert rows, or update the given columns of rows with that root and path.
 
-        All rows must name the same columns.
+        All rows must have the same columns.
         """
         connection.execute(
             _put((*rows[0], "updated_at")),
@@ -827,7 +842,7 @@ class Recording:
             ],
         )
 
-    def _tell(
+    def _record_events(
         self, connection: Connection, events: Sequence[tuple[int, str, str]]
     ) -> None:
         if events:
@@ -847,7 +862,7 @@ class Recording:
 
 
 def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Add numbers by name, and counts of them in turn."""
+    """Add two mappings of numbers key by key, including nested mappings."""
     return {
         name: _added(sums.get(name, {}), value)
         if isinstance(value, Mapping)
@@ -858,10 +873,10 @@ def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _put(columns: tuple[str, ...]) -> Insert:
-    """Return the statement that inserts images, or changes these columns of them.
+    """Return the statement that inserts images, or updates these columns.
 
-    Made once: to say what is put, SQLAlchemy makes a copy of the whole table, which
-    only a search for garbage finds.
+    Cached: SQLAlchemy copies the whole table for `excluded`, and only the cyclic
+    garbage collector frees that copy.
     """
     statement = upsert(IMAGE)
     return statement.on_conflict_do_update(
@@ -875,9 +890,9 @@ def _update_images(
     rows: Sequence[Mapping[str, Any]],
     **values: Any,  # noqa: ANN401
 ) -> None:
-    """Change the columns that the rows name, of the images of their `image_id`.
+    """Update images by `image_id`: the columns in each row, and `values` for all.
 
-    All rows must name the same columns; `values` are the same for all.
+    All rows must have the same columns.
     """
     if not rows:
         return
@@ -905,14 +920,15 @@ def ended(run_id: int, exit_code: int) -> Update:
 
 
 def _root_id(connection: Connection, root: Path) -> int:
-    found = connection.scalar(select(ROOT.c.id).where(ROOT.c.path == str(root)))
-    if found is not None:
-        return found
+    """Return the id of a root; insert the root if it is new."""
+    root_id = connection.scalar(select(ROOT.c.id).where(ROOT.c.path == str(root)))
+    if root_id is not None:
+        return root_id
     return insert_one(connection, insert(ROOT).values(path=str(root)))
 
 
 def _loses_items(connection: Connection, inner: int, outer: int, folder: str) -> bool:
-    """Whether a root's pattern of items is about paths as they are without `folder`."""
+    """Whether a root's item pattern matches some paths only without `folder`."""
     patterns = select(ROOT.c.item_pattern).where(ROOT.c.id.in_([inner, outer]))
     ours = connection.scalar(patterns.where(ROOT.c.id == inner))
     if ours is None or connection.scalar(patterns.where(ROOT.c.id == outer)):
@@ -928,7 +944,7 @@ def _loses_items(connection: Connection, inner: int, outer: int, folder: str) ->
 def _merge_root(
     connection: Connection, inner: int, outer: int, folder: str, moment: datetime
 ) -> None:
-    """Give the rows of one root to another, in which they lie under `folder`."""
+    """Move the rows of root `inner` to root `outer`, in its folder `folder`."""
     ours, theirs = IMAGE.alias(), IMAGE.alias()
     path = bindparam("folder", f"{folder}/", PathText).op("||")(theirs.c.path)
     twins = connection.execute(
@@ -937,6 +953,7 @@ def _merge_root(
         .where(ours.c.root_id == outer, theirs.c.root_id == inner)
     ).all()
     for twin in twins:
+        # The outer row stays, and keeps the history of both.
         connection.execute(
             update(EVENT)
             .where(EVENT.c.image_id == twin.given_up)
@@ -960,9 +977,9 @@ def _merge_root(
 
 
 def _mixes(connection: Connection, model_id: int) -> list[Any]:
-    """Return the rows of the mixes in force for a model, with the path of their root.
+    """Return the mixes in force for a model, the newest of each root.
 
-    Their numbers are those of the roots; the newest of each root is in force.
+    With the columns of the mix and the path of its root.
     """
     newest = (
         select(func.max(MIX.c.id))
@@ -978,7 +995,7 @@ def _mixes(connection: Connection, model_id: int) -> list[Any]:
 
 
 def _name(row: Any) -> str:  # noqa: ANN401  a row
-    """Name a mix by its root and since when it holds: ids are given again."""
+    """Name a mix by its root and its start: SQLite reuses ids, so they do not do."""
     return f"{row.root_id} since {row.since.isoformat()}"
 
 
@@ -992,7 +1009,7 @@ _ABSENT = {State.MISSING, State.IGNORED}
 def _columns(
     result: Tagged | UnreadableImage, prediction_ids: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Columns of an image's row that its reading decides."""
+    """Return the columns of an image's row that result from reading the file."""
     if isinstance(result, UnreadableImage):
         return {
             "digest": result.digest,
@@ -1023,10 +1040,8 @@ def _stamped(stamp: FileStamp | None) -> dict[str, Any]:
     return {"size": size, "mtime_ns": mtime_ns}
 
 
-def _what_changed(
-    known: KnownFile, result: Tagged | UnreadableImage
-) -> tuple[str, str]:
-    """Name an event of a path that was known before."""
+def _event(known: KnownFile, result: Tagged | UnreadableImage) -> tuple[str, str]:
+    """Return the name and the detail of the event of a path known before."""
     if isinstance(result, UnreadableImage):
         return "unreadable", result.reason
     if known.digest is None and known.state is State.UNSETTLED:

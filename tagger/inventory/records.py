@@ -1,4 +1,4 @@
-"""The frozen values that the inventory hands out and takes in."""
+"""Frozen values that the inventory returns and accepts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from tagger.records import (
 
 
 class DecidedBy(StrEnum):
-    """Who said the tag that is in force."""
+    """Who gave the tag in force."""
 
     MACHINE = "machine"
     PERSON = "person"
 
 
 class DecisionKind(StrEnum):
-    """What a reviewer answered; a skip is no decision and is not kept."""
+    """A reviewer's kind of answer; a skip is not a decision and is not stored."""
 
     ACCEPT = "accept"
     CORRECT = "correct"
@@ -58,9 +58,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a path stands before corrections to it are taken in.
+    """The state of a path before corrections to it are imported.
 
-    `decided_at` is when a person last decided about its bytes, or took that back.
+    `decided_at` is the time of the last decision about its content, or of its undo.
     """
 
     path: str
@@ -75,9 +75,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A tag that a person gave in a spreadsheet, on which line, and what stood before.
+    """A tag that a person gave in a spreadsheet: its line, and the tag `before`.
 
-    `tag` is None for what is no catalogue item.
+    `tag` is None for "not a catalogue item".
     """
 
     line: int
@@ -91,7 +91,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A past scan: when (UTC), with which options, what it did, how it ended."""
+    """A past scan: times (UTC), options, counts and exit status."""
 
     id: int
     started_at: datetime
@@ -104,7 +104,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class InventoryStatus:
-    """The inventory at a glance, in items. `scanning` tells who is at it, if anyone."""
+    """Counts of the inventory's items. `scanning` names the running scan, if any."""
 
     database: Path
     roots: Mapping[str, int]
@@ -118,7 +118,7 @@ class InventoryStatus:
 
 @dataclass(frozen=True, slots=True)
 class PathEvent:
-    """Something that befell a path: when (UTC), what, and the particulars."""
+    """An event in the history of a path: time (UTC), name and details."""
 
     at: datetime
     what: str
@@ -127,10 +127,10 @@ class PathEvent:
 
 @dataclass(frozen=True, slots=True)
 class PathHistory:
-    """All that the inventory knows of one path.
+    """All that the inventory knows about one path.
 
-    `probabilities` are those that decided. `before_mix` are those that the network
-    gave, where the shop's own mix of tags, or its tags for kinds, changed them.
+    `probabilities` are the ones in use. `before_mix` holds the network's own if the
+    own mix or the tags of kinds changed them; otherwise it is empty.
     """
 
     item: Item
@@ -149,7 +149,7 @@ class PathHistory:
 class RootRecord:
     """A scanned folder: its items, and when a scan last saw it whole (UTC).
 
-    `item_pattern` is the one by which its paths name their products, if any.
+    `item_pattern` finds the product key in its paths, if it is set.
     """
 
     path: str
@@ -160,10 +160,10 @@ class RootRecord:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What went with a scanned folder, and what persons said of it that stays.
+    """Counts for a forgotten root: deleted rows, and the decisions that stay.
 
-    `pictures` are those whose bytes were once read, `decisions` those in force about
-    these bytes.
+    `pictures` counts the pictures that were once read, `decisions` the standing
+    decisions about their content.
     """
 
     pictures: int
@@ -172,11 +172,12 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What is wrong with an inventory, or could be.
+    """The result of a check of an inventory.
 
-    `damage` are sentences of what must not be. `files_differing` are the pictures, of
-    `files_read`, that look as scanned and have other bytes. Decisions and predictions
-    without an item belong to bytes that no picture has today, which is no fault.
+    `damage` lists errors of the database, a sentence each. `files_differing` are the
+    pictures, out of `files_read`, with other content although size and time are as
+    scanned. Decisions and predictions without an item belong to content that no picture
+    has today; that is normal.
     """
 
     damage: tuple[str, ...]
@@ -188,11 +189,11 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reviewer says of some bytes.
+    """A reviewer's answer about a content.
 
-    `tag` is None for what is no catalogue item, and only then. `prepared` holds the
-    bytes of the views that the network sees, (28, 28, 3) uint8, where they are known;
-    `preparing` names the recipe that made them.
+    `tag` is None for "not a catalogue item", and only then. `prepared` holds the bytes
+    of the views that the network sees, (28, 28, 3) uint8, or None if unknown;
+    `preparing` is their preprocessing id.
     """
 
     digest: str
@@ -204,10 +205,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer as it was recorded: by whom, when (UTC), where it came from.
+    """A recorded answer: its reviewer, time (UTC) and source.
 
-    `machine_tag` is what the network had said by then; `undone_at` when the decision
-    was taken back.
+    `machine_tag` is the predicted tag at that time; `undone_at` the time of the undo.
     """
 
     id: int
@@ -221,9 +221,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class OwnTag:
-    """A tag that a shop added: when (UTC), by whom, and how many pictures have it.
+    """A custom tag: when (UTC) and by whom it was added.
 
-    `examples` are those that a person gave it, each bytes once.
+    `examples` counts the pictures to which a person gave it, each content once.
     """
 
     tag: str
@@ -234,11 +234,11 @@ class OwnTag:
 
 @dataclass(frozen=True, slots=True)
 class KindInShop:
-    """A kind of thing without a tag, as the network finds it in a shop.
+    """A kind that the network finds in a shop.
 
-    `waiting` pictures wait for a person and probably show it. `said` counts the tags
-    that persons gave to pictures of it, the most frequent first; None stands for "not
-    a catalogue item". `tag` is the one that the shop gave to the kind, if any.
+    `waiting` counts the pictures in the queue that probably show it. `said` counts the
+    tags that people gave to pictures of it, the most frequent first; None stands for
+    "not a catalogue item". `tag` is the tag that the shop gave to the kind, if any.
     """
 
     kind: str
@@ -249,7 +249,7 @@ class KindInShop:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a reviewer wrote about some bytes, decided or not."""
+    """A reviewer's note about a content, decided or not."""
 
     digest: str
     text: str
@@ -258,7 +258,7 @@ class Note:
 
 
 class Order(StrEnum):
-    """What a reviewer is shown first."""
+    """The order in which a review shows items."""
 
     CONFIDENCE = "confidence"
     MARGIN = "margin"
@@ -269,10 +269,10 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which undecided items a reviewer is shown, and in which order.
+    """The undecided items that a review shows, and their order.
 
-    `everything` takes in what the machine accepted. With `audit_id` it is the sample
-    of that audit, whatever else is said.
+    `everything` includes accepted items. With `audit_id`, it is the sample of that
+    audit, and the other fields do not count.
     """
 
     order: Order = Order.CONFIDENCE
@@ -284,16 +284,16 @@ class Selection:
 
     @property
     def whole_queue(self) -> bool:
-        """Whether it is all that waits for a person, in whichever order."""
+        """Whether it is the whole queue, in any order."""
         return self == Selection(order=self.order)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """An item of the review queue with all that is known of it.
+    """An item of the review queue with all that is known about it.
 
-    `probabilities` are by label, in the model's order. `same_bytes` are the other
-    paths of these bytes, absolute; `decisions` and `notes` are oldest first.
+    `probabilities` are by label, in the model's order. `same_bytes` holds the other
+    absolute paths of the same content; `decisions` and `notes` are oldest first.
     """
 
     image_id: int
@@ -316,49 +316,50 @@ class QueueItem:
 
     @property
     def none(self) -> float:
-        """How probably it shows something without a tag, in [0, 1]."""
-        return none_of_the_tags(*self._said)[0]
+        """Probability that it shows something without a tag, in [0, 1]."""
+        return none_of_the_tags(*self._probabilities_and_labels)[0]
 
     @property
     def doubtful(self) -> bool:
-        """Whether that is more probable than its tag."""
+        """Whether having no tag is more probable than its tag."""
         return doubts(self.none, self.confidence)
 
     @property
     def none_as(self) -> str:
-        """What that most probably is: "a skirt", or no catalogue item."""
-        kind = kind_of(none_of_the_tags(*self._said)[1])
+        """The most probable thing without a tag: "a skirt", or `NOT_CATALOGUE`."""
+        kind = kind_of(none_of_the_tags(*self._probabilities_and_labels)[1])
         return phrase(kind) if kind else NOT_CATALOGUE
 
     @property
     def kind(self) -> str:
-        """The kind without a tag that it probably shows: "skirt"; "" for none."""
-        _, what = none_of_the_tags(*self._said)
-        return kind_of(what) if self.doubtful else ""
+        """The kind that a doubtful picture probably shows: "skirt"; "" for none."""
+        _, label = none_of_the_tags(*self._probabilities_and_labels)
+        return kind_of(label) if self.doubtful else ""
 
     @property
     def knows_none(self) -> bool:
-        """Whether the network knows anything that has no tag."""
-        return bool(none_of_the_tags(*self._said)[1])
+        """Whether the network has any label without a tag."""
+        return bool(none_of_the_tags(*self._probabilities_and_labels)[1])
 
     @property
-    def _said(self) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    def _probabilities_and_labels(self) -> tuple[tuple[float, ...], tuple[str, ...]]:
         return tuple(self.probabilities.values()), tuple(self.probabilities)
 
     @property
     def in_force(self) -> Decision | None:
         """The decision in force when the item was read."""
-        standing = [one for one in self.decisions if one.undone_at is None]
+        standing = [made for made in self.decisions if made.undone_at is None]
         return standing[-1] if standing else None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """How an audit stands: a sample of what the machine had accepted, judged blind.
+    """An audit and its results so far: a sample of accepted pictures, answered blind.
 
-    `accepted` items there were to draw from, `sampled` were drawn, `answered` so far,
-    `right` of these as the machine had them. With `least` it was drawn from all that is
-    at least so confident, accepted or not, with `of_tag` from one tag alone.
+    Out of `accepted` pictures, `sampled` were drawn; `answered` have an answer, and
+    `right` of these agree with the predicted tag. With `least`, the audit drew from all
+    pictures of at least that confidence, accepted or not; with `of_tag`, from one tag
+    alone.
     """
 
     id: int
@@ -373,16 +374,16 @@ class AuditResult:
 
     @property
     def of_accepted(self) -> bool:
-        """Whether it measures all that the machine accepts, and nothing else."""
+        """Whether it measures exactly the accepted pictures."""
         return self.least is None and self.of_tag is None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedAnswer:
-    """What a person said of a picture that an audit drew, and how it was drawn.
+    """The prediction of a picture drawn by an audit, and whether it was right.
 
-    `right` says that the network had the person's tag. The audit drew evenly from what
-    the policy `drawn_by` accepts, of the tag `of_tag` alone where it is given.
+    `right`: a person answered with the predicted tag. The audit drew evenly from the
+    pictures that the policy `drawn_by` accepts; from the tag `of_tag` alone, if given.
     """
 
     digest: str
@@ -394,7 +395,7 @@ class AuditedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often a reviewer, asked about a picture again and blind, said the same."""
+    """How often a reviewer gave the same answer when asked again, blind."""
 
     reviewer: str
     asked_again: int
@@ -403,7 +404,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Decisions in force that differ about the same bytes, oldest first."""
+    """Standing decisions about the same content that contradict, oldest first."""
 
     path: str
     tags: tuple[str | None, ...]
@@ -412,12 +413,13 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvidence:
-    """All that persons have said that is honest evidence about a network here.
+    """All audit evidence about a network here.
 
-    `answers` are in the order they were drawn, one each time. About `from_queue`
-    pictures they were given in the review, where the tag was shown, before an audit
-    drew them. `skipped` were passed over by who answered later ones: they count as
-    wrong, as the contradicted do. `waiting` wait for an answer.
+    `answers` are in the order of the draw, one for each time a picture was drawn.
+    `from_queue` counts the pictures decided in a review, where the tag was shown,
+    before an audit drew them. `skipped` counts the pictures whose reviewer went on to
+    later ones: they count as wrong, like those with contradictions. `waiting` counts
+    the pictures still to answer.
     """
 
     answers: tuple[AuditedAnswer, ...]
@@ -429,17 +431,17 @@ class AuditEvidence:
 
     @property
     def pictures(self) -> int:
-        """How many pictures the answers are about."""
-        return len({one.digest for one in self.answers})
+        """Number of different pictures in the answers."""
+        return len({answer.digest for answer in self.answers})
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousPolicy:
-    """What decided before: another network, or the same by another policy.
+    """The former network, or the same network with its former policy.
 
     Of `audited` pictures that the `policy` accepts, drawn at random, `right` were
-    right. Of `pictures` that both have seen it accepts `accepted`, and what is in force
-    now `accepted_now`; those that persons answered are among them.
+    right. Of `pictures` that both networks saw, the former accepts `accepted`, the
+    present one `accepted_now`; decided pictures are included.
     """
 
     network: str
@@ -454,15 +456,15 @@ class PreviousPolicy:
 
 @dataclass(frozen=True, slots=True)
 class AutoTaggingStats:
-    """How well it is known what the machine does without a person.
+    """The known precision of automatic tagging.
 
     Of `audited` pictures that the `policy` in force accepts, drawn at random, `right`
-    were right; `formerly` tells what was in force before, where something was.
-    `certificate` is the newest of the network, and `audited_since` counts the answers
-    to audits after it; one that `waits` could be made, and has not been. `confused`
-    counts decisions by (machine's tag, person's tag), those that differ, the most
-    frequent first; the latter None for what is no catalogue item. They are those made
-    since the network came, or `confused_before`, where there are none since.
+    were right; `formerly` describes the network or policy before, if any.
+    `certificate` is the network's newest, and `audited_since` counts the audit answers
+    after it; `waits`: a new certificate could be made, and has not been. `confused`
+    counts corrections by (predicted tag, person's tag), the most frequent first; the
+    person's tag is None for "not a catalogue item". They were made since the network
+    came into force, or, if there are none since, before it (`confused_before`).
     """
 
     network: str
@@ -480,10 +482,10 @@ class AutoTaggingStats:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What taking in another inventory's decisions did.
+    """The result of importing decisions of another inventory.
 
-    `conflicts` are pairs of standing decisions that differ about the same bytes: the
-    one that is in force now, and the one that is not.
+    `conflicts` are pairs of standing decisions that differ about the same content: the
+    one in force now, and the other.
     """
 
     added: int
@@ -495,12 +497,11 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What a person decided about some bytes, with all that tells their twins.
+    """A decided content, with all that identifies its copies and near-duplicates.
 
-    `label` is a tag, or OTHER. `prepared` are the bytes of the views, None where none
-    were kept; `preparing` names the recipe that made them. `bits` is the perceptual
-    hash of the picture, where it is known. `items` name what the photograph shows, as
-    the patterns of its roots have it.
+    `label` is a tag, or OTHER. `prepared` holds the bytes of the views, None if they
+    were not stored; `preparing` is their preprocessing id. `bits` is the perceptual
+    hash of the picture, if known. `items` holds the products in its paths, `root/key`.
     """
 
     digest: str
@@ -514,15 +515,14 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """All decisions in force that say one thing, and how many do not.
+    """All decisions in force without a contradiction, to make training examples from.
 
-    Of `contradicted` bytes two people say different things: whoever decided last has
-    the tag in force, but nobody should learn from it. `newest_decision_id` is that of
-    the newest decision there is, 0 where there is none. `waiting` are the confidences
-    that what still waits for an answer was flagged with, by the network's digest.
-    About the `audited` bytes persons were asked in audits alone, and the `corrected`
-    ones are known from spreadsheets alone, which tell what was wrong and not what was
-    right. `kind_tags` are the tags that kinds have in this shop.
+    `contradicted` holds digests with contradicting decisions: the newest one is in
+    force, but it is no training example. `newest_decision_id` is 0 if there are no
+    decisions. `waiting` holds the confidences of the queue, by the network's digest.
+    The `audited` digests were decided in audits alone, the `corrected` ones in
+    spreadsheets alone, which show what was wrong and not what was right. `kind_tags`
+    are the tags of kinds in this shop.
     """
 
     reviewed: tuple[Reviewed, ...]
@@ -535,10 +535,10 @@ class Reviews:
 
 
 LEAST_ANSWERS = 50
-"""Answers below which nothing is learnt: in a trial 50 were the first that helped."""
+"""Fewest answers to adapt a network from: in a trial, 50 were the first to help."""
 
 
 NEAR_DUPLICATE = 6
-"""Most bits of 64 in which the perceptual hashes of near-duplicates differ. On three
-sets of photographs (701, 993 and 503) pairs within 6 bits had the same tag in 96, 94
-and 100 of 100; within 8 bits in 91, 90 and 100, within 10 in 77, 81 and 97."""
+"""Maximum of bits, out of 64, in which the perceptual hashes of near-duplicates differ.
+In three sets of photographs (701, 993 and 503), 96, 94 and 100 of 100 pairs within 6
+bits had the same tag; within 8 bits 91, 90 and 100, within 10 bits 77, 81 and 97."""

@@ -1,4 +1,4 @@
-"""What a report tells of an inventory: counts by what matters, and what to look at."""
+"""Gather the data of a report: counts, and the items to look at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ from tagger.inventory.tables import (
 from tagger.records import Adaptation, State
 
 BINS = 20
-"""Bars of the histogram of confidence, each a twentieth wide."""
+"""Bins of the confidence histogram, each 1/20 wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Tagged items of one root with one tag in force, by who vouches for it."""
+    """Counts of tagged items of one root with one tag in force, by who decided."""
 
     root: str
     tag: str
@@ -45,13 +45,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How often a person said `person` where the machine had said `machine`.
+    """How often a person answered `person` when the network predicted `machine`.
 
-    `person` is None for "no catalogue item"; `accepted` whether the policy in force
-    accepts what the machine said, `reviewed` whether a review came upon it: no audit,
-    nor a sheet, from which only what differs is taken. They `agreed` where the person
-    says the machine's tag, or shares its doubt of any. Bytes are counted once, however
-    many paths they have.
+    `person` is None for "not a catalogue item". `accepted`: the policy in force accepts
+    the prediction. `reviewed`: decided in a review, so not in an audit, and not in a
+    spreadsheet, which yields only corrections. `agreed`: the person confirmed the
+    predicted tag, or the network's doubt. Each content counts once, however many paths
+    it has.
     """
 
     machine: str
@@ -64,9 +64,9 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class ReadInRun:
-    """What a run read under one root, in the fields of `drift.Tally`.
+    """A run's tally of the pictures read under one root, as `drift.Tally` fields.
 
-    `said_by` tells networks apart, and recipes; empty where the run does not tell.
+    `said_by` identifies network and preprocessing; empty if the run did not record it.
     """
 
     run: RunRecord
@@ -77,15 +77,14 @@ class ReadInRun:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An inventory as one moment of it, for a report.
+    """A snapshot of an inventory, for a report.
 
-    `confidences` counts, by bin, the items that the machine decided: accepted, and
-    waiting. `audits` and `runs` are newest first, `read` tells what each run of the
-    last two months had to read. `flagged` are least confident first, `close_calls` of
-    the smallest margin that no person has decided, accepted or not, of what the network
-    takes for an item. `events` befell paths in the last run; `arrived` counts by tag
-    what it saw for the first time. `adaptations` are what became of networks that
-    learnt here, the newest first.
+    `confidences` counts the undecided items by bin: (accepted, flagged). `audits`,
+    `runs` and `adaptations` are newest first. `read` holds the tallies of the runs of
+    the last 60 days. `flagged` is least confident first. `close_calls` are the
+    undecided items of the smallest margin, accepted or flagged, doubtful ones left out.
+    `events` are those of the last run; `arrived` counts, by tag, the pictures that it
+    saw for the first time.
     """
 
     tallies: tuple[Tally, ...]
@@ -107,7 +106,7 @@ class Overview:
 
 
 def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
-    """Gather an overview: at most so many pictures a gallery, and lines a list."""
+    """Gather an overview, with at most `pictures` a gallery and `lines` a list."""
     runs = _runs(connection)
     last = runs[0] if runs else None
     return Overview(
@@ -130,12 +129,12 @@ def overview(connection: Connection, *, pictures: int, lines: int) -> Overview:
     )
 
 
-_OF_LATE: Final = timedelta(days=60)
+_RECENT: Final = timedelta(days=60)
 _TAGGED = VIEW.c.state == State.TAGGED
 _UNREADABLE = VIEW.c.state == State.UNREADABLE
 _BY_MACHINE = VIEW.c.decided_by == DecidedBy.MACHINE
 _UNDECIDED = _TAGGED & _BY_MACHINE
-# Between two tags: what is none has two improbable ones, which are always close.
+# A doubtful picture has two improbable tags, which are always close: no close call.
 _CLOSE = _UNDECIDED & ~doubts_item(func.coalesce(VIEW.c.reason, ""))
 
 
@@ -164,15 +163,16 @@ def _states(connection: Connection) -> tuple[tuple[str, str, int], ...]:
 
 
 def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
-    place = func.min(cast(VIEW.c.confidence * BINS, Integer), BINS - 1)
+    # A confidence of 1 belongs to the last bin, too.
+    index = func.min(cast(VIEW.c.confidence * BINS, Integer), BINS - 1)
     rows = connection.execute(
-        select(place, VIEW.c.flagged, func.count())
+        select(index, VIEW.c.flagged, func.count())
         .where(_UNDECIDED)
-        .group_by(place, VIEW.c.flagged)
+        .group_by(index, VIEW.c.flagged)
     )
     bins = [[0, 0] for _ in range(BINS)]
-    for at, flagged, number in rows:
-        bins[at][bool(flagged)] = number
+    for bin_, flagged, number in rows:
+        bins[bin_][bool(flagged)] = number
     return tuple((accepted, waiting) for accepted, waiting in bins)
 
 
@@ -204,8 +204,8 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
         .order_by(*kinds)
     )
     return tuple(
-        Judgement(machine, person, not flagged, number, bool(met), bool(same))
-        for machine, person, flagged, met, same, number in rows
+        Judgement(machine, person, not flagged, number, bool(was_reviewed), bool(same))
+        for machine, person, flagged, was_reviewed, same, number in rows
     )
 
 
@@ -234,8 +234,8 @@ def _runs(connection: Connection) -> tuple[RunRecord, ...]:
 def _read(connection: Connection, last: RunRecord | None) -> tuple[ReadInRun, ...]:
     if last is None:
         return ()
-    of_late = RUN.c.started_at >= last.started_at - _OF_LATE
-    runs = connection.execute(select(RUN).where(of_late).order_by(RUN.c.id.desc()))
+    recent = RUN.c.started_at >= last.started_at - _RECENT
+    runs = connection.execute(select(RUN).where(recent).order_by(RUN.c.id.desc()))
     roots = {
         str(row.id): row.path
         for row in connection.execute(select(ROOT.c.id, ROOT.c.path))

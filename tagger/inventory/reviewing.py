@@ -1,9 +1,9 @@
-"""What one reviewer's session reads and writes: the queue, leases, answers, undo.
+"""Database access of one review session: queue, leases, answers, undo.
 
-Items are handed out in the order of an index, from where the last ones ended, so that
-the first picture and the thousandth cost the same however long the queue is. What is
-handed out is leased: nobody else is shown it until it is given back, or for
-`LEASE_MINUTES` after its reviewer fell silent.
+Items are read in the order of an index, from the place where the last ones ended, so
+that each picture costs the same however long the queue is. Items that a session takes
+are leased: no other session shows them until the lease is released, or until
+`LEASE_MINUTES` after its last renewal.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -41,21 +41,21 @@ from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
 from tagger.records import State
 
 LEASE_MINUTES: Final = 10
-"""How long an item stays its reviewer's without a sign of life; a session renews its
-leases every minute, so that this runs only after a crash or a dropped line."""
+"""Minutes until a lease expires without renewal. A session renews its leases every
+minute, so they expire only after a crash or a dropped connection."""
 
 _LEASE = timedelta(minutes=LEASE_MINUTES)
 
 _AT_ONCE = 200
-"""Rows fetched at a time while free ones are looked for."""
+"""Rows fetched at a time in the search for items without a lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of answers: the ids of the decisions, and those withheld.
+    """The outcome of answers: the ids of the new decisions, and the conflicts.
 
-    `conflicts` are decisions of others, made since the items were shown, that say
-    something else; the answers about the same bytes are not recorded.
+    `conflicts` are different decisions that others made since the items were shown;
+    the answers about the same content are not recorded.
     """
 
     ids: tuple[int, ...]
@@ -63,7 +63,7 @@ class Recorded:
 
 
 class Reviewing:
-    """One session. Each method is one transaction: all of it, or nothing."""
+    """One review session. Each method is one transaction: all or nothing."""
 
     def __init__(self, database: Database, reviewer: str, selection: Selection) -> None:
         self.reviewer = reviewer
@@ -73,31 +73,32 @@ class Reviewing:
         self._after: tuple[Any, ...] | None = None
 
     def own_tags(self) -> tuple[str, ...]:
-        """Return the tags that the shop added to those of its network."""
+        """Return the custom tags of the shop."""
         with self._database.reading() as connection:
-            return tuple(one.tag for one in own_tags.own(connection))
+            return tuple(custom.tag for custom in own_tags.own(connection))
 
     def add_tag(self, tag: str) -> bool:
-        """Add a tag of the shop's own, for the kind that it names, too.
+        """Add a custom tag; give it to the kind of that name, too, if there is one.
 
-        False where there is such a tag. Raises ReviewError where it cannot be one.
+        Returns False if the tag exists already. Raises ReviewError if the text cannot
+        be a tag.
         """
         with self._database.writing() as connection:
             return own_tags.add(connection, tag, self.reviewer)
 
     def take(self, most: int, *, without: Collection[str]) -> list[QueueItem]:
-        """Lease and return the next items, at most so many, in the selection's order.
+        """Lease and return the next items, at most `most`, in the selection's order.
 
-        Leaves out the bytes in `without` and what others have leased. An empty list
-        says that the end was reached; the next call begins at the front again.
+        Skips the digests in `without` and items that others have leased. An empty list
+        means that the end was reached; the next call starts from the beginning.
         """
         with self._database.writing() as connection:
-            found = self._next(connection, most, set(without))
-            self._lease(connection, found)
-            return read_waiting(connection, found.values())
+            images = self._next(connection, most, set(without))
+            self._lease(connection, images)
+            return read_waiting(connection, images.values())
 
     def left(self) -> int:
-        """Count the bytes that wait, those leased by anyone too."""
+        """Count the contents left in the selection, including leased ones."""
         with self._database.reading() as connection:
             return connection.scalar(rows_of(self.selection).counted()) or 0
 
@@ -110,8 +111,9 @@ class Reviewing:
     ) -> Recorded:
         """Record answers.
 
-        `shown` has, by digest, the decision in force when the item was shown. An
-        answer that differs from a decision made since is withheld, unless told not to.
+        `shown` holds, by digest, the id of the decision in force when the item was
+        shown. An answer that differs from a decision made since is not recorded,
+        unless `even_if_in_conflict`.
         """
         ids: list[int] = []
         conflicts: list[Decision] = []
@@ -146,18 +148,18 @@ class Reviewing:
         return Recorded(tuple(ids), tuple(conflicts))
 
     def undo(self, ids: Sequence[int]) -> None:
-        """Take decisions back."""
+        """Undo decisions."""
         with self._database.writing() as connection:
             decisions.undo(connection, ids)
 
     def write_note(self, digest: str, text: str) -> None:
-        """Write something about some bytes, decided or not."""
+        """Write a note about a content, decided or not."""
         with self._database.writing() as connection:
             note = Note(digest, text, self.reviewer, now())
             decisions.put_note(connection, note)
 
     def reread(self, image_id: int) -> QueueItem | None:
-        """Read an item again, as it is now, and lease it; None where it is no more."""
+        """Read the current state of an item and lease it; None if it is gone."""
         with self._database.writing() as connection:
             for item in read_waiting(connection, [image_id]):
                 self._lease(connection, {item.digest: image_id})
@@ -185,21 +187,21 @@ class Reviewing:
         return None
 
     def find(self, text: str, most: int) -> list[QueueItem]:
-        """Return items of the selection whose path holds `text`, in order of path."""
+        """Return free items of the selection with `text` in their path, by path."""
         rows = rows_of(self.selection)
-        held = func.instr(IMAGE.c.path, text) > 0
+        contains = func.instr(IMAGE.c.path, text) > 0
         with self._database.reading() as connection:
             query = (
                 rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
-                .where(*rows.where, held, self._free(IMAGE.c.digest))
+                .where(*rows.where, contains, self._free(IMAGE.c.digest))
                 .order_by(IMAGE.c.root_id, IMAGE.c.path)
                 .limit(most)
             )
-            found = connection.execute(query).all()
-            return read_waiting(connection, [row.id for row in found])
+            image_ids = list(connection.scalars(query))
+            return read_waiting(connection, image_ids)
 
     def take_these(self, digests: Iterable[str]) -> list[QueueItem]:
-        """Lease and return the items of these bytes that wait and that nobody has."""
+        """Lease and return the items with these digests that are undecided and free."""
         rows = rows_of(self.selection)
         with self._database.writing() as connection:
             query = (
@@ -207,16 +209,16 @@ class Reviewing:
                 .where(*rows.where, self._free(rows.digest))
                 .limit(1)
             )
-            found: dict[str, int] = {}
+            images: dict[str, int] = {}
             for digest in digests:
-                one = query.where(rows.digest == digest)
-                if (image_id := connection.scalar(one)) is not None:
-                    found[digest] = image_id
-            self._lease(connection, found)
-            return read_waiting(connection, found.values())
+                image_id = connection.scalar(query.where(rows.digest == digest))
+                if image_id is not None:
+                    images[digest] = image_id
+            self._lease(connection, images)
+            return read_waiting(connection, images.values())
 
     def renew(self) -> None:
-        """Show a sign of life: every lease of this session begins anew."""
+        """Extend every lease of this session to `LEASE_MINUTES` from now."""
         with self._database.writing() as connection:
             connection.execute(
                 update(LEASE)
@@ -225,7 +227,7 @@ class Reviewing:
             )
 
     def release(self, digests: Collection[str] | None = None) -> None:
-        """Give leases back: those of some bytes, or all."""
+        """Release the leases on these digests; None releases all."""
         with self._database.writing() as connection:
             if digests is None:
                 mine = delete(LEASE).where(LEASE.c.sitting == self._session)
@@ -234,15 +236,15 @@ class Reviewing:
                 self._give_back(connection, digests)
 
     def audit(self) -> AuditResult | None:
-        """Return how the audit of the selection stands, where it is one."""
+        """Return the results of the selection's audit; None without one."""
         if self.selection.audit_id is None:
             return None
         with self._database.reading() as connection:
             results = audits.results(connection)
-        return next(one for one in results if one.id == self.selection.audit_id)
+        return next(audit for audit in results if audit.id == self.selection.audit_id)
 
     def keep_fingerprints(self, bits: Mapping[str, int]) -> None:
-        """Keep perceptual hashes of pictures, signed 64 bits by digest."""
+        """Store perceptual hashes of pictures, signed 64 bits by digest."""
         if bits:
             with self._database.writing() as connection:
                 connection.execute(
@@ -251,7 +253,7 @@ class Reviewing:
                 )
 
     def fingerprints(self) -> dict[str, int]:
-        """Return the kept hashes of what waits, by digest."""
+        """Return the stored perceptual hashes of the queue, by digest."""
         query = select(FINGERPRINT.c.digest, FINGERPRINT.c.bits).join(
             WAITING, WAITING.c.digest == FINGERPRINT.c.digest
         )
@@ -265,13 +267,13 @@ class Reviewing:
             rows.joined(select(IMAGE.c.digest, ROOT.c.path.label("root"), IMAGE.c.path))
         )
         with self._database.reading() as connection:
-            found = connection.execute(query.where(*rows.where).limit(most))
-            return [(row.digest, row.root, row.path) for row in found]
+            result = connection.execute(query.where(*rows.where).limit(most))
+            return [(row.digest, row.root, row.path) for row in result]
 
     def _next(
         self, connection: Connection, most: int, without: set[str]
     ) -> dict[str, int]:
-        """Find the next free images by digest, from where the last call ended."""
+        """Return the next free image ids by digest, from where the last call ended."""
         rows = rows_of(self.selection)
         keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
         query = rows.ordered(
@@ -279,21 +281,21 @@ class Reviewing:
         ).where(*rows.where, self._free(rows.digest))
         if self._after is not None:
             query = query.where(rows.beyond(self._after))
-        found: dict[str, int] = {}
+        images: dict[str, int] = {}
         result = connection.execution_options(yield_per=_AT_ONCE).execute(query)
         for row in result.mappings():
             self._after = tuple(row[f"key_{n}"] for n in range(len(keys)))
             if row["digest"] not in without:
-                found.setdefault(row["digest"], row["id"])
-            if len(found) == most:
+                images.setdefault(row["digest"], row["id"])  # a copy shares the lease
+            if len(images) == most:
                 break
         result.close()
-        if not found:
+        if not images:
             self._after = None
-        return found
+        return images
 
-    def _lease(self, connection: Connection, found: Mapping[str, int]) -> None:
-        if not found:
+    def _lease(self, connection: Connection, images: Mapping[str, int]) -> None:
+        if not images:
             return
         statement = upsert(LEASE)
         mine = {
@@ -306,7 +308,7 @@ class Reviewing:
                 index_elements=[LEASE.c.digest],
                 set_={name: statement.excluded[name] for name in mine},
             ),
-            [mine | {"digest": digest} for digest in found],
+            [mine | {"digest": digest} for digest in images],
         )
 
     def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
@@ -315,11 +317,11 @@ class Reviewing:
             connection.execute(delete(LEASE).where(mine))
 
     def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
-        """Return the condition that nobody else has a lease of some bytes.
+        """Return the condition that no other session has a valid lease on a content.
 
-        One that ends later than any made at this moment was made by a clock that has
-        been set back since: its reviewer renews it, or has fallen silent. So ask within
-        the transaction: what is leased while one waits for it ends later, too.
+        A lease that ends later than `LEASE_MINUTES` from now was made before the clock
+        was set back, and is ignored: a live session renews it. Call this inside the
+        transaction; otherwise a lease made while it waits would look like that, too.
         """
         moment = now()
         return ~exists().where(

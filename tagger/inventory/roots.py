@@ -1,6 +1,6 @@
-"""The scanned folders: moved to another place, or forgotten.
+"""Move or forget scanned folders.
 
-Functions of a connection; whoever calls them opens the transaction.
+The functions take a connection; their caller opens the transaction.
 """
 
 import os
@@ -24,10 +24,10 @@ from tagger.inventory.tables import (
 
 
 def move(connection: Connection, old: Path, new: Path) -> int:
-    """Say that a root is at another place now; return how many items it has.
+    """Record a root's new path; return the number of its items.
 
-    Raises InventoryError where `old` is no root, `new` already has a part in one, or
-    none of the root's pictures lies at `new`.
+    Raises InventoryError if `old` is not a root, if `new` overlaps another root, or if
+    none of the root's pictures is in `new`.
     """
     root_id = _known(connection, old)
     for other in connection.scalars(select(ROOT.c.path)):
@@ -35,15 +35,15 @@ def move(connection: Connection, old: Path, new: Path) -> int:
             new.is_relative_to(other) or Path(other).is_relative_to(new)
         ):
             raise InventoryError(
-                f"{new} is scanned already, as {other}: its pictures have "
-                "their decisions, which go with their bytes"
+                f"{new} is scanned already, as {other}: there is nothing to move, "
+                "since decisions follow the content of the pictures"
             )
     here = IMAGE.c.root_id == root_id
     pictures = select(IMAGE.c.path).where(here, IMAGE.c.digest.is_not(None))
     paths = list(connection.scalars(pictures))
     if paths and not any(os.path.lexists(new / path) for path in paths):
         raise InventoryError(
-            f"none of the {len(paths):,} pictures of {old} lies in {new}: "
+            f"none of the {len(paths):,} pictures of {old} is in {new}: "
             "is it the right folder?"
         )
     connection.execute(update(ROOT).where(ROOT.c.id == root_id).values(path=str(new)))
@@ -53,16 +53,16 @@ def move(connection: Connection, old: Path, new: Path) -> int:
 
 
 def forget(connection: Connection, root: Path) -> Forgotten:
-    """Delete a root with its images, their stories, and what runs read there.
+    """Delete a root with its images, their histories and its tallies in runs.
 
-    All that is keyed by bytes stays. Raises InventoryError where it is no root.
+    Records about content stay. Raises InventoryError if it is not a root.
     """
     root_id = _known(connection, root)
     here = IMAGE.c.root_id == root_id
     digests = select(IMAGE.c.digest).where(here, IMAGE.c.digest.is_not(None))
     decided = select(func.count()).where(DECISION.c.digest.in_(digests), is_standing())
     pictures = select(func.count()).select_from(digests.subquery())
-    told = Forgotten(
+    counts = Forgotten(  # counted now, while the rows still exist
         pictures=connection.scalar(pictures) or 0,
         decisions=connection.scalar(decided) or 0,
     )
@@ -70,14 +70,13 @@ def forget(connection: Connection, root: Path) -> Forgotten:
     connection.execute(delete(EVENT).where(EVENT.c.image_id.in_(images)))
     connection.execute(delete(IMAGE).where(here))
     drop(connection, root_id)
-    return told
+    return counts
 
 
 def drop(connection: Connection, root_id: int) -> None:
-    """Delete the row of a root without images, and what runs read there.
+    """Delete the row of a root without images, and its tallies in runs.
 
-    The next root may be given its id: what was read here would be taken for that
-    one's.
+    SQLite may reuse the id: a new root would then take over the tallies of this one.
     """
     runs = select(RUN.c.id, RUN.c.counts).where(RUN.c.counts.is_not(None))
     for run_id, counts in connection.execute(runs).all():
@@ -93,11 +92,13 @@ def drop(connection: Connection, root_id: int) -> None:
 
 
 def _known(connection: Connection, root: Path) -> int:
-    """Return the id of a root; InventoryError, with those there are, where none."""
+    """Return the id of a root; InventoryError, with the known roots, if unknown."""
     ids = {
         row.path: row.id for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
     }
     if str(root) not in ids:
-        shown = ", ".join(sorted(ids)) or "none"
-        raise InventoryError(f"{root} is no scanned folder (those are: {shown})")
+        known = ", ".join(sorted(ids)) or "none"
+        raise InventoryError(
+            f"{root} is not a scanned folder (scanned folders: {known})"
+        )
     return int(ids[str(root)])

@@ -1,4 +1,4 @@
-"""The dead man's switch: whether scans still do their work."""
+"""Dead man's switch: check that scans still succeed."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ from tagger.text import encodable
 _DONE: Final = (0, EXIT_UNREADABLE)
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""How far in the future a scan may be dated before the clock is to be doubted."""
+"""How far in the future a scan may be dated before the clock is called wrong."""
 
 
 def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str:
-    """Say why no scan has done its work since `max_age` ago; empty where one has."""
+    """Explain why no scan succeeded within `max_age`; empty if one did."""
     runs = select(RUN).order_by(RUN.c.id.desc())
     done = connection.execute(runs.where(RUN.c.exit_code.in_(_DONE)).limit(1))
     last = done.mappings().first()
@@ -34,18 +34,18 @@ def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str
 
 
 def _since(connection: Connection, run_id: int) -> str:
-    """Tell how the scans after a run ended."""
+    """Describe the end of the scans after a run."""
     query = select(RUN.c.exit_code).where(RUN.c.id > run_id).order_by(RUN.c.id.desc())
     codes = list(connection.scalars(query))
     if not codes:
-        return ", nor been begun: does cron run?"
+        return ", and none was started: does cron run?"
     if codes[0] is None:
-        return f": {len(codes)} begun since, the last was killed or is at work"
-    return f": {len(codes)} begun since, the last ended with status {codes[0]}"
+        return f": {len(codes)} started since, the last was killed or is still running"
+    return f": {len(codes)} started since, the last ended with status {codes[0]}"
 
 
 def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
-    """Name a folder of a run that has not been seen whole for too long."""
+    """Describe a folder of a run that has not been seen whole since a time, if any."""
     rows = connection.execute(select(ROOT.c.path, ROOT.c.scanned_at))
     roots = {encodable(path): seen for path, seen in rows}
     for folder in _named(run):
@@ -54,15 +54,19 @@ def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
         elif any(PurePath(folder).is_relative_to(root) for root in roots):
             seen = _believed(connection, folder)
         else:
-            continue  # nothing was ever there, or it has been moved since
-        if seen is None or seen < since:
-            when = f"since {seen.astimezone():%F %T}" if seen else "ever"
-            return f"{folder} has not been seen whole {when}: is the disk plugged in?"
+            continue  # nothing was ever there, or the root has been moved
+        if seen is None:
+            return f"{folder} has never been seen whole: is the disk plugged in?"
+        if seen < since:
+            return (
+                f"{folder} has not been seen whole since {seen.astimezone():%F %T}: "
+                "is the disk plugged in?"
+            )
     return ""
 
 
 def _believed(connection: Connection, folder: str) -> datetime | None:
-    """Return when the last run began that believed what it saw of a root's folder."""
+    """Return the start of the last run that did not doubt a root's folder, or None."""
     runs = select(RUN).where(RUN.c.exit_code.in_(_DONE)).order_by(RUN.c.id.desc())
     for run in connection.execute(runs).mappings():
         doubted = (run["counts"] or {}).get("doubted", ())
@@ -70,12 +74,12 @@ def _believed(connection: Connection, folder: str) -> datetime | None:
             PurePath(folder).is_relative_to(named) and named not in doubted
             for named in _named(run)
         ):
-            began: datetime = run["started_at"]
-            return began
+            started: datetime = run["started_at"]
+            return started
     return None
 
 
 def _named(run: RowMapping) -> Sequence[str]:
-    """Return the folders that a run was to scan."""
-    found: Sequence[str] = run["options"].get("roots", ())
-    return found
+    """Return the folders that a run was asked to scan."""
+    folders: Sequence[str] = run["options"].get("roots", ())
+    return folders

@@ -1,4 +1,4 @@
-"""What can be asked of an inventory, and what a person may write into it."""
+"""Open an inventory: all its queries and the writes of commands."""
 
 import socket
 import tempfile
@@ -91,7 +91,7 @@ from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
 
 _AT_ONCE: Final = 4096
-"""Rows fetched at a time when all are gone through."""
+"""Rows fetched at a time when the whole inventory is read."""
 
 
 class Inventory:
@@ -110,16 +110,16 @@ class Inventory:
     @classmethod
     @contextmanager
     def scratch_copy(cls, path: Path) -> Iterator[Self]:
-        """Open a copy that is thrown away: what is done to it changes nothing.
+        """Open a temporary copy; changes to it do not reach the inventory.
 
-        Raises InventoryError where there is no place for one.
+        Raises InventoryError if no folder for temporary files is writable.
         """
         try:
             tempfile.gettempdir()
         except FileNotFoundError as error:
             raise InventoryError(
-                "no folder for temporary files can be written, and a copy of the "
-                "inventory is wanted there: name one in TMPDIR"
+                "cannot make a temporary copy of the inventory: no folder for "
+                "temporary files is writable; name one in TMPDIR"
             ) from error
         with tempfile.TemporaryDirectory(prefix="tagger-") as folder:
             copy = Path(folder) / "inventory.db"
@@ -134,9 +134,9 @@ class Inventory:
     ) -> Iterator[Recording]:
         """Begin a run with a network; its row stays open.
 
-        The row is ended by `Recording.finish`, or with the exit status of what went
-        wrong; a run that was killed has no end. Raises ModelError, and begins none,
-        where the network classified here under other labels.
+        `Recording.finish` ends the row; an error ends it with its exit status. The
+        row of a killed run has no end. Raises ModelError, and begins no run, if the
+        network classified here under other labels.
         """
         with self._database.writing() as connection:
             started = now()
@@ -155,7 +155,7 @@ class Inventory:
                 connection.execute(ended(run_id, code))
             raise
 
-    def decide(  # noqa: PLR0913  an answer is made of these
+    def decide(  # noqa: PLR0913  the parts of an answer
         self,
         digest: str,
         kind: DecisionKind,
@@ -166,9 +166,9 @@ class Inventory:
         note: str = "",
         prepared: bytes | None = None,
     ) -> int:
-        """Record a person's decision about some bytes; it outranks every machine's.
+        """Record a person's decision about a content; it outranks every prediction.
 
-        `source` says where it was given ("review", "audit", a file's name). Returns
+        `source` names where it was given ("review", "audit", a file's name). Returns
         the decision's id.
         """
         answer = Answer(digest, kind, tag, prepared)
@@ -177,7 +177,7 @@ class Inventory:
     def decide_all(
         self, answers: Iterable[tuple[Answer, str]], *, reviewer: str, source: str
     ) -> list[int]:
-        """Record answers with their notes ("" for none), all of them or none.
+        """Record answers with their notes ("" for no note), all or nothing.
 
         Returns the decisions' ids.
         """
@@ -190,37 +190,38 @@ class Inventory:
             ]
 
     def reviews(self) -> Reviews:
-        """Return what people decided here, for a network to learn from."""
+        """Return the decisions made here, as training examples for a network."""
         with self._database.reading() as connection:
             return adaptations.reviews(connection)
 
     def adaptations(self) -> list[Adaptation]:
-        """Return what became of every network that learnt here, the oldest first."""
+        """Return every adaptation here with its outcome, oldest first."""
         with self._database.reading() as connection:
             return adaptations.every(connection)
 
     def decided_since_last_try(self) -> int:
-        """Count the bytes decided since a network last tried to learn from all."""
+        """Count the contents decided since the last attempt to adapt a network."""
         with self._database.reading() as connection:
             last = adaptations.last_try(adaptations.every(connection))
             return adaptations.newer(connection, last.newest_decision_id if last else 0)
 
     def record_adaptation(self, adaptation: Adaptation) -> int:
-        """Record what became of an adaptation, at this moment; return its id."""
+        """Record an adaptation and its outcome, dated now; return its id."""
         with self._database.writing() as connection:
             return adaptations.put(connection, adaptation)
 
     def best_order(self, selection: Selection) -> Order:
-        """Return in which order what is selected is answered best.
+        """Return the best order to review a selection in.
 
-        By lot, which teaches most; where it is fewer than 50, the least sure first.
+        Random order, which teaches a network most; with fewer than 50 items, least
+        confident first.
         """
         with self._database.reading() as connection:
             return queue.best_order(connection, selection)
 
     @contextmanager
     def reviewing(self, reviewer: str, selection: Selection) -> Iterator[Reviewing]:
-        """Begin a reviewer's session; what it leased is given back at its end."""
+        """Begin a review session; release its leases at the end."""
         reviewing = Reviewing(self._database, reviewer, selection)
         try:
             yield reviewing
@@ -236,68 +237,67 @@ class Inventory:
         least: float | None = None,
         tag: str | None = None,
     ) -> AuditResult | None:
-        """Draw a random sample of what the machine accepted, or find the open one.
+        """Draw a random sample of the accepted pictures, or return the open audit.
 
-        With `least` it is drawn from all that the machine is at least so confident of,
-        with `tag` from one tag alone. An audit that has not been answered to its end is
-        gone on with, lest the items that are hard to answer drop out. None where there
-        is nothing to draw from.
+        With `least`, draw from all pictures of at least that confidence; with `tag`,
+        from that tag alone. An unfinished audit is continued, so that pictures that
+        are hard to answer do not drop out. None if there is nothing to draw from.
         """
         with self._database.writing() as connection:
             return audits.draw(connection, size, reviewer, least=least, tag=tag)
 
     def audits(self) -> list[AuditResult]:
-        """Return every audit as it stands, the newest first."""
+        """Return every audit with its answers so far, newest first."""
         with self._database.reading() as connection:
             return audits.results(connection)
 
     def audit_evidence(self, model_digest: str) -> AuditEvidence:
-        """Gather what audits, answered by persons, tell of a network."""
+        """Gather the evidence of all audits about a network."""
         with self._database.reading() as connection:
             return certificates.audit_evidence(connection, model_digest)
 
     def undecided(self, model_digest: str, margin: float) -> list[tuple[str, float]]:
-        """Return a network's tag and confidence of each picture nobody decided.
+        """Return a network's tag and confidence for each undecided picture.
 
-        Of those that a threshold can accept; each bytes once.
+        Only for those that a threshold can accept; each content once.
         """
         with self._database.reading() as connection:
             return certificates.undecided(connection, model_digest, margin)
 
     def keep_certificate(self, certificate: Certificate) -> None:
-        """Put a certificate in force for its network, in place of the one before."""
+        """Put a certificate in force for its network; it replaces the former one."""
         with self._database.writing() as connection:
             certificates.keep(connection, certificate)
 
     def certificate(self, model_digest: str) -> Certificate | None:
-        """Return the newest certificate of a network; None where none was made."""
+        """Return the newest certificate of a network, or None."""
         with self._database.reading() as connection:
             return certificates.newest(connection, model_digest)
 
     def auto_tagging_stats(self) -> AutoTaggingStats | None:
-        """Tell how well it is known what the machine does alone; None before a scan."""
+        """Return what is known about the machine's precision; None before a scan."""
         with self._database.reading() as connection:
             return certificates.auto_tagging_stats(connection)
 
     def certificates(self) -> list[Certificate]:
-        """Return all certificates, the newest first."""
+        """Return all certificates, newest first."""
         with self._database.reading() as connection:
             return list(certificates.every(connection))
 
     def shift(self, model_digest: str) -> float | None:
-        """Return how far the pictures are from those a network knows, if measured."""
+        """Return how far the pictures are from a network's training, if measured."""
         with self._database.reading() as connection:
             return connection.scalar(
                 select(MODEL.c.shift).where(MODEL.c.digest == model_digest)
             )
 
     def classified_by(self, model: ModelIdentity) -> bool:
-        """Whether a network ever classified here; ModelError under other labels."""
+        """Whether a network ever classified here; ModelError if its labels differ."""
         with self._database.reading() as connection:
             return _known_model_id(connection, model) is not None
 
     def decisions(self) -> Iterator[tuple[Decision | Note, list[str]]]:
-        """Yield all decisions and notes with the paths of their bytes."""
+        """Yield all decisions and notes with the paths of their content."""
         with self._database.reading() as connection:
             for record in decisions.every_record(connection):
                 digest = (
@@ -306,7 +306,7 @@ class Inventory:
                 yield record, decisions.paths(connection, digest)
 
     def merge_decisions(self, records: Iterable[Decision | Note]) -> Merged:
-        """Take in the decisions of another inventory, all of them or none."""
+        """Import the decisions of another inventory, all or nothing."""
         with self._database.writing() as connection:
             return decisions.merge(connection, records)
 
@@ -318,30 +318,38 @@ class Inventory:
         source: str,
         prepared: Mapping[str, bytes],
     ) -> None:
-        """Record corrections as decisions, all of them or none.
+        """Record corrections as decisions, all or nothing.
 
-        `source` names the file that they are from; `prepared` maps digests to the bytes
-        of what the network sees of them.
+        `source` names the file they come from; `prepared` maps digests to the bytes
+        of the views that the network sees.
         """
         answers = [
-            (Answer(one.digest, one.kind, one.tag, prepared.get(one.digest)), "")
-            for one in corrections
+            (
+                Answer(
+                    correction.digest,
+                    correction.kind,
+                    correction.tag,
+                    prepared.get(correction.digest),
+                ),
+                "",
+            )
+            for correction in corrections
         ]
         if answers:
             self.decide_all(answers, reviewer=reviewer, source=source)
 
     def standing(self, root: str, paths: Iterable[str]) -> dict[str, Standing]:
-        """Return how these paths of a root stand; those that it has not are left."""
+        """Return the state of these paths of a root; unknown paths are left out."""
         query = select(VIEW).where(VIEW.c.root == root, VIEW.c.path.in_(list(paths)))
         with self._database.reading() as connection:
-            found = [item(row) for row in connection.execute(query).mappings()]
-            last = last_decisions(connection, {one.digest for one in found})
-        return {one.path: standing(one, last) for one in found}
+            items = [item(row) for row in connection.execute(query).mappings()]
+            last = last_decisions(connection, {known.digest for known in items})
+        return {known.path: standing(known, last) for known in items}
 
     def items(self, where: Sequence[Condition] = ()) -> Iterator[Item]:
-        """Yield the items that meet conditions, by root and path, one at a time.
+        """Yield the items that meet the conditions, by root and path, one at a time.
 
-        They are those of one moment.
+        All come from one snapshot of the database.
         """
         query = select(VIEW).where(meeting(where))
         with self._database.reading() as connection:
@@ -350,7 +358,7 @@ class Inventory:
     def rows(
         self, columns: Sequence[Column], where: Sequence[Condition] = ()
     ) -> Iterator[Sequence[Any]]:
-        """Yield the values of some columns of the items, as `items` does."""
+        """Yield the values of the given columns, item by item, as `items` does."""
         chosen = (VIEW.c[column.name] for column in columns)
         query = select(*chosen).where(meeting(where))
         with self._database.reading() as connection:
@@ -359,21 +367,21 @@ class Inventory:
     def changed_rows(
         self, mark: str, columns: Sequence[Column], where: Sequence[Condition] = ()
     ) -> ChangedRows:
-        """Return the rows that differ from what was exported under a mark."""
+        """Return the rows that changed since the last export under a mark."""
         return ChangedRows(self._database, mark, columns, where)
 
     def photographs(self, where: Sequence[Condition] = ()) -> Iterator[Photograph]:
-        """Yield items as `items` does, with all that the network said of them."""
+        """Yield items as `items` does, with all their probabilities."""
         with self._database.reading() as connection:
             yield from photographs(connection, where)
 
     def policies(self) -> Mapping[str, Policy]:
-        """Return the policy in force for each network, by its name."""
+        """Return the policy in force for each network, by the network's name."""
         with self._database.reading() as connection:
             return policies(connection)
 
     def item_patterns(self) -> dict[str, str]:
-        """Return the pattern of items of each root that has one."""
+        """Return the item pattern of each root that has one."""
         query = select(ROOT.c.path, ROOT.c.item_pattern).where(
             ROOT.c.item_pattern.is_not(None)
         )
@@ -381,20 +389,20 @@ class Inventory:
             return {row.path: row.item_pattern for row in connection.execute(query)}
 
     def set_item_pattern(self, roots: Sequence[str], pattern: str | None) -> None:
-        """Keep the pattern by which the paths of roots name their items, or none."""
+        """Keep the item pattern of some roots; None removes it."""
         with self._database.writing() as connection:
             connection.execute(
                 update(ROOT).where(ROOT.c.path.in_(roots)).values(item_pattern=pattern)
             )
 
     def count(self, where: Sequence[Condition] = ()) -> int:
-        """Count the items that meet conditions."""
+        """Count the items that meet the conditions."""
         with self._database.reading() as connection:
             number = select(func.count()).select_from(VIEW).where(meeting(where))
             return connection.scalar(number) or 0
 
     def status(self) -> InventoryStatus:
-        """Count what is in the inventory."""
+        """Count the items of the inventory by root, state and tag."""
         with self._database.reading() as connection:
             counts = count_items(connection)
             return InventoryStatus(
@@ -409,77 +417,77 @@ class Inventory:
             )
 
     def overdue(self, max_age: timedelta) -> str:
-        """Say why no scan has done its work of late; empty where one has.
+        """Explain why no scan succeeded within `max_age`; empty if one did.
 
-        A scan that ended with status 0 or 3 has, where it saw its folders whole.
+        A scan succeeded if it ended with status 0 or 3 and saw its folders whole.
         """
         with self._database.reading() as connection:
             return overdue(connection, max_age, now())
 
     def check(self, size: int | None, *, seed: int) -> CheckReport:
-        """Look for what is wrong, reading `size` pictures; all where it is None."""
+        """Check the database, and read `size` pictures again; None reads all."""
         with self._database.reading() as connection:
             damage = integrity.damage(connection)
-            standing = integrity.without_item(connection, DECISION.c.digest)
+            orphan_decisions = integrity.without_item(connection, DECISION.c.digest)
             predictions = integrity.without_item(connection, PREDICTION.c.digest)
             files = integrity.sample(connection, size, seed)
         return CheckReport(
             damage=damage,
             files_read=len(files),
             files_differing=tuple(f.path for f in files if integrity.differs(f)),
-            decisions_without_item=standing,
+            decisions_without_item=orphan_decisions,
             predictions_without_item=predictions,
         )
 
     def overview(self, *, pictures: int, lines: int) -> Overview:
-        """Gather what a report tells, at most so many pictures and lines a list."""
+        """Gather a report's data, with at most so many pictures and lines a list."""
         with self._database.reading() as connection:
             return overview(connection, pictures=pictures, lines=lines)
 
     def story(self, path: Path) -> PathHistory | None:
-        """Return all that is known of an absolute path; None when nothing is."""
+        """Return the history of an absolute path; None for an unknown path."""
         with self._database.reading() as connection:
             roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
             under = [row for row in roots if path.is_relative_to(row.path)]
             for root in sorted(under, key=lambda row: len(row.path), reverse=True):
                 relative = path.relative_to(root.path).as_posix()
-                found = path_history(connection, root.id, root.path, relative)
-                if found:
-                    return found
+                history = path_history(connection, root.id, root.path, relative)
+                if history:
+                    return history
         return None
 
     def network_file_system(self) -> str:
-        """Return the type of the network file system it lies on; empty for none."""
+        """Return the type of the network file system it lies on; "" on a local disk."""
         return network_file_system(self.path)
 
     def knows(self, root: Path, folder: str = "") -> bool:
-        """Whether a root was ever scanned, or anything is known of a folder in it."""
+        """Whether a root was ever scanned, or a folder in it has items."""
         query = select(ROOT.c.id).where(ROOT.c.path == str(root))
-        if folder:  # of a root all that lay there may have moved
+        if folder:  # a root itself stays known even after all its files moved away
             query = query.join(IMAGE).where(within(folder))
         with self._database.reading() as connection:
             return connection.scalar(query.limit(1)) is not None
 
     def move_root(self, old: Path, new: Path) -> int:
-        """Say that a root is at another place now; return how many items it has.
+        """Record a root's new path; return the number of its items.
 
-        Raises InventoryError where `old` is no root, `new` already has a part in one,
-        or none of the root's pictures lies at `new`.
+        Raises InventoryError if `old` is not a root, if `new` overlaps another root,
+        or if none of the root's pictures is in `new`.
         """
         with self._database.writing() as connection:
             return roots.move(connection, old, new)
 
     def forget_root(self, root: Path) -> Forgotten:
-        """Forget a root with its images and their stories, as if never scanned.
+        """Forget a root with its items and their histories, as if never scanned.
 
-        What is known of their bytes stays: decisions, predictions, audits. Raises
-        InventoryError where it is no root. Hold the lock: a scan may be at it.
+        Records about their content stay: decisions, predictions, audits. Raises
+        InventoryError if it is not a root. Hold the lock: a scan may be running.
         """
         with self._database.writing() as connection:
             return roots.forget(connection, root)
 
     def root_records(self) -> list[RootRecord]:
-        """Return the scanned folders with what is known of them."""
+        """Return the scanned folders with their items, last scan and item pattern."""
         query = (
             select(
                 ROOT.c.path,
@@ -495,71 +503,72 @@ class Inventory:
             return [RootRecord(*row) for row in connection.execute(query)]
 
     def machine_tags(self) -> list[str]:
-        """Return the tags that the networks which classified here can say."""
+        """Return the tags that the networks which classified here can predict."""
         with self._database.reading() as connection:
-            known = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
+            networks = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
             tags = kind_tags(connection)
-            labels = dict.fromkeys(
+            # A dictionary keeps the first place of each label, and drops repeats.
+            distinct_labels = dict.fromkeys(
                 label
-                for labels in known.all()
+                for labels in networks.all()
                 for label in reading(labels, tags).labels
             )
-        return list(tags_of(tuple(labels)))
+        return list(tags_of(tuple(distinct_labels)))
 
     def labels_here(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Return a network's labels with the tags that this shop gave to kinds."""
+        """Return a network's labels, with this shop's tags in place of its kinds."""
         with self._database.reading() as connection:
             return read_labels(connection, labels)
 
     def known_tags(self) -> list[str]:
-        """Return every tag there can be: of networks, of decisions, the shop's own."""
+        """Return every possible tag: of networks, of decisions and custom tags."""
         with self._database.reading() as connection:
             return own_tags.every(connection)
 
     def own_tags(self) -> tuple[OwnTag, ...]:
-        """Return the tags that the shop added, the oldest first."""
+        """Return the custom tags of the shop, oldest first."""
         with self._database.reading() as connection:
             return own_tags.own(connection)
 
     def add_tag(self, tag: str, reviewer: str) -> bool:
-        """Add a tag of the shop's own; False where there is such a tag.
+        """Add a custom tag; return False if the tag exists already.
 
-        Raises ReviewError where it cannot be one.
+        Raises ReviewError if the text cannot be a tag.
         """
         with self._database.writing() as connection:
             return own_tags.add(connection, tag, reviewer)
 
     def map_kind(self, kind: str, tag: str, reviewer: str) -> str:
-        """Give a kind of thing a tag; the next scan tags by it. Return the kind.
+        """Give a kind a tag, which the next scan uses; return the kind.
 
-        Raises ReviewError where the networks here know no such kind, or there is no
-        such tag.
+        Raises ReviewError if no network here knows the kind, or if the tag does not
+        exist.
         """
         with self._database.writing() as connection:
             return own_tags.map_kind(connection, kind, tag, reviewer)
 
     def unmap_kind(self, kind: str) -> str:
-        """Let a kind have no tag again. ReviewError where it has none."""
+        """Take the tag of a kind away; ReviewError if it has none."""
         with self._database.writing() as connection:
             return own_tags.unmap_kind(connection, kind)
 
     def kinds_in_shop(self) -> tuple[KindInShop, ...]:
-        """Return the kinds without a tag that are found here, most waiting first."""
+        """Return the kinds that networks find here, longest queue first."""
         with self._database.reading() as connection:
             return own_tags.kinds_in_shop(connection)
 
     def remove_tag(self, tag: str) -> None:
-        """Offer a tag of the shop's own no more. ReviewError where it is not one."""
+        """Stop offering a custom tag; ReviewError if it is not a custom tag."""
         with self._database.writing() as connection:
             own_tags.remove(connection, tag)
 
     def run(self, number: int | None = None) -> RunRecord | None:
-        """Return a run by its number, or the last one; None where there is none."""
+        """Return a run by its number, or the last run; None if there is no such run."""
         with self._database.reading() as connection:
             return _run(connection, number)
 
     def runs(self, *, limit: int | None = None) -> list[RunRecord]:
-        """Return the runs, the newest first."""
+        """Return the runs, newest first."""
         query = select(RUN).order_by(RUN.c.id.desc()).limit(limit)
         with self._database.reading() as connection:
             return [run_record(row) for row in connection.execute(query).mappings()]
@@ -571,29 +580,29 @@ class Inventory:
 
 
 def _known_model_id(connection: Connection, model: ModelIdentity) -> int | None:
-    """Return the row of a network that classified here; None where none did.
+    """Return the id of a network that classified here; None for a new network.
 
-    What it said is kept by the order of its labels, and its tags in words. Raises
-    ModelError where the same weights come with other labels, or in another order.
+    Stored probabilities are in the order of its labels, and stored tags are words.
+    Raises ModelError if the same weights come with other labels, or another order.
     """
     query = select(MODEL.c.id, MODEL.c.labels)
-    found = connection.execute(query.where(MODEL.c.digest == model.digest)).first()
-    if found is None:
+    row = connection.execute(query.where(MODEL.c.digest == model.digest)).first()
+    if row is None:
         return None
-    for label, here in zip_longest(model.labels, found.labels):
+    for label, here in zip_longest(model.labels, row.labels):
         if label != here:
             raise ModelError(
-                f"the network {model.name} says {label} where its weights said {here} "
-                "in this inventory: put the former labels back into its card, or scan "
-                "into another inventory with --db"
+                f"the network {model.name} has the label {label}, but in this "
+                f"inventory the same weights have {here}: put the former labels back "
+                "into its card, or scan into another inventory with --db"
             )
-    return int(found.id)
+    return int(row.id)
 
 
 def _model_id(connection: Connection, model: ModelIdentity) -> int:
-    found = _known_model_id(connection, model)
-    if found is not None:
-        return found
+    model_id = _known_model_id(connection, model)
+    if model_id is not None:
+        return model_id
     return insert_one(
         connection,
         insert(MODEL).values(

@@ -1,8 +1,8 @@
 """The tables of the inventory, as Alembic's revisions make them.
 
-They are tables of SQLAlchemy's core with typed columns: nothing here needs its object
-mapper, which a short command would wait for longer than for its answer. Other programs
-read the view `inventory`, not these.
+They are SQLAlchemy Core tables with typed columns. The object mapper is not used: to
+load it would take a short command longer than its own work. Other programs read the
+view `inventory`, not these tables.
 """
 
 import os
@@ -44,12 +44,12 @@ from tagger.inventory.records import DecisionKind
 from tagger.records import FIRST_PREPARING, Outcome, State
 
 _REMEMBERED: Final = 8192
-"""Values kept to hand as they were read: moments, roots and reasons come again and
-again, a million times in an export."""
+"""Size of the caches of converted values: an export of a million rows repeats the same
+moments, roots and reasons."""
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment as text in UTC, `2026-11-22T03:00:00.000000Z`: sorts and reads well."""
+    """A moment as UTC text, `2026-11-22T03:00:00.000000Z`: sortable and readable."""
 
     impl = Text
     cache_ok = True
@@ -63,7 +63,7 @@ class Utc(TypeDecorator[datetime]):
     def result_processor(
         self, _dialect: Dialect, _coltype: object
     ) -> Callable[[str | None], datetime | None]:
-        """Read an aware datetime: one that was read of late costs a look-up."""
+        """Read an aware datetime; recent values come from a cache."""
         return _moment
 
 
@@ -73,10 +73,10 @@ def _moment(value: str | None) -> datetime | None:
 
 
 class PathText(TypeDecorator[str]):
-    """A file name as text, byte for byte, even where it is no UTF-8.
+    """A file name as text, byte for byte, even if it is not UTF-8.
 
-    SQLite keeps any bytes in a text; Python's driver refuses to write lone surrogates
-    and to read what is no UTF-8. So the value travels as bytes, in both directions.
+    SQLite stores any bytes in a text, but Python's driver refuses to write lone
+    surrogates and to read invalid UTF-8. So the value travels as bytes both ways.
     """
 
     impl = Text
@@ -87,7 +87,7 @@ class PathText(TypeDecorator[str]):
         return None if value is None else os.fsencode(value)
 
     def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
-        """Have the bytes stored as text."""
+        """Store the bytes as text."""
         return cast(bindvalue, Text)
 
     def column_expression(self, column: ColumnElement[str]) -> ColumnElement[Any]:
@@ -111,7 +111,7 @@ def _name(value: bytes | None) -> str | None:
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
-    """Map an enumeration by value, held to its members by a CHECK."""
+    """Map an enumeration by value, with a CHECK constraint on its members."""
     return Enum(
         kind,
         native_enum=False,
@@ -125,9 +125,9 @@ METADATA = MetaData()
 
 
 class _Root(TypedColumns):
-    """A scanned folder. `scanned_at` is when its last finished scan began.
+    """A scanned folder. `scanned_at` is the start of its last finished scan.
 
-    `item_pattern` tells from a path which item the photograph shows.
+    `item_pattern` finds the product key in a path.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -142,7 +142,7 @@ ROOT = Table("root", METADATA, _Root)
 class _Model(TypedColumns):
     """A network that has classified here. `digest` is that of its weights.
 
-    `shift` tells how far the pictures here are from those that it knows, where known.
+    `shift` is how far the pictures here are from its reference statistics, if known.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -156,12 +156,12 @@ MODEL = Table("model", METADATA, _Model)
 
 
 class _Prediction(TypedColumns):
-    """What a network said of some bytes; kept whole, to be decided again at will.
+    """A network's prediction for a content; stored whole, so that any policy can apply.
 
-    `probabilities` are float32, little-endian, in the order of the model's labels: what
-    the network said. `adjusted` are the same as the shop's own mix of tags has them,
-    and its tags for kinds; the other columns are read off them. `adjusted_by` says by
-    which mix and which tags. Both are NULL where nothing was adjusted.
+    `probabilities` are the network's: float32, little-endian, in the order of the
+    model's labels. `adjusted` are the same after the own mix and the tags of kinds; the
+    other columns are derived from them. `adjusted_by` names that mix and those tags.
+    Both are NULL without an adjustment.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -186,11 +186,11 @@ PREDICTION = Table(
 
 
 class _Image(TypedColumns):
-    """A path under a root, and what became of it.
+    """A path under a root, and its state.
 
     `reason` belongs to the state, `flagged` and `flag_reason` to the prediction, which
-    outlives an absence. `last_seen` is kept when a path goes missing; of the others it
-    is their root's `scanned_at`.
+    is kept while a file is missing. `last_seen` is set when a path goes missing; for
+    the others, see `scanned_at` of their root.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -223,12 +223,12 @@ IMAGE = Table(
 
 
 class _Decision(TypedColumns):
-    """A person's answer about some bytes; the newest that is not undone is in force.
+    """A person's answer about a content; the newest that is not undone is in force.
 
     `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
-    learning never needs the file again, and `preparing` names the recipe that made
-    them. `source` says where the answer was given,
-    `machine_tag` what the network had said by then.
+    an adaptation does not need the file, and `preparing` is their preprocessing id.
+    `source` names where the answer was given; `machine_tag` is the predicted tag at
+    that time.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -256,17 +256,17 @@ DECISION = Table(
 
 
 def is_standing(decisions: Any = DECISION.c) -> ColumnElement[bool]:  # noqa: ANN401
-    """Whether nobody has taken a decision back.
+    """Whether a decision is not undone.
 
-    Of the standing decisions about a picture the newest is in force. The database's own
-    triggers and its view `inventory` say the same in schema.sql.
+    The newest standing decision about a picture is in force. The triggers and the view
+    `inventory` in schema.sql repeat this rule.
     """
-    found: ColumnElement[bool] = decisions.undone_at.is_(None)
-    return found
+    not_undone: ColumnElement[bool] = decisions.undone_at.is_(None)
+    return not_undone
 
 
 class _Note(TypedColumns):
-    """What a reviewer wrote about some bytes, decided or not."""
+    """A reviewer's note about a content, decided or not."""
 
     id: Named[int] = Column(primary_key=True)
     digest: Named[str] = Column(String(64))
@@ -284,9 +284,9 @@ NOTE = Table(
 
 
 class _Waiting(TypedColumns):
-    """An image that is flagged and that nobody has decided: the review queue.
+    """The review queue: the flagged, undecided images.
 
-    Triggers keep it, whoever writes images and decisions; nothing else writes here.
+    Triggers on images and decisions maintain it; nothing else writes here.
     """
 
     image_id: Named[int] = Column(ForeignKey("image.id"), primary_key=True)
@@ -306,10 +306,10 @@ WAITING = Table(
 
 
 class _Counted(TypedColumns):
-    """How many images of a root stand alike; none where there is no row.
+    """Numbers of images by root, state, tag and flag; no row means 0.
 
-    `tag` is the machine's, empty where it said nothing. Triggers keep it, whoever
-    writes images; nothing else writes here.
+    `tag` is the predicted one, empty without a prediction. Triggers on images maintain
+    this table; nothing else writes here.
     """
 
     root_id: Named[int] = Column(ForeignKey("root.id"), primary_key=True)
@@ -323,7 +323,7 @@ COUNTED = Table("counted", METADATA, _Counted)
 
 
 class _Lease(TypedColumns):
-    """Bytes that a reviewer has before the eyes, not to be shown to another."""
+    """A lease: a content reserved for one review session (`sitting`)."""
 
     digest: Named[str] = Column(String(64), primary_key=True)
     sitting: Named[str] = Column(Text)
@@ -340,11 +340,11 @@ LEASE = Table(
 
 
 class _Audit(TypedColumns):
-    """A random sample, drawn from `accepted` items that the machine had decided.
+    """A random sample, drawn from `accepted` contents.
 
-    They are what the policy `drawn_by` accepts of the tags of a network: that in force,
-    or where `least` is set one with that threshold for all tags. Of `tag` alone, where
-    it is set.
+    These are the ones that the policy `drawn_by` accepts: the policy in force or, if
+    `least` is set, one with that threshold for all tags. If `tag` is set, only those
+    with that predicted tag.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -361,9 +361,9 @@ AUDIT = Table("audit", METADATA, _Audit)
 
 
 class _Sampled(TypedColumns):
-    """Bytes in an audit's sample, what the machine said, and what a person then did.
+    """A content in an audit's sample, with its prediction and the answer, if any.
 
-    Those that are asked `again` had been decided before.
+    `again`: decided before, and asked about again.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -384,11 +384,11 @@ SAMPLED = Table(
 
 
 class _Certificate(TypedColumns):
-    """What audits proved of a network here; the newest of a network is in force.
+    """A certificate of a network here; the newest of a network is in force.
 
-    `policy` is absent where nothing could be certified. `claims` are those of
+    `policy` is NULL if nothing could be certified. `claims` are those of
     `records.Certificate`; `accepts` and `accepted_before` are shares of `pictures`. It
-    speaks for pictures prepared by the recipe `preparing`, and for no others.
+    holds only for pictures with the preprocessing id `preparing`.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -423,7 +423,7 @@ FINGERPRINT = Table("fingerprint", METADATA, _Fingerprint)
 
 
 class _Run(TypedColumns):
-    """One `tagger scan`. A run without an end was killed."""
+    """One `tagger scan`. A run without `ended_at` was killed, or is in progress."""
 
     id: Named[int] = Column(primary_key=True)
     started_at: Named[datetime] = Column(Utc)
@@ -438,7 +438,7 @@ RUN = Table("run", METADATA, _Run)
 
 
 class _Event(TypedColumns):
-    """Something that befell a path after it was first seen."""
+    """An event in the history of a path, after it was first seen."""
 
     id: Named[int] = Column(primary_key=True)
     image_id: Named[int] = Column(ForeignKey("image.id"))
@@ -457,7 +457,7 @@ EVENT = Table(
 
 
 class _Exported(TypedColumns):
-    """How a row of the view was when it was last exported under a mark."""
+    """The fingerprint of a row of the view at its last export under a mark."""
 
     mark: Named[str] = Column(Text, primary_key=True)
     image_id: Named[int] = Column(
@@ -475,7 +475,7 @@ EXPORTED = Table(
 
 
 class _PolicyInForce(TypedColumns):
-    """Every policy that was ever in force for a model; the newest is."""
+    """The policies of a model, past and present; the newest is in force."""
 
     id: Named[int] = Column(primary_key=True)
     model_id: Named[int] = Column(ForeignKey("model.id"))
@@ -489,14 +489,14 @@ POLICY = Table("policy", METADATA, _PolicyInForce)
 
 
 class _Adaptation(TypedColumns):
-    """What became of a network that learnt from decisions here, or of going back.
+    """An adaptation with its outcome, or a rollback.
 
-    The newest that is promoted or rolled back says which network is in force. `bundle`
-    is the name of a folder beside the inventory, or where not `beside`, a bundle's name
-    or folder as `tagger model use` takes it. `digest` is that of its weights, and
-    `parent_digest` that of what it learnt from or takes the place of. `decisions` were
-    used, and `newest_decision_id` is the newest there was. `figures` are what the
-    comparison measured.
+    The newest that is promoted or rolled back determines the network in force. `bundle`
+    names a folder beside the inventory or, if not `beside`, a bundle as for `tagger
+    model use`. `digest` is that of its weights; `parent_digest` that of the network it
+    was fine-tuned from, or replaces. `decisions` counts the decisions used;
+    `newest_decision_id` is the newest at that time. `figures` are the measurements of
+    the promotion gate.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -516,7 +516,7 @@ ADAPTATION = Table("adaptation", METADATA, _Adaptation)
 
 
 class _OwnTag(TypedColumns):
-    """A tag that the shop added to those of its network."""
+    """A custom tag of the shop."""
 
     tag: Named[str] = Column(Text, primary_key=True)
     added_at: Named[datetime] = Column(Utc)
@@ -527,10 +527,10 @@ OWN_TAG = Table("own_tag", METADATA, _OwnTag)
 
 
 class _Mix(TypedColumns):
-    """How often each label is right under a root, as estimated for a model.
+    """The own mix of a root: how often each label is right, estimated for a model.
 
-    The newest of a root and a model is in force. `shares` and `prior`, what the network
-    takes for granted, are in the order of the model's labels.
+    The newest of a root and a model is in force. `shares`, and the `prior` that the
+    network assumes, are in the order of the model's labels.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -546,7 +546,7 @@ MIX = Table("mix", METADATA, _Mix, Index("mix_model", "model_id", "root_id"))
 
 
 class _KindTag(TypedColumns):
-    """The tag that a kind of thing has in this shop, where the network has none."""
+    """The tag that this shop gave to a kind."""
 
     kind: Named[str] = Column(Text, primary_key=True)
     tag: Named[str] = Column(Text)
@@ -575,5 +575,5 @@ VIEW = _table(
     _column("machine_tag", Text),
     _column("reviewer", Text),
 )
-"""One row an image with the tag in force, a person's before the machine's. Made by the
-revisions; its columns are those of `records.Item`."""
+"""One row for each image, with the tag in force: a person's, else the network's. The
+revisions make it; its columns are those of `records.Item`."""
