@@ -1,26 +1,28 @@
-"""What can go wrong with a whole run.
+"""Exceptions that end a command, each with its exit status.
 
 A bad file is not an error but a value (`records.UnreadableImage`): the run goes on.
 
     TaggerError
-      + FolderError       a folder to scan is absent, no folder, or not readable
+      + FolderError       a folder to scan is absent, not a folder, or not readable
       + InventoryError    the database cannot be opened, read or written
           + InventoryBusyError    another program is writing: trying again may help
       + LockedError       another scan holds the inventory
-      + OverdueError      no scan has done its work for too long
-      + HomeError         a user has no home, and something is wanted in it
-      + ModelError        a bundle is absent, malformed, or not what its card says
-      + DataError         training data that cannot be trained with
-      + TrainingError     a training that cannot begin, or cannot go on
+      + OverdueError      no scan has succeeded for too long
+      + HomeError         the user has no home folder, and a command needs it
+      + ModelError        a bundle is absent, malformed, or differs from its card
+          + OtherRecipeError      the bundle's preprocessing is another one
+      + DataError         training data is absent, malformed or not sufficient
+      + TrainingError     a training cannot begin, or cannot go on
       + ExportError       an export cannot be written
+      + OutputError       the work is done, but its result cannot be printed
+      + ImportingError    a file of corrections cannot be imported
       + EvaluationError   an evaluation cannot be written
-      + ImportingError    a file of corrections cannot be taken in
-      + MissingExtraError a package that only some commands need is not installed
-      + WorkerError       no process can be started to decode pictures in
-      + DecisionsError    a file of decisions is not one, or is damaged
-      + ReviewError       there is nothing to review with what was asked for
-      + RequestError      a command asks for what there is not (exit status 2)
-    Stopped               a signal asked the program to stop; no failure
+      + MissingExtraError an optional package is not installed
+      + RequestError      a command line or settings file is wrong (exit status 2)
+      + WorkerError       a process that decodes pictures cannot be started
+      + DecisionsError    a file of decisions is malformed or damaged
+      + ReviewError       a review cannot begin with these options
+    Stopped               a signal asked the program to stop; not a failure
 """
 
 from typing import ClassVar
@@ -31,21 +33,21 @@ EXIT_UNREADABLE = 3
 EXIT_UNCERTIFIED = 4
 EXIT_REFUSED = 5
 EXIT_LOCKED = 11
-"""Exit statuses; 0 is done, 2 a wrong command line, 128 + n stopped by signal n."""
+"""Exit statuses; 0 is success, 2 a wrong command line, 128 + n stopped by signal n."""
 
 
 class TaggerError(Exception):
-    """A failure of the run, told to the user in one line.
+    """A failure of the run, reported to the user in one line.
 
-    The message says what happened and, where there is something to do, what to do.
-    `exit_code` is the status that the program ends with.
+    The message says what happened and, if the user can help, what to do next.
+    `exit_code` is the exit status of the program.
     """
 
     exit_code: ClassVar[int] = EXIT_FAILED
 
 
 class FolderError(TaggerError):
-    """A folder to scan is absent, is no folder, or cannot be listed."""
+    """A folder to scan is absent, is not a folder, or cannot be listed."""
 
 
 class InventoryError(TaggerError):
@@ -53,7 +55,7 @@ class InventoryError(TaggerError):
 
 
 class InventoryBusyError(InventoryError):
-    """Another program held the inventory for longer than we wait; try again."""
+    """Another program wrote to the inventory for too long; try again."""
 
 
 class LockedError(TaggerError):
@@ -63,22 +65,22 @@ class LockedError(TaggerError):
 
 
 class OverdueError(TaggerError):
-    """No scan has done its work for longer than was asked."""
+    """No scan has succeeded within the time that the caller allows."""
 
 
 class HomeError(TaggerError):
-    """Something is wanted in the home folder of a user who has none."""
+    """A command needs the home folder, and the user has none."""
 
     def __init__(self, instead: str = "") -> None:
-        super().__init__(f"nobody knows your home folder: set HOME{instead}")
+        super().__init__(f"cannot determine your home folder: set HOME{instead}")
 
 
 class ModelError(TaggerError):
-    """A bundle is absent, malformed, or its weights are not those of its card."""
+    """A bundle is absent or malformed, or its weights differ from its card."""
 
 
 class OtherRecipeError(ModelError):
-    """A bundle is whole, but learnt from pictures prepared by another recipe."""
+    """A bundle is intact, but was trained with another preprocessing."""
 
 
 class DataError(TaggerError):
@@ -90,15 +92,15 @@ class TrainingError(TaggerError):
 
 
 class ExportError(TaggerError):
-    """An export cannot be written; what was there before is still there."""
+    """An export cannot be written; the earlier file is unchanged."""
 
 
 class OutputError(TaggerError):
-    """What was done is done, but could not be told of."""
+    """The work is done, but its result cannot be printed."""
 
 
 class ImportingError(TaggerError):
-    """A file of corrections cannot be read, or not all of it can be taken in."""
+    """A file of corrections cannot be read, or not all of it can be imported."""
 
 
 class EvaluationError(TaggerError):
@@ -106,9 +108,9 @@ class EvaluationError(TaggerError):
 
 
 class MissingExtraError(TaggerError):
-    """A package that only some commands need is not installed.
+    """An optional package is not installed.
 
-    `what` needs it; `extra` is the optional part of tagger that brings it.
+    `what` needs it; `extra` is the optional part of tagger that installs it.
     """
 
     def __init__(self, what: str, package: str, extra: str) -> None:
@@ -119,30 +121,30 @@ class MissingExtraError(TaggerError):
 
 
 class RequestError(TaggerError):
-    """A command line, or a file of settings, asks for what there is not."""
+    """A command line or a settings file asks for something that does not exist."""
 
     exit_code: ClassVar[int] = EXIT_USAGE
 
 
 class WorkerError(TaggerError):
-    """No process can be started to decode pictures in."""
+    """A process that decodes pictures cannot be started."""
 
 
 class DecisionsError(TaggerError):
-    """A file of decisions that cannot be read; nothing of it was taken in."""
+    """A file of decisions cannot be read; none of it was imported."""
 
 
 class ReviewError(TaggerError):
-    """A review that was asked for cannot be held: no such path, folder or tag."""
+    """A review cannot begin: no such path, folder or tag."""
 
 
 class Stopped(BaseException):
-    """A signal asked the program to stop; what was finished is saved.
+    """A signal asked the program to stop; finished work is saved.
 
-    No `Exception`, so that nothing on the way takes it for a failure it can handle.
+    Derives from BaseException, so that no handler of failures catches it.
     """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
-        """The exit status of a shell for a program ended by that signal."""
+        """The status that a shell reports for a program ended by this signal."""

@@ -84,7 +84,7 @@ def test_an_own_network_of_another_recipe_says_the_way_to_a_new_one(
     card = adapted_folder(database) / "shops-1" / CARD_FILE
     card.write_text(card.read_text().replace(PREPARING, "views28-0"))
 
-    way = r"prepared as views28-0.*'tagger model rollback', then 'tagger model adapt'"
+    way = r"preprocessing views28-0.*'tagger model rollback', then 'tagger model adapt'"
     with pytest.raises(ModelError, match=way):
         bundle_in_force(database, [promoted("shops-1", digest)])
 

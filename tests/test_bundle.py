@@ -53,7 +53,7 @@ def test_a_changed_byte_is_noticed(copy: Path, name: str) -> None:
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
 
-    with pytest.raises(ModelError, match=rf"{name} is not the file.*refused"):
+    with pytest.raises(ModelError, match=rf"{name} is not the file its card"):
         load_bundle(copy)
 
 
@@ -74,9 +74,9 @@ def test_an_absent_bundle_is_named() -> None:
     [
         (lambda card: card.pop("labels"), "labels"),
         (lambda card: card.update(labels=["one"]), "two or more"),
-        (lambda card: card.update(labels=["one", "one"]), "each once"),
-        (lambda card: card.update(labels=["one", "other"]), "must be two"),
-        (lambda card: card.update(views=4), "views must lie between"),
+        (lambda card: card.update(labels=["one", "one"]), "no label twice"),
+        (lambda card: card.update(labels=["one", "other"]), "two or more tags"),
+        (lambda card: card.update(views=4), "views must be between"),
         (lambda card: card["files"].pop("model.tflite"), "lacks model.tflite"),
         (lambda card: card["files"].update({"../x": "0"}), "own folder"),
         (lambda card: card.update(image_side=32), "32 pixels"),
@@ -87,7 +87,7 @@ def test_an_absent_bundle_is_named() -> None:
         (lambda card: card.update(labels="abcdefghij"), "list of words"),
         (lambda card: card.update(labels=["a", "\x1b[31m"]), "must be a list"),
         (lambda card: card.update(files=3), "no attribute"),
-        (lambda card: card.update(preparing="other"), "prepared as other"),
+        (lambda card: card.update(preparing="other"), "preprocessing other"),
     ],
 )
 def test_a_card_that_cannot_be_used_says_why(

@@ -55,7 +55,8 @@ from tagger.report import render
 NETWORK = FakeClassifier().identity
 BUNDLED = Policy(0.96)
 NEVER_AUDITED = (
-    "No audit tells how often the machine is right alone: tagger review --audit 100"
+    "How many accepted pictures are right is not measured yet: run "
+    "'tagger review --audit 100'"
 )
 
 
@@ -309,7 +310,7 @@ def test_who_answers_by_chance_is_found_out(shelf: Inventory) -> None:
     assert len(heard.contradictions) == agreement.asked_again - agreement.same
     told = list(warnings(heard))
     assert told[0].startswith(f"{len(heard.contradictions)} picture")
-    assert told[-1].startswith("warning: dora, asked again blind, said the same of ")
+    assert told[-1].startswith("warning: dora gave the same answer again, blind, to ")
 
 
 def test_what_was_decided_before_a_network_came_proves_nothing_about_it(
@@ -537,8 +538,8 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     nothing = tagger("certify")
 
     assert nothing.returncode == 4
-    assert "Nothing is certified yet: the careful policy holds." in nothing.stdout
-    asked = "all tags together: not certified: 155 more audited items needed"
+    assert "Nothing is certified yet: scans use the network's own" in nothing.stdout
+    asked = "all tags together: not certified: 155 more audited pictures needed"
     said = " ".join(nothing.stdout.split())
     assert asked in said
     assert "tagger review --audit 155 --from 0.80" in said
@@ -565,7 +566,7 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     assert dry["policy"]["threshold"] == 0.5
     assert dry["testimony"]["answers"] == 280
     assert (
-        "accepts 100% of the 100 undecided pictures of items alone, where it was"
+        "accepts 100% of the 100 undecided pictures predicted as items (before: "
         in (" ".join(done.stdout.split()))
     )
     with Inventory(tagger.db) as inventory:
@@ -579,8 +580,8 @@ def test_from_the_first_audit_to_a_scan_that_accepts_more_and_back(
     tagger("scan", pictures)
 
     assert withdrawn.returncode == 4
-    assert "The certificate of before is withdrawn" in withdrawn.stdout
-    assert "contradicting decisions: none counts as right" in withdrawn.stdout
+    assert "The previous certificate is withdrawn" in withdrawn.stdout
+    assert "contradicting decisions, never counted as right" in withdrawn.stdout
     with Inventory(tagger.db) as inventory:
         assert inventory.policies()[card.name] == card.policy
 
@@ -605,8 +606,8 @@ def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
     assert lines(shelf) == [
         NEVER_AUDITED,
         (
-            "Nothing is certified yet: 155 audited answers, all right, would be "
-            "enough: tagger review --audit 155 --from 0.80, then tagger certify"
+            "Nothing is certified yet. 155 audited pictures, all right, would be "
+            "enough: run 'tagger review --audit 155 --from 0.80', then 'tagger certify'"
         ),
     ]
 
@@ -615,14 +616,14 @@ def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
 
     measured, nothing, lacking, unheard, corrected = lines(shelf)
     assert measured == (
-        "Of what the machine accepts alone, 0.0% of 40 audited is right "
-        "(95 % sure: 0% to 9%)."
+        "Of 40 audited pictures that the network accepted, 0.0% are right "
+        "(95 % interval: 0% to 9%)."
     )
     assert nothing == "Nothing is certified yet."
-    assert lacking.startswith("all tags together: not certified: wrong too often; ")
+    assert lacking.startswith("all tags together: not certified: too many wrong; ")
     assert lacking.endswith(" --from 0.99")
-    assert unheard.startswith("no audited picture yet of Trouser, Pullover, ")
-    assert corrected == "Most often corrected: T-shirt/top is Bag (40)."
+    assert unheard.startswith("no audited pictures yet: Trouser, Pullover, ")
+    assert corrected == "Most often corrected: T-shirt/top → Bag (40)."
 
 
 def test_what_could_be_certified_is_told_before_it_is(shelf: Inventory) -> None:
@@ -685,17 +686,17 @@ def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
     )
     told = [
         (
-            "Before shops-1, with shops, 75.0% of 4 audited was right (95 % sure: 30% "
-            "to 95%)."
+            "With the previous network shops, 75.0% of 4 audited pictures were right "
+            "(95 % interval: 30% to 95%)."
         ),
         (
-            "Accepted without a person: 40% of the pictures then, 90% now, those that "
-            "were answered among them."
+            "Accepted without a person: 40% before, 90% now, of the same pictures, "
+            "including those that people answered."
         ),
     ]
     assert lines(inventory)[1:3] == told
     assert lines(inventory)[-1] == (
-        "Most often corrected before shops-1: T-shirt/top is Bag (1)."
+        "Most often corrected before shops-1: T-shirt/top → Bag (1)."
     )
     page = render(
         inventory.status(),
@@ -708,10 +709,10 @@ def test_how_precision_and_coverage_moved_since_the_network_before_is_told(
     answer_audit(inventory, inventory.draw_audit(9, "anna"), wrong=[digest_of(2)])
 
     assert lines(inventory)[0].startswith(
-        "Of what the machine accepts alone, 83.3% of 6 audited is right "
+        "Of 6 audited pictures that the network accepted, 83.3% are right "
     )
     assert lines(inventory)[-1] == (
-        "Most often corrected since shops-1 came: T-shirt/top is Bag (1)."
+        "Most often corrected since shops-1 is in force: T-shirt/top → Bag (1)."
     )
 
 
@@ -739,7 +740,7 @@ def test_a_doubt_that_was_shared_is_no_correction_whatever_is_said_later(
     inventory.decide(
         digest_of(3), DecisionKind.NOT_CATALOGUE, tag=None, reviewer="anna"
     )
-    assert lines(inventory)[-1].endswith(": T-shirt/top is no catalogue item (1).")
+    assert lines(inventory)[-1].endswith(": T-shirt/top → not a catalogue item (1).")
 
 
 def test_after_going_back_what_was_gone_back_from_is_what_was_before(
@@ -753,7 +754,7 @@ def test_after_going_back_what_was_gone_back_from_is_what_was_before(
 
     assert found is not None
     assert (found.network, found.accepted, found.accepted_now) == ("shops-1", 9, 4)
-    assert "with shops-1, no audit told how often it was right." in lines(inventory)[1]
+    assert "previous network shops-1, no picture was audited." in lines(inventory)[1]
 
 
 def test_a_network_that_has_seen_little_was_not_in_force(inventory: Inventory) -> None:
@@ -783,13 +784,16 @@ def test_how_far_a_certificate_moved_what_is_accepted_is_told(
     assert moved(inventory) is None
 
     for policy, said in (
-        (Policy(0.6), "Before, accepting from 0.96 on and not 0.60, no audit told "),
-        (Policy(0.6, 0.0, {"Bag": 0.9}), "Before, with other thresholds for single "),
+        (Policy(0.6), "With the previous threshold 0.96 (now 0.60), no picture "),
+        (
+            Policy(0.6, 0.0, {"Bag": 0.9}),
+            "With the previous thresholds of single tags, ",
+        ),
     ):
         scan(inventory, items, policy, SHOPS)
         assert lines(inventory)[1].startswith(said)
     scan(inventory, items, Policy(0.6), SHOPS)
-    assert lines(inventory)[2].startswith("Accepted without a person: 100% of the pict")
+    assert lines(inventory)[2].startswith("Accepted without a person: 100% before, ")
 
 
 def test_what_all_tags_together_lack_is_told_where_some_are_certified_alone() -> None:
@@ -806,8 +810,8 @@ def test_what_all_tags_together_lack_is_told_where_some_are_certified_alone() ->
 
     (step,) = next_steps(found)
     assert step == (
-        "all tags together: not certified: 120 more audited items needed, all right: "
-        "tagger review --audit 120 --from 0.80"
+        "all tags together: not certified: 120 more audited pictures needed, all "
+        "right: run tagger review --audit 120 --from 0.80"
     )
     proven = replace(found, claims=(replace(claims[0], threshold=0.8), *claims[1:]))
     assert list(next_steps(proven)) == []

@@ -129,7 +129,7 @@ def test_a_filter_chooses(stocked: Inventory, text: str, paths: list[str]) -> No
     [
         ("konfidence < 0.5", "did you mean 'confidence'"),
         ("confidence < low", "'low' is not a number"),
-        ("confidence ~ 5", "is no text"),
+        ("confidence ~ 5", "is not text"),
         ("flagged = yes", "is not true or false"),
         ("flagged < true", "compare it with = or !="),
         ("updated_at > yesterday", "is not a date"),

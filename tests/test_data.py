@@ -54,7 +54,7 @@ def test_unpacked_idx_files_are_read_too(idx: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("train-images-idx3-ubyte.gz", b"not gzip", "no IDX file"),
+        ("train-images-idx3-ubyte.gz", b"not gzip", "not an IDX file"),
         ("train-images-idx3-ubyte.gz", packed(b"ab"), "of Fashion-MNIST"),
         ("train-labels-idx1-ubyte.gz", None, "No such file"),
         (
@@ -75,7 +75,7 @@ def test_unpacked_idx_files_are_read_too(idx: Path) -> None:
         (
             "train-images-idx3-ubyte.gz",
             packed(b"\0\0\x08\x03" + b"\0" * 8)[:-12] + b"damaged bytes",
-            "no IDX file of Fashion-MNIST",
+            "not an IDX file of Fashion-MNIST",
         ),
         (
             "train-labels-idx1-ubyte.gz",
@@ -116,8 +116,8 @@ def test_the_csv_form_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("label,a\n1,2\n", "no CSV of Fashion-MNIST"),
-        ("a\nx\n", "no CSV of Fashion-MNIST"),
+        ("label,a\n1,2\n", "not a CSV file of Fashion-MNIST"),
+        ("a\nx\n", "not a CSV file of Fashion-MNIST"),
         ("label,a\n", "no images"),
         ("", "no images"),
         (",".join(["1"] * 785) + "\n" + ",".join(["999"] * 785), "between 0 and 255"),
@@ -160,7 +160,7 @@ def test_folders_named_by_their_tags_are_read(folders: Path) -> None:
 def test_a_folder_that_is_no_tag_is_named(folders: Path) -> None:
     (folders / "Hats").mkdir()
 
-    with pytest.raises(DataError, match=r"no tags: 1 \(Hats\)"):
+    with pytest.raises(DataError, match=r"not tags: 1 \(Hats\)"):
         load(str(folders))
 
 
@@ -177,7 +177,7 @@ def test_pictures_that_are_left_out_of_folders_are_told(folders: Path) -> None:
     assert told == [
         f"{folders}: left out pictures in no folder of a tag: 1 (loose.bmp)",
         (
-            f"{folders}: left out pictures of endings that are not read: 4 "
+            f"{folders}: left out pictures in formats that tagger does not read: 4 "
             "(other/0.HEIC, other/1.HEIC, other/2.HEIC, …)"
         ),
         f"{folders}: folders without pictures: 1 (Bag)",
@@ -248,8 +248,8 @@ def test_a_folder_with_labels_is_read(labelled: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("file,label\ngone.jpg,Bag\n", r"absent: 1 \(gone\.jpg\)"),
-        ("file,label\nplain.bmp,Hat\n", r"no tags: 1 \(Hat\)"),
+        ("file,label\ngone.jpg,Bag\n", r"do not exist: 1 \(gone\.jpg\)"),
+        ("file,label\nplain.bmp,Hat\n", r"not tags: 1 \(Hat\)"),
         ("name,label\nplain.bmp,Bag\n", "needs the columns"),
         ("file,label\n", "no labelled images"),
         (
@@ -261,10 +261,10 @@ def test_a_folder_with_labels_is_read(labelled: Path) -> None:
             r"more than once: 1 \(plain\.bmp\)",
         ),
         ("file,label\nplain.bmp\n", r"gives files no label: 1 \(plain\.bmp\)"),
-        ("file,label\n\n,\n", r"absent: 1 \(line 3\); .* no label: 1 \(line 3\)"),
+        ("file,label\n\n,\n", r"do not exist: 1 \(line 3\); .* no label: 1 \(line 3\)"),
         (
             "file,label\ngone.jpg,Bag\nplain.bmp,Hat\n",
-            r"absent: 1 \(gone\.jpg\); has labels that are no tags: 1 \(Hat\)",
+            r"do not exist: 1 \(gone\.jpg\); has labels that are not tags: 1 \(Hat\)",
         ),
         ("file,label\nplain.bmp,Bag\n", "found: Bag"),
         ("file,label\nplain.bmp,other\n", "found: none"),

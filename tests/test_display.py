@@ -165,7 +165,7 @@ def test_a_run_without_an_end_is_told(inventory: Inventory) -> None:
     with inventory.recording(FakeClassifier().identity, options={}):
         status = inventory.status()
 
-    assert "was killed; the next scan goes on from there" in shown(
+    assert "was killed; the next scan continues from there" in shown(
         scan_views.inventory_status(status)
     )
 

@@ -340,7 +340,7 @@ def test_a_shop_may_have_tags_of_its_own(
 
     assert evaluation.sections[0].figures.items == 2
     assert set(evaluation.sections[0].figures.tags) == set(bundle.card.labels)
-    with pytest.raises(DataError, match=r"labels that are no tags: 14 \(Sneaker, "):
+    with pytest.raises(DataError, match=r"labels that are not tags: 14 \(Sneaker, "):
         evaluate(bundle, [str(labelled)])
 
 

@@ -101,9 +101,9 @@ def test_a_file_that_does_not_say_it_is_refused(tmp_path: Path, text: str) -> No
     path = tmp_path / "familiar.json"
     path.write_text(text)
 
-    with pytest.raises(ModelError, match="does not say what a network knows"):
+    with pytest.raises(ModelError, match="reference statistics"):
         read_reference(path)
-    with pytest.raises(ModelError, match="does not say what a network knows"):
+    with pytest.raises(ModelError, match="reference statistics"):
         read_reference(tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     assert (plain.shift, plain.careful) == (None, "")
     assert first.shift is not None
     assert first.shift > LIMIT
-    assert "accepted from 0.88 on in place of 0.50" in first.careful
+    assert "least confidence 0.88 instead of 0.50" in first.careful
     assert first.flagged > plain.flagged
     # With nothing to classify nothing is measured, and what was measured holds.
     assert second.careful == first.careful

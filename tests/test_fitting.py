@@ -211,7 +211,7 @@ def test_a_training_is_not_gone_on_with_on_other_materials(
     with pytest.raises(KeyboardInterrupt):
         fit(short, materials, tmp_path / "state", stop_after(1))
 
-    with pytest.raises(TrainingError, match="keeps another training"):
+    with pytest.raises(TrainingError, match="checkpoint of another training"):
         fit(short, changed(materials), tmp_path / "state")
 
 
@@ -242,7 +242,7 @@ def test_what_is_kept_is_whole_and_its_own(tmp_path: Path) -> None:
         "network-2.keras",
         "state.json",
     ]
-    with pytest.raises(TrainingError, match="keeps another training"):
+    with pytest.raises(TrainingError, match="checkpoint of another training"):
         Checkpoint(tmp_path, "yours").load()
     (tmp_path / "network-2.keras").write_bytes(b"half")
     with pytest.raises(TrainingError, match="cannot be gone on with"):
@@ -255,7 +255,7 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
 
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match=r"cannot make .*mine: Not a directory"):
+    with pytest.raises(TrainingError, match=r"cannot create .*mine: Not a directory"):
         Checkpoint(tmp_path / "file" / "mine", "key").save(network, 0, {})
     kept = Checkpoint(tmp_path / "x.training", "key")
     network.save = lambda path: (_ for _ in ()).throw(OSError(28, f"full: {path}"))

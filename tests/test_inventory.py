@@ -143,7 +143,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     path = tmp_path / "notes.txt"
     path.write_text("my notes, which are longer than a header\n" * 9)
 
-    with pytest.raises(InventoryError, match="no SQLite database"):
+    with pytest.raises(InventoryError, match="not a SQLite database"):
         Inventory(path)
 
     assert path.read_text().startswith("my notes")
@@ -166,7 +166,7 @@ def test_a_folder_or_a_pipe_is_no_database(tmp_path: Path) -> None:
 
     with pytest.raises(InventoryError, match="is a folder"):
         Inventory(tmp_path)
-    with pytest.raises(InventoryError, match="is no file"):
+    with pytest.raises(InventoryError, match="is not a regular file"):
         Inventory(tmp_path / "pipe", create=False)
 
 

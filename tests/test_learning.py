@@ -170,7 +170,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
     assert len(read(own).test) == 100
 
     status = tagger("status", "--db", database)
-    assert "Network bars-1, which learnt from the decisions here" in status.stdout
+    assert "Network bars-1, adapted to this shop's decisions" in status.stdout
     assert json.loads(tagger("status", "--db", database, "--json").stdout)[
         "network"
     ] == ("bars-1")
@@ -180,7 +180,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
 
     again = tagger("model", "adapt", "--db", database, "--if-worth-it")
     assert again.returncode == 0
-    assert again.stdout == "nothing to do: 0 new decisions, 50 are worth a try\n"
+    assert again.stdout == "nothing to do: 0 new decisions, 50 are needed\n"
 
     refused = tagger("model", "adapt", "--db", database)
     assert refused.returncode == 5, refused.stdout
@@ -301,7 +301,7 @@ def test_answers_from_one_end_of_the_queue_change_nothing(
     nightly = tagger("model", "adapt", "--db", database, "--if-worth-it")
 
     assert done.returncode == 1
-    told = "the answers say nothing about 68% of what was flagged"
+    told = "your answers do not cover 68% of the flagged pictures"
     assert told in done.stderr.splitlines()[-1]
     assert nightly.returncode == 0
     assert nightly.stdout.startswith(f"nothing to do: {told}")
@@ -399,7 +399,7 @@ def test_a_network_that_brings_nothing_to_rehearse_is_told(
     done = tagger("model", "adapt", "--db", database)
 
     assert done.returncode == 1
-    assert "brings no rehearsal.npz" in done.stderr
+    assert "has no rehearsal.npz" in done.stderr
 
 
 def test_a_network_of_a_shops_own_tags_learns_further(

@@ -98,7 +98,7 @@ def test_a_lock_file_that_says_anything_is_no_hindrance(
 def test_what_is_no_inventory_is_not_locked(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("my notes\n" * 99)
 
-    with pytest.raises(InventoryError, match="no SQLite database"):
+    with pytest.raises(InventoryError, match="not a SQLite database"):
         scan_lock(tmp_path / "notes.txt").__enter__()
 
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
@@ -190,7 +190,7 @@ def test_two_scans_at_once_are_one_scan_and_exit_status_11(
 
     assert "killed" in tagger("status").stdout
     mended = tagger("scan", SAMPLES, "--exclude", "*")
-    assert f"the scan before (pid {first.pid}" in mended.stdout
+    assert f"the previous scan (pid {first.pid}" in mended.stdout
 
 
 def test_a_scan_waits_for_another_when_asked(
@@ -287,9 +287,9 @@ def test_a_known_root_that_is_gone_is_told_and_the_others_are_scanned(
     assert summary.doubted == (f"{shop}/disk",)
     (warning,) = summary.warnings
     assert warning == (
-        f"{shop}/disk does not exist: nothing there was marked missing; "
-        "is the disk plugged in? If it is gone for good, "
-        f"'tagger roots forget {shop}/disk'"
+        f"{shop}/disk does not exist: no picture there was marked missing. "
+        "Is the disk plugged in? If it is gone for good, "
+        f"run 'tagger roots forget {shop}/disk'"
     )
     assert (summary.new, summary.missing) == (1, 0)
     assert [item for item in lasting(inventory) if item.path != "c.png"] == before
@@ -387,7 +387,7 @@ def test_a_disk_pulled_out_during_the_scan_makes_no_picture_unreadable(
 
     assert exit_code(summary) == 3
     assert summary.unreadable == 0
-    assert "any more" in summary.warnings[0]
+    assert "it was there when the scan began" in summary.warnings[0]
     assert set(states(inventory).values()) == {State.TAGGED}
     shop.with_name("pulled").rename(shop)
     run()
@@ -699,7 +699,7 @@ def test_a_good_night_says_when_it_began_and_ended(
         [
             "scan of ",
             "found 3 new",
-            "these folders hold 3 tagged, [0-3] waiting for review, 0 unreadable",
+            "in these folders: 3 tagged, [0-3] waiting for review, 0 unreadable",
             r"done in \d+\.\d s, exit status 0",
         ],
         strict=True,
@@ -816,7 +816,7 @@ def test_the_switch_is_thrown_when_no_scan_succeeded_of_late(
 def test_the_switch_is_thrown_when_scans_are_killed_or_fail(
     inventory: Inventory, classifier: FakeClassifier
 ) -> None:
-    assert "nor been begun" in inventory.overdue(timedelta(hours=26))
+    assert "none was started" in inventory.overdue(timedelta(hours=26))
     with (
         pytest.raises(ZeroDivisionError),
         inventory.recording(classifier.identity, options={}),
@@ -825,7 +825,7 @@ def test_the_switch_is_thrown_when_scans_are_killed_or_fail(
     assert "ended with status 1" in inventory.overdue(timedelta(hours=26))
     killed = inventory.recording(classifier.identity, options={})
     killed.__enter__()
-    assert "was killed or is at work" in inventory.overdue(timedelta(hours=26))
+    assert "was killed or is still running" in inventory.overdue(timedelta(hours=26))
 
 
 def test_the_switch_is_thrown_when_a_disk_stays_away(
@@ -924,7 +924,7 @@ def test_other_bytes_behind_the_same_size_and_time_are_found(
 
     assert done.returncode == 3
     told = " ".join(done.stdout.split())  # folded where the folder's name is long
-    assert f"other bytes than scanned: {rotten}" in told
+    assert f"content changed since the scan: {rotten}" in told
     assert str(changed) not in done.stdout
     assert "touch them and scan" in told
 
@@ -949,9 +949,9 @@ def test_rows_that_name_nothing_are_damage(
     done = tagger("check")
 
     assert done.returncode == 1
-    assert "a row of image names none of root" in done.stdout
-    assert "1 predictions about bytes no picture has" in done.stdout
-    assert done.stderr.endswith("is damaged: restore it from a backup\n")
+    assert "a row of image refers to a missing row of root" in done.stdout
+    assert "1 predictions without a picture" in done.stdout
+    assert done.stderr.endswith("is damaged: run 'tagger restore' with a backup\n")
 
 
 def test_a_backup_is_the_inventory_of_one_moment(
@@ -988,7 +988,7 @@ def test_a_backup_replaces_nothing_but_a_backup(
     notes = tagger.folder / "notes.txt"
     notes.write_text("my notes\n" * 99)
 
-    assert "no SQLite database" in tagger.fails("backup", notes)
+    assert "not a SQLite database" in tagger.fails("backup", notes)
     assert "is a folder" in tagger.fails("backup", shop)
     assert "cannot write" in tagger.fails("backup", shop / "absent" / "copy.db")
     assert "the inventory itself" in tagger.fails("backup", tagger.db)
@@ -1094,7 +1094,7 @@ def test_a_root_moves_with_its_decisions(
         inventory.decide(item.digest, DecisionKind.CORRECT, tag="Bag", reviewer="x")
     mounted = tmp_path / "mounted"
     shop.rename(mounted)
-    assert "not there" in tagger("roots", "list").stdout
+    assert "not found" in tagger("roots", "list").stdout
 
     moved = tagger("roots", "move", shop, mounted)
     again = json.loads(tagger("scan", mounted, "--json").stdout)
@@ -1115,7 +1115,7 @@ def test_a_root_is_not_moved_to_a_wrong_place(
     move = ("roots", "move")
 
     assert "none of the 1 pictures" in tagger.fails(*move, shop, tmp_path / "empty")
-    assert "is no scanned folder" in tagger.fails(*move, tmp_path / "empty", shop)
+    assert "is not a scanned folder" in tagger.fails(*move, tmp_path / "empty", shop)
     assert "does not exist" in tagger.fails(*move, shop, tmp_path / "absent")
     shutil.copytree(shop, tmp_path / "other")
     tagger("scan", tmp_path / "other")
@@ -1144,8 +1144,8 @@ def test_a_folder_that_is_gone_for_good_is_forgotten(
     done = tagger("roots", "forget", shop / "gone")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "with 2 pictures; 1 decision about their bytes kept" in done.stdout
-    assert "take it out of the command lines" in done.stdout
+    assert "with 2 pictures; 1 decision about them kept" in done.stdout
+    assert "remove it from your scan commands" in done.stdout
     assert tagger("status", "--max-age", "26h").returncode == 0
     assert set(tagger.rows()) == {"c.png"}
     assert f"{shop}/gone" not in tagger("roots", "list").stdout
@@ -1170,15 +1170,15 @@ def test_what_is_there_is_forgotten_only_when_asked_twice(
     tagger("scan", shop)
     forget = ("roots", "forget")
 
-    assert "is no scanned folder" in tagger.fails(*forget, shop / "deep")
-    assert f"(those are: {shop})" in tagger.fails(*forget, shop / "deep", "--yes")
-    assert "a folder has a name" in tagger.fails(*forget, "", status=2)
-    assert "still holds pictures" in tagger.fails(*forget, shop)
+    assert "is not a scanned folder" in tagger.fails(*forget, shop / "deep")
+    assert f"(scanned folders: {shop})" in tagger.fails(*forget, shop / "deep", "--yes")
+    assert "folder name is empty" in tagger.fails(*forget, "", status=2)
+    assert "still has pictures" in tagger.fails(*forget, shop)
     with scan_lock(tagger.db):
         assert "another scan" in tagger.fails(*forget, shop, "--yes", status=11)
     asking = tagger.command(*forget, shop)
     shown = in_a_terminal(asking, tagger, b"n\n")
-    assert "still holds pictures" in shown
+    assert "still has pictures" in shown
     assert "Aborted" in shown
     assert set(tagger.rows()) == {"deep/a.png"}
 
@@ -1353,7 +1353,7 @@ def test_a_log_on_a_full_disk_ends_no_scan(
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: the scan is done, and could not be told of")
+    assert line.startswith("error: the scan is done, but the result could not be")
     assert "No space left" in line
     assert len(tagger.rows()) == 1
 
@@ -1430,7 +1430,7 @@ def test_only_a_sound_backup_is_restored(
     (tagger.folder / "torn.db").write_bytes(before[:5000])
 
     assert "no backup at" in tagger.fails("restore", "absent.db")
-    assert "no SQLite database" in tagger.fails("restore", "notes.txt")
+    assert "not a SQLite database" in tagger.fails("restore", "notes.txt")
     assert "damaged" in tagger.fails("restore", "torn.db")
     assert "the inventory itself" in tagger.fails("restore", tagger.db)
     assert tagger.db.read_bytes() == before

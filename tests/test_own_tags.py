@@ -41,16 +41,16 @@ def test_a_tag_is_added_once(inventory: Inventory) -> None:
 @pytest.mark.parametrize(
     ("tag", "why"),
     [
-        ("", "a word or a few"),
+        ("", "one word or a few"),
         (" Skirt", "without spaces"),
-        ("Sk\x1b[31mirt", "a word or a few"),
+        ("Sk\x1b[31mirt", "one word or a few"),
         ("S" * 65, "at most 64"),
-        ("Other", "keeps for itself"),
-        ("ambiguous", "keeps for itself"),
-        ("Not a catalogue item", "keeps for itself"),
-        ("7", "keys of the review"),
-        ("x", "keys of the review"),
-        ("dress", "there is a tag Dress"),
+        ("Other", "reserved word"),
+        ("ambiguous", "reserved word"),
+        ("Not a catalogue item", "reserved word"),
+        ("7", "keys in the review"),
+        ("x", "keys in the review"),
+        ("dress", "the tag Dress exists already"),
     ],
 )
 def test_what_cannot_be_a_tag_is_refused(
@@ -71,7 +71,7 @@ def test_a_removed_tag_is_offered_no_more_and_its_decisions_stay(
     assert queue.own_tags() == ()
     assert "Skirt" in queue.known_tags()
     assert [tag for tag, _ in decided(queue).values()] == ["Skirt"]
-    with pytest.raises(ReviewError, match="no tag that was added here"):
+    with pytest.raises(ReviewError, match="not a custom tag here"):
         queue.remove_tag("Skirt")
 
 
@@ -79,7 +79,7 @@ def test_lines_take_a_tag_by_number_and_by_name(queue: Inventory) -> None:
     told = in_lines(queue, "?", "10", "skirt", "Skirts", "dRESS")
 
     assert "10 Skirt" in told
-    assert "'Skirts' is no answer" in told
+    assert "'Skirts' is not an answer" in told
     tags = [tag for tag, _ in decided(queue).values()]
     assert sorted(map(str, tags)) == ["Dress", "Skirt", "Skirt"]
     (own,) = queue.own_tags()
@@ -91,7 +91,7 @@ def test_a_tag_that_begins_with_the_letter_of_notes_is_a_tag(queue: Inventory) -
 
     told = in_lines(queue, "nightwear", "none", "n a note")
 
-    assert "'none' is no answer" in told
+    assert "'none' is not an answer" in told
     assert [tag for tag, _ in decided(queue).values()] == ["Nightwear"]
     notes = [one.text for one, _ in queue.decisions() if isinstance(one, Note)]
     assert notes == ["a note"]
@@ -146,12 +146,15 @@ def test_a_tag_added_on_the_command_line_is_taken_everywhere(
     listed = tagger("tags", "list", "--json").stdout.splitlines()
     removed = tagger("tags", "remove", "Shorts")
 
-    assert (told.stdout, again.stdout) == ("Shorts: added\n", "Shorts: there already\n")
-    assert "differs in case alone" in refused
+    assert (told.stdout, again.stdout) == (
+        "Shorts: added\n",
+        "Shorts: exists already\n",
+    )
+    assert "differs only in upper and lower" in refused
     assert exported.stdout.splitlines() == ["tag,decided_by", "Shorts,person"]
     found = {one["tag"]: one["examples"] for one in map(json.loads, listed)}
     assert found == {"Skirt": 2, "Shorts": 1}
-    assert removed.stdout == "Shorts: offered no more\n"
+    assert removed.stdout == "Shorts: removed; decisions with it stay\n"
     assert "Skirt" in tagger("tags", "list").stdout
 
 

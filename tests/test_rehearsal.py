@@ -49,7 +49,7 @@ def test_labels_that_do_not_fit_are_told(tmp_path: Path) -> None:
     data = some(20, 1)
     short = replace(data, labels=data.labels[:3])
 
-    with pytest.raises(ModelError, match="no prepared images with a label each"):
+    with pytest.raises(ModelError, match="not prepared images with one label each"):
         read(bundle_with(tmp_path, packed(Rehearsal(short, data, data))))
 
 

@@ -103,8 +103,8 @@ def test_the_screens_of_the_readme(  # noqa: C901  one session, told in order
     asyncio.run(run())
     texts = {name: text_of(svg) for name, svg in screens.items()}
     assert "sneaker-grey.jpg" in texts["review"]
-    assert "4 that look alike" in texts["review-group"]
-    assert "The machine was right on" in texts["review-end"]
+    assert "4 similar pictures" in texts["review-group"]
+    assert "The network was right on" in texts["review-end"]
     if request.config.getoption("--update-golden"):
         for name, svg in screens.items():
             (SCREENS / f"{name}.svg").write_text(neutral(svg), encoding="utf-8")

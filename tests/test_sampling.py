@@ -35,7 +35,7 @@ def test_no_order_of_answers_matters(answered: np.ndarray, waiting: np.ndarray) 
 def test_the_least_sure_alone_are_refused(count: int) -> None:
     all_ = queue(4000)
 
-    with pytest.raises(DataError, match=r"80% of what was flagged.*--order random"):
+    with pytest.raises(DataError, match=r"80% of the flagged pictures.*--order random"):
         check_coverage(all_[:count], all_[count:])
 
 

@@ -238,7 +238,7 @@ def test_an_empty_folder_is_a_warning_and_changes_nothing(
     summary = run()
 
     (warning,) = summary.warnings
-    assert warning.startswith(f"no pictures in {shop}, where 1 were: nothing there was")
+    assert warning.startswith(f"no pictures in {shop}, where 1 were before: ")
     assert exit_code(summary) == 3
     assert list(inventory.items()) == before
 
@@ -541,7 +541,7 @@ def test_a_pattern_of_items_that_is_about_a_folder_alone_is_warned_of(
     inventory.set_item_pattern([str(shop / "bags")], pattern)
 
     (warning,) = run().warnings
-    assert f"the pattern of items of {shop / 'bags'} matches less" in warning
+    assert f"{shop / 'bags'} is now part of a larger folder" in warning
     assert run().warnings == ()
 
 
@@ -638,8 +638,8 @@ def test_another_network_classifies_everything_again(
 @pytest.mark.parametrize(
     ("labels", "told"),
     [
-        (("Shirt", "Hose", "Coat"), "says Hose where its weights said Trouser"),
-        (("Shirt", "Coat", "Trouser"), "says Coat where its weights said Trouser"),
+        (("Shirt", "Hose", "Coat"), "label Hose, .* weights have Trouser"),
+        (("Shirt", "Coat", "Trouser"), "label Coat, .* weights have Trouser"),
     ],
 )
 def test_the_same_weights_under_other_labels_are_refused(

@@ -123,12 +123,12 @@ def test_a_bundle_is_added_chosen_and_used(tagger: Tagger, boots: Path) -> None:
 
     told = tagger("model", "add", boots)
     assert told.returncode == 0
-    assert "trusted: the files are the ones its card means" in told.stdout
+    assert "checked: the files match the SHA-256 sums" in told.stdout
     assert "Conv2D, Dense" in told.stdout
-    assert "241,546 numbers" in told.stdout
+    assert "241,546 parameters" in told.stdout
     assert "left out: curves.png" in told.stdout
     shutil.rmtree(boots)
-    assert tagger("model", "use", "boots").stdout.startswith("scans of this user now")
+    assert tagger("model", "use", "boots").stdout.startswith("your scans now use boots")
 
     (tagger.folder / "pictures").mkdir()
     shutil.copy(
@@ -142,7 +142,7 @@ def test_a_bundle_is_added_chosen_and_used(tagger: Tagger, boots: Path) -> None:
     shown = json.loads(tagger("model", "show", "--json").stdout)
     assert (shown["name"], shown["default"]) == ("boots", True)
     warned = tagger("model", "use", "shops", TAGGER_MODEL="three-block")
-    assert "TAGGER_MODEL names three-block, which beats it" in warned.stderr
+    assert "scans use three-block instead" in warned.stderr
     listed = json.loads(tagger("model", "list", "--json").stdout)["networks"]
     assert [(one["name"], one["from"], one["default"]) for one in listed] == [
         ("shops", "tagger", True),
@@ -196,9 +196,9 @@ def test_the_card_is_told_in_plain_words() -> None:
     shown = invoke("model", "show", "three-block")
 
     assert "241,546 parameters" in shown
-    assert "does not know them" in shown
+    assert "not recognised" in shown
     assert "from a confidence of 0.75" in shown
-    assert "knows what is no catalogue item" in invoke("model", "show")
+    assert "recognises pictures without a catalogue item" in invoke("model", "show")
 
 
 def zipped(folder: Path, target: Path, inside: str = "") -> Path:
@@ -233,8 +233,8 @@ def test_a_tar_of_a_bundle_is_added(boots: Path, tmp_path: Path, packing: str) -
         ("a/b/evil", "leaves the bundle's folder"),
         ("C:evil", "leaves the bundle's folder"),
         ("a\\..\\evil", "leaves the bundle's folder"),
-        ("evil.py", r"it holds 'evil\.py', no bundle's file"),
-        ("\x1b[31m", r"it holds '\\x1b\[31m', no bundle's file"),
+        ("evil.py", r"it contains 'evil\.py'"),
+        ("\x1b[31m", r"it contains '\\x1b\[31m'"),
         ("elsewhere/card.json", "more than a bundle"),
         ("card.json", "more than a bundle"),
     ],
@@ -268,7 +268,7 @@ def test_links_and_pipes_of_an_archive_are_refused(
         link.external_attr = 0o120777 << 16
         zipped_link.writestr(link, "/etc/passwd")
 
-    with pytest.raises(ModelError, match=r"'card\.json' is no plain file"):
+    with pytest.raises(ModelError, match=r"'card\.json' is not a plain file"):
         add(tmp_path / "boots.tar")
     with pytest.raises(ModelError, match=r"'card\.json' is a link"):
         add(tmp_path / "boots.zip")
@@ -361,20 +361,20 @@ lambda_layer = {
         ),
         (layer(0, config={}), "it takes something else, its"),
         (config_changed(lambda c: c.clear()), "it takes something else"),
-        (lambda m: m.update({"config.json": b"[]"}), "describes no network"),
+        (lambda m: m.update({"config.json": b"[]"}), "does not describe a network"),
         (lambda m: m.update({"config.json": b"{"}), r"config\.json cannot be read"),
-        (lambda m: m.update({"evil.pkl": b""}), r"it holds evil\.pkl"),
+        (lambda m: m.update({"evil.pkl": b""}), r"it contains evil\.pkl"),
         (lambda m: m.pop("model.weights.h5"), r"it lacks model\.weights\.h5"),
-        (lambda m: m.update({"model.weights.h5": b"no HDF5"}), "no archive of Keras 3"),
+        (lambda m: m.update({"model.weights.h5": b"no HDF5"}), "not a Keras 3 archive"),
         (
             weights_changed(lambda f: f.update({"x": h5py.ExternalLink("/x.h5", "/")})),
-            "its weights link to something",
+            "its weights contain a link",
         ),
         (
             weights_changed(
                 lambda f: f.create_dataset("x", (3,), "u1", external=[("/x", 0, 3)])
             ),
-            "its weights lie outside",
+            "its weights are outside",
         ),
     ],
 )
@@ -395,7 +395,7 @@ def test_old_files_of_keras_and_pickles_are_refused(
     digest = sha256_of(boots / "model.keras")
     edit_card(boots, lambda card: card["files"].update({"model.keras": digest}))
 
-    with pytest.raises(ModelError, match="no archive of Keras 3"):
+    with pytest.raises(ModelError, match="not a Keras 3 archive"):
         add(boots)
 
 
@@ -490,7 +490,7 @@ def used(tagger: Tagger, *arguments: object) -> str:
     assert told.returncode == 0, told.stderr
     name, *_ = told.stdout.split("\n")
     words = " ".join(told.stdout.split())
-    return f"{name.strip()}: {words.partition(' used ')[2].partition(' What was')[0]}"
+    return f"{name.strip()}: {words.partition(' used ')[2].partition(' Measured')[0]}"
 
 
 def test_an_inventorys_own_network_is_shown_and_listed_with_its_folder(
@@ -498,14 +498,14 @@ def test_an_inventorys_own_network_is_shown_and_listed_with_its_folder(
 ) -> None:
     listed = tagger("model", "list").stdout
     assert re.search(r"shops-1 +refused \d{4}-\d\d-\d\d", listed)
-    assert f"they lie in {own.parent}" in "".join(listed.splitlines())
+    assert f"stored in {own.parent}" in "".join(listed.splitlines())
     (told,) = json.loads(tagger("model", "list", "--json").stdout)["own"]
     assert told["folder"] == str(own)
 
-    only = r"shops-1: only where its folder is named; refused \d{4}-\d\d-\d\d"
+    only = r"shops-1: only if its folder is named; refused \d{4}-\d\d-\d\d"
     assert re.fullmatch(only, used(tagger, "shops-1"))
     assert used(tagger, own) == used(tagger, "shops-1")
-    assert used(tagger) == "shops: where none is named"
+    assert used(tagger) == "shops: by default"
     assert "there is no network shops-1" in tagger.fails(
         "model", "show", "shops-1", TAGGER_DB="other.db"
     )
@@ -513,7 +513,7 @@ def test_an_inventorys_own_network_is_shown_and_listed_with_its_folder(
         ("scan", ".", "--model", "shops-1"),
         ("model", "evaluate", "shops-1", ".", "-o", "e"),
     ):
-        assert f"a folder works, too, such as {own}\n" in tagger.fails(*command)
+        assert f"you can also give a folder, such as {own}\n" in tagger.fails(*command)
     assert "such as" not in tagger.fails("scan", ".", "--model", "shops-2")
 
 
@@ -521,30 +521,28 @@ def test_without_a_name_the_network_is_shown_that_scans_use(
     tagger: Tagger, own: Path
 ) -> None:
     record(tagger, own, Outcome.PROMOTED)
-    here = f"by scans into {tagger.db}, where none is named"
+    here = f"by default for scans into {tagger.db}, to which it is adapted"
 
-    assert (
-        used(tagger) == used(tagger, "shops-1") == f"shops-1: {here}: it learnt there"
-    )
+    assert used(tagger) == used(tagger, "shops-1") == f"shops-1: {here}"
     assert used(tagger, "shops") == (
-        f"shops: where none is named, but shops-1 by scans into {tagger.db}"
+        f"shops: by default, except shops-1 for scans into {tagger.db}"
     )
-    assert used(tagger, "three-block") == "three-block: only where it is named"
+    assert used(tagger, "three-block") == "three-block: only if it is named"
     told = json.loads(tagger("model", "show", "--json").stdout)
     assert (told["name"], told["default"], told["in_force"]) == ("shops-1", False, True)
     told = json.loads(tagger("model", "show", "shops", "--json").stdout)
     assert (told["default"], told["in_force"]) == (True, False)
     warned = tagger("model", "show", TAGGER_MODEL="three-block")
-    assert "TAGGER_MODEL names three-block, which beats it" in warned.stderr
+    assert "scans use three-block instead" in warned.stderr
 
     (own / "model.keras").write_text("other")
     assert "go back with 'tagger model rollback'" in tagger.fails("model", "show")
-    assert used(tagger, "shops").startswith("shops: where none is named, but shops-1")
+    assert used(tagger, "shops").startswith("shops: by default, except shops-1")
 
 
 def test_networks_are_looked_at_before_the_first_scan(tagger: Tagger) -> None:
     assert tagger("model", "list").returncode == 0
-    assert used(tagger) == "shops: where none is named"
+    assert used(tagger) == "shops: by default"
     assert not tagger.db.exists()
 
     for verb in ("list", "show"):

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagger.version import __version__
 from tagger.errors import MissingExtraError
 from tagger.evaluation.charts import (
     DARK,
@@ -40,6 +39,7 @@ from tagger.evaluation.predictions import (
 from tagger.evaluation.results import AVERAGED, WORST_TOLD, Evaluation, Section, as_json
 from tagger.imaging.decode import upright
 from tagger.text import printable
+from tagger.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.version import __version__
 from tagger.bundles.bundle import Bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.datasets.load import load
@@ -19,6 +18,7 @@ from tagger.evaluation.comparison import RESAMPLES, Comparison, compare
 from tagger.evaluation.measures import CALIBRATION_BINS, Outcomes, joined
 from tagger.evaluation.predictions import Answers, Figures, ask, measure, worst_mistakes
 from tagger.text import encodable
+from tagger.version import __version__
 
 FORMAT: Final = 1
 """Of metrics.json. Keys are only ever added; where one changes, so does this number."""

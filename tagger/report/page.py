@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from tagger.version import __version__
 from tagger.certification.summary import certified_lines
 from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.records import AutoTaggingStats, InventoryStatus, Item, RunRecord
@@ -21,6 +20,7 @@ from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
 from tagger.scan.records import Drift
 from tagger.text import printable
+from tagger.version import __version__
 
 _SIDE: Final = 160
 """Longest edge of a thumbnail in pixels: two in a row on a phone."""
