@@ -81,12 +81,19 @@ def test_the_pictures_of_the_readme_are_there() -> None:
     assert all((TOP / picture).is_file() for picture in pictures)
 
 
-def test_the_version_is_the_same_everywhere() -> None:
-    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+def test_the_newest_release_in_the_changelog_is_this_version() -> None:
     changelog = (TOP / "CHANGELOG.md").read_text(encoding="utf-8")
     versions = re.findall(r"^## \[(\d.*?)\]", changelog, re.MULTILINE)
 
-    assert tagger.__version__ == project["version"] == versions[0]
+    assert tagger.__version__ == versions[0]
+
+
+def test_the_package_takes_its_version_from_the_program() -> None:
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert "version" not in project["project"]
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "tagger/version.py"
 
 
 def test_the_models_table_has_the_figures_of_the_cards() -> None:
