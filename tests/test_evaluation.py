@@ -373,13 +373,12 @@ def test_an_evaluation_that_cannot_be_written_says_so(
         write_evaluation(evaluation, tmp_path / "file" / "e")
 
 
-@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
 def test_an_extra_that_is_not_installed_is_named(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
 
-    with pytest.raises(MissingExtraError, match=rf"{package}.*tagger\[evaluate\]"):
+    with pytest.raises(MissingExtraError, match=r"matplotlib.*tagger\[evaluate\]"):
         check_target(tmp_path / "e")
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagger.errors import MissingExtraError
 from tagger.evaluation.charts import (
     DARK,
     LIGHT,
@@ -105,7 +104,7 @@ def check_target(folder: Path) -> None:
     """Refuse, before any work, a folder that an evaluation must not be written to.
 
     Raises EvaluationError unless it is absent, empty, or holds an earlier evaluation;
-    MissingExtraError where what draws the page is not installed.
+    MissingExtraError where Matplotlib is not installed.
     """
     _environment()
     draw(lambda _axes, _theme: None, LIGHT, 1, 1)
@@ -161,10 +160,8 @@ def _page(
 
 
 def _environment() -> "Environment":
-    try:
-        from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("a page", "jinja2", "evaluate") from error
+    from jinja2 import Environment, FunctionLoader, StrictUndefined  # noqa: PLC0415
+
     templates = files("tagger.evaluation") / "templates"
     environment = Environment(
         autoescape=True,
