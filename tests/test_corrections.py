@@ -189,13 +189,13 @@ def test_bad_rows_are_told_with_their_lines(stocked: Inventory) -> None:
     assert told.count("it is unreadable and was never read as a picture") == 2
     for reason in (
         "no tag 'Sandel': did you mean 'Sandal'?",
-        "the tag was emptied",
-        "has no 'absent.png'",
-        "'soon' is no moment",
+        "the tag is empty",
+        "no picture 'absent.png'",
+        "'soon' is not a date",
         "never read",
         "no scanned folder '/else'",
         "expected after",
-        "2 cells under 15 columns",
+        "2 cells for 15 columns",
     ):
         assert reason in told
 
@@ -212,7 +212,7 @@ def test_the_same_bytes_get_one_decision(
 
     assert len(agreed.corrections) == 1
     assert (len(split.corrections), len(split.bad)) == (1, 1)
-    assert "another tag than line 2" in split.bad[0].reason
+    assert "line 2 gives the same content" in split.bad[0].reason
 
 
 def test_one_root_need_not_be_named(stocked: Inventory) -> None:
@@ -237,10 +237,10 @@ def test_other_delimiters_and_marks_are_read_when_said(stocked: Inventory) -> No
     ("data", "says"),
     [
         (b"", "line 1: the file is empty"),
-        (b"path;tag;updated_at\r\n", "parted by ';'"),
-        (b"path\ttag\tupdated_at\r\n", "parted by tabs"),
+        (b"path;tag;updated_at\r\n", "separated by ';'"),
+        (b"path\ttag\tupdated_at\r\n", "separated by tabs"),
         (b"path,tags,updated_at\r\n", "no column 'tag': did you mean 'tags'"),
-        (b"path,tag,tag,updated_at\r\n", "'tag' is there twice"),
+        (b"path,tag,tag,updated_at\r\n", "'tag' occurs twice"),
         (b"path,tag\r\n", "no column 'updated_at'"),
         (b"path,tag,updated_at\r\na,b\xe9,c\r\n", "line 2 is not UTF-8"),
         ("path,tag,updated_at\r\n".encode("utf-16"), "line 1"),

@@ -1,4 +1,4 @@
-"""Write tables of the inventory for other programs and for spreadsheets."""
+"""Export the inventory to other programs, and import what comes back."""
 
 from tagger.exchange.cells import neutral, restored
 from tagger.exchange.formats import Style, Table, format_of, write_table

@@ -1,13 +1,13 @@
-r"""Values as text, and texts that a spreadsheet leaves alone.
+r"""Convert values to text, and protect texts from spreadsheets.
 
-A spreadsheet runs a cell that begins like a formula, and turns one that looks like a
-number or a date into one: `00123` loses its zeros. Such a text is written with an
-apostrophe before it, the mark of spreadsheets for "text". A text that already begins
-with one gets another, so that `restored` finds the very text again.
+A spreadsheet runs a cell that begins like a formula, and converts one that looks like a
+number or a date: `00123` loses its zeros. `neutral` puts an apostrophe before such a
+text, which spreadsheets read as "text". A text that already begins with an apostrophe
+gets another, so that `restored` returns the same text.
 
-What begins like a formula is what the library defusedcsv and OWASP's page on CSV
-injection (https://owasp.org/www-community/attacks/CSV_Injection) name, full-width forms
-too. Unlike defusedcsv nothing inside a text is changed, or it could not be restored.
+The beginnings of a formula are those of the library defusedcsv and of OWASP's page on
+CSV injection (https://owasp.org/www-community/attacks/CSV_Injection), full-width forms
+included. defusedcsv also changes the inside of a text, which could not be restored.
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import Final
 from tagger.text import encodable
 
 _MONTH: Final = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*+"
-# Nothing is tried twice (`+` after a quantifier): a name of 200 digits costs no more.
+# Possessive quantifiers (`+`) prevent backtracking: a name of 200 digits stays fast.
 _TEMPTING: Final = re.compile(
     rf"""['=+\-@|%\t\r\n\uff1d\uff0b\uff0d\uff20]  # a formula, or a mark
     | (?=[\s.,:/%()$€£-]*\d)[\d\s.,:/%()$€£-]++(e[+-]?\d+)?\s*\Z  # a number, a date
@@ -30,25 +30,25 @@ _TEMPTING: Final = re.compile(
 
 
 def neutral(text: str) -> str:
-    """Return the text so that a spreadsheet shows it and does nothing else."""
+    """Return the text in a form that a spreadsheet shows unchanged."""
     return "'" + text if _TEMPTING.match(text) else text
 
 
 def neutral_all(texts: Sequence[str]) -> Sequence[str]:
-    """Return what `neutral` makes of each text; sooner, where it leaves them alone."""
-    found = list(map(_TEMPTING.match, texts))
-    if not any(found):
+    """Apply `neutral` to each text; faster if no text needs it."""
+    matches = list(map(_TEMPTING.match, texts))
+    if not any(matches):
         return texts
-    return [f"'{text}" if it else text for text, it in zip(texts, found, strict=True)]
+    return [f"'{text}" if m else text for text, m in zip(texts, matches, strict=True)]
 
 
 def restored(cell: str) -> str:
-    """Return the text that `neutral` was given."""
+    """Undo `neutral`."""
     return cell.removeprefix("'")
 
 
 def plain(value: object) -> str:
-    """Write true and false, six decimals, ISO 8601 in UTC, and nothing for None."""
+    """Format a value: true or false, six decimals, ISO 8601 in UTC, "" for None."""
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, bool):

@@ -1,8 +1,8 @@
-"""Take a spreadsheet back in which a person corrected tags.
+"""Compare an edited export with the inventory to import its corrections.
 
-A sheet that `tagger export` wrote is read again line by line and compared with the
-inventory. What differs becomes decisions; what cannot be taken in is listed with its
-line and the reason. Nothing is written here.
+Rows of a sheet that `tagger export` wrote are compared with the inventory. An edited
+tag becomes a correction; a row that cannot be imported is listed with its line and the
+reason. The caller writes the corrections.
 """
 
 import csv
@@ -23,15 +23,17 @@ from tagger.text import suggestion
 
 _NEEDED: Final = ("path", "tag", "updated_at")
 _LONGEST_LINE: Final = 1 << 20
-"""Bytes; a line of an export is some hundreds, its cells at most some thousands."""
+"""Bytes; a line of an export has some hundreds, its cells at most some thousands."""
 
 _AT_ONCE = 200
+"""Rows compared with one query of the inventory for each root."""
+
 _STRAY = re.compile(r"\\x([89a-f][0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a sheet, with the line it begins on, and its cells by column."""
+    """One row of a sheet: its first line, and its cells by column."""
 
     line: int
     cells: Mapping[str, str]
@@ -39,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be taken in, and why."""
+    """A row that cannot be imported, and why."""
 
     line: int
     reason: str
@@ -47,7 +49,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What differs, what cannot be taken in, and how many rows are as they were."""
+    """Corrections, rows that cannot be imported, and the number of unchanged rows."""
 
     corrections: tuple[Correction, ...]
     bad: tuple[BadRow, ...]
@@ -59,13 +61,13 @@ def compare(
 ) -> Comparison:
     """Compare a sheet with the inventory.
 
-    `raw` says that it was exported so: its texts then stand for themselves. Raises
-    ImportingError, with the line, for a file that is no such sheet.
+    `raw` reads texts as they are, for a sheet exported with `--raw`. Raises
+    ImportingError, with the line, for a file that is not such a sheet.
     """
     comparing = _Comparing(inventory, raw=raw)
     rows = iter(read_sheet(stream, delimiter))
-    while some := list(islice(rows, _AT_ONCE)):
-        comparing.take(some)
+    while batch := list(islice(rows, _AT_ONCE)):
+        comparing.take(batch)
     bad = sorted(comparing.bad, key=lambda row: row.line)
     return Comparison(tuple(comparing.corrections), tuple(bad), comparing.unchanged)
 
@@ -73,7 +75,7 @@ def compare(
 def read_sheet(stream: BinaryIO, delimiter: str = ",") -> Iterator[Row | BadRow]:
     """Yield the rows of a CSV file in UTF-8, with or without a byte order mark.
 
-    Raises ImportingError for what is none, with the line where that shows.
+    Raises ImportingError, with the line, for another file.
     """
     reader = csv.reader(_lines(stream), delimiter=delimiter, strict=True)
     header: list[str] | None = None
@@ -90,7 +92,7 @@ def read_sheet(stream: BinaryIO, delimiter: str = ",") -> Iterator[Row | BadRow]
             header = cells
             _check_header(header, delimiter)
         elif cells and len(cells) != len(header):
-            yield BadRow(line, f"{len(cells)} cells under {len(header)} columns")
+            yield BadRow(line, f"{len(cells)} cells for {len(header)} columns")
         elif any(cells):
             yield Row(line, dict(zip(header, cells, strict=True)))
     if header is None:
@@ -103,8 +105,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         number += 1
         if len(line) > _LONGEST_LINE:
             raise ImportingError(
-                f"line {number} is longer than {_LONGEST_LINE:,} bytes: this is no "
-                "export of tagger"
+                f"line {number} is longer than {_LONGEST_LINE:,} bytes: this is not "
+                "an export of tagger"
             )
         if b"\0" in line:
             raise ImportingError(
@@ -125,8 +127,8 @@ def _check_header(header: Sequence[str], delimiter: str) -> None:
         for other, name in ((";", "';'"), ("\t", "tabs"), (",", "','"), ("|", "'|'")):
             if other != delimiter and other in "".join(header):
                 raise ImportingError(
-                    f"line 1: no column {column!r}; the cells are parted by {name}: "
-                    "say so with --delimiter, or save the sheet with commas"
+                    f"line 1: no column {column!r}; the cells are separated by {name}: "
+                    "use --delimiter, or save the sheet with commas"
                 )
         near = suggestion(column, header)
         raise ImportingError(
@@ -134,11 +136,11 @@ def _check_header(header: Sequence[str], delimiter: str) -> None:
         )
     twice = [name for name in _NEEDED if header.count(name) > 1]
     if twice:
-        raise ImportingError(f"line 1: the column {twice[0]!r} is there twice")
+        raise ImportingError(f"line 1: column {twice[0]!r} occurs twice")
 
 
 class _Comparing:
-    """A comparison under way."""
+    """A comparison in progress."""
 
     def __init__(self, inventory: Inventory, *, raw: bool) -> None:
         self.corrections: list[Correction] = []
@@ -151,24 +153,24 @@ class _Comparing:
         self._lines_by_digest: dict[str, Correction] = {}
 
     def take(self, rows: Iterable[Row | BadRow]) -> None:
-        """Compare some rows, asking the inventory once a root."""
+        """Compare a batch of rows, with one query of the inventory for each root."""
         by_root: dict[str, list[Row]] = {}
         for row in rows:
             if isinstance(row, BadRow):
                 self.bad.append(row)
             elif (root := self._root(row)) is not None:
                 by_root.setdefault(root, []).append(row)
-        for root, some in by_root.items():
-            paths = {path for row in some for path in self._texts(row.cells["path"])}
+        for root, batch in by_root.items():
+            paths = {path for row in batch for path in self._texts(row.cells["path"])}
             standing = self._inventory.standing(root, paths)
-            for row in some:
+            for row in batch:
                 self._compare(row, root, standing)
 
     def _compare(self, row: Row, root: str, standing: Mapping[str, Standing]) -> None:
         texts = self._texts(row.cells["path"])
         now = next((standing[text] for text in texts if text in standing), None)
         if now is None:
-            self._refuse(row, f"{root} has no {row.cells['path']!r}")
+            self._refuse(row, f"no picture {row.cells['path']!r} in {root}")
             return
         tag = self._text(row.cells["tag"]).strip()
         if not _edited(tag, row, now):
@@ -179,24 +181,22 @@ class _Comparing:
             self._correct(row, root, now, self._spelt(tag))
 
     def _why_not(self, tag: str, row: Row, now: Standing) -> str | None:
-        """Say why an edited row cannot be taken in; None where it can."""
+        """Return why an edited row cannot be imported; None if it can."""
         if now.digest is None or now.state is State.UNREADABLE:
-            # The bytes of an empty file are those of every empty file there will be.
+            # All empty files have the same content: a decision would hit them all.
             state = now.state.value
-            return (
-                f"it is {state} and was never read as a picture: nothing to decide on"
-            )
+            return f"it is {state} and was never read as a picture: fix the file first"
         if self._text(row.cells.get("digest") or now.digest) != now.digest:
             return "the picture has changed since the export"
         try:
             exported = parse_moment(self._text(row.cells["updated_at"]))
         except ValueError:
-            return f"updated_at {row.cells['updated_at']!r} is no moment"
+            return f"updated_at {row.cells['updated_at']!r} is not a date and time"
         return _why_stale(now, exported) or self._why_no_tag(tag)
 
     def _why_no_tag(self, tag: str) -> str | None:
         if not tag:
-            return f"the tag was emptied: write a tag, or {NOT_CATALOGUE!r}"
+            return f"the tag is empty: write a tag, or {NOT_CATALOGUE!r}"
         if self._spelt(tag) is None and tag.casefold() != NOT_CATALOGUE:
             near = suggestion(tag, [*self._tags, NOT_CATALOGUE])
             return f"no tag {tag!r}{near}"
@@ -219,7 +219,7 @@ class _Comparing:
         elif first.tag != tag:
             self._refuse(
                 row,
-                f"{now.path}: another tag than line {first.line} gives the same bytes",
+                f"{now.path}: line {first.line} gives the same content another tag",
             )
         else:
             self.unchanged += 1
@@ -229,7 +229,7 @@ class _Comparing:
         return next((known for known in self._tags if known.casefold() == folded), None)
 
     def _root(self, row: Row) -> str | None:
-        """Return the root of a row; note why where there is none."""
+        """Return the root of a row; list the row as bad if it is unknown."""
         if not row.cells.get("root") and len(self._roots) == 1:
             return self._roots[0]
         for text in self._texts(row.cells.get("root", "")):
@@ -245,17 +245,17 @@ class _Comparing:
         return cell if self._raw else restored(cell)
 
     def _texts(self, cell: str) -> tuple[str, ...]:
-        r"""Return what a name's cell may stand for: `\xff` may be a stray byte."""
+        r"""Return the possible texts of a cell: `\xff` may be an undecodable byte."""
         text = self._text(cell)
         stray = _STRAY.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
         return (text,) if stray == text else (text, stray)
 
 
 def _edited(tag: str, row: Row, now: Standing) -> bool:
-    """Say whether a person changed the tag: what the network said meanwhile is none.
+    """Whether a person edited the tag of a row.
 
-    A row that says it has the network's own tag was not touched, even where the
-    network now says something else.
+    A row that has the network's tag of the time of the export is not edited, even if
+    the network predicts another tag now.
     """
     untouched = (
         row.cells.get("decided_by") == DecidedBy.MACHINE
@@ -266,7 +266,7 @@ def _edited(tag: str, row: Row, now: Standing) -> bool:
 
 
 def _shown(now: Standing) -> str:
-    """Return what the export writes as the tag, which is empty for what has none."""
+    """Return the tag as the export writes it, casefolded; "" for none."""
     return (now.tag or "").casefold()
 
 

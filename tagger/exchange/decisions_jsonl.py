@@ -1,9 +1,9 @@
-"""Decisions as JSON lines, to carry them between machines and to keep them apart.
+"""Write and read decisions as JSON lines, to move or to archive them.
 
-One object a line, keyed by the digest of the bytes. A decision has what the network saw
-(`prepared`: base64 of zlib of (28, 28, 3) bytes), so that a network can be taught from
-the file alone; `preparing` names the recipe that made it. A note is a line of its own.
-The order of the lines does not matter, and reading the same file twice changes nothing.
+One object a line, keyed by the digest of the content. A decision holds the views that
+the network saw (`prepared`: base64 of zlib of (28, 28, 3) bytes), so that a network can
+be trained from the file alone; `preparing` is the preprocessing id. A note is a line of
+its own. Importing is idempotent and independent of the order of the lines.
 """
 
 import base64
@@ -24,8 +24,7 @@ from tagger.system.atomic import atomic_write
 from tagger.text import encodable
 
 VERSION: Final = 2
-"""Of the form of the lines; a reader refuses what is newer. The first did not say which
-recipe prepared what is kept."""
+"""Version of the format; a newer one is refused. Version 1 had no `preparing`."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PREPARED_BYTES = IMAGE_SIDE * IMAGE_SIDE * VIEWS
@@ -36,7 +35,7 @@ _LONGEST_TEXT = 10_000
 def write_lines(
     records: Iterable[tuple[Decision | Note, list[str]]], stream: TextIO
 ) -> int:
-    """Write decisions and notes with the paths of their bytes; return their number."""
+    """Write decisions and notes with the paths of their content; return the number."""
     count = 0
     for record, paths in records:
         fields = _note(record) if isinstance(record, Note) else _decision(record)
@@ -49,7 +48,7 @@ def write_lines(
 def write_file(
     records: Iterable[tuple[Decision | Note, list[str]]], target: Path
 ) -> int:
-    """Write them to a file, whole or not at all; return their number.
+    """Write decisions and notes to a file atomically; return their number.
 
     Raises ExportError as `atomic_write` does.
     """
@@ -61,9 +60,9 @@ def write_file(
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[Decision | Note]:
-    """Yield what was written. Their ids are 0, for each inventory numbers its own.
+    """Yield decisions and notes, with id 0: each inventory assigns its own ids.
 
-    Raises DecisionsError with the number of the first line that is not as it must be.
+    Raises DecisionsError with the number of the first malformed line.
     """
     number = 0
     while line := stream.readline(_LONGEST_LINE + 1):
@@ -72,32 +71,34 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Decision | Note]:
             if line.strip():
                 yield _record(_loaded(line))
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            told = "no JSON (an edited export is for 'tagger import')"
-            raise DecisionsError(f"{name}, line {number}: {told}") from error
+            hint = "not JSON (import an edited export with 'tagger import')"
+            raise DecisionsError(f"{name}, line {number}: {hint}") from error
         except _RefusedError as error:
             raise DecisionsError(f"{name}, line {number}: {error}") from error
 
 
 class _RefusedError(Exception):
-    """A line that is no decision; the message says why."""
+    """A line is not a valid decision or note; the message says why."""
 
 
-def _decision(one: Decision) -> dict[str, Any]:
-    prepared = one.answer.prepared
+def _decision(decision: Decision) -> dict[str, Any]:
+    prepared = decision.answer.prepared
     packed = None if prepared is None else base64.b64encode(zlib.compress(prepared))
     return {
         "record": "decision",
         "version": VERSION,
-        "digest": one.answer.digest,
-        "kind": one.answer.kind.value,
-        "tag": one.answer.tag,
-        "machine_tag": one.machine_tag,
-        "reviewer": one.reviewer,
-        "decided_at": _moment(one.decided_at),
-        "source": one.source,
-        "undone_at": None if one.undone_at is None else _moment(one.undone_at),
+        "digest": decision.answer.digest,
+        "kind": decision.answer.kind.value,
+        "tag": decision.answer.tag,
+        "machine_tag": decision.machine_tag,
+        "reviewer": decision.reviewer,
+        "decided_at": _moment(decision.decided_at),
+        "source": decision.source,
+        "undone_at": None
+        if decision.undone_at is None
+        else _moment(decision.undone_at),
         "prepared": None if packed is None else packed.decode("ascii"),
-        "preparing": one.answer.preparing,
+        "preparing": decision.answer.preparing,
     }
 
 
@@ -120,13 +121,13 @@ def _loaded(line: bytes) -> object:
 
 def _record(fields: object) -> Decision | Note:
     if not isinstance(fields, dict):
-        raise _RefusedError("no object")
+        raise _RefusedError("not a JSON object")
     version = fields.get("version")
     if version not in {1, VERSION}:
-        raise _RefusedError(f"version {version!r}, of another tagger: upgrade tagger")
+        raise _RefusedError(f"version {version!r} is not supported: upgrade tagger")
     digest = _text(fields, "digest")
     if not _DIGEST.fullmatch(digest):
-        raise _RefusedError("digest is no SHA-256")
+        raise _RefusedError("digest is not a SHA-256")
     if fields.get("record") == "note":
         text, moment = _text(fields, "text"), _time(fields, "written_at")
         return Note(digest, text, _text(fields, "reviewer"), moment)
@@ -167,7 +168,7 @@ def _prepared(fields: dict[str, Any]) -> bytes | None:
         return None
     try:
         squeezed = base64.b64decode(packed, validate=True)
-        # No more is taken out than there can be: a small line may hold gigabytes.
+        # The limit guards against a zip bomb: a short line may hold gigabytes.
         prepared = zlib.decompressobj().decompress(squeezed, _PREPARED_BYTES + 1)
     except (binascii.Error, ValueError, zlib.error):
         raise _RefusedError("prepared is damaged") from None
@@ -179,7 +180,7 @@ def _prepared(fields: dict[str, Any]) -> bytes | None:
 def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
-        raise _RefusedError(f"{name} is missing or no text")
+        raise _RefusedError(f"{name} is missing or not a text")
     return value
 
 
@@ -198,4 +199,4 @@ def _time(fields: dict[str, Any], name: str) -> datetime:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _RefusedError(f"{name} is no moment with a time zone")
+    raise _RefusedError(f"{name} is not a date and time with a time zone")

@@ -1,7 +1,6 @@
-"""One function a format: a table of typed rows becomes a stream of bytes.
+"""Write a table of typed rows as CSV, JSON, JSON lines, Parquet or XLSX.
 
-Rows are written as they come, some thousands at a time, so memory does not grow with
-them. Knows no database and no file names but their endings.
+Rows are written in batches of some thousands, so that memory does not grow with them.
 """
 
 import codecs
@@ -28,7 +27,7 @@ XLSX_MOST_ROWS: Final = 1_048_575
 """Rows under the header of a sheet: Excel's limit of 1,048,576, less one."""
 
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""What XML 1.0 cannot hold, and so no sheet."""
+"""Characters that XML 1.0, and so an XLSX sheet, cannot hold."""
 
 _AT_ONCE = 1000
 """Rows written at a time: more would not fit a processor's cache."""
@@ -37,7 +36,7 @@ _ROW_GROUP = 4096
 """Rows that Parquet keeps together."""
 
 _REMEMBERED = 8192
-"""Cells whose text is kept to hand: tags, roots and moments come again and again."""
+"""Cells whose text is cached: tags, roots and moments repeat."""
 
 
 _ENDINGS: Final = {f".{name.value}": name for name in Format} | {
@@ -49,10 +48,10 @@ _BINARY: Final = {Format.PARQUET, Format.XLSX}
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a CSV is written.
+    """The style of a CSV.
 
-    `raw` leaves texts as they are, `bom` begins with the mark by which Excel knows
-    UTF-8, `escape` shows names as a terminal may show them.
+    `raw` leaves texts as they are, `bom` begins with the byte order mark by which Excel
+    recognizes UTF-8, `escape` escapes characters that could control a terminal.
     """
 
     raw: bool = False
@@ -62,7 +61,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns, the rows of values under them, and how many there are to be."""
+    """Columns, their rows of values, and a function that counts the rows."""
 
     columns: Sequence[Column]
     rows: Iterable[Sequence[object]]
@@ -70,9 +69,9 @@ class Table:
 
 
 def format_of(target: Path | None, asked: Format | None) -> Format:
-    """Choose the format: the one asked for, else by the file's ending, else CSV.
+    """Choose the format: `asked`, else by the file's ending, else CSV.
 
-    Raises RequestError for an ending that stands for none.
+    Raises RequestError for an unknown ending.
     """
     if asked is not None:
         return asked
@@ -81,7 +80,9 @@ def format_of(target: Path | None, asked: Format | None) -> Format:
         return Format.CSV
     if ending not in _ENDINGS:
         near = suggestion(ending, _ENDINGS)
-        raise RequestError(f"no format has the ending {ending!r}{near} (or --format)")
+        raise RequestError(
+            f"no format has the ending {ending!r}{near} (or use --format)"
+        )
     return _ENDINGS[ending]
 
 
@@ -90,18 +91,18 @@ def write_table(
 ) -> int:
     """Write a table; return the number of its rows.
 
-    Raises MissingExtraError where a library is not installed, ExportError where a
-    format cannot hold the table, RequestError where the stream is a terminal and the
-    format no text.
+    Raises MissingExtraError if a library is not installed, ExportError if the format
+    cannot hold the table, RequestError if the stream is a terminal and the format is
+    binary.
     """
     if as_format in _BINARY:
         if stream.isatty():
             raise RequestError(
-                f"{as_format.value} is no text for a terminal: name a file with -o"
+                f"{as_format.value} cannot be printed on a terminal: name a file with -o"
             )
         write = _write_parquet if as_format is Format.PARQUET else _write_xlsx
         return write(table, stream)
-    # This owns no stream: one whose writing failed is not flushed, or closed, with it.
+    # A codecs writer does not own the stream: after a failure it does not flush it.
     text = codecs.getwriter("utf-8")(stream)
     if as_format is Format.CSV:
         count = _write_csv(table, text, style)
@@ -118,10 +119,10 @@ def _chunks(table: Table, at_once: int = _AT_ONCE) -> Iterator[list[Sequence[obj
 
 
 def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
-    """Write RFC 4180: commas, CRLF, quotes where they must be, and a header.
+    """Write RFC 4180: a header, commas, CRLF, and quotes only if needed.
 
-    To the byte what the module `csv` writes, and sooner: by columns, so that a cell
-    costs one call of C, and a value that comes again is quoted once.
+    The output equals that of the module `csv`, but is written faster: by columns, so
+    that a cell costs one call of C, and a repeated value is quoted once.
     """
     if style.bom:
         text.write("\ufeff")
@@ -133,7 +134,7 @@ def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
         cells = [
             write(values) for write, values in zip(columns, by_column, strict=True)
         ]
-        if len(cells) == 1:  # a blank line would be no row
+        if len(cells) == 1:  # a reader skips a blank line
             cells = [[cell or '""' for cell in cells[0]]]
         text.write(_END.join(map(",".join, zip(*cells, strict=True))) + _END)
         count += len(chunk)
@@ -144,7 +145,7 @@ _END: Final = "\r\n"
 
 
 def _quoted(cell: str) -> str:
-    """Put a cell into quotes where a comma, a quote or an end of line is in it."""
+    """Quote a cell that contains a comma, a quote or an end of line."""
     if any(mark in cell for mark in _MARKS):
         return '"' + cell.replace('"', '""') + '"'
     return cell
@@ -154,16 +155,17 @@ _MARKS: Final = ',"\r\n'
 
 
 def _cells(column: Column, style: Style) -> Callable[[Sequence[object]], Iterable[str]]:
-    """Return what writes some values of a column."""
+    """Return a function that formats values of a column."""
     neutralised = column.kind is Kind.TEXT and not style.raw
 
-    def one(value: object) -> str:
+    def cell_of(value: object) -> str:
         cell = plain(value)
         if neutralised:
             cell = neutral(cell)
         return _quoted(printable(cell) if style.escape else cell)
 
     def texts(values: Sequence[Any]) -> Iterable[str]:
+        # One test of all texts together: most need neither quotes nor escapes.
         if set(map(type, values)) == {str}:
             together = "".join(values)
             if (
@@ -172,11 +174,11 @@ def _cells(column: Column, style: Style) -> Callable[[Sequence[object]], Iterabl
                 and not any(mark in together for mark in _MARKS)
             ):
                 return neutral_all(values) if neutralised else values
-        return map(one, values)
+        return map(cell_of, values)
 
     if column.kind is Kind.SHARE:
         return _shares
-    return partial(map, _Remembered(one).__getitem__) if column.repeats else texts
+    return partial(map, _Remembered(cell_of).__getitem__) if column.repeats else texts
 
 
 def _shares(values: Sequence[object]) -> Iterable[str]:
@@ -188,7 +190,7 @@ _SIX_DECIMALS: Final = "%.6f"
 
 
 class _Remembered(dict[object, str]):
-    """What a function returned, by its argument: quicker to ask than an lru_cache."""
+    """A cache of a function's results, faster than lru_cache."""
 
     def __init__(self, function: Callable[[object], str]) -> None:
         super().__init__()
@@ -197,12 +199,12 @@ class _Remembered(dict[object, str]):
     def __missing__(self, value: object) -> str:
         if len(self) >= _REMEMBERED:
             self.clear()
-        self[value] = found = self._function(value)
-        return found
+        self[value] = result = self._function(value)
+        return result
 
 
 def _write_json(table: Table, text: codecs.StreamWriter, *, lines: bool) -> int:
-    """Write one object a row, a line each; around them an object with the version."""
+    """Write one object a line; unless `lines`, in an object with the version."""
     names = [column.name for column in table.columns]
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     count = 0
@@ -263,10 +265,10 @@ def _write_parquet(table: Table, stream: BinaryIO) -> int:
 
 @contextmanager
 def _drafted(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """Open a file that is copied to the stream when the block ends well.
+    """Open a temporary file that is copied to the stream if the block succeeds.
 
-    What is not a file cannot tell its position, which Parquet needs to know, and where
-    it cannot be written, whoever writes a zip archive tries again when all is over.
+    Parquet needs a position, which a pipe does not have. A zip archive (XLSX) whose
+    stream failed would try to write again when it is closed.
     """
     with tempfile.TemporaryFile() as draft:
         yield draft
@@ -279,7 +281,7 @@ def _as_arrow(value: object) -> object:
 
 
 def _write_xlsx(table: Table, stream: BinaryIO) -> int:
-    """Write one sheet, a cell of text for each text: nothing in it is a formula."""
+    """Write one sheet; texts become text cells, never formulas."""
     try:
         from openpyxl import Workbook  # noqa: PLC0415  an extra
         from openpyxl.cell import Cell, WriteOnlyCell  # noqa: PLC0415
@@ -301,7 +303,7 @@ def _write_xlsx(table: Table, stream: BinaryIO) -> int:
     for cell in header:
         cell.font = Font(bold=True)
     count = 0
-    with closing(sheet):  # what it keeps on the disk goes, however this ends
+    with closing(sheet):  # deletes its temporary file, after a failure, too
         sheet.freeze_panes = "A2"
         sheet.append(header)
         for chunk in _chunks(table):
@@ -321,9 +323,9 @@ def _in_sheet(value: object, text: Callable[[str], object]) -> object:
 
 
 def _as_excel(value: object) -> object:
-    """Write texts as they are, but for controls, which no sheet can hold.
+    """Escape control characters, which a sheet cannot hold.
 
-    A moment stays the text that it is in a CSV: a sheet's own has no zone.
+    A moment becomes a text as in a CSV: a date of a sheet has no time zone.
     """
     if isinstance(value, datetime):
         return plain(value)

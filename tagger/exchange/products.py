@@ -1,10 +1,10 @@
-"""Join the photographs of one stock-keeping unit into one row.
+"""Join the photographs of one product into one row.
 
-A pattern finds in a path which item the photograph shows. What the network said of the
-photographs is combined as a logarithmic opinion pool with equal weights, the normalised
-geometric mean of the probabilities (C. Genest and J. V. Zidek, Combining probability
-distributions, Statistical Science 1 (1986) 114-135): photographs of one item are alike,
-so that the same picture twice must not count as two witnesses.
+An item pattern finds the product key in a path. The predictions of a product's
+photographs are combined by a logarithmic opinion pool with equal weights, the
+normalised geometric mean of the probabilities (C. Genest and J. V. Zidek, Combining
+probability distributions, Statistical Science 1 (1986) 114-135). The photographs are
+alike: the same picture twice must not count as two independent witnesses.
 """
 
 import math
@@ -24,13 +24,13 @@ from tagger.policy.decide import decide, predict
 from tagger.records import Policy, Prediction, State, Verdict
 
 _LEAST: Final = 1e-6
-"""Probability below which a network's word is not taken: one picture on which it is
-absurdly sure must not outvote all others."""
+"""Floor of a probability: one picture on which the network is absurdly sure must not
+outvote all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One stock-keeping unit; the fields are those of `columns.PRODUCT_COLUMNS`."""
+    """One product; the fields are those of `columns.PRODUCT_COLUMNS`."""
 
     root: str
     item: str
@@ -53,7 +53,7 @@ class Product:
 def pool(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
     """Combine probabilities over the same labels; the result sums to 1.
 
-    Neither the order of the rows nor a repetition of all of them matters.
+    The result does not depend on the order of the rows, or on repeating all of them.
     """
     logs = [
         math.fsum(math.log(max(value, _LEAST)) for value in column) / len(rows)
@@ -67,7 +67,7 @@ def pool(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 @dataclass(slots=True)
 class _Shown:
-    """What is gathered of one item: the tagged photographs, and the others."""
+    """The tagged photographs and the other items of one product."""
 
     photographs: list[Photograph] = field(default_factory=list)
     others: list[Item] = field(default_factory=list)
@@ -78,10 +78,10 @@ def products(
     patterns: Mapping[str, re.Pattern[str]],
     policies: Mapping[str, Policy],
 ) -> Iterator[Product]:
-    """Yield one product an item, by root and item.
+    """Yield the products, sorted by root and product key.
 
-    A path that its root's pattern does not match, or of a root without one, is an item
-    of its own. Memory grows with the photographs of the roots.
+    A path that its root's pattern does not match, or of a root without a pattern, is a
+    product of its own. Memory grows with the photographs of the roots.
     """
     shown: dict[tuple[str, str], _Shown] = {}
     for photograph in photographs:
@@ -105,18 +105,18 @@ def _product(
 ) -> Product:
     items = [photograph.item for photograph in shown.photographs]
     every = items or shown.others
-    said = _together(shown.photographs)
-    tag, who, verdict = _in_force(items, said, policies)
+    pooled = _together(shown.photographs)
+    tag, who, verdict = _in_force(items, pooled, policies)
     return Product(
         root=root,
         item=name,
         tag=tag,
-        confidence=said.confidence if said else None,
+        confidence=pooled.confidence if pooled else None,
         flagged=verdict.flagged,
         reason=verdict.reason,
         decided_by=who,
-        runner_up=said.runner_up if said else None,
-        margin=said.margin if said else None,
+        runner_up=pooled.runner_up if pooled else None,
+        margin=pooled.margin if pooled else None,
         photographs=len(items),
         path=every[0].path,
         updated_at=max(item.updated_at for item in every),
@@ -124,38 +124,38 @@ def _product(
 
 
 def _together(photographs: Sequence[Photograph]) -> Prediction | None:
-    """Say what the photographs say together.
+    """Return the pooled prediction of photographs; None if none has a prediction.
 
-    Those that another network saw than the last one are left out: their probabilities
-    are of other labels, and the next scan classifies them again.
+    Photographs with other labels than the newest one are left out: another network
+    predicted them, and the next scan classifies them again.
     """
-    seen = [one for one in photographs if one.probabilities]
-    if not seen:
+    predicted = [photo for photo in photographs if photo.probabilities]
+    if not predicted:
         return None
-    labels = max(seen, key=lambda one: one.item.updated_at).labels
-    rows = [one.probabilities for one in seen if one.labels == labels]
-    pooled = pool(rows)
-    (said,) = predict(np.array([pooled]), labels)
-    return said
+    labels = max(predicted, key=lambda photo: photo.item.updated_at).labels
+    rows = [photo.probabilities for photo in predicted if photo.labels == labels]
+    (pooled,) = predict(np.array([pool(rows)]), labels)
+    return pooled
 
 
 def _in_force(
-    items: Sequence[Item], said: Prediction | None, policies: Mapping[str, Policy]
+    items: Sequence[Item], pooled: Prediction | None, policies: Mapping[str, Policy]
 ) -> tuple[str | None, DecidedBy | None, Verdict]:
+    """Return a product's tag, who decided it, and the verdict; people come first."""
     by_persons = [item.tag for item in items if item.decided_by is DecidedBy.PERSON]
     if by_persons:
         tag, _ = Counter(by_persons).most_common(1)[0]
         split = len(set(by_persons)) > 1
         reason = f"persons disagree: {_tally(by_persons)}" if split else ""
         return tag, DecidedBy.PERSON, Verdict(split, reason)
-    if said is None:
+    if pooled is None:
         return None, None, Verdict(flagged=False, reason="no photograph is tagged")
     tags = [item.machine_tag for item in items]
     if len(set(tags)) > 1:
         reason = f"photographs disagree: {_tally(tags)}"
-        return said.tag, DecidedBy.MACHINE, Verdict(flagged=True, reason=reason)
+        return pooled.tag, DecidedBy.MACHINE, Verdict(flagged=True, reason=reason)
     policy = policies.get(items[0].model or "", Policy(1.0))
-    return said.tag, DecidedBy.MACHINE, decide(said, policy)
+    return pooled.tag, DecidedBy.MACHINE, decide(pooled, policy)
 
 
 def _tally(tags: Sequence[str | None]) -> str:
