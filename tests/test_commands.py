@@ -175,7 +175,7 @@ def test_the_ending_chooses_the_format(tagger: Tagger) -> None:
         "parquet": b"PAR1" + heads["parquet"][4:],
         "xlsx": b"PK\x03\x04" + heads["xlsx"][4:],
     }
-    assert "cannot be printed on a terminal" in in_a_terminal(
+    assert "cannot be shown on a terminal" in in_a_terminal(
         tagger.command("export", "-f", "xlsx"), tagger
     )
 

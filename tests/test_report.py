@@ -93,11 +93,11 @@ def test_the_report_tells_what_is_there(stocked: Inventory) -> None:
     assert "items 10" in told
     assert "decided by a person 3" in told
     assert "unreadable 1" in told
-    assert "persons agreed with the network in 1 of 3" in told
+    assert "people agreed with the network in 1 of 3" in told
     assert "not a catalogue item" in told
     assert "Run 3 began" in told
     assert "broken.jpg" in told
-    assert "the file cannot be read any more" not in told
+    assert "this file can no longer be read" not in told
 
 
 def all_accepted(inventory: Inventory, shop: Path, photo: Photo, count: int) -> None:
@@ -119,7 +119,7 @@ def test_accepted_precision_is_counted_with_its_interval(
     told = words(page_of(inventory))
 
     # Wilson, 3 of 4.
-    assert "looked at 4 in reviews and found 3 right: 75.0 %" in told
+    assert "people checked 4 in reviews and found 3 right: 75.0 %" in told
     assert "(95 % interval 30.1 % to 95.4 %, Wilson)" in told
 
 
@@ -142,7 +142,7 @@ def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
     told = words(page_of(inventory))
 
     assert "in reviews" not in told
-    assert "persons agreed with the network in 1 of 3" in told
+    assert "people agreed with the network in 1 of 3" in told
 
 
 def test_what_is_taken_for_nothing_is_no_close_call(
@@ -183,7 +183,7 @@ def test_an_audit_tells_how_often_what_is_accepted_is_right(
 
     # Wilson, 6 of 8.
     assert re.search(
-        r"looked at 8 in the audit of \d{4}-\d\d-\d\d and found 6 right: 75.0 % "
+        r"people checked 8 in the audit of \d{4}-\d\d-\d\d and found 6 right: 75.0 % "
         r"\(95 % interval 40.9 % to 92.9 %, Wilson\)",
         told,
     )
@@ -206,9 +206,9 @@ def test_what_the_last_run_read_is_compared_with_the_month_before(
         (2, 35),
         (1, 40),
     ]
-    assert "35 after 40 class mix: " in told
+    assert "35 (before: 40) class mix: " in told
     assert re.search(r"class mix: .{3,30} (0.0 % 100.0|100.0 % 0.0) % moved", told)
-    assert "What each run had to read" in told
+    assert "Pictures read in each run" in told
 
 
 def test_what_another_network_said_is_not_compared(
@@ -219,15 +219,15 @@ def test_what_another_network_said_is_not_compared(
     for network in ("shops", "shops-1"):
         scan([shop], inventory, FakeClassifier(network), Policy(0.6))
 
-    assert "beside what the runs of the month before" not in words(page_of(inventory))
+    assert "compared with the month before" not in words(page_of(inventory))
 
 
 def test_an_inventory_with_nothing_in_it_makes_a_report(inventory: Inventory) -> None:
     told = words(page_of(inventory))
 
     assert "No scan yet" in told
-    assert "Nothing waits" in told
-    assert "accepted precision is not known" in told
+    assert "The queue is empty" in told
+    assert "precision is unknown" in told
 
 
 def test_pictures_that_are_gone_are_told(stocked: Inventory, shop: Path) -> None:
@@ -235,7 +235,7 @@ def test_pictures_that_are_gone_are_told(stocked: Inventory, shop: Path) -> None
 
     page = page_of(stocked)
 
-    assert "the file cannot be read any more" in page
+    assert "this file can no longer be read" in page
     assert "data:image/webp" not in page
 
 
@@ -349,10 +349,10 @@ def test_a_browser_draws_every_chart(stocked: Inventory, opened: Opened) -> None
 
     assert [chart["name"] for chart in drawn] == [
         "Items by tag",
-        "How sure the network was",
-        "What waits, and what cannot be read, run by run",
-        "Share of each tag, run by run",
-        "What each run had to read",
+        "Confidence of the network",
+        "Waiting and unreadable items after each run",
+        "Share of each tag after each run",
+        "Pictures read in each run",
     ]
     assert all(chart["width"] > 250 for chart in drawn)
     assert all(chart["inked"] > 1 for chart in drawn)
@@ -387,7 +387,10 @@ def test_the_keyboard_reaches_what_can_be_opened(
     page = opened(page_of(stocked))
 
     page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.textContent") == "To the report"
+    assert (
+        page.evaluate("() => document.activeElement.textContent")
+        == "Skip to the report"
+    )
     page.focus("summary")
     page.keyboard.press("Enter")
     assert page.locator("details[open]").count() == 1

@@ -98,7 +98,7 @@ def write_table(
     if as_format in _BINARY:
         if stream.isatty():
             raise RequestError(
-                f"{as_format.value} cannot be printed on a terminal: name a file with -o"
+                f"{as_format.value} cannot be shown on a terminal: name a file with -o"
             )
         write = _write_parquet if as_format is Format.PARQUET else _write_xlsx
         return write(table, stream)

@@ -1,4 +1,4 @@
-"""A report of an inventory: one page of HTML that needs nothing but itself."""
+"""Render a report of an inventory as one self-contained HTML page."""
 
 from tagger.report.page import render
 

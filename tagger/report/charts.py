@@ -1,9 +1,9 @@
-"""Charts as SVG that takes its colours from the page, dark or light.
+"""Draw charts as SVG that takes its colours from the page, dark or light.
 
-Vega-Lite draws them, by the Vega project's own vl-convert: one wheel for every system
-that needs no browser, no Node and nothing else. Its SVG keeps CSS variables as colours
-and text as text, which Matplotlib's does not, and weighs 5 to 20 KB; Altair would add
-five packages to write the same few lines of specification.
+Vega-Lite draws them, by the Vega project's vl-convert: one wheel for every system,
+without a browser or Node. Its SVG keeps CSS variables as colours and text as text,
+which Matplotlib's does not, and weighs 5 to 20 KB. Altair would add five packages to
+write the same few lines of specification.
 """
 
 import re
@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 _WIDTH: Final = 400
+"""Pixels of a chart."""
+
 _MOST_RUNS = 30
+"""The newest runs that are drawn."""
 
 _CONFIG: Final[Mapping[str, Any]] = {
-    "aria": False,  # the page names each chart, and gives its numbers as a table
+    "aria": False,  # the page has a title and a table for each chart
     "background": None,
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
@@ -47,24 +50,23 @@ STANDINGS: Final = {
     "by a person": "var(--person)",
     "waiting": "var(--waiting)",
 }
-"""Who vouches for a tag, and the colour of that, in the order they are stacked."""
+"""Colours by the standing of a tag, in the order of the stacked bars."""
 
 _LINES: Final = {
     "mean confidence": "var(--machine)",
     "waiting": "var(--waiting)",
     "unreadable": "var(--trouble)",
 }
-"""What is drawn run by run, and in which colour."""
+"""Colours of the lines that are drawn over the runs."""
 
 _ROLES = re.compile(r' (?:role|aria-roledescription|aria-hidden)="[^"]*"')
-"""Vega calls its marks pictures of their own, which have no names."""
+"""Vega gives each mark a role; a screen reader would read marks without a name."""
 
 _TEN_COLOURS: Final = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f",
     "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#8f8783",
 )  # fmt: skip
-"""Tableau 10, made to be told apart."""
-
+"""Tableau 10, colours that are easy to distinguish."""
 
 _REST: Final = "other tags"
 
@@ -72,13 +74,14 @@ _REST: Final = "other tags"
 def _by_name(
     counts: Mapping[str, int], names: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
+    """Yield the count of each name; tags without a name are counted as `_REST`."""
     rest = sum(count for tag, count in counts.items() if tag not in names)
     for name in names:
         yield name, counts.get(name, 0) + (rest if name == _REST else 0)
 
 
 def by_tag(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
-    """Draw items by tag, stacked by who vouches for the tag."""
+    """Draw items by tag, stacked by standing: accepted, by a person, waiting."""
     values = [
         {"tag": tag, "standing": standing, "items": number, "order": order}
         for tag, counts in rows
@@ -99,7 +102,7 @@ def by_tag(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
 
 
 def histogram(bins: Sequence[tuple[int, int]], title: str) -> str:
-    """Draw how confident the machine was: what it accepted, and what waits."""
+    """Draw the confidences of accepted and of waiting items."""
     step = 1 / len(bins)
     values = [
         {"from": at * step, "to": (at + 1) * step, "standing": name, "items": number}
@@ -131,7 +134,7 @@ def histogram(bins: Sequence[tuple[int, int]], title: str) -> str:
 
 
 def shares(rows: Sequence[tuple[int, Mapping[str, float]]], title: str) -> str:
-    """Draw shares over the runs, a line each."""
+    """Draw shares over the runs, one line for each share."""
     colours = {name: _LINES[name] for name in rows[-1][1]}
     values = [
         {"run": run, "what": what, "share": share}
@@ -158,7 +161,7 @@ def shares(rows: Sequence[tuple[int, Mapping[str, float]]], title: str) -> str:
 
 
 def mix(rows: Sequence[tuple[int, Mapping[str, int]]], title: str) -> str:
-    """Draw the shares of the tags in each run; the rarest of more than ten as one."""
+    """Draw the shares of tags in each run; with more than ten, the rarest together."""
     shown = rows[-_MOST_RUNS:]
     together = sum((Counter(counts) for _, counts in shown), Counter())
     ranked = [tag for tag, _ in together.most_common()]
@@ -240,7 +243,7 @@ def _drawn(
 
 
 def _named(svg: str, title: str) -> str:
-    """Make the drawing one picture with a name, that fits the width it is given."""
+    """Make the drawing one image with an accessible name, scaled to its width."""
     from markupsafe import escape  # noqa: PLC0415  comes with Jinja2
 
     width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg)[:2]

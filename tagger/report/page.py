@@ -1,4 +1,4 @@
-"""Put the page together: numbers, charts, thumbnails, and the template around them."""
+"""Render the report page: figures, charts and thumbnails in a template."""
 
 import base64
 import io
@@ -26,15 +26,15 @@ _SIDE: Final = 160
 """Longest edge of a thumbnail in pixels: two in a row on a phone."""
 
 _QUALITY: Final = 60
-"""Of WebP, at which a thumbnail weighs 2 to 5 KB."""
+"""Quality of WebP, at which a thumbnail weighs 2 to 5 KB."""
 
 _AUDITS: Final = 5
-"""Audits that are told: the newest say how it is today."""
+"""The most audits that are listed, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A thumbnail as a data URL, None where the file cannot be read any more."""
+    """A thumbnail as a data URL; None if the file can no longer be read."""
 
     item: Item
     source: str | None
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing, and its numbers as a table: a heading row, then the rows."""
+    """A drawing, and its numbers as a table of a heading and rows."""
 
     title: str
     svg: str
@@ -54,10 +54,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How often the machine is right about what it accepts, and whence we know.
+    """The precision of accepted pictures, and its source.
 
-    `by_chance` tells that the items were drawn at random: only then the interval holds
-    for all that is accepted.
+    `by_chance` says that the items were drawn at random. Only then the interval holds
+    for all accepted pictures.
     """
 
     source: str
@@ -72,11 +72,11 @@ def render(
     made_at: datetime,
     sure: AutoTaggingStats | None = None,
 ) -> str:
-    """Return the page. `made_at` is shown in the local time of this machine.
+    """Return the page; `made_at` is shown in local time.
 
-    `sure` is how well the machine's work alone is known, where that is to be told.
+    `sure` holds the audit evidence on accepted pictures, or None to leave it out.
     """
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  a third of a second
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  takes 0.3 s
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -116,7 +116,7 @@ def _charts(found: Overview) -> Iterator[Chart]:
     if len(runs) > 1:
         yield _shares_chart(runs)
         yield _mix_chart(runs)
-    if len({one.run.id for one in found.read}) > 1:
+    if len({reading.run.id for reading in found.read}) > 1:
         yield _drift_chart(found.read)
 
 
@@ -145,7 +145,7 @@ def _tags_chart(found: Overview) -> Chart:
 
 
 def _confidence_chart(found: Overview) -> Chart:
-    title = "How sure the network was"
+    title = "Confidence of the network"
     return Chart(
         title,
         charts.histogram(found.confidences, title),
@@ -159,7 +159,7 @@ def _confidence_chart(found: Overview) -> Chart:
 
 
 def _shares_chart(runs: Sequence[RunRecord]) -> Chart:
-    title = "What waits, and what cannot be read, run by run"
+    title = "Waiting and unreadable items after each run"
     rows: list[tuple[int, Mapping[str, float]]] = []
     for run in runs:
         tagged, flagged = _count(run, "tagged"), _count(run, "flagged")
@@ -181,7 +181,7 @@ def _shares_chart(runs: Sequence[RunRecord]) -> Chart:
 
 
 def _mix_chart(runs: Sequence[RunRecord]) -> Chart:
-    title = "Share of each tag, run by run"
+    title = "Share of each tag after each run"
     rows = [(run.id, _tags(run)) for run in runs]
     names = sorted({tag for _, counts in rows for tag in counts})
     return Chart(
@@ -196,11 +196,12 @@ def _mix_chart(runs: Sequence[RunRecord]) -> Chart:
 
 
 def _drift_chart(read: Sequence[ReadInRun]) -> Chart:
-    """Draw what each run had to read: a smaller thing than how all stood after it."""
-    title = "What each run had to read"
+    """Draw the pictures that each run read, which are fewer than all items."""
+    title = "Pictures read in each run"
     sums: dict[int, Tally] = {}
-    for one in reversed(read):
-        sums[one.run.id] = sums.get(one.run.id, Tally()) + Tally(**one.tally)
+    for reading in reversed(read):
+        sum_before = sums.get(reading.run.id, Tally())
+        sums[reading.run.id] = sum_before + Tally(**reading.tally)
     rows: list[tuple[int, Mapping[str, float]]] = [
         (
             run,
@@ -238,7 +239,7 @@ def _tags(run: RunRecord) -> dict[str, int]:
 
 
 def _roots(found: Overview) -> dict[str, Counter[str]]:
-    """Count each root's items by state, and those of them that wait."""
+    """Count each root's items by state, and its waiting items."""
     roots: dict[str, Counter[str]] = {}
     for root, state, number in found.states:
         roots.setdefault(root, Counter())[state] = number
@@ -251,7 +252,7 @@ def _pictures(items: Sequence[Item]) -> Iterator[Picture]:
     for item in items:
         try:
             yield _picture(item)
-        except (OSError, ValueError):  # gone, or not as the scan saw it
+        except (OSError, ValueError):  # deleted or changed since the scan
             yield Picture(item, None, _SIDE, _SIDE)
 
 
@@ -266,9 +267,9 @@ def _picture(item: Item) -> Picture:
 
 
 def _precisions(found: Overview, sure: AutoTaggingStats | None) -> list[Precision]:
-    """Tell what audits measured, the newest first, and what reviews happened to see.
+    """Return the precisions that audits and reviews measured, the newest audit first.
 
-    Where it is known what all audits together tell of what is accepted today, that.
+    If `sure` sums up all audits for the policy of today, its sum replaces them.
     """
     measured = [
         Precision(
@@ -282,29 +283,32 @@ def _precisions(found: Overview, sure: AutoTaggingStats | None) -> list[Precisio
     if sure and sure.audited:
         share = wilson(sure.right, sure.audited)
         measured = [Precision("all audits together", share, by_chance=True)]
-    accepted = [one for one in found.judgements if one.accepted and one.reviewed]
-    right = sum(one.count for one in accepted if one.person == one.machine)
-    of = sum(one.count for one in accepted)
-    seen = [Precision("reviews", wilson(right, of), by_chance=False)] if of else []
-    return measured[:_AUDITS] + seen
+    accepted = [j for j in found.judgements if j.accepted and j.reviewed]
+    right = sum(j.count for j in accepted if j.person == j.machine)
+    total = sum(j.count for j in accepted)
+    if not total:
+        return measured[:_AUDITS]
+    reviews = Precision("reviews", wilson(right, total), by_chance=False)
+    return [*measured[:_AUDITS], reviews]
 
 
 def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
-    """Compare what the newest run read with the month before it, root by root.
+    """Compare the pictures of the newest run with those of the month before, by root.
 
-    As far as the same network said it, of pictures prepared alike.
+    Only pictures of the same network and preprocessing are compared.
     """
     if not read or not read[0].said_by:
         return []
     newest, said_by = read[0].run, read[0].said_by
     begins = newest.started_at - timedelta(days=DAYS)
-    now = {one.root: Tally(**one.tally) for one in read if one.run.id == newest.id}
+    now: dict[str, Tally] = {}
     before: dict[str, Tally] = {}
-    for one in read:
-        of_late = one.run.id != newest.id and one.run.started_at >= begins
-        if of_late and one.said_by == said_by:
-            sums = before.get(one.root, Tally())
-            before[one.root] = sums + Tally(**one.tally)
+    for reading in read:
+        root, tally = reading.root, Tally(**reading.tally)
+        if reading.run.id == newest.id:
+            now[root] = tally
+        elif reading.run.started_at >= begins and reading.said_by == said_by:
+            before[root] = before.get(root, Tally()) + tally
     return [
         compare(root, tally, before[root])
         for root, tally in now.items()
@@ -313,32 +317,35 @@ def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
 
 
 class _Confusion:
-    """What persons said (columns) where the machine said something (rows)."""
+    """A confusion matrix: predicted tags (rows) by people's tags (columns)."""
 
     def __init__(self, judgements: Sequence[Judgement]) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        for one in judgements:
-            self._counts[one.machine, one.person or NOT_CATALOGUE] += one.count
+        for judgement in judgements:
+            pair = judgement.machine, judgement.person or NOT_CATALOGUE
+            self._counts[pair] += judgement.count
         self.machine = sorted({machine for machine, _ in self._counts})
-        said = {person for _, person in self._counts} | set(self.machine)
-        self.persons = sorted(said - {NOT_CATALOGUE})
-        if NOT_CATALOGUE in said:
+        tags = {person for _, person in self._counts} | set(self.machine)
+        self.persons = sorted(tags - {NOT_CATALOGUE})
+        if NOT_CATALOGUE in tags:
             self.persons.append(NOT_CATALOGUE)
         self.total = self._counts.total()
-        self.right = sum(one.count for one in judgements if one.agreed)
+        self.right = sum(
+            judgement.count for judgement in judgements if judgement.agreed
+        )
 
     def count(self, machine: str, person: str) -> int:
-        """Return how often it was so."""
+        """Return how often this pair occurred."""
         return self._counts[machine, person]
 
     def shade(self, machine: str, person: str) -> int:
         """Return the share of the row in per cent."""
-        of = sum(self._counts[machine, one] for one in self.persons)
-        return round(100 * self._counts[machine, person] / of)
+        total = sum(self._counts[machine, other] for other in self.persons)
+        return round(100 * self._counts[machine, person] / total)
 
 
 def _percent(share: float) -> str:
-    """Show a share of 0 to 1; never as 0 % or 100 % what is neither."""
+    """Format a share of 0..1; only 0 and 1 become 0 % and 100 %."""
     if 0 < share < 0.001:  # noqa: PLR2004
         return "<0.1 %"
     if 0.999 < share < 1:  # noqa: PLR2004
