@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support import TOP
 
 from tagger.adaptation.adapt import Start
 from tagger.datasets.records import LabelledImages
 from tagger.records import FASHION_LABELS, Policy
-
-TOP = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 from support import SAMPLES, FakeClassifier
-from test_cli import Tagger
-from test_inventory import raw
-from test_reviewing import ROOT, digest_of, tagged
+from support.inventories import ROOT, digest_of, raw, tagged
+from support.program import Tagger
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
 from tagger.certification.issue import as_of_now, certify_network

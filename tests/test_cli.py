@@ -3,9 +3,7 @@
 import csv
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import sqlite3
@@ -20,7 +18,8 @@ from pathlib import Path
 
 import pytest
 from support import SAMPLES, expected_by_file
-from test_inventory import raw
+from support.inventories import raw
+from support.program import Tagger, in_a_terminal, without_dac_override
 
 import tagger.__main__ as program
 from tagger import cli
@@ -32,55 +31,6 @@ PROMISED = (
     "root,path,tag,confidence,flagged,reason,decided_by,runner_up,margin,state,"
     "digest,model,updated_at"
 )
-
-
-class Tagger:
-    """Runs `tagger` with an inventory of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.db = folder / "inventory.db"
-        self.environment = os.environ | {
-            "COLUMNS": "100",
-            "TAGGER_DB": str(self.db),
-            "TAGGER_SETTLE": "0",  # the pictures of a test are a moment old
-        }
-
-    def command(self, *arguments: object) -> list[str]:
-        return [sys.executable, "-m", "tagger", *map(str, arguments)]
-
-    def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*prefix, *self.command(*arguments)],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,  # a hang is a failure, a busy machine is none
-        )
-
-    def fails(
-        self,
-        *arguments: object,
-        status: int = 1,
-        prefix: tuple[str, ...] = (),
-        **environment: str,
-    ) -> str:
-        """Run what must fail: one line on standard error, nothing on the other."""
-        done = self(*arguments, prefix=prefix, **environment)
-        assert done.returncode == status, done.stderr
-        assert done.stdout == ""
-        if status == 1:
-            assert done.stderr.count("\n") == 1
-            assert done.stderr.startswith("error: ")
-        return done.stderr
-
-    def rows(self) -> dict[str, dict[str, str]]:
-        lines = self("export", "--raw").stdout.splitlines()
-        return {row["path"]: row for row in csv.DictReader(lines)}
 
 
 @pytest.fixture
@@ -95,15 +45,6 @@ def pictures(tmp_path: Path) -> Path:
     for name in ("tiny.png", "palette.png", "lossy.webp"):
         shutil.copy(SAMPLES / name, folder)
     return folder
-
-
-def without_dac_override() -> tuple[str, ...]:
-    """Words before a command that take root's power over permissions away."""
-    if os.geteuid() != 0:
-        return ()
-    if not shutil.which("setpriv"):
-        pytest.skip("root, and no setpriv to be less")
-    return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 
 
 def test_the_samples_go_in_and_a_table_comes_out(tagger: Tagger) -> None:
@@ -748,33 +689,3 @@ def parsed(tagger: Tagger) -> list[dict[str, str]]:
     tagger("export", "--raw", "-o", target)
     with target.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def in_a_terminal(command: list[str], tagger: Tagger, keys: bytes = b"") -> str:
-    """Run a command on a pseudo-terminal and return what it would show.
-
-    The keys wait there for who asks.
-    """
-    ours, theirs = pty.openpty()
-    os.write(ours, keys)
-    environment = tagger.environment | {"TERM": "xterm-256color", "COLUMNS": "400"}
-    process = subprocess.Popen(
-        command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = b""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if select.select([ours], [], [], 0.1)[0]:
-            try:
-                shown += os.read(ours, 65536)
-            except OSError:  # the other end was closed
-                break
-    process.wait(timeout=60)
-    os.close(ours)
-    return shown.decode(errors="replace")

@@ -11,47 +11,19 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import chdir, closing
+from contextlib import closing
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from support import SAMPLES
-from test_cli import Tagger, in_a_terminal
-from test_inventory import raw
-from typer.testing import CliRunner
+from support.inventories import raw
+from support.program import Inside, Tagger, in_a_terminal
 
-from tagger.cli import app
-from tagger.errors import TaggerError
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind
 from tagger.records import FASHION_LABELS
 
 NAMES = ("tiny.png", "palette.png", "lossy.webp", "plain.bmp")
-
-
-class Inside(Tagger):
-    """Runs `tagger` in this process, and ends it as `tagger.__main__` does."""
-
-    def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
-        assert prefix == ()
-        words = list(map(str, arguments))
-        with (
-            chdir(self.folder),
-            patch.dict(os.environ, self.environment | environment, clear=True),
-        ):
-            done = CliRunner().invoke(app, words)
-        errors, status = done.stderr, done.exit_code
-        if isinstance(done.exception, TaggerError):
-            status = done.exception.exit_code
-            errors += f"error: {done.exception}\n"
-        elif isinstance(done.exception, OSError):
-            errors += f"error: {done.exception.strerror}\n"
-        elif not isinstance(done.exception, SystemExit | None):
-            raise done.exception
-        return subprocess.CompletedProcess(words, status, done.stdout, errors)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import FakeClassifier, Photo, scan
-from test_reviewing import tagged
+from support.inventories import tagged
 
 from tagger.errors import ImportingError
 from tagger.exchange import Style, Table, write_table

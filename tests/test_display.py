@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
-from support import SAMPLES, FakeClassifier, scan
+from support import GOLDEN, SAMPLES, FakeClassifier, scan
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
@@ -23,7 +23,7 @@ from tagger.policy.decide import predict
 from tagger.records import PreparedImage, UnreadableImage
 from tagger.scan.records import RunSummary
 
-SCREENS = Path(__file__).parent / "golden" / "screens"
+SCREENS = GOLDEN / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 Compare = Callable[[str, RenderableType], None]

@@ -3,10 +3,10 @@
 import json
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 import typer
+from support import TOP
 
 import tagger
 from tagger.bundles.bundle import CARD_FILE, models_folder
@@ -15,7 +15,6 @@ from tagger.exchange.products import Product
 from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS
 from tagger.inventory.records import Item
 
-TOP = Path(__file__).resolve().parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
 COMMANDS = (TOP / "docs" / "commands.md").read_text(encoding="utf-8")

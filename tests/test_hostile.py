@@ -10,11 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hostile import Hostile, hostile_files
 from hypothesis import given
 from hypothesis import strategies as st
 from support import SAMPLES, expected_by_file
-from test_cli import Tagger
+from support.hostile import Hostile, hostile_files
+from support.program import Tagger
 
 from tagger.imaging.decode import prepare_bytes
 from tagger.imaging.formats import FORMATS

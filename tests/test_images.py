@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from support import SAMPLES, expected_by_file
+from support import GOLDEN, SAMPLES, expected_by_file
 
 from tagger.imaging import decode as images
 from tagger.imaging.decode import prepare, prepare_bytes, upright
 from tagger.imaging.formats import FORMATS
 from tagger.records import PreparedImage, UnreadableImage
 
-GOLDEN = Path(__file__).parent / "golden" / "prepared.npz"
+PREPARED = GOLDEN / "prepared.npz"
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -76,8 +76,8 @@ def test_prepared_samples_equal_the_golden_arrays(
         if isinstance(result := prepare(SAMPLES / name), PreparedImage)
     }
     if request.config.getoption("--update-golden"):
-        np.savez_compressed(GOLDEN, **prepared)  # type: ignore[arg-type]
-    golden = np.load(GOLDEN)
+        np.savez_compressed(PREPARED, **prepared)  # type: ignore[arg-type]
+    golden = np.load(PREPARED)
 
     assert set(golden.files) == set(prepared)
     for name, pixels in prepared.items():

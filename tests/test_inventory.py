@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,29 +15,17 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
-from support import FakeClassifier
+from support import GOLDEN, TOP, FakeClassifier
+from support.inventories import raw, record_names
 
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
 from tagger.inventory.database import REVISIONS
 from tagger.inventory.records import DecidedBy, DecisionKind
 from tagger.inventory.tables import METADATA
-from tagger.records import ImageFile, Policy, SkippedFile, State, UnreadableImage
+from tagger.records import Policy, SkippedFile, State
 
-SCHEMAS = Path(__file__).parent / "golden" / "schemas"
-
-
-def raw(path: Path) -> "closing[sqlite3.Connection]":
-    return closing(sqlite3.connect(path))
-
-
-def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
-    """Put paths into the inventory without there being files."""
-    with inventory.recording(FakeClassifier().identity, options={}) as recording:
-        files = [ImageFile(name, 1, 2) for name in names]
-        outcomes = [(file, UnreadableImage("broken", "d" * 64)) for file in files]
-        recording.record(root, outcomes, {}, {})
-        recording.finish([root], exit_code=3, counts={})
+SCHEMAS = GOLDEN / "schemas"
 
 
 def test_the_tables_are_what_the_revisions_make(inventory: Inventory) -> None:
@@ -294,7 +281,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_lost(tmp_path: Path) -> None
     program = f"""
 import resource
 from pathlib import Path
-from test_inventory import Inventory, record_names
+from support.inventories import Inventory, record_names
 limit = Path({str(path)!r}).stat().st_size + 40_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 with Inventory(Path({str(path)!r})) as inventory:
@@ -302,7 +289,7 @@ with Inventory(Path({str(path)!r})) as inventory:
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": str(TOP / "tests")},
         capture_output=True,
         text=True,
         check=False,

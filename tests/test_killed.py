@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from support import SAMPLES, UNMEASURED
-from test_cli import Tagger
-from test_inventory import raw
+from support.inventories import raw
+from support.program import Tagger
 
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind

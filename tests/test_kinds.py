@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import Photo, scan
-from test_cli import Tagger
-from test_review import decided, in_lines, on_screen, press, sit, text_of
+from support.program import Tagger
+from support.reviews import decided, in_lines, on_screen, press, sit, text_of
 
 from tagger.certification.issue import certify_network
 from tagger.errors import ReviewError

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_commands import Inside
-from test_inventory import raw
+from support.inventories import raw
+from support.program import Inside
 
 from tagger.adaptation.adapt import unknown_to_both
 from tagger.adaptation.finetune import USUAL

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import AT_ONCE, SAMPLES, UNMEASURED, FakeClassifier, Photo, scan
-from test_cli import Tagger, in_a_terminal, without_dac_override
-from test_inventory import raw
+from support.inventories import raw
+from support.program import Tagger, in_a_terminal, without_dac_override
 
 from tagger.errors import EXIT_LOCKED, InventoryError, LockedError, Stopped
 from tagger.inventory import (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support import FakeClassifier, Photo, scan
-from test_cli import Tagger
-from test_review import decided, in_lines, on_screen, press, sit, text_of, wait_for
+from support.program import Tagger
+from support.reviews import decided, in_lines, on_screen, press, sit, text_of, wait_for
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory

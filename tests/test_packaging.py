@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import TOP
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, models_folder
-
-TOP = Path(__file__).resolve().parents[1]
 
 PROGRAM = """
 import sys

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import write_idx
+from support import TOP, write_idx
 
 from tagger.errors import DataError
 from tagger.labels import kinds_of, tags_of
@@ -13,7 +13,7 @@ from tagger.records import FASHION_LABELS, Policy
 from tagger.training.mixture import LABELS
 from tagger.training.recipe import Recipe, Source, Stage, gather, read_recipe
 
-README = Path(__file__).parents[1] / "models" / "README.md"
+README = TOP / "models" / "README.md"
 
 RECIPE = """
 architecture = "residual"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import SAMPLES, FakeClassifier, Photo, scan
-from test_inventory import raw
+from support import GOLDEN, SAMPLES, FakeClassifier, Photo, scan
+from support.inventories import raw
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
@@ -28,7 +28,7 @@ from tagger.report import render
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SCREENS = Path(__file__).parent / "golden" / "screens"
+SCREENS = GOLDEN / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b[31m\u202e\n.png"
 

@@ -13,18 +13,26 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 from rich.console import Console
 from support import FakeClassifier, Photo, scan
-from textual.pilot import Pilot
+from support.reviews import (
+    decided,
+    in_lines,
+    on_screen,
+    press,
+    settle,
+    sit,
+    text_of,
+    wait_for,
+)
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
@@ -46,10 +54,11 @@ from tagger.review.groups import Groups, fingerprint
 from tagger.review.line_mode import LineReview
 from tagger.review.prefetch import look_at
 from tagger.review.screens import ContactSheet, EndScreen
-from tagger.review.session import ReviewSession, review_session
+from tagger.review.session import review_session
 from tagger.review.stats import SessionStats, remaining
 
-EVERY_FLAGGED = Selection()
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHADES = (40, 90, 140, 190, 220)
 """Of the pictures 0.png to 4.png, whose tags differ; the first is the least sure."""
@@ -64,59 +73,11 @@ def queue(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
     return inventory
 
 
-@contextmanager
-def sit(
-    inventory: Inventory,
-    selection: Selection = EVERY_FLAGGED,
-    *,
-    limit: int | None = None,
-    patterns: Mapping[str, re.Pattern[str]] | None = None,
-) -> Iterator[ReviewSession]:
-    with (
-        inventory.reviewing("anna", selection) as opened,
-        review_session(opened, limit=limit, patterns=patterns) as begun,
-    ):
-        yield begun
-
-
-def in_lines(
-    inventory: Inventory,
-    *answers: str,
-    selection: Selection = EVERY_FLAGGED,
-    limit: int | None = None,
-) -> str:
-    """Hold a review with these answers; return what was printed."""
-    console = Console(width=200, record=True, file=io.StringIO())
-    lines = iter(answers)
-    asked: list[str] = []
-
-    def read(prompt: str) -> str:
-        asked.append(prompt)
-        try:
-            return next(lines)
-        except StopIteration:
-            raise EOFError from None
-
-    with sit(inventory, selection, limit=limit) as begun:
-        LineReview(begun, console, read).run()
-    return console.export_text() + "\n".join(asked)
-
-
 def photo_with_other_bytes(count: int, photo: Photo, shop: Path) -> None:
     """Write one picture so many times into a shop, each time with other bytes."""
     first = photo("0.png", 90).read_bytes()
     for number in range(1, count):
         (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
-
-
-def decided(inventory: Inventory) -> dict[str, tuple[str | None, str]]:
-    """Return tag and kind of what is decided, by path."""
-    found: dict[str, tuple[str | None, str]] = {}
-    for record, paths in inventory.decisions():
-        if isinstance(record, Decision) and record.undone_at is None:
-            name = Path(paths[0]).name
-            found[name] = (record.answer.tag, record.answer.kind.value)
-    return found
 
 
 def order_of(inventory: Inventory) -> list[str]:
@@ -486,50 +447,6 @@ def test_the_time_left_in_words() -> None:
     assert remaining(5, 10) == "under a minute left"
     assert remaining(300, 10) == "30 min left"
     assert remaining(6000, 10) == "10 h left"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-@asynccontextmanager
-async def on_screen(
-    begun: ReviewSession, size: tuple[int, int] = (110, 36)
-) -> AsyncIterator[Pilot[int]]:
-    app = ReviewApp(begun, unseen=0)
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        yield pilot
-
-
-async def settle(pilot: Pilot[int]) -> None:
-    """Wait until what was asked for is done and shown."""
-    for _ in range(400):
-        await pilot.pause()
-        screen = next(
-            (s for s in pilot.app.screen_stack if isinstance(s, ReviewScreen)), None
-        )
-        if screen is not None and not screen._busy:  # noqa: SLF001
-            await pilot.pause()
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the screen is busy for ever")
-
-
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
-
-
-def text_of(pilot: Pilot[int]) -> str:
-    """Return what stands on the screen."""
-    svg = pilot.app.export_screenshot()
-    rows = re.findall(r">([^<]*)</text>", svg)
-    return "\n".join(rows).replace("&#160;", " ")
 
 
 def test_one_key_a_picture(queue: Inventory) -> None:

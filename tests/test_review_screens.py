@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import SAMPLES, scan
+from support import GOLDEN, SAMPLES, scan
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
@@ -23,7 +23,7 @@ from tagger.records import Policy
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.session import review_session
 
-SCREENS = Path(__file__).parent / "golden" / "screens"
+SCREENS = GOLDEN / "screens"
 SIZE = (112, 42)
 SHOWN = (
     "sneaker-grey.jpg",

@@ -1,6 +1,5 @@
 """The review queue in the inventory: order, leases, conflicts, undo, audits."""
 
-import hashlib
 import os
 import sqlite3
 import threading
@@ -10,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from support import FakeClassifier
+from support.inventories import ROOT, digest_of, tagged
 
 from tagger.errors import InventoryBusyError
 from tagger.inventory import (
@@ -44,30 +43,10 @@ from tagger.inventory.tables import IMAGE
 from tagger.records import (
     FASHION_LABELS,
     ImageFile,
-    Prediction,
-    PreparedImage,
     State,
-    Verdict,
 )
 
-ROOT = Path("/shop")
 EVERYTHING = Selection(everything=True)
-
-
-def digest_of(number: int) -> str:
-    """Return a digest that says nothing of the number's order."""
-    return hashlib.sha256(str(number).encode()).hexdigest()
-
-
-def tagged(number: int, confidence: float, *, flagged: bool = True) -> Tagged:
-    image = PreparedImage(
-        digest_of(number), np.zeros((28, 28, 3), np.uint8), 60, 80, "PNG"
-    )
-    rest = (1 - confidence) / 9
-    probabilities = (confidence, *[rest] * 9)
-    margin = max(0.0, confidence - rest)
-    said = Prediction("T-shirt/top", confidence, "Trouser", margin, probabilities)
-    return Tagged(image, said, Verdict(flagged, "unsure" if flagged else ""))
 
 
 def record(inventory: Inventory, items: dict[str, Tagged], root: Path = ROOT) -> None:

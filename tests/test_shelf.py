@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from test_cli import Tagger
+from support.program import Tagger
 from typer.testing import CliRunner
 
 from tagger.bundles.adapted import adapted_folder

@@ -21,7 +21,9 @@ AT_ONCE = ScanOptions(settle=0.0)
 
 scan = partial(run.scan, options=AT_ONCE)
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample_images"
+TOP = Path(__file__).resolve().parents[2]
+SAMPLES = TOP / "sample_images"
+GOLDEN = TOP / "tests" / "golden"
 
 Photo = Callable[..., Path]
 

@@ -1,0 +1,53 @@
+"""Inventories looked into, and filled without there being files."""
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from support import FakeClassifier
+
+from tagger.inventory import (
+    Inventory,
+    Tagged,
+)
+from tagger.records import (
+    ImageFile,
+    Prediction,
+    PreparedImage,
+    UnreadableImage,
+    Verdict,
+)
+
+
+def raw(path: Path) -> "closing[sqlite3.Connection]":
+    return closing(sqlite3.connect(path))
+
+
+def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
+    """Put paths into the inventory without there being files."""
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
+        files = [ImageFile(name, 1, 2) for name in names]
+        outcomes = [(file, UnreadableImage("broken", "d" * 64)) for file in files]
+        recording.record(root, outcomes, {}, {})
+        recording.finish([root], exit_code=3, counts={})
+
+
+ROOT = Path("/shop")
+
+
+def digest_of(number: int) -> str:
+    """Return a digest that says nothing of the number's order."""
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
+def tagged(number: int, confidence: float, *, flagged: bool = True) -> Tagged:
+    image = PreparedImage(
+        digest_of(number), np.zeros((28, 28, 3), np.uint8), 60, 80, "PNG"
+    )
+    rest = (1 - confidence) / 9
+    probabilities = (confidence, *[rest] * 9)
+    margin = max(0.0, confidence - rest)
+    said = Prediction("T-shirt/top", confidence, "Trouser", margin, probabilities)
+    return Tagged(image, said, Verdict(flagged, "unsure" if flagged else ""))

@@ -1,0 +1,131 @@
+"""The command line: as a program of its own, and in this process."""
+
+import csv
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import chdir
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from typer.testing import CliRunner
+
+from tagger.cli import app
+from tagger.errors import TaggerError
+
+
+class Tagger:
+    """Runs `tagger` with an inventory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.db = folder / "inventory.db"
+        self.environment = os.environ | {
+            "COLUMNS": "100",
+            "TAGGER_DB": str(self.db),
+            "TAGGER_SETTLE": "0",  # the pictures of a test are a moment old
+        }
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "tagger", *map(str, arguments)]
+
+    def __call__(
+        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*prefix, *self.command(*arguments)],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,  # a hang is a failure, a busy machine is none
+        )
+
+    def fails(
+        self,
+        *arguments: object,
+        status: int = 1,
+        prefix: tuple[str, ...] = (),
+        **environment: str,
+    ) -> str:
+        """Run what must fail: one line on standard error, nothing on the other."""
+        done = self(*arguments, prefix=prefix, **environment)
+        assert done.returncode == status, done.stderr
+        assert done.stdout == ""
+        if status == 1:
+            assert done.stderr.count("\n") == 1
+            assert done.stderr.startswith("error: ")
+        return done.stderr
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        lines = self("export", "--raw").stdout.splitlines()
+        return {row["path"]: row for row in csv.DictReader(lines)}
+
+
+def without_dac_override() -> tuple[str, ...]:
+    """Words before a command that take root's power over permissions away."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root, and no setpriv to be less")
+    return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+def in_a_terminal(command: list[str], tagger: Tagger, keys: bytes = b"") -> str:
+    """Run a command on a pseudo-terminal and return what it would show.
+
+    The keys wait there for who asks.
+    """
+    ours, theirs = pty.openpty()
+    os.write(ours, keys)
+    environment = tagger.environment | {"TERM": "xterm-256color", "COLUMNS": "400"}
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # the other end was closed
+                break
+    process.wait(timeout=60)
+    os.close(ours)
+    return shown.decode(errors="replace")
+
+
+class Inside(Tagger):
+    """Runs `tagger` in this process, and ends it as `tagger.__main__` does."""
+
+    def __call__(
+        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        assert prefix == ()
+        words = list(map(str, arguments))
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.environment | environment, clear=True),
+        ):
+            done = CliRunner().invoke(app, words)
+        errors, status = done.stderr, done.exit_code
+        if isinstance(done.exception, TaggerError):
+            status = done.exception.exit_code
+            errors += f"error: {done.exception}\n"
+        elif isinstance(done.exception, OSError):
+            errors += f"error: {done.exception.strerror}\n"
+        elif not isinstance(done.exception, SystemExit | None):
+            raise done.exception
+        return subprocess.CompletedProcess(words, status, done.stdout, errors)
