@@ -1,7 +1,7 @@
 """The report, as text and as a real browser shows it.
 
 The pictures of it in the README are taken anew by
-`pytest tests/test_report.py --update-golden`.
+`pytest tests/report/test_page.py --update-golden`.
 """
 
 import re
