@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
-from support import FakeClassifier, Photo
+from support import SAMPLES, FakeClassifier, Photo
+from support.inventories import raw
+from support.program import Inside, Tagger
 
 from tagger.inventory import Inventory
 
@@ -72,6 +74,41 @@ def photo(shop: Path) -> Photo:
         return target
 
     return write
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Tagger:
+    """Run the command line in this process, with an inventory in the test's folder."""
+    return Inside(tmp_path)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Tagger:
+    """Run the real program, in a process of its own, with the same inventory.
+
+    For streams, signals, terminals, limits, and what stands in the environment at
+    the start: whatever else is tested is cheaper with `tagger`.
+    """
+    return Tagger(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scan some pictures once; the tests take copies of the inventory."""
+    folder = tmp_path_factory.mktemp("stocked")
+    (folder / "pictures").mkdir()
+    for name in ("tiny.png", "palette.png", "lossy.webp", "plain.bmp"):
+        shutil.copy(SAMPLES / name, folder / "pictures")
+    assert Inside(folder)("scan", folder / "pictures").returncode == 0
+    with raw(folder / "inventory.db") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder
+
+
+@pytest.fixture
+def stock(tmp_path: Path, stocked: Path) -> None:
+    """Let the inventory be one of four pictures that were scanned."""
+    shutil.copy(stocked / "inventory.db", tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """`tagger model adapt` with real files, real networks and real processes killed."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.inventories import raw
-from support.program import Inside
+from support.program import Tagger
 
 from tagger.adaptation.adapt import unknown_to_both
 from tagger.adaptation.finetune import USUAL
@@ -104,7 +103,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture
-def tagger(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Inside:
+def tagger(
+    tagger: Tagger, tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> Tagger:
     """Run tagger where this user has chosen the bundle of bars.
 
     A network of two layers, and bars, ask for a higher rate than the bundled one.
@@ -113,12 +114,9 @@ def tagger(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setattr("tagger.adaptation.adapt.USUAL", brisk)
     choice_file().parent.mkdir(parents=True, exist_ok=True)
     choice_file().write_text(json.dumps({"bundle": str(bundle.folder)}))
-    made = Inside.__new__(Inside)
-    made.folder = tmp_path
-    made.environment = dict(os.environ)
     monkeypatch.chdir(tmp_path)
     Inventory(tmp_path / "inventory.db").__exit__()
-    return made
+    return tagger
 
 
 def decide(
@@ -147,7 +145,7 @@ def rows(database: Path) -> list[Any]:
 
 
 def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
-    tagger: Inside, tmp_path: Path, bundle: Bundle
+    tagger: Tagger, tmp_path: Path, bundle: Bundle
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True))
@@ -198,7 +196,7 @@ def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
 
 
 def test_a_scan_uses_what_was_learnt_and_leaves_what_a_person_decided(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     database, shop = tmp_path / "inventory.db", tmp_path / "shop"
     shop.mkdir()
@@ -230,7 +228,7 @@ def test_a_scan_uses_what_was_learnt_and_leaves_what_a_person_decided(
     assert "go back with 'tagger model rollback'" in stopped.stderr + stopped.stdout
 
 
-def test_a_tag_of_the_shop_is_learnt(tagger: Inside, tmp_path: Path) -> None:
+def test_a_tag_of_the_shop_is_learnt(tagger: Tagger, tmp_path: Path) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, "Skirt"), 120, 5, aside=True))
 
@@ -241,7 +239,7 @@ def test_a_tag_of_the_shop_is_learnt(tagger: Inside, tmp_path: Path) -> None:
     assert own.card.labels == (*LABELS, "Skirt")
 
 
-def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
+def test_too_few_answers_change_nothing(tagger: Tagger, tmp_path: Path) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures(KNOWN, 10, 5))
     done = tagger("model", "adapt", "--db", database)
@@ -259,7 +257,7 @@ def test_too_few_answers_change_nothing(tagger: Inside, tmp_path: Path) -> None:
     assert rows(database) == []
 
 
-def test_corrections_alone_are_no_sample(tagger: Inside, tmp_path: Path) -> None:
+def test_corrections_alone_are_no_sample(tagger: Tagger, tmp_path: Path) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True), source="tags.csv")
 
@@ -270,7 +268,7 @@ def test_corrections_alone_are_no_sample(tagger: Inside, tmp_path: Path) -> None
     assert rows(database) == []
 
 
-def test_corrections_teach_and_a_sample_judges(tagger: Inside, tmp_path: Path) -> None:
+def test_corrections_teach_and_a_sample_judges(tagger: Tagger, tmp_path: Path) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True), source="tags.csv")
     decide(database, pictures((*KNOWN, OTHER), 60, 6, aside=True), first=120)
@@ -285,7 +283,7 @@ def test_corrections_teach_and_a_sample_judges(tagger: Inside, tmp_path: Path) -
 
 
 def test_answers_from_one_end_of_the_queue_change_nothing(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     database, shop = tmp_path / "inventory.db", tmp_path / "shop"
     shop.mkdir()
@@ -310,7 +308,7 @@ def test_answers_from_one_end_of_the_queue_change_nothing(
 
 
 def test_a_folder_that_cannot_be_written_changes_nothing(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures(KNOWN, 60, 5, aside=True))
@@ -371,7 +369,7 @@ def test_a_disk_that_is_full_changes_nothing_and_with_room_it_goes_on(
 
 
 def test_a_bundle_that_cannot_be_recorded_is_not_left(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, OTHER), 60, 5, aside=True))
@@ -390,7 +388,7 @@ def test_a_bundle_that_cannot_be_recorded_is_not_left(
 
 
 def test_a_network_that_brings_nothing_to_rehearse_is_told(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures(KNOWN, 60, 5))
@@ -403,7 +401,7 @@ def test_a_network_that_brings_nothing_to_rehearse_is_told(
 
 
 def test_a_network_of_a_shops_own_tags_learns_further(
-    tagger: Inside, tmp_path: Path
+    tagger: Tagger, tmp_path: Path
 ) -> None:
     own = {"Trouser": "Kurta", "Coat": "Sari", "Bag": "Dupatta"}
     sides = {"Kurta": (20, 80), "Sari": (60, 60), "Dupatta": (80, 20)}

@@ -49,11 +49,6 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
-
-
-@pytest.fixture
 def boots(tmp_path: Path) -> Path:
     """A bundle from elsewhere: the articles' network under another name."""
     folder = shutil.copytree(

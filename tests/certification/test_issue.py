@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -489,11 +488,6 @@ def test_more_is_accepted_once_it_is_proven(shelf: Inventory) -> None:
     assert found.policy == Policy(0.5)
     assert (found.pictures, found.accepted_before, found.accepts) == (100, 0.5, 1.0)
     assert found.joint
-
-
-@pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
 
 
 def test_a_network_that_never_classified_here_cannot_be_certified(

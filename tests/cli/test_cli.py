@@ -6,19 +6,17 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support import SAMPLES, expected_by_file
-from support.inventories import raw
+from support.inventories import count_images, raw
 from support.program import Tagger, in_a_terminal, without_dac_override
 
 import tagger.__main__ as program
@@ -34,11 +32,6 @@ PROMISED = (
 
 
 @pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
-
-
-@pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -47,15 +40,15 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_samples_go_in_and_a_table_comes_out(tagger: Tagger) -> None:
-    scanned = tagger("scan", SAMPLES)
-    exported = tagger("export")
+def test_the_samples_go_in_and_a_table_comes_out(program: Tagger) -> None:
+    scanned = program("scan", SAMPLES)
+    exported = program("export")
 
     assert scanned.returncode == 3
     assert "waiting for review" in scanned.stdout
     assert scanned.stderr == ""
     assert exported.stdout.splitlines()[0].startswith(PROMISED)
-    rows = tagger.rows()
+    rows = program.rows()
     for name, expected in expected_by_file().items():
         assert (rows[name]["state"] == "unreadable") == (expected == "unreadable")
     for row in rows.values():
@@ -232,8 +225,8 @@ def test_predict_asks_the_network_that_learnt_here(tagger: Tagger) -> None:
     assert "restore" in tagger.fails("predict", SAMPLES / "tiny.png")
 
 
-def test_predict_draws_the_picture_where_there_is_a_terminal(tagger: Tagger) -> None:
-    shown = in_a_terminal(tagger.command("predict", SAMPLES / "tiny.png"), tagger)
+def test_predict_draws_the_picture_where_there_is_a_terminal(program: Tagger) -> None:
+    shown = in_a_terminal(program.command("predict", SAMPLES / "tiny.png"), program)
 
     assert "▀" in shown
     assert "█" in shown
@@ -288,13 +281,15 @@ def test_a_usage_error_names_the_bound(
     assert re.search(names, tagger.fails(*arguments, status=2))
 
 
-def test_a_folder_that_cannot_be_scanned_is_named(tagger: Tagger) -> None:
+def test_a_folder_that_cannot_be_scanned_is_named(
+    tagger: Tagger, program: Tagger
+) -> None:
     (tagger.folder / "file.jpg").touch()
     (tagger.folder / "closed").mkdir(mode=0o000)
 
     assert "does not exist" in tagger.fails("scan", tagger.folder / "absent")
     assert "is a file" in tagger.fails("scan", tagger.folder / "file.jpg")
-    closed = tagger.fails(
+    closed = program.fails(
         "scan", tagger.folder / "closed", prefix=without_dac_override()
     )
     assert "closed: Permission denied" in closed
@@ -312,7 +307,7 @@ def test_an_empty_folder_is_a_warning(tagger: Tagger) -> None:
 
 
 def test_what_may_not_be_read_is_told_and_not_taken_for_missing(
-    tagger: Tagger, pictures: Path
+    tagger: Tagger, program: Tagger, pictures: Path
 ) -> None:
     (pictures / "sub").mkdir()
     shutil.copy(SAMPLES / "tiny.png", pictures / "sub")
@@ -321,7 +316,7 @@ def test_what_may_not_be_read_is_told_and_not_taken_for_missing(
     (pictures / "tiny.png").chmod(0o000)
     os.utime(pictures / "tiny.png", ns=(7, 7))
 
-    done = tagger("scan", pictures, prefix=without_dac_override())
+    done = program("scan", pictures, prefix=without_dac_override())
     (pictures / "sub").chmod(0o700)
     (pictures / "tiny.png").chmod(0o600)
 
@@ -335,7 +330,7 @@ def test_what_may_not_be_read_is_told_and_not_taken_for_missing(
 
 
 def test_hostile_names_never_reach_the_terminal_raw(
-    tagger: Tagger, pictures: Path
+    program: Tagger, pictures: Path
 ) -> None:
     names = [
         b"\x1b[31mred\x1b[0m.png",
@@ -351,37 +346,37 @@ def test_hostile_names_never_reach_the_terminal_raw(
         Path(os.fsdecode(root + b"/" + name)).write_bytes(b"no picture")
 
     shown = [
-        in_a_terminal(tagger.command("scan", pictures), tagger),
-        in_a_terminal(tagger.command("export"), tagger),
+        in_a_terminal(program.command("scan", pictures), program),
+        in_a_terminal(program.command("export"), program),
         in_a_terminal(
-            tagger.command("explain", os.fsdecode(root + b"/" + names[0])), tagger
+            program.command("explain", os.fsdecode(root + b"/" + names[0])), program
         ),
-        in_a_terminal(tagger.command("scan", os.fsdecode(root + names[0])), tagger),
+        in_a_terminal(program.command("scan", os.fsdecode(root + names[0])), program),
     ]
 
     for text in shown:
         assert "\x1b[31mred" not in text
         assert "\u202e" not in text
         assert "\\x1b[31mred" in text
-    with raw(tagger.db) as connection:
+    with raw(program.db) as connection:
         connection.text_factory = bytes
         stored = {path for (path,) in connection.execute("SELECT path FROM image")}
     assert set(names) <= stored
-    piped = tagger("export")
+    piped = program("export")
     assert piped.returncode == 0
     assert "not-utf8-\\xff\\xfe.png" in piped.stdout
-    paths = {row["path"] for row in parsed(tagger)}
+    paths = {row["path"] for row in parsed(program)}
     assert {"new\nline.png", "[bold]mark'up\".png", "--help.png"} <= paths
 
 
-def test_pipes_and_loops_do_not_hang_a_scan(tagger: Tagger, pictures: Path) -> None:
+def test_pipes_and_loops_do_not_hang_a_scan(program: Tagger, pictures: Path) -> None:
     os.mkfifo(pictures / "pipe.jpg")
     (pictures / "loop").symlink_to(pictures)
 
-    done = tagger("scan", pictures)
+    done = program("scan", pictures)
 
     assert done.returncode == 0
-    assert tagger.rows()["pipe.jpg"]["state"] == "ignored"
+    assert program.rows()["pipe.jpg"]["state"] == "ignored"
 
 
 def test_databases_that_cannot_be_used_are_named(
@@ -399,7 +394,7 @@ def test_databases_that_cannot_be_used_are_named(
 
 
 def test_a_database_that_may_not_be_written_is_left_alone(
-    tagger: Tagger, pictures: Path
+    tagger: Tagger, program: Tagger, pictures: Path
 ) -> None:
     closed = tagger.folder / "closed"
     closed.mkdir()
@@ -409,7 +404,7 @@ def test_a_database_that_may_not_be_written_is_left_alone(
     (closed / "inventory.db").chmod(0o400)
     closed.chmod(0o500)
 
-    message = tagger.fails(
+    message = program.fails(
         *("scan", pictures, "--db", closed / "inventory.db"),
         prefix=without_dac_override(),
     )
@@ -437,22 +432,22 @@ def test_a_bundle_that_is_not_its_cards_is_refused(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_a_stopped_scan_keeps_what_it_finished(
-    tagger: Tagger, number: signal.Signals, status: int
+    program: Tagger, number: signal.Signals, status: int
 ) -> None:
-    shop = tagger.folder / "shop"
+    shop = program.folder / "shop"
     shop.mkdir()
     data = (SAMPLES / "skateboard.jpg").read_bytes()
-    for item in range(1500):
+    for item in range(600):
         (shop / f"{item}.jpg").write_bytes(data + item.to_bytes(4))
     process = subprocess.Popen(
-        tagger.command("scan", shop, "--batch-size", 8),
-        env=tagger.environment,
+        program.command("scan", shop, "--batch-size", 8),
+        env=program.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
-    while count_images(tagger.db) == 0:
+    while count_images(program.db) == 0:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
@@ -463,32 +458,32 @@ def test_a_stopped_scan_keeps_what_it_finished(
     assert process.returncode == status
     assert errors == "interrupted: finished work is saved\n"
     assert output.count("\n") == 1  # that it began
-    kept = count_images(tagger.db)
-    assert 0 < kept < 1500
-    with raw(tagger.db) as connection:
+    kept = count_images(program.db)
+    assert 0 < kept < 600
+    with raw(program.db) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (code,) = connection.execute("SELECT exit_code FROM run").fetchone()
     assert code == status
 
     killed = subprocess.Popen(
-        tagger.command("scan", shop),
-        env=tagger.environment,
+        program.command("scan", shop),
+        env=program.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while count_images(tagger.db) < kept + 100:
+    while count_images(program.db) < kept + 50:
         time.sleep(0.02)
     killed.kill()
     killed.wait()
-    assert tagger("scan", shop).returncode == 0
-    undisturbed = tagger.folder / "undisturbed.db"
-    tagger("scan", shop, "--db", undisturbed)
-    assert without_times(tagger.db) == without_times(undisturbed)
+    assert program("scan", shop).returncode == 0
+    undisturbed = program.folder / "undisturbed.db"
+    program("scan", shop, "--db", undisturbed)
+    assert without_times(program.db) == without_times(undisturbed)
 
 
-def test_a_traceback_is_shown_only_when_asked_for(tagger: Tagger) -> None:
-    plain = tagger.fails("scan", "absent")
-    told = tagger("--debug", "scan", "absent")
+def test_a_traceback_is_shown_only_when_asked_for(program: Tagger) -> None:
+    plain = program.fails("scan", "absent")
+    told = program("--debug", "scan", "absent")
 
     assert "Traceback" not in plain
     assert told.returncode == 1
@@ -518,14 +513,14 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def shell(tagger: Tagger) -> Shell:
+def shell(program: Tagger) -> Shell:
     """Run a line of the shell, in which {} is `tagger`."""
 
     def run(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line.format(" ".join(tagger.command()))],  # noqa: S607
-            cwd=tagger.folder,
-            env=tagger.environment | environment,
+            ["bash", "-o", "pipefail", "-c", line.format(" ".join(program.command()))],  # noqa: S607
+            cwd=program.folder,
+            env=program.environment | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -608,11 +603,11 @@ def test_whoever_has_read_enough_hears_no_more(
     assert "the scan is done, but the result could not be" in done.stderr
 
 
-def test_a_signal_during_the_start_is_answered_like_any_other(tagger: Tagger) -> None:
+def test_a_signal_during_the_start_is_answered_like_any_other(program: Tagger) -> None:
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         text = f"import os; os.kill(os.getpid(), {int(number)})"
-        (tagger.folder / "typer.py").write_text(text)
-        done = tagger("status", PYTHONPATH=str(tagger.folder))
+        (program.folder / "typer.py").write_text(text)
+        done = program("status", PYTHONPATH=str(program.folder))
 
         assert done.returncode == status
         assert done.stderr == "interrupted: finished work is saved\n"
@@ -624,18 +619,18 @@ def test_the_version_is_told(tagger: Tagger) -> None:
     assert tagger("--version").stdout == f"tagger {__version__}\n"
 
 
-def test_the_default_inventory_is_one_a_user(tagger: Tagger, pictures: Path) -> None:
-    home = tagger.folder / "home"
+def test_the_default_inventory_is_one_a_user(program: Tagger, pictures: Path) -> None:
+    home = program.folder / "home"
     home.mkdir()
-    for name in [n for n in tagger.environment if n.startswith(("TAGGER", "XDG"))]:
-        del tagger.environment[name]
+    for name in [n for n in program.environment if n.startswith(("TAGGER", "XDG"))]:
+        del program.environment[name]
 
-    assert tagger("scan", pictures, HOME=str(home)).returncode == 0
+    assert program("scan", pictures, HOME=str(home)).returncode == 0
 
     assert len(list(home.rglob("inventory.db"))) == 1
 
 
-def test_a_user_without_a_home_is_no_fault(tagger: Tagger, pictures: Path) -> None:
+def test_a_user_without_a_home_is_no_fault(program: Tagger, pictures: Path) -> None:
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("nobody here can be a user that the system does not know")
     nobody = (
@@ -643,10 +638,10 @@ def test_a_user_without_a_home_is_no_fault(tagger: Tagger, pictures: Path) -> No
         *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
     )
     kept = {"PATH", "PYTHONPATH", "COLUMNS", "TAGGER_SETTLE"}
-    tagger.environment = {n: v for n, v in tagger.environment.items() if n in kept}
-    named = ("--db", tagger.db)
+    program.environment = {n: v for n, v in program.environment.items() if n in kept}
+    named = ("--db", program.db)
 
-    assert tagger("scan", pictures, *named, prefix=nobody).returncode == 0
+    assert program("scan", pictures, *named, prefix=nobody).returncode == 0
     for words in (
         ("status", *named),
         ("predict", pictures / "tiny.png"),
@@ -656,24 +651,13 @@ def test_a_user_without_a_home_is_no_fault(tagger: Tagger, pictures: Path) -> No
         ("model", "show"),
         ("model", "show", "shops"),
     ):
-        done = tagger(*words, prefix=nobody)
+        done = program(*words, prefix=nobody)
         assert (done.returncode, done.stderr) == (0, ""), words
     homeless = "error: cannot determine your home folder: set HOME"
     for verb in ("scan pictures", "status", "roots list"):
-        told = tagger.fails(*verb.split(), prefix=nobody)
+        told = program.fails(*verb.split(), prefix=nobody)
         assert told == f"{homeless}, or name the inventory with --db\n"
-    assert tagger.fails("model", "use", "shops", prefix=nobody) == f"{homeless}\n"
-
-
-def count_images(db: Path) -> int:
-    if not db.exists():
-        return 0
-    with closing(sqlite3.connect(db, timeout=30)) as connection:
-        try:
-            (number,) = connection.execute("SELECT count(*) FROM image").fetchone()
-        except sqlite3.OperationalError:  # the tables are not made yet
-            return 0
-    return int(number)
+    assert program.fails("model", "use", "shops", prefix=nobody) == f"{homeless}\n"
 
 
 def without_times(db: Path) -> list[tuple[object, ...]]:
@@ -684,8 +668,8 @@ def without_times(db: Path) -> list[tuple[object, ...]]:
         return list(connection.execute(query))
 
 
-def parsed(tagger: Tagger) -> list[dict[str, str]]:
-    target = tagger.folder / "parsed.csv"
-    tagger("export", "--raw", "-o", target)
+def parsed(program: Tagger) -> list[dict[str, str]]:
+    target = program.folder / "parsed.csv"
+    program("export", "--raw", "-o", target)
     with target.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))

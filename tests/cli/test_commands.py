@@ -15,39 +15,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support import SAMPLES
 from support.inventories import raw
-from support.program import Inside, Tagger, in_a_terminal
+from support.program import Tagger, in_a_terminal
 
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind
 from tagger.records import FASHION_LABELS
 
-NAMES = ("tiny.png", "palette.png", "lossy.webp", "plain.bmp")
-
-
-@pytest.fixture(scope="module")
-def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Scan some pictures once; the tests take copies of the inventory."""
-    folder = tmp_path_factory.mktemp("stocked")
-    (folder / "pictures").mkdir()
-    for name in NAMES:
-        shutil.copy(SAMPLES / name, folder / "pictures")
-    assert Tagger(folder)("scan", folder / "pictures").returncode == 0
-    with raw(folder / "inventory.db") as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return folder
-
-
-@pytest.fixture
-def tagger(tmp_path: Path, stocked: Path) -> Tagger:
-    shutil.copy(stocked / "inventory.db", tmp_path)
-    return Inside(tmp_path)
-
-
-@pytest.fixture
-def outside(tagger: Tagger) -> Tagger:
-    return Tagger(tagger.folder)
+pytestmark = pytest.mark.usefixtures("stock")
 
 
 def refused(tagger: Tagger, *arguments: object, status: int = 2, **env: str) -> str:
@@ -122,13 +97,13 @@ def test_what_is_no_catalogue_item_is_exported_as_the_message_says(
     ]
 
 
-def test_a_dash_is_the_output(outside: Tagger) -> None:
-    sheet, dashed = outside("export"), outside("export", "-o", "-")
-    page = outside("report", "-o", "-")
+def test_a_dash_is_the_output(program: Tagger) -> None:
+    sheet, dashed = program("export"), program("export", "-o", "-")
+    page = program("report", "-o", "-")
 
     assert dashed.stdout == sheet.stdout
     assert page.stdout.startswith("<!doctype html>")
-    assert not (outside.folder / "-").exists()
+    assert not (program.folder / "-").exists()
 
 
 def test_the_ending_chooses_the_format(tagger: Tagger) -> None:
@@ -152,8 +127,8 @@ def test_the_ending_chooses_the_format(tagger: Tagger) -> None:
     )
 
 
-def test_a_format_without_its_extra_is_one_line(outside: Tagger) -> None:
-    tagger = outside
+def test_a_format_without_its_extra_is_one_line(program: Tagger) -> None:
+    tagger = program
     (tagger.folder / "pyarrow.py").write_text("raise ImportError")
     old = tagger.folder / "out.parquet"
     old.write_text("old")
@@ -451,8 +426,8 @@ def completed(tagger: Tagger, shell: str, line: str, **env: str) -> str:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_is_offered_tags(outside: Tagger, shell: str) -> None:
-    offered = completed(outside, shell, "tagger export --tag S")
+def test_every_shell_is_offered_tags(program: Tagger, shell: str) -> None:
+    offered = completed(program, shell, "tagger export --tag S")
 
     assert "Sneaker" in offered
     assert "Bag" not in offered
@@ -475,16 +450,16 @@ def test_a_variable_that_is_nearly_ours_is_warned_of(tagger: Tagger) -> None:
     ]
 
 
-def test_a_shell_is_offered_columns_roots_runs_and_moments(outside: Tagger) -> None:
-    assert "path,tag" in completed(outside, "bash", "tagger export --columns path,ta")
-    assert "pictures" in completed(outside, "bash", "tagger export --root /")
-    assert "last-run" in completed(outside, "bash", "tagger export --since l")
-    assert completed(outside, "bash", "tagger runs show ") == "1\n"
+def test_a_shell_is_offered_columns_roots_runs_and_moments(program: Tagger) -> None:
+    assert "path,tag" in completed(program, "bash", "tagger export --columns path,ta")
+    assert "pictures" in completed(program, "bash", "tagger export --root /")
+    assert "last-run" in completed(program, "bash", "tagger export --since l")
+    assert completed(program, "bash", "tagger runs show ") == "1\n"
 
 
-def test_completion_without_an_inventory_offers_what_it_can(outside: Tagger) -> None:
+def test_completion_without_an_inventory_offers_what_it_can(program: Tagger) -> None:
     for env in ({"TAGGER_DB": "/absent/x.db"}, {"TAGGER_CONFIG": "/absent"}):
-        assert "Bag" in completed(outside, "bash", "tagger export --tag B", **env)
+        assert "Bag" in completed(program, "bash", "tagger export --tag B", **env)
 
 
 def test_every_command_has_a_manual_page(tagger: Tagger) -> None:

@@ -32,11 +32,6 @@ SMALL = sorted(
 )
 
 
-@pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
-
-
 @pytest.mark.parametrize("name", sorted(CORPUS))
 def test_a_hostile_picture_comes_to_its_end(name: str) -> None:
     file = CORPUS[name]
@@ -83,28 +78,28 @@ begins with that of whoever starts it: here, of all the tests before."""
 
 
 def scanned(
-    tagger: Tagger, folder: Path
+    program: Tagger, folder: Path
 ) -> tuple[dict[str, dict[str, str]], str, float]:
     """Scan in a process of its own, watched; return rows, complaints and megabytes.
 
     Neither network nor other program may be reached for, Ghostscript least of all.
     """
-    (tagger.folder / "sitecustomize.py").write_text(WATCH)
-    programs = tagger.folder / "programs"
+    (program.folder / "sitecustomize.py").write_text(WATCH)
+    programs = program.folder / "programs"
     programs.mkdir()
     for name in ("gs", "djpeg"):
         (programs / name).write_text("#!/bin/sh\necho $0 >> $WATCHED\n")
         (programs / name).chmod(0o755)
-    watched = tagger.folder / "watched.txt"
-    paths = [str(tagger.folder), os.environ.get("PYTHONPATH", "")]
-    environment = tagger.environment | {
+    watched = program.folder / "watched.txt"
+    paths = [str(program.folder), os.environ.get("PYTHONPATH", "")]
+    environment = program.environment | {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "WATCHED": str(watched),
-        "PEAK": str(tagger.folder / "peak.txt"),
+        "PEAK": str(program.folder / "peak.txt"),
     }
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *tagger.command("scan", folder, "--json")],
+        [sys.executable, "-c", MEASURE, *program.command("scan", folder, "--json")],
         env=environment,
         capture_output=True,
         text=True,
@@ -114,18 +109,18 @@ def scanned(
     assert done.returncode in {0, 3}, done.stderr
     assert json.loads(done.stdout)["exit_code"] in {0, 3}
     assert not watched.exists(), watched.read_text()
-    peak = int((tagger.folder / "peak.txt").read_text())
+    peak = int((program.folder / "peak.txt").read_text())
     assert peak * 1024 < MOST_MEMORY
-    return tagger.rows(), done.stderr, peak / 1024
+    return program.rows(), done.stderr, peak / 1024
 
 
-def test_every_hostile_picture_is_one_reasoned_row(tagger: Tagger) -> None:
-    folder = tagger.folder / "hostile"
+def test_every_hostile_picture_is_one_reasoned_row(program: Tagger) -> None:
+    folder = program.folder / "hostile"
     folder.mkdir()
     for file in CORPUS.values():
         (folder / file.name).write_bytes(file.data)
 
-    rows, complaints, _ = scanned(tagger, folder)
+    rows, complaints, _ = scanned(program, folder)
 
     assert complaints == ""
     assert set(rows) == set(CORPUS)
@@ -152,13 +147,13 @@ def fetched_folder() -> Path:
 
 
 def test_every_picture_of_gdk_pixbufs_tests_is_one_reasoned_row(
-    tagger: Tagger,
+    program: Tagger,
 ) -> None:
     """Under its own name, and under those of two formats that it may not be."""
     found = sorted(fetched_folder().glob("**/gdk-pixbuf/test-images/**/*.*"))
     if not found:
         pytest.skip("gdk-pixbuf-tests could not be fetched")
-    folder = tagger.folder / "hostile"
+    folder = program.folder / "hostile"
     folder.mkdir()
     names = []
     for number, path in enumerate(path for path in found if path.is_file()):
@@ -166,7 +161,7 @@ def test_every_picture_of_gdk_pixbufs_tests_is_one_reasoned_row(
             names.append(f"{number}-{path.name}{ending}")
             shutil.copy(path, folder / names[-1])
 
-    rows, complaints, megabytes = scanned(tagger, folder)
+    rows, complaints, megabytes = scanned(program, folder)
 
     assert complaints == ""
     assert set(rows) == set(names)

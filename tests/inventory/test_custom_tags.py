@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import FakeClassifier, Photo, scan
+from support import FakeClassifier, Photo, scan, wait_for
 from support.program import Tagger
-from support.reviews import decided, in_lines, on_screen, press, sit, text_of, wait_for
+from support.reviews import decided, in_lines, on_screen, press, sit, text_of
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
@@ -130,10 +130,8 @@ def test_a_group_takes_a_tag_by_name(queue: Inventory) -> None:
 
 
 def test_a_tag_added_on_the_command_line_is_taken_everywhere(
-    tmp_path: Path, queue: Inventory
+    tagger: Tagger, tmp_path: Path, queue: Inventory
 ) -> None:
-    tagger = Tagger(tmp_path)
-
     told = tagger("tags", "add", " Shorts ", "--reviewer", "ben")
     again = tagger("tags", "add", "Shorts", "--reviewer", "ben")
     refused = tagger.fails("tags", "add", "skirt", "--reviewer", "ben")

@@ -253,10 +253,10 @@ def test_the_screen_offers_the_tag_and_k_gives_it(
 
 
 def test_the_commands_list_and_map_kinds(
-    tmp_path: Path, look: Look, inventory: Inventory
+    tagger: Tagger, look: Look, inventory: Inventory
 ) -> None:
     look()
-    tagger, database = Tagger(tmp_path), inventory.path
+    database = inventory.path
 
     listed = tagger("tags", "suggest", "--db", database)
     assert "skirt" in listed.stdout

@@ -23,11 +23,6 @@ from tagger.inventory.records import DecisionKind
 KILLS = int(os.environ.get("TAGGER_TEST_KILLS", "6"))
 
 
-@pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
-
-
 def put(folder: Path, name: str, salt: int) -> None:
     """Put a picture of its own bytes somewhere."""
     target = folder / name
@@ -36,14 +31,14 @@ def put(folder: Path, name: str, salt: int) -> None:
 
 
 @pytest.fixture
-def changed_shop(tagger: Tagger) -> Path:
+def changed_shop(program: Tagger) -> Path:
     """A shop that was scanned, decided about, and then changed in every way."""
-    shop = tagger.folder / "shop"
+    shop = program.folder / "shop"
     for number in range(40):
         put(shop, f"old/{number}.jpg", number)
     put(shop, "broken.jpg", 1000)
-    assert tagger("scan", shop).returncode == 0
-    with Inventory(tagger.db) as inventory:
+    assert program("scan", shop).returncode == 0
+    with Inventory(program.db) as inventory:
         for item in list(inventory.items())[:5]:
             assert item.digest
             inventory.decide(
@@ -82,38 +77,38 @@ def everything(db: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_a_scan_killed_at_any_moment_ends_as_an_undisturbed_one(
-    tagger: Tagger, changed_shop: Path
+    program: Tagger, changed_shop: Path
 ) -> None:
-    before = tagger.folder / "before.db"
-    tagger.db.rename(before)
+    before = program.folder / "before.db"
+    program.db.rename(before)
     scan = ("scan", changed_shop, "--batch-size", 8, "--max-missing", "100%")
-    shutil.copy(before, tagger.db)
-    assert tagger(*scan).returncode == 3
-    undisturbed = everything(tagger.db)
-    first, last = written(before), written(tagger.db)
+    shutil.copy(before, program.db)
+    assert program(*scan).returncode == 3
+    undisturbed = everything(program.db)
+    first, last = written(before), written(program.db)
     assert first < last
     chance = random.Random(20261122)  # noqa: S311
     ended_before, moments = 0, set()
     for number in range(KILLS):
-        for left in tagger.folder.glob("inventory.db*"):
+        for left in program.folder.glob("inventory.db*"):
             left.unlink()
-        shutil.copy(before, tagger.db)
+        shutil.copy(before, program.db)
         process = subprocess.Popen(
-            tagger.command(*scan), env=tagger.environment, stdout=subprocess.DEVNULL
+            program.command(*scan), env=program.environment, stdout=subprocess.DEVNULL
         )
         # However fast the machine is: some way through what there is to write.
         wanted = chance.uniform(first - 1, last)
-        while written(tagger.db) < wanted and process.poll() is None:
+        while written(program.db) < wanted and process.poll() is None:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
         ended_before += process.wait() >= 0
-        assert everything(tagger.db)["decisions"] == undisturbed["decisions"]
-        moments.add(written(tagger.db))
+        assert everything(program.db)["decisions"] == undisturbed["decisions"]
+        moments.add(written(program.db))
 
-        assert tagger(*scan).returncode == 3
+        assert program(*scan).returncode == 3
 
-        assert everything(tagger.db) == undisturbed
+        assert everything(program.db) == undisturbed
         print(  # noqa: T201  the figures of a long run
             f"{number + 1} kills, {ended_before} after the end,",
             f"at {len(moments)} different stages of {last - first}",
@@ -130,39 +125,39 @@ def written(db: Path) -> int:
 
 
 def test_a_scan_that_runs_out_of_room_is_mended_by_the_next(
-    tagger: Tagger, changed_shop: Path
+    program: Tagger, changed_shop: Path
 ) -> None:
-    before = tagger.folder / "before.db"
-    tagger.db.rename(before)
+    before = program.folder / "before.db"
+    program.db.rename(before)
     scan = ("scan", changed_shop, "--batch-size", 8, "--max-missing", "100%")
-    shutil.copy(before, tagger.db)
-    tagger(*scan)
-    undisturbed = everything(tagger.db)
-    for left in tagger.folder.glob("inventory.db*"):
+    shutil.copy(before, program.db)
+    program(*scan)
+    undisturbed = everything(program.db)
+    for left in program.folder.glob("inventory.db*"):
         left.unlink()
-    shutil.copy(before, tagger.db)
+    shutil.copy(before, program.db)
 
     # No file may grow over this size: the log of what is written soon does. Nor may a
     # measurement of coverage, which would complain of it.
-    full = tagger(*scan, prefix=(*UNMEASURED, "prlimit", "--fsize=150000"))
+    full = program(*scan, prefix=(*UNMEASURED, "prlimit", "--fsize=150000"))
 
     assert full.returncode == 1
     assert full.stderr.count("\n") == 1
     assert "full" in full.stderr
-    everything(tagger.db)
-    assert tagger(*scan).returncode == 3
-    assert everything(tagger.db) == undisturbed
+    everything(program.db)
+    assert program(*scan).returncode == 3
+    assert everything(program.db) == undisturbed
 
 
 def test_readers_and_reviewers_work_while_a_scan_runs(
-    tagger: Tagger, changed_shop: Path
+    program: Tagger, changed_shop: Path
 ) -> None:
     """Four readers, two reviewers and a scan: none is told that the other is there."""
     for number in range(400):
         put(changed_shop, f"more/{number}.jpg", 9000 + number)
     scanning = subprocess.Popen(
-        tagger.command("scan", changed_shop, "--batch-size", 4, "--json"),
-        env=tagger.environment,
+        program.command("scan", changed_shop, "--batch-size", 4, "--json"),
+        env=program.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -183,13 +178,13 @@ def test_readers_and_reviewers_work_while_a_scan_runs(
         return thread
 
     def read(number: int) -> None:
-        with Inventory(tagger.db, create=False) as inventory:
+        with Inventory(program.db, create=False) as inventory:
             assert len(list(inventory.items())) >= 41
             inventory.status()
         reads[number] += 1
 
     def review(number: int) -> None:
-        with Inventory(tagger.db, create=False) as inventory:
+        with Inventory(program.db, create=False) as inventory:
             digest = f"{number}{decided[number]}".zfill(64)
             inventory.decide(
                 digest, DecisionKind.ACCEPT, tag="Bag", reviewer=f"reviewer {number}"
@@ -208,7 +203,7 @@ def test_readers_and_reviewers_work_while_a_scan_runs(
     assert (scanning.returncode, errors) == (3, "")
     assert json.loads(output)["new"] >= 480
     assert min(reads) > 0
-    with raw(tagger.db) as connection:
+    with raw(program.db) as connection:
         rows = connection.execute(
             "SELECT reviewer, count(*) FROM decision WHERE reviewer LIKE 'reviewer %'"
             " GROUP BY reviewer ORDER BY reviewer"

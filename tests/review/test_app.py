@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 from rich.console import Console
-from support import FakeClassifier, Photo, scan
+from support import FakeClassifier, Photo, scan, wait_for
 from support.reviews import (
     decided,
     in_lines,
@@ -31,7 +31,6 @@ from support.reviews import (
     settle,
     sit,
     text_of,
-    wait_for,
 )
 
 from tagger.errors import ReviewError

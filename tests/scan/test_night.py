@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import AT_ONCE, SAMPLES, UNMEASURED, FakeClassifier, Photo, scan
-from support.inventories import raw
-from support.program import Tagger, in_a_terminal, without_dac_override
+from support import AT_ONCE, SAMPLES, UNMEASURED, FakeClassifier, Photo, scan, wait_for
+from support.inventories import count_images, raw
+from support.program import Tagger, begun, in_a_terminal, without_dac_override
 
 from tagger.errors import EXIT_LOCKED, InventoryError, LockedError, Stopped
 from tagger.inventory import (
@@ -35,11 +35,6 @@ from tagger.scan.run import exit_code
 from tagger.system.signals import Interruption
 
 Scan = Callable[..., RunSummary]
-
-
-@pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
-    return Tagger(tmp_path)
 
 
 @pytest.fixture
@@ -105,9 +100,12 @@ def test_what_is_no_inventory_is_not_locked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "closed"])
-def test_a_lock_file_that_cannot_be_used_is_named(tagger: Tagger, kind: str) -> None:
+def test_a_lock_file_that_cannot_be_used_is_named(
+    tagger: Tagger, program: Tagger, shop: Path, photo: Photo, kind: str
+) -> None:
     lock = tagger.db.with_name("inventory.db.lock")
-    tagger("scan", SAMPLES)
+    photo()
+    tagger("scan", shop)
     lock.unlink(missing_ok=True)
     if kind == "pipe":
         os.mkfifo(lock)
@@ -119,11 +117,11 @@ def test_a_lock_file_that_cannot_be_used_is_named(tagger: Tagger, kind: str) -> 
         lock.touch(mode=0o000)
 
     limits = without_dac_override()
-    message = tagger.fails("scan", SAMPLES, prefix=limits)
+    message = program.fails("scan", shop, prefix=limits)
 
     assert str(lock) in message
     assert ("check its permissions" if kind == "closed" else "remove it") in message
-    assert tagger("status", prefix=limits).returncode == 0
+    assert program("status", prefix=limits).returncode == 0
 
 
 def test_a_dry_run_without_a_place_for_its_copy_says_so(
@@ -141,20 +139,6 @@ def test_a_dry_run_without_a_place_for_its_copy_says_so(
         pass
 
 
-def begun(tagger: Tagger, shop: Path, *arguments: object) -> "subprocess.Popen[str]":
-    """Begin a long scan and wait until it has written something."""
-    process = subprocess.Popen(
-        tagger.command("scan", shop, "--batch-size", 4, *arguments),
-        env=tagger.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    assert "scan of" in process.stdout.readline()
-    return process
-
-
 @pytest.fixture
 def large_shop(tmp_path: Path) -> Path:
     """Pictures that a scan is busy with for some seconds."""
@@ -167,9 +151,9 @@ def large_shop(tmp_path: Path) -> Path:
 
 
 def test_two_scans_at_once_are_one_scan_and_exit_status_11(
-    tagger: Tagger, large_shop: Path
+    tagger: Tagger, program: Tagger, large_shop: Path
 ) -> None:
-    first = begun(tagger, large_shop)
+    first = begun(program, large_shop)
 
     second = tagger.fails("scan", large_shop, status=EXIT_LOCKED)
     told = tagger("scan", large_shop, "--log-format", "json")
@@ -194,15 +178,15 @@ def test_two_scans_at_once_are_one_scan_and_exit_status_11(
 
 
 def test_a_scan_waits_for_another_when_asked(
-    tagger: Tagger, large_shop: Path, tmp_path: Path
+    program: Tagger, large_shop: Path, tmp_path: Path
 ) -> None:
     few = tmp_path / "few"
     few.mkdir()
     shutil.copy(SAMPLES / "tiny.png", few)
-    first = begun(tagger, large_shop)
+    first = begun(program, large_shop)
     second = subprocess.Popen(
-        tagger.command("scan", few, "--wait-lock", "2m", "--json"),
-        env=tagger.environment,
+        program.command("scan", few, "--wait-lock", "2m", "--json"),
+        env=program.environment,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -955,10 +939,10 @@ def test_rows_that_name_nothing_are_damage(
 
 
 def test_a_backup_is_the_inventory_of_one_moment(
-    tagger: Tagger, large_shop: Path
+    tagger: Tagger, program: Tagger, large_shop: Path
 ) -> None:
-    scanning = begun(tagger, large_shop)
-    time.sleep(1)
+    scanning = begun(program, large_shop)
+    wait_for(lambda: count_images(tagger.db) > 0)
 
     done = tagger("backup", "copies.db")
     again = tagger("backup", "copies.db")
@@ -1028,14 +1012,14 @@ def test_the_disk_that_is_full_is_named(
 
 
 def test_a_copy_that_cannot_be_written_is_named(
-    tagger: Tagger, shop: Path, photo: Photo, tmp_path: Path
+    tagger: Tagger, program: Tagger, shop: Path, photo: Photo, tmp_path: Path
 ) -> None:
     photo()
     tagger("scan", shop)
 
     # No file may grow over this size; the notes beside one that is read have 32 kB.
     small = (*UNMEASURED, "prlimit", "--fsize=50000")
-    message = tagger.fails("backup", tmp_path / "copy.db", prefix=small)
+    message = program.fails("backup", tmp_path / "copy.db", prefix=small)
 
     assert message.startswith(f"error: {tmp_path}/copy.db cannot be read or written")
     assert not (tmp_path / "copy.db").exists()
@@ -1164,7 +1148,7 @@ def test_a_folder_that_is_gone_for_good_is_forgotten(
 
 
 def test_what_is_there_is_forgotten_only_when_asked_twice(
-    tagger: Tagger, shop: Path, photo: Photo
+    tagger: Tagger, program: Tagger, shop: Path, photo: Photo
 ) -> None:
     photo("deep/a.png")
     tagger("scan", shop)
@@ -1174,15 +1158,15 @@ def test_what_is_there_is_forgotten_only_when_asked_twice(
     assert f"(scanned folders: {shop})" in tagger.fails(*forget, shop / "deep", "--yes")
     assert "folder name is empty" in tagger.fails(*forget, "", status=2)
     assert "still has pictures" in tagger.fails(*forget, shop)
-    with scan_lock(tagger.db):
-        assert "another scan" in tagger.fails(*forget, shop, "--yes", status=11)
-    asking = tagger.command(*forget, shop)
-    shown = in_a_terminal(asking, tagger, b"n\n")
+    with scan_lock(program.db):
+        assert "another scan" in program.fails(*forget, shop, "--yes", status=11)
+    asking = program.command(*forget, shop)
+    shown = in_a_terminal(asking, program, b"n\n")
     assert "still has pictures" in shown
     assert "Aborted" in shown
     assert set(tagger.rows()) == {"deep/a.png"}
 
-    shown = in_a_terminal(asking, tagger, b"y\n")
+    shown = in_a_terminal(asking, program, b"y\n")
 
     assert "forgotten, with 1 picture" in shown
     assert tagger.rows() == {}
@@ -1344,12 +1328,12 @@ def test_what_was_never_read_has_not_drifted() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
 def test_a_log_on_a_full_disk_ends_no_scan(
-    tagger: Tagger, shop: Path, photo: Photo
+    tagger: Tagger, program: Tagger, shop: Path, photo: Photo
 ) -> None:
     photo()
     onto = ("sh", "-c", 'exec "$@" > /dev/full', "sh")
 
-    done = tagger("scan", shop, prefix=onto)
+    done = program("scan", shop, prefix=onto)
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -1359,12 +1343,12 @@ def test_a_log_on_a_full_disk_ends_no_scan(
 
 
 def test_a_working_folder_that_is_gone_is_no_hindrance(
-    tagger: Tagger, shop: Path, photo: Photo
+    program: Tagger, shop: Path, photo: Photo
 ) -> None:
     photo()
     inside = 'mkdir gone && cd gone && rmdir "$PWD" && exec "$@"'
 
-    done = tagger("scan", shop, prefix=("sh", "-c", inside, "sh"))
+    done = program("scan", shop, prefix=("sh", "-c", inside, "sh"))
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -1376,7 +1360,7 @@ def decided(tagger: Tagger) -> set[str]:
 
 
 def test_a_backup_is_restored_without_what_came_after_it(
-    tagger: Tagger, inventory: Inventory, run: Scan, photo: Photo
+    tagger: Tagger, program: Tagger, inventory: Inventory, run: Scan, photo: Photo
 ) -> None:
     """Though a killed program left notes that SQLite would write into the copy."""
     photo()
@@ -1388,11 +1372,11 @@ def test_a_backup_is_restored_without_what_came_after_it(
     inventory.decide(digest, DecisionKind.CORRECT, tag="Coat", reviewer="anna")
     notes = Path(f"{tagger.db}-wal")
     kept = notes.read_bytes()
-    assert "is in use" in tagger.fails("restore", "good.db")
+    assert "is in use" in program.fails("restore", "good.db")
     inventory.__exit__()
     notes.write_bytes(kept)
 
-    done = tagger("restore", "good.db")
+    done = program("restore", "good.db")
 
     assert done.returncode == 0, done.stderr
     assert decided(tagger) == {"Bag"}

@@ -5,6 +5,7 @@ import hashlib
 import re
 import shutil
 import struct
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -87,3 +88,10 @@ def write_labelled_samples(folder: Path) -> Path:
     lines = [f"{name},{label}" for name, label in rows]
     (folder / "labels.csv").write_text("\n".join(["file,label", *lines, ""]))
     return folder
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

@@ -51,3 +51,14 @@ def tagged(number: int, confidence: float, *, flagged: bool = True) -> Tagged:
     margin = max(0.0, confidence - rest)
     said = Prediction("T-shirt/top", confidence, "Trouser", margin, probabilities)
     return Tagged(image, said, Verdict(flagged, "unsure" if flagged else ""))
+
+
+def count_images(db: Path) -> int:
+    if not db.exists():
+        return 0
+    with closing(sqlite3.connect(db, timeout=30)) as connection:
+        try:
+            (number,) = connection.execute("SELECT count(*) FROM image").fetchone()
+        except sqlite3.OperationalError:  # the tables are not made yet
+            return 0
+    return int(number)

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import pty
 import select
 import shutil
 import subprocess
@@ -17,10 +16,11 @@ from typer.testing import CliRunner
 
 from tagger.cli import app
 from tagger.errors import TaggerError
+from tagger.text import printable
 
 
 class Tagger:
-    """Runs `tagger` with an inventory of its own."""
+    """Runs `tagger` as a process, with an inventory of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,6 +68,46 @@ class Tagger:
         return {row["path"]: row for row in csv.DictReader(lines)}
 
 
+class Inside(Tagger):
+    """Runs `tagger` in this process, a second cheaper each; ends as `main` does."""
+
+    def __call__(
+        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        assert prefix == (), "only a process can be begun by another program"
+        words = list(map(str, arguments))
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.environment | environment, clear=True),
+        ):
+            done = CliRunner().invoke(app, words)
+        status, errors = done.exit_code, done.stderr
+        if isinstance(done.exception, TaggerError):
+            status = done.exception.exit_code
+            errors += printable(f"error: {done.exception}") + "\n"
+        elif isinstance(done.exception, OSError):
+            name, why = done.exception.filename, done.exception.strerror
+            what = f"{name}: " if name else ""
+            errors += printable(f"error: {what}{why or done.exception}") + "\n"
+        elif not isinstance(done.exception, SystemExit | None):
+            raise done.exception
+        return subprocess.CompletedProcess(words, status, done.stdout, errors)
+
+
+def begun(program: Tagger, shop: Path, *arguments: object) -> "subprocess.Popen[str]":
+    """Begin a long scan and wait until it has written something."""
+    process = subprocess.Popen(
+        program.command("scan", shop, "--batch-size", 4, *arguments),
+        env=program.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert "scan of" in process.stdout.readline()
+    return process
+
+
 def without_dac_override() -> tuple[str, ...]:
     """Words before a command that take root's power over permissions away."""
     if os.geteuid() != 0:
@@ -82,6 +122,8 @@ def in_a_terminal(command: list[str], tagger: Tagger, keys: bytes = b"") -> str:
 
     The keys wait there for who asks.
     """
+    import pty  # where there are terminals
+
     ours, theirs = pty.openpty()
     os.write(ours, keys)
     environment = tagger.environment | {"TERM": "xterm-256color", "COLUMNS": "400"}
@@ -105,27 +147,3 @@ def in_a_terminal(command: list[str], tagger: Tagger, keys: bytes = b"") -> str:
     process.wait(timeout=60)
     os.close(ours)
     return shown.decode(errors="replace")
-
-
-class Inside(Tagger):
-    """Runs `tagger` in this process, and ends it as `tagger.__main__` does."""
-
-    def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
-        assert prefix == ()
-        words = list(map(str, arguments))
-        with (
-            chdir(self.folder),
-            patch.dict(os.environ, self.environment | environment, clear=True),
-        ):
-            done = CliRunner().invoke(app, words)
-        errors, status = done.stderr, done.exit_code
-        if isinstance(done.exception, TaggerError):
-            status = done.exception.exit_code
-            errors += f"error: {done.exception}\n"
-        elif isinstance(done.exception, OSError):
-            errors += f"error: {done.exception.strerror}\n"
-        elif not isinstance(done.exception, SystemExit | None):
-            raise done.exception
-        return subprocess.CompletedProcess(words, status, done.stdout, errors)

@@ -3,8 +3,7 @@
 import asyncio
 import io
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -69,13 +68,6 @@ def decided(inventory: Inventory) -> dict[str, tuple[str | None, str]]:
             name = Path(paths[0]).name
             found[name] = (record.answer.tag, record.answer.kind.value)
     return found
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @asynccontextmanager
