@@ -3,17 +3,20 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
-from support import SAMPLES, FakeClassifier, Photo
+from support import AT_ONCE, CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
 from support.inventories import raw
 from support.program import Inside, Tagger
 
 from tagger.inventory import Inventory
+from tagger.records import Policy
+from tagger.scan.records import RunSummary
 
 # TensorFlow reads this once, when it is first imported, here by tests that build a
 # network of their own as well as by the tool, which sets it itself.
@@ -92,6 +95,15 @@ def program(tmp_path: Path) -> Tagger:
     return Tagger(tmp_path)
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("tiny.png", "palette.png", "lossy.webp"):
+        shutil.copy(SAMPLES / name, folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scan some pictures once; the tests take copies of the inventory."""
@@ -109,6 +121,36 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stock(tmp_path: Path, stocked: Path) -> None:
     """Let the inventory be one of four pictures that were scanned."""
     shutil.copy(stocked / "inventory.db", tmp_path)
+
+
+@pytest.fixture
+def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
+    """Scan the shop, or other folders, into the inventory."""
+
+    def scan_shop(
+        *folders: Path, policy: Policy = CAREFUL, **options: object
+    ) -> RunSummary:
+        return scan(
+            folders or (shop,),
+            inventory,
+            options.pop("classifier", classifier),  # type: ignore[arg-type]
+            policy,
+            track=options.pop("track", lambda files, _: files),  # type: ignore[arg-type]
+            options=replace(AT_ONCE, **options),  # type: ignore[arg-type]
+        )
+
+    return scan_shop
+
+
+@pytest.fixture
+def large_shop(tmp_path: Path) -> Path:
+    """Pictures that a scan is busy with for some seconds."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    data = (SAMPLES / "skateboard.jpg").read_bytes()
+    for number in range(1500):
+        (folder / f"{number}.jpg").write_bytes(data + number.to_bytes(4))
+    return folder
 
 
 @pytest.fixture(autouse=True)

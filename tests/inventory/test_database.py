@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from support import GOLDEN, TOP, FakeClassifier
 from support.inventories import raw, record_names
+from support.program import Tagger
 
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
@@ -573,3 +574,33 @@ def test_counts_are_those_of_the_view(
     assert status.flagged == sum(item.flagged for item in items)
     people = [item for item in items if item.decided_by is DecidedBy.PERSON]
     assert status.decided_by_person == len(people)
+
+
+def test_a_dry_run_without_a_place_for_its_copy_says_so(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+
+    with (
+        pytest.raises(InventoryError, match="name one in TMPDIR"),
+        Inventory.scratch_copy(tagger.db),
+    ):
+        pass
+
+
+def test_the_copy_before_an_upgrade_is_never_one_from_after_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "inventory.db"
+    Inventory(path).__exit__()
+    kept = tmp_path / f"inventory.db.before-{database.REVISIONS[-1]}"
+    kept.write_text("from before")
+
+    # Another process has upgraded the file since this one read its revision.
+    database._keep_copy(path, "0000")  # noqa: SLF001
+
+    assert kept.read_text() == "from before"
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, kept.name}

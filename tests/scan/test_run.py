@@ -1,8 +1,7 @@
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,48 +9,34 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support import AT_ONCE, SAMPLES, FakeClassifier, Photo, expected_by_file, scan
+from support import (
+    AT_ONCE,
+    CAREFUL,
+    SAMPLES,
+    FakeClassifier,
+    Photo,
+    Scan,
+    expected_by_file,
+    scan,
+)
+from support.inventories import lasting
 
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecidedBy, DecisionKind, Item
 from tagger.records import Policy, State
 from tagger.scan import walk
-from tagger.scan.records import RunSummary
 from tagger.scan.run import exit_code
-
-CAREFUL = Policy(0.9)
-
-Scan = Callable[..., RunSummary]
 
 
 @pytest.fixture
-def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
-    """Scan the shop, or other folders, into the inventory."""
-
-    def scan_shop(
-        *folders: Path, policy: Policy = CAREFUL, **options: object
-    ) -> RunSummary:
-        return scan(
-            folders or (shop,),
-            inventory,
-            options.pop("classifier", classifier),  # type: ignore[arg-type]
-            policy,
-            # A test has few pictures: the loss of one is a large share.
-            options=replace(AT_ONCE, **{"max_missing": 1.0} | options),  # type: ignore[arg-type]
-        )
-
-    return scan_shop
+def run(run: Scan) -> Scan:
+    """A test has few pictures: the loss of one is a large share."""
+    return partial(run, max_missing=1.0)
 
 
 def by_path(inventory: Inventory) -> dict[str, Item]:
     return {item.path: item for item in inventory.items()}
-
-
-def lasting(inventory: Inventory) -> list[Item]:
-    """The items without the times, which no two runs share."""
-    never = datetime.min.replace(tzinfo=UTC)
-    return [replace(item, updated_at=never) for item in inventory.items()]
 
 
 def test_every_file_comes_to_exactly_one_state(

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity
+from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity, Policy
 from tagger.scan import run
-from tagger.scan.records import ScanOptions
+from tagger.scan.records import RunSummary, ScanOptions
 
 AT_ONCE = ScanOptions(settle=0.0)
 """A scan of pictures that a test wrote a moment ago."""
@@ -23,10 +23,13 @@ AT_ONCE = ScanOptions(settle=0.0)
 scan = partial(run.scan, options=AT_ONCE)
 
 TOP = Path(__file__).resolve().parents[2]
+CAREFUL = Policy(0.9)
+
 SAMPLES = TOP / "sample_images"
 GOLDEN = TOP / "tests" / "golden"
 
 Photo = Callable[..., Path]
+Scan = Callable[..., RunSummary]
 
 
 def expected_by_file() -> dict[str, str]:
@@ -95,3 +98,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def many(photo: Photo, count: int = 10) -> list[Path]:
+    return [photo(f"{n}.png", shade=20 * n) for n in range(count)]

@@ -3,19 +3,20 @@
 import hashlib
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from support import FakeClassifier
 
-from tagger.inventory import (
-    Inventory,
-    Tagged,
-)
+from tagger.inventory import Inventory, Tagged
+from tagger.inventory.records import Item
 from tagger.records import (
     ImageFile,
     Prediction,
     PreparedImage,
+    State,
     UnreadableImage,
     Verdict,
 )
@@ -62,3 +63,13 @@ def count_images(db: Path) -> int:
         except sqlite3.OperationalError:  # the tables are not made yet
             return 0
     return int(number)
+
+
+def states(inventory: Inventory) -> dict[str, State]:
+    return {item.path: item.state for item in inventory.items()}
+
+
+def lasting(inventory: Inventory) -> list[Item]:
+    """The items without the times, which no two runs share."""
+    never = datetime.min.replace(tzinfo=UTC)
+    return [replace(item, updated_at=never) for item in inventory.items()]

@@ -94,6 +94,14 @@ class Inside(Tagger):
         return subprocess.CompletedProcess(words, status, done.stdout, errors)
 
 
+def refused(tagger: Tagger, *arguments: object, status: int = 2, **env: str) -> str:
+    """Run what must be refused with one line."""
+    message = tagger.fails(*arguments, status=status, prefix=(), **env)
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    return message
+
+
 def begun(program: Tagger, shop: Path, *arguments: object) -> "subprocess.Popen[str]":
     """Begin a long scan and wait until it has written something."""
     process = subprocess.Popen(

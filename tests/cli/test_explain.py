@@ -1,0 +1,35 @@
+"""`tagger explain`: the story of a path, or why there is none."""
+
+from pathlib import Path
+
+import pytest
+from support.program import Tagger
+
+
+def test_explain_tells_the_story_of_a_path(tagger: Tagger, pictures: Path) -> None:
+    tagger("scan", pictures)
+
+    told = tagger("explain", "pictures/tiny.png").stdout
+
+    assert str(pictures / "tiny.png") in told
+    assert "first seen" in told
+    assert "22x22 PNG" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("elsewhere/a.png", "is not in a scanned folder"),
+        ("pictures/new.png", "was not scanned yet"),
+        ("pictures/gone.png", "does not exist"),
+        ("pictures/sub", "is a folder"),
+    ],
+)
+def test_explain_says_why_a_path_is_unknown(
+    tagger: Tagger, pictures: Path, name: str, says: str
+) -> None:
+    tagger("scan", pictures)
+    (pictures / "new.png").touch()
+    (pictures / "sub").mkdir()
+
+    assert says in tagger.fails("explain", tagger.folder / name)
