@@ -1,11 +1,11 @@
-"""What the labels of a network mean: tags, and kinds of things that have no tag.
+"""Interpret the labels of a network: tags, kinds, and "other".
 
-A network tells more apart than it may tag. The label "other" is for what is no
-catalogue item (a watch, a vase). A label "other/skirt" is a *kind*: it is for a thing
-of the catalogue that none of the tags is for. Neither is ever a tag. How probable they
-are together says whether a picture shows something without a tag.
+A network distinguishes more labels than there are tags. The label "other" is for things
+that are not catalogue items (a watch, a vase). A label such as "other/skirt" is a
+*kind*: a thing of the catalogue that has no tag. Neither is ever a tag. Their total
+probability says whether a picture shows something without a tag.
 
-The one place that knows which label is the answer, for one picture and for arrays.
+Only this module decides which label is the answer, for one picture and for arrays.
 """
 
 import math
@@ -20,9 +20,10 @@ if TYPE_CHECKING:  # a status or an export needs no arrays
     from numpy.typing import NDArray
 
 OTHER: Final = "other"
-"""Label of a picture that shows no catalogue item. It is never a tag."""
+"""Label of a picture that does not show a catalogue item. It is never a tag."""
 
 _MARK: Final = f"{OTHER}/"
+"""Prefix of the label of a kind."""
 
 _PHRASES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -33,7 +34,7 @@ _PHRASES: Final[Mapping[str, str]] = MappingProxyType(
         "underwear": "underwear",
     }
 )
-"""Kinds whose name with an article before it would be no English."""
+"""Phrases for kinds whose name does not take an article."""
 
 
 def is_tag(label: str) -> bool:
@@ -47,19 +48,19 @@ def tags_of(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def are_tags(labels: "NDArray[np.str_]") -> "NDArray[np.bool_]":
-    """Whether each of these labels is a tag, as `is_tag` says of one; (n,)."""
+    """Return `is_tag` of each label, (n,)."""
     import numpy as np  # noqa: PLC0415
 
     return np.array([is_tag(label) for label in labels.tolist()], np.bool_)
 
 
 def kind_label(kind: str) -> str:
-    """Return the label of a kind: "other/skirt" of "skirt"."""
+    """Return the label of a kind: "other/skirt" for "skirt"."""
     return f"{_MARK}{kind}"
 
 
 def kind_of(label: str) -> str:
-    """Return the kind that a label is for: "skirt" of "other/skirt"; else ""."""
+    """Return the kind of a label: "skirt" for "other/skirt"; "" for another label."""
     return label.removeprefix(_MARK) if label.startswith(_MARK) else ""
 
 
@@ -76,10 +77,10 @@ def _without_tag(labels: tuple[str, ...]) -> tuple[int, ...]:
 def none_of_the_tags(
     probabilities: Sequence[float], labels: Sequence[str]
 ) -> tuple[float, str]:
-    """Say how probably a picture shows something without a tag, and what.
+    """Return the probability that a picture has no tag, and its most probable label.
 
-    The probability is in [0, 1]; the label is the most probable one that is no tag, ""
-    where the network has none. As `answers` says it of many pictures.
+    The probability is in [0, 1]. The label is the most probable one that is not a tag,
+    or "" if the network has none. `answers` computes the same for many pictures.
     """
     places = _without_tag(tuple(labels))
     if not places:
@@ -90,19 +91,19 @@ def none_of_the_tags(
 
 
 def phrase(kind: str) -> str:
-    """Return a kind as a sentence has it: "a skirt", "shorts"."""
+    """Return a kind as a phrase for a sentence: "a skirt", "shorts"."""
     article = "an" if kind[:1] in "aeiou" else "a"
     return _PHRASES.get(kind, f"{article} {kind}")
 
 
 def tag_for(kind: str) -> str:
-    """Return a kind as a tag is written: "Skirt" of "skirt", "Flat shoe" of "flat"."""
+    """Return the tag for a kind: "Skirt" for "skirt", "Flat shoe" for "flat"."""
     name = phrase(kind).removeprefix("an ").removeprefix("a ")
     return name[:1].upper() + name[1:]
 
 
 def kind_named(text: str, kinds: Iterable[str]) -> str | None:
-    """Return the kind that a person's word means: in any case, one or many of it."""
+    """Return the kind that a person's word means, in any case, singular or plural."""
 
     def plain(word: str) -> str:
         letters = "".join(c for c in word.casefold() if c.isalnum())
@@ -116,10 +117,10 @@ def kind_named(text: str, kinds: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a shop reads the labels of a network, with the tags that it gave to kinds.
+    """A network's labels as a shop reads them, with custom tags for some kinds.
 
-    `labels` are as many as the network's, and in their order. `columns` says for each
-    label of the network to which of them its probability counts.
+    `labels` has the length and order of the network's labels. `columns` holds, for each
+    label of the network, the index in `labels` to which its probability is added.
     """
 
     labels: tuple[str, ...]
@@ -127,29 +128,29 @@ class Reading:
 
     @property
     def merges(self) -> bool:
-        """Whether any probability counts to another label than its own."""
+        """Whether a label's probability is added to that of another one."""
         return self.columns != tuple(range(len(self.columns)))
 
     def applied(self, rows: "NDArray[np.floating]") -> "NDArray[np.floating]":
-        """Return the probabilities, (n, labels), of the network as the shop reads them.
+        """Return the network's probabilities (n, labels) as the shop reads them.
 
-        What counts to another label is 0 at its own place.
+        A probability that is added to another label is 0 in its own column.
         """
         import numpy as np  # noqa: PLC0415
 
         if not self.merges:
             return rows
-        found = np.zeros_like(rows)
+        merged = np.zeros_like(rows)
         for column, target in enumerate(self.columns):
-            found[:, target] += rows[:, column]
-        return found
+            merged[:, target] += rows[:, column]
+        return merged
 
 
 def reading(labels: Sequence[str], tags: Mapping[str, str]) -> Reading:
-    """Read a network's labels with the tag that a shop gave to each of some kinds.
+    """Read a network's labels with the tags that a shop gave to kinds (kind: tag).
 
-    A tag that the network has gets the kind's probability, too. One that it has not
-    takes the place of the kind, and of several kinds the place of the first.
+    If the network has the tag, the kind's probability is added to it. Otherwise the tag
+    replaces the kind; for several kinds it replaces the first.
     """
     named, columns = list(labels), list(range(len(labels)))
     for place, label in enumerate(labels):
@@ -170,22 +171,22 @@ def doubts(
     none: "NDArray[np.float64]", confidence: "NDArray[np.float64]"
 ) -> "NDArray[np.bool_]": ...
 def doubts(none: Any, confidence: Any) -> Any:
-    """Whether a picture more probably has no tag than the most probable one.
+    """Whether a picture is doubtful: it more probably has no tag than its best one.
 
-    `none` is the probability of everything that has no tag, `confidence` that of the
-    tag, both in [0, 1]. Such a picture is never accepted without a person.
+    `none` is the total probability of labels that are not tags, `confidence` that of
+    the tag, both in [0, 1]. A doubtful picture is never accepted.
     """
     return none > confidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What the rows of a network answer, each array with one entry a picture.
+    """The answers of a network, as arrays (n,) with one entry a picture.
 
     `tag` and `runner_up` are column numbers of the two most probable tags,
     `confidence` and `second` their probabilities. `none` is the probability that the
     picture shows something without a tag, in [0, 1]; `what` is the column of the most
-    probable label that is no tag, -1 where the network has none. Probabilities are in
+    probable label that is not a tag, -1 if the network has none. Probabilities are in
     double precision.
     """
 
@@ -203,10 +204,10 @@ class Answers:
 
 
 def answers(rows: "NDArray[np.floating]", labels: Sequence[str]) -> Answers:
-    """Read the probabilities, (n, len(labels)), of a network.
+    """Return the answers to probabilities (n, len(labels)).
 
-    The most probable tag is the answer. Ties go to the label that comes first, so that
-    no engine's order of evaluation decides. `labels` must have two tags or more.
+    The most probable tag is the answer. The first label wins a tie, whatever the order
+    in which an engine computes. `labels` must have two tags or more.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -222,7 +223,7 @@ def answers(rows: "NDArray[np.floating]", labels: Sequence[str]) -> Answers:
     return Answers(
         tag=first,
         runner_up=second,
-        # Sums of several kinds may pass 1 by what 32 bits round.
+        # Sums of several kinds may exceed 1 by rounding in 32 bits.
         confidence=np.minimum(rows[places, first].astype(np.float64), 1.0),
         second=np.minimum(rows[places, second].astype(np.float64), 1.0),
         none=np.minimum(none, 1.0),

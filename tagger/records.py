@@ -1,8 +1,8 @@
-"""The frozen values that flow between the stages, and the words for them.
+"""Frozen values that pass between the stages, and shared constants.
 
-Knows no file, no network and no database. A path inside a root is a `str` with `/`
-between its parts; bytes that are no UTF-8 stand in it as lone surrogates, the way
-`os.fsdecode` leaves them, so that every name survives the round trip.
+Independent of files, networks and the database. A path inside a root is a `str` with
+`/` between its parts. Bytes that are not UTF-8 are lone surrogates in it, as
+`os.fsdecode` makes them, so that every name survives the round trip.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,27 +26,27 @@ VIEWS = 3
 """Views of a prepared image: gray, distance from the ground, likeness to skin."""
 
 PREPARING = "views28-2"
-"""Names the recipe of `images.prepare` in cards and rows. Another recipe is another
-name: a network is right only about pictures prepared as those it learnt from."""
+"""The preprocessing id, in cards and rows. New preprocessing gets a new id: a network
+is right only on pictures prepared like those it was trained on."""
 
 FIRST_PREPARING = "views28-1"
-"""The recipe that made what does not say which one did."""
+"""The preprocessing id of data that does not name one."""
 
 ALIKE = frozenset({PREPARING, FIRST_PREPARING})
-"""Recipes from whose pictures a network may have learnt that is asked about today's:
-of pictures prepared by either it is right on as many (measured, models/README.md)."""
+"""Preprocessing ids with which a network for today's pictures may have been trained. It
+is right on as many pictures of either (measured, models/README.md)."""
 
 AMBIGUOUS = "ambiguous"
-"""Label of what the tags do not decide: neither right nor wrong. It is never a tag."""
+"""Label of pictures that fit no single tag: neither right nor wrong. Never a tag."""
 
 NO_ITEM: Final = "no catalogue item?"
-"""How a flag's reason begins where the network doubts that there is an item."""
+"""Beginning of a reason: the network doubts that the picture shows an item."""
 
 NO_TAG: Final = "probably "
-"""How a flag's reason begins where it is more probably of a kind without a tag."""
+"""Beginning of a reason: the picture more probably shows a kind without a tag."""
 
 NOT_CATALOGUE: Final = "not a catalogue item"
-"""What is written where a tag would stand, for what has none."""
+"""Written in place of a tag for a picture that is not a catalogue item."""
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -64,7 +64,7 @@ FASHION_LABELS = (
 
 
 class State(StrEnum):
-    """What became of a path; each path is in exactly one state."""
+    """The state of a path; each path has exactly one."""
 
     TAGGED = "tagged"
     UNREADABLE = "unreadable"
@@ -74,14 +74,14 @@ class State(StrEnum):
 
 
 class Runtime(StrEnum):
-    """What runs a network."""
+    """The library that runs a network."""
 
     LITERT = "litert"
     KERAS = "keras"
 
 
 class Format(StrEnum):
-    """What an export is written as."""
+    """The file format of an export."""
 
     CSV = "csv"
     JSON = "json"
@@ -91,7 +91,7 @@ class Format(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of an adapted network; going back is one too."""
+    """The outcome of an adaptation, or of a rollback."""
 
     PROMOTED = "promoted"
     REFUSED = "refused"
@@ -100,9 +100,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which network said something.
+    """The identity of a network.
 
-    `digest` is that of its weights; `preparing` the recipe of what it is shown.
+    `digest` is the SHA-256 of its weights, `preparing` its preprocessing id.
     """
 
     name: str
@@ -112,14 +112,14 @@ class ModelIdentity:
 
 
 FARTHEST_NS: Final = 2**63 - 1
-"""The farthest time that an inventory can hold: in the year 2262, or 1677. A camera's
-clock, or an archive's, may be set to any."""
+"""The latest time that an inventory can hold (year 2262); the earliest is its negative
+(1677). The clock of a camera, or an archive, may have any time."""
 
 
 class FileStamp(NamedTuple):
-    """Size in bytes and time of the last change in nanoseconds since 1970.
+    """Size in bytes, and time of the last change in nanoseconds since 1970.
 
-    The time is no farther than `FARTHEST_NS` from then.
+    The time lies within ±`FARTHEST_NS`.
     """
 
     size: int
@@ -127,19 +127,19 @@ class FileStamp(NamedTuple):
 
     @classmethod
     def of(cls, status: "os.stat_result") -> Self:
-        """Read what the system says of a file."""
+        """Return the stamp of a file's status."""
         return cls(status.st_size, kept_time(status.st_mtime_ns))
 
 
 def kept_time(nanoseconds: int) -> int:
-    """Return a time as an inventory holds it."""
+    """Limit a time to the range that an inventory can hold."""
     return min(max(nanoseconds, -FARTHEST_NS), FARTHEST_NS)
 
 
 class ImageFile(NamedTuple):
     """A picture file found under a root.
 
-    A tuple without another in it: a scan makes one for every file there is.
+    A flat tuple, because a scan makes one for every file.
     """
 
     path: str
@@ -148,30 +148,30 @@ class ImageFile(NamedTuple):
 
     @property
     def stamp(self) -> FileStamp:
-        """What changes when the file does."""
+        """The stamp, which changes when the file changes."""
         return FileStamp(self.size, self.mtime_ns)
 
 
 class Below(Enum):
-    """What is to be thought of what was known below a path that is not read."""
+    """The fate of known paths below a path that is not read."""
 
     GONE = auto()
-    """It is not there: the path is a file."""
+    """They are missing: the path is a file."""
     NOWHERE = auto()
-    """Nor is what was known of the path: it is a link that leads nowhere now."""
+    """They are missing, and so is the path: it is a link without a target."""
     LEFT_OUT = auto()
-    """It is left out for the same reason."""
+    """They are left out for the same reason."""
     LINKED = auto()
-    """It may be where the link leads; where it is not found there, it is left out."""
+    """They may be at the target of the link; if not, they are left out."""
     UNSEEN = auto()
-    """Nobody can know: the path could not be looked at."""
+    """Unknown: the path could not be listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A path that is not read, with its state (not tagged or missing) and why.
+    """A path that is not read, with its state (not tagged or missing) and the reason.
 
-    `below` tells what of former paths below it, as if it were a folder.
+    `below` is the fate of known paths below it, from a time when it was a folder.
     """
 
     path: str
@@ -186,12 +186,11 @@ Listed = ImageFile | SkippedFile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedImage:
-    """What the network sees of a picture.
+    """The views of a picture, as the network sees them.
 
-    `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.imaging.views`,
-    of which
-    the first is the inverted gray of Fashion-MNIST, 0 the ground. `width` and `height`
-    are those of the upright picture.
+    `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.imaging.views`.
+    The first is the inverted gray of Fashion-MNIST, with 0 as the background. `width`
+    and `height` are those of the upright picture.
     """
 
     digest: str
@@ -203,9 +202,9 @@ class PreparedImage:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableImage:
-    """A file that could not be made into a `PreparedImage`, and why.
+    """A file that could not be prepared, and why.
 
-    `digest` is None where not even the bytes could be had.
+    `digest` is None if not even the content could be read.
     """
 
     reason: str
@@ -214,14 +213,13 @@ class UnreadableImage:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a network says of one prepared image.
+    """A network's prediction for one prepared image.
 
     `tag` is the most probable label that is a tag, `confidence` its probability, and
-    `margin` its distance to that of `runner_up`. `other` is the probability that the
-    image shows something that has no tag, where the network knows of such, and `kind`
-    the most probable of that: a kind as `tagger.labels` has them, "" for what is no
-    catalogue item. All numbers lie in [0, 1]. `probabilities` follow the labels of the
-    bundle.
+    `margin` its distance to that of `runner_up`. `other` is the total probability of
+    labels that are not tags, 0 if the network has none. `kind` is the kind of the most
+    probable of them (see `tagger.labels`), "" for "not a catalogue item". All numbers
+    lie in [0, 1]. `probabilities` have the order of the bundle's labels.
     """
 
     tag: str
@@ -234,13 +232,13 @@ class Prediction:
 
     @property
     def doubtful(self) -> bool:
-        """Whether the image more probably shows something that has no tag."""
+        """Whether the image more probably shows something without a tag."""
         return doubts(self.other, self.confidence)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a prediction waits for a person, and why (empty when it does not)."""
+    """Whether a prediction is flagged, and the reason (empty if it is accepted)."""
 
     flagged: bool
     reason: str = ""
@@ -248,10 +246,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The least confidence and margin accepted without a person, all in [0, 1].
+    """The least confidence and margin of an accepted tag, all in [0, 1].
 
-    `tags` gives single tags a threshold of their own. A threshold of 1 accepts nothing,
-    not even the certainty that some networks have of anything.
+    `tags` holds thresholds of single tags. A threshold of 1 accepts nothing, not even a
+    confidence of 1.
     """
 
     threshold: float
@@ -264,10 +262,10 @@ class Policy:
 
 
 class KnownFile(NamedTuple):
-    """What the inventory holds of a path before a scan.
+    """The inventory's knowledge of a path before a scan.
 
-    `current` says that the network and the preparing of this scan have already
-    classified its bytes. A tuple without another in it, as `ImageFile`.
+    `current` says that the content is already classified by the network and the
+    preprocessing of this scan. A flat tuple, like `ImageFile`.
     """
 
     id: int
@@ -280,23 +278,23 @@ class KnownFile(NamedTuple):
 
     @property
     def stamp(self) -> FileStamp | None:
-        """Size and time of the bytes that were read; None where none were."""
+        """Size and time of the content that was read; None if it never was."""
         if self.size is None or self.mtime_ns is None:
             return None
         return FileStamp(self.size, self.mtime_ns)
 
     def is_of(self, file: ImageFile) -> bool:
-        """Whether a file looks as these bytes did."""
+        """Whether a file has the size and time of this content."""
         return self.mtime_ns == file.mtime_ns and self.size == file.size
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What audits tell of a tag, or with `tag` None of all together.
+    """The audit evidence about a tag, or, with `tag` None, about all tags together.
 
-    Of `answers` at or above `least`, `right` were right. `threshold` is the least
-    confidence from which on the target is certified, None where it is not; then it
-    would be, from `least` on, by `needed` further answers that are all right.
+    Of `answers` at or above the confidence `least`, `right` were right. `threshold` is
+    the least confidence at which the target is certified. If it is None, `needed`
+    further answers, all right, would certify the target at `least`.
     """
 
     tag: str | None
@@ -309,12 +307,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What was certified about a network on an inventory, and when (UTC).
+    """The certificate of a network on an inventory, and its time (UTC).
 
-    `policy` is None where nothing was, which ends what was certified before. The joint
-    claim comes first, then one a tag. The shares `accepts` and `accepted_before` are
-    those of the `pictures` that no person decided which the policy, and the one before
-    it, accept alone.
+    `policy` is None if nothing was certified, which ends an earlier certificate. The
+    joint claim comes first, then one claim a tag. `accepts` and `accepted_before` are
+    the shares of `pictures`, those that no person decided, that this policy and the
+    policy before it accept.
     """
 
     made_at: datetime
@@ -330,9 +328,9 @@ class Certificate:
 
     @property
     def joint(self) -> bool:
-        """Whether the policy in force rests on the claim about all tags together.
+        """Whether the policy rests on the joint claim.
 
-        Not where a tag's threshold is lower: that one is proven by itself alone.
+        False if a tag has a lower threshold, which is certified for this tag alone.
         """
         return (
             self.policy is not None
@@ -342,7 +340,7 @@ class Certificate:
 
 
 def certified_alone(claims: Iterable[Claim]) -> dict[str, float]:
-    """Return the thresholds of the tags that are certified by themselves."""
+    """Return the thresholds of tags that are certified individually."""
     return {
         claim.tag: claim.threshold
         for claim in claims
@@ -352,13 +350,13 @@ def certified_alone(claims: Iterable[Claim]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """What became of a network that learnt from decisions here, or of going back.
+    """The record of an adaptation or of a rollback.
 
-    `bundle` is the name of a folder beside the inventory, or where not `beside`, a
+    `bundle` is the name of a folder beside the inventory or, if `beside` is false, a
     bundle's name or folder as `tagger model use` takes it. `digest` is that of its
-    weights, `parent_digest` that of the network whose place it took or wanted.
-    `decisions` were used, `newest_decision_id` is the newest there was; both 0 for a
-    roll-back. `figures` are what was measured.
+    weights, `parent_digest` that of the network which it replaced, or would have
+    replaced. `decisions` counts the decisions used, `newest_decision_id` is the newest
+    one then; both are 0 for a rollback. `figures` holds the measurements.
     """
 
     id: int
@@ -375,4 +373,4 @@ class Adaptation:
 
 
 LEAST_PICTURES = 50
-"""Pictures from which on a shift is told; of fewer, it would be that of their mix."""
+"""Fewest pictures to report a shift of: fewer may only have an unusual mix of tags."""

@@ -1,15 +1,16 @@
-"""Text from outside, made fit to be shown."""
+"""Make foreign text safe to show, and suggest names."""
 
 from collections.abc import Iterable
 
 _MOST_NAMED = 24
+"""The most names that a suggestion lists."""
 
 
 def printable(text: str) -> str:
-    r"""Escape what a terminal would obey or hide: controls, marks, stray bytes.
+    r"""Escape characters that a terminal would obey or hide.
 
     A newline becomes `\n`, an escape `\x1b`, a right-to-left mark `\u200f`, and a byte
-    of a file name that is no UTF-8 `\xff`. The result is one line.
+    of a file name that is not UTF-8 `\xff`. The result is one line.
     """
     if text.isprintable():
         return text
@@ -17,18 +18,18 @@ def printable(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""Escape only what no encoding holds: a byte that is no UTF-8 becomes `\xff`."""
+    r"""Escape only lone surrogates: a byte that is not UTF-8 becomes `\xff`."""
     if text.isascii():
         return text
     return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:
-    """Return the nearest of the known names, in any case; empty where none is near.
+    """Return the most similar known name, ignoring case; "" if none is similar.
 
-    Near is at least so `alike`, as `difflib` measures it, from 0 to 1.
+    `alike` is the least similarity, as `difflib` measures it, from 0 to 1.
     """
-    from difflib import get_close_matches  # noqa: PLC0415  only for who mistyped
+    from difflib import get_close_matches  # noqa: PLC0415  needed for mistakes only
 
     by_case = {known_name.casefold(): known_name for known_name in known}
     near = get_close_matches(name.casefold(), by_case, n=1, cutoff=alike)
@@ -36,18 +37,18 @@ def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return ": did you mean X?" for the nearest of the known names.
+    """Return ": did you mean X?" for the most similar known name.
 
-    Where none is near they are all named, if there are not too many to read.
+    If none is similar, list the known names, unless they are too many to read.
     """
     names = list(known)
     if near := nearest(name, names):
         return f": did you mean {near!r}?"
-    return f": there are {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
+    return f"; available: {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
 
 
 def _escape(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  a stray byte, from os.fsdecode
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  an undecodable byte, from os.fsdecode
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

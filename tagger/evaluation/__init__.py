@@ -1,1 +1,1 @@
-"""Evaluate, compare and look into networks."""
+"""Evaluate and compare networks, and visualize their embeddings."""

@@ -1,6 +1,6 @@
-"""Draw measures as PNG pictures, for a light page and for a dark one.
+"""Draw measures as PNG charts, in a light and in a dark theme.
 
-Matplotlib's figures are used without its `pyplot`, which keeps a list of all of them.
+Uses Matplotlib's figures without `pyplot`, which keeps a reference to every figure.
 """
 
 import io
@@ -16,33 +16,33 @@ from tagger.errors import MissingExtraError
 from tagger.evaluation.measures import Bin, Curve
 from tagger.evaluation.predictions import Confusion
 from tagger.labels import OTHER
-from tagger.records import (
-    AMBIGUOUS,
-)
+from tagger.records import AMBIGUOUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DOTS_PER_INCH = 150
 _DARK_CELL = 0.55
-"""Share of a row from which on a cell's number is drawn in the ground's colour."""
+"""Share of a row above which a cell's number takes the background colour."""
 
 _MAP_STEPS = 256
+"""Shades of the confusion map."""
+
 _ABOVE = 0.03
-"""How far above its bar a number stands, as a share of the height."""
+"""Distance of a number from its bar, as a share of the height."""
 
 _NO_TAGS = {OTHER: "#8a909c", AMBIGUOUS: "#c3c8d1"}
-"""What is no tag is gray, and lies beneath."""
+"""Labels that are not tags are gray, below the others."""
 
 TARGET: Final = 0.97
-"""Accepted precision that the charts mark: what the bundled policy aims at."""
+"""Accepted precision that the charts mark: the target of the bundled policy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a page: ground, text, faint lines, and two that tell apart.
+    """The colours of a page: background, text, faint lines, and two for data.
 
-    `first` and `second` differ in lightness too, for those who see no colours.
+    `first` and `second` also differ in lightness, for colour-blind readers.
     """
 
     ground: str
@@ -59,9 +59,9 @@ Drawing = Callable[["Axes", Theme], None]
 
 
 def draw(drawing: Drawing, theme: Theme, width: float, height: float) -> bytes:
-    """Return a drawing as PNG, `width` by `height` inches at 150 dots each.
+    """Return a drawing as PNG of `width` by `height` inches, at 150 dots per inch.
 
-    Raises MissingExtraError where Matplotlib is not installed.
+    Raises MissingExtraError if Matplotlib is not installed.
     """
     try:
         import matplotlib as mpl  # noqa: PLC0415  an extra
@@ -69,7 +69,7 @@ def draw(drawing: Drawing, theme: Theme, width: float, height: float) -> bytes:
     except ImportError as error:
         raise MissingExtraError("drawing", "matplotlib", "evaluate") from error
     stream = io.BytesIO()
-    # A tag may hold what is no formula, and letters that the font lacks.
+    # A tag may contain "$", which is not a formula, or letters that the font lacks.
     with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure((width, height), facecolor=theme.ground, layout="tight")
@@ -98,7 +98,7 @@ def confusion_map(table: Confusion) -> Drawing:
         axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(table.tags)), table.tags, rotation=45, ha="right")
         axes.set_yticks(range(len(table.labels)), table.labels)
-        axes.set(xlabel="the network says", ylabel="the picture is")
+        axes.set(xlabel="predicted", ylabel="true label")
         for (row, column), count in np.ndenumerate(counts):
             dark = shares[row, column] > _DARK_CELL
             colour = theme.ground if dark else theme.ink
@@ -111,53 +111,58 @@ def confusion_map(table: Confusion) -> Drawing:
 
 
 def reliability_diagram(bins: Sequence[Bin]) -> Drawing:
-    """Draw how often each confidence is right; the bars' numbers count the images."""
-    found = [b for b in bins if b.confidence is not None and b.right is not None]
-    right = [b.right or 0.0 for b in found]
+    """Draw the share that is right by confidence; the numbers count the images."""
+    filled = [b for b in bins if b.confidence is not None and b.right is not None]
+    right = [b.right or 0.0 for b in filled]
 
     def drawing(axes: "Axes", theme: Theme) -> None:
-        ideal: dict[str, Any] = {"linestyle": ":", "label": "as it should be"}
+        ideal: dict[str, Any] = {"linestyle": ":", "label": "ideal"}
         axes.plot([0, 1], [0, 1], color=theme.ink, **ideal)
         axes.bar(
-            [b.low for b in found],
+            [b.low for b in filled],
             right,
-            width=[(b.high - b.low) * 0.92 for b in found],
+            width=[(b.high - b.low) * 0.92 for b in filled],
             align="edge",
             color=theme.first,
             alpha=0.75,
             label="share that is right",
         )
         axes.plot(
-            [b.confidence or 0.0 for b in found],
+            [b.confidence or 0.0 for b in filled],
             right,
             "o",
             color=theme.second,
             markersize=5,
             label="at the mean confidence",
         )
-        for b, height in zip(found, right, strict=True):
+        for b, height in zip(filled, right, strict=True):
             place = ((b.low + b.high) / 2, height + _ABOVE)
             _number(axes, f"{b.images:,}", place, theme.ink)
-        axes.set(xlim=(0, 1), ylim=(0, 1.1), xlabel="confidence", ylabel="right")
+        axes.set(
+            xlim=(0, 1),
+            ylim=(0, 1.1),
+            xlabel="confidence",
+            ylabel="share that is right",
+        )
         _legend(axes, theme, "upper left")
 
     return drawing
 
 
 def coverage_chart(curve: Curve, point: tuple[float, float] | None) -> Drawing:
-    """Draw accepted precision against coverage, and the policy's own point on it."""
+    """Draw accepted precision against coverage, and the point of the policy."""
 
     def drawing(axes: "Axes", theme: Theme) -> None:
         axes.grid(color=theme.faint, linewidth=0.6)
-        wanted: dict[str, Any] = {"linestyle": ":", "label": f"{TARGET:.2f} right"}
-        axes.axhline(TARGET, color=theme.ink, **wanted)
+        target: dict[str, Any] = {"linestyle": ":", "label": f"target {TARGET:.2f}"}
+        axes.axhline(TARGET, color=theme.ink, **target)
         axes.plot(
             curve.coverage,
             curve.precision,
             color=theme.first,
             linewidth=2,
             drawstyle="steps-post",
-            label="every threshold",
+            label="all thresholds",
         )
         shown = curve.precision.tolist()
         if point is not None:
@@ -165,32 +170,32 @@ def coverage_chart(curve: Curve, point: tuple[float, float] | None) -> Drawing:
             shown.append(point[1])
         bottom = max(0.0, min(0.9, *shown, 0.9) - 0.02)
         axes.set(xlim=(0, 1), ylim=(bottom, 1.005))
-        axes.set(xlabel="coverage: items accepted", ylabel="of the accepted, right")
+        axes.set(xlabel="coverage", ylabel="accepted precision")
         _legend(axes, theme, "lower left")
 
     return drawing
 
 
 def learning_chart(curves: Sequence[Mapping[str, float]], measure: str) -> Drawing:
-    """Draw how a measure went, pass by pass, and the pass whose weights were kept.
+    """Draw a measure over the epochs, and the epoch whose weights were kept.
 
-    `curves` has for each pass the measure of what was fitted, and with `val_` before
-    its name of what was held back; the pass of the lowest `val_loss` is kept.
+    `curves` holds for each epoch the measure on the training pictures, and as `val_…`
+    that on the held-back pictures. The epoch of the lowest `val_loss` is kept.
     """
-    passes = range(1, len(curves) + 1)
+    epochs = range(1, len(curves) + 1)
     kept = 1 + min(range(len(curves)), key=lambda n: curves[n]["val_loss"])
 
     def drawing(axes: "Axes", theme: Theme) -> None:
         axes.grid(color=theme.faint, linewidth=0.6)
         for name, colour, label in (
-            (measure, theme.first, "fitted"),
+            (measure, theme.first, "training"),
             (f"val_{measure}", theme.second, "held back"),
         ):
-            values = [one[name] for one in curves]
-            axes.plot(passes, values, color=colour, linewidth=2, label=label)
-        mark: dict[str, Any] = {"linestyle": ":", "label": f"kept: pass {kept}"}
+            values = [epoch[name] for epoch in curves]
+            axes.plot(epochs, values, color=colour, linewidth=2, label=label)
+        mark: dict[str, Any] = {"linestyle": ":", "label": f"kept: epoch {kept}"}
         axes.axvline(kept, color=theme.ink, **mark)
-        axes.set(xlabel="pass", ylabel=measure)
+        axes.set(xlabel="epoch", ylabel=measure)
         _legend(axes, theme, "best")
 
     return drawing
@@ -203,7 +208,7 @@ def scatter(
     across: str = "",
     along: str = "",
 ) -> Drawing:
-    """Draw (n, 2) points coloured by their label; axes without a name have no scale."""
+    """Draw (n, 2) points, coloured by label; without `across` axes have no scale."""
 
     def drawing(axes: "Axes", theme: Theme) -> None:
         from matplotlib import colormaps  # noqa: PLC0415  an extra

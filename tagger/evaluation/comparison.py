@@ -1,7 +1,7 @@
-"""Whether one network is better than another, or luckier. Pure functions of arrays.
+"""Test whether one network is better than another, or only luckier.
 
-Both have seen the same images, so what counts is where they differ: the bootstrap is
-paired, and draws whole groups, for neighbours of one shoot are right or wrong together.
+Pure functions of arrays. Both networks classify the same images, so the bootstrap is
+paired. It draws whole groups, because images of one shoot are right or wrong together.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from tagger.evaluation.measures import Bools, Floats, Outcomes, Ranked
 
 RESAMPLES: Final = 2000
-"""As many as a 95 % percentile interval asks for (Efron and Tibshirani 1993, "An
-Introduction to the Bootstrap", chapter 13: at least 1,000)."""
+"""Enough for a 95 % percentile interval (Efron and Tibshirani 1993, "An Introduction to
+the Bootstrap", chapter 13: at least 1,000)."""
 
 _TAILS: Final = (0.025, 0.975)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The same measure of two networks, and how much the second has more.
+    """A measure of two networks, and `second` minus `first`.
 
     `low` and `high` bound the difference with 95 % confidence.
     """
@@ -35,7 +35,7 @@ class Difference:
 
     @property
     def certain(self) -> bool:
-        """Whether no difference at all lies outside the interval."""
+        """Whether the interval excludes zero."""
         return not self.low <= 0 <= self.high
 
 
@@ -43,8 +43,8 @@ class Difference:
 class McNemar:
     """Items that only one of two networks has right, and McNemar's exact test.
 
-    `p` is the probability of counts at least as uneven between equally good networks;
-    it takes the images for independent.
+    `p` is the probability of counts at least as uneven if both networks are equally
+    good. It assumes independent images.
     """
 
     only_first: int
@@ -54,9 +54,10 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two networks differ on the same images.
+    """The differences of two networks on the same images.
 
-    `groups` are those that hold items; others, of what is no item, are drawn with them.
+    `groups` counts the groups that contain items. The bootstrap also draws groups
+    without items.
     """
 
     items: int
@@ -66,7 +67,7 @@ class Comparison:
     mcnemar: McNemar
 
 
-def compare(  # noqa: PLR0913  two networks, and how to ask chance about them
+def compare(  # noqa: PLR0913  two networks, and the settings of the bootstrap
     first: Outcomes,
     second: Outcomes,
     groups: NDArray[np.str_],
@@ -80,23 +81,24 @@ def compare(  # noqa: PLR0913  two networks, and how to ask chance about them
     Percentile intervals of the paired bootstrap over groups (Efron and Tibshirani 1993,
     chapter 13; whole clusters drawn with replacement: Field and Welsh 2007, J. R.
     Statist. Soc. B 69:3). Coverage is the largest whose accepted precision is at least
-    `precision`, its threshold chosen anew in each resample, so that the luck of
-    choosing it is in the interval too. There must be an item in two groups or more.
+    `precision`. Each resample chooses its threshold anew, so that the interval includes
+    the luck of that choice. Two groups or more must contain items.
     """
     item = first.item.astype(np.float64)
     gain = second.right.astype(np.float64) - first.right
     ranked = Ranked(first), Ranked(second)
 
     def measured(weights: Floats) -> tuple[float, float]:
-        one, two = (each.coverage_at(precision, weights) for each in ranked)
+        coverages = [network.coverage_at(precision, weights) for network in ranked]
         items = float(weights @ item)
-        return float(weights @ (gain * item)) / items if items else np.nan, two - one
+        accuracy = float(weights @ (gain * item)) / items if items else np.nan
+        return accuracy, coverages[1] - coverages[0]
 
     drawn = [measured(weights) for weights in _drawn(groups, resamples, seed)]
     accuracy, coverage = np.nanquantile(np.array(drawn), _TAILS, axis=0).T
     once = np.ones(len(item))
-    covered = [each.coverage_at(precision, once) for each in ranked]
-    right = [float(each.right[first.item].mean()) for each in (first, second)]
+    covered = [network.coverage_at(precision, once) for network in ranked]
+    right = [float(network.right[first.item].mean()) for network in (first, second)]
     return Comparison(
         items=int(item.sum()),
         groups=len(np.unique(groups[first.item])),
@@ -109,8 +111,8 @@ def compare(  # noqa: PLR0913  two networks, and how to ask chance about them
 def mcnemar(first: Bools, second: Bools) -> McNemar:
     """Return McNemar's test, exact and two-sided (1947, Psychometrika 12:153).
 
-    Where the networks are equally good, an image that only one has right is either's
-    with probability a half.
+    If the networks are equally good, an image that only one has right is either's with
+    probability 1/2.
     """
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     trials, fewer = only_first + only_second, min(only_first, only_second)
@@ -118,12 +120,12 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     for count in range(fewer + 1):
         tail += ways
         ways = ways * (trials - count) // (count + 1)
-    # Whole numbers until the last division: no rounding, however small p is.
+    # Integers until the last division: p is exact, however small it is.
     return McNemar(only_first, only_second, min(1.0, 2 * tail / 2**trials))
 
 
 def _drawn(groups: NDArray[np.str_], resamples: int, seed: int) -> Iterator[Floats]:
-    """Draw as many groups as there are, with replacement: a weight for each image."""
+    """Yield image weights (n,) of resamples of the groups, with replacement."""
     names, which = np.unique(groups, return_inverse=True)
     chance = np.random.default_rng(seed)
     for _ in range(resamples):

@@ -1,8 +1,8 @@
-"""Look at what a network makes of pictures before it says what they are.
+"""Visualize the embeddings of pictures in a network's last hidden layer.
 
-The numbers of its last hidden layer, one vector a picture, drawn by principal
-components, by t-SNE, and along a line between two labels; and as a folder for
-TensorBoard's projector. Keras alone can tell those numbers.
+The activations, one vector a picture, are drawn by principal components, by t-SNE, and
+along a line between two labels. They are also written as a folder for TensorBoard's
+projector. Only Keras gives access to the activations.
 """
 
 import io
@@ -26,10 +26,7 @@ from tagger.evaluation.output_folder import check_folder, put_files
 from tagger.evaluation.predictions import Answers, ask, measure
 from tagger.evaluation.projections import label_axis, matching, principal
 from tagger.labels import OTHER
-from tagger.records import (
-    AMBIGUOUS,
-    IMAGE_SIDE,
-)
+from tagger.records import AMBIGUOUS, IMAGE_SIDE
 from tagger.system.native_stderr import suppress_native_stderr
 from tagger.text import printable
 
@@ -40,20 +37,20 @@ _LEAST_IMAGES = 5
 _ENDS = 2
 _PERPLEXITY = 30
 _COMPONENTS_FOR_TSNE = 30
-"""Perplexity, and components kept before it, of van der Maaten and Hinton 2008 (JMLR
-9:2579), who take 40 and 30; 30 is what scikit-learn takes."""
+"""Perplexity, and principal components kept before t-SNE. Van der Maaten and Hinton
+2008 (JMLR 9:2579) use 40 and 30; scikit-learn's default perplexity is 30."""
 
 _SIZE = (8.0, 6.0)
 
 Axis = tuple[str, str]
-"""Two labels, or texts that are searched for in the labels (see `matching`)."""
+"""Two labels, or two texts to search for in the labels (see `matching`)."""
 
 
 def check_embedding(folder: Path) -> None:
-    """Refuse a folder that must not be written to, and find out what is missing.
+    """Check, before any work, that the folder can be written and packages are there.
 
-    Raises EvaluationError, or MissingExtraError where Matplotlib or scikit-learn is not
-    installed.
+    Raises EvaluationError for a folder with other content, MissingExtraError if
+    Matplotlib or scikit-learn is not installed.
     """
     check_folder(folder, _CONFIG)
     draw(lambda _axes, _theme: None, LIGHT, 1, 1)
@@ -61,16 +58,16 @@ def check_embedding(folder: Path) -> None:
 
 
 def some_of(data: LabelledImages, limit: int, seed: int) -> LabelledImages:
-    """Draw up to `limit` images by lot, and keep them in their order."""
+    """Draw up to `limit` images at random, and keep their order."""
     order = np.random.default_rng(seed).permutation(len(data))
     return data.take(np.sort(order[:limit]))
 
 
 def last_hidden(bundle: Bundle, images: NDArray[np.uint8]) -> Floats:
-    """Return what the output layer of a bundle's network is given, (n, d).
+    """Return the input of the output layer of a bundle's network, (n, d).
 
     `images` are views (n, 28, 28, 3). Loads TensorFlow, which takes about 15 s. Raises
-    ModelError where the Keras file cannot be loaded.
+    ModelError if the Keras file cannot be loaded.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with suppress_native_stderr():
@@ -84,50 +81,54 @@ def last_hidden(bundle: Bundle, images: NDArray[np.uint8]) -> Floats:
             raise ModelError(
                 f"{bundle.keras_file} cannot be loaded: {error}"
             ) from error
-        taken = images[..., : bundle.card.views].astype(np.float32)
-        found = inner.predict(taken, batch_size=512, verbose=0)
-    return np.asarray(found, np.float64).reshape(len(images), -1)
+        views = images[..., : bundle.card.views].astype(np.float32)
+        activations = inner.predict(views, batch_size=512, verbose=0)
+    return np.asarray(activations, np.float64).reshape(len(images), -1)
 
 
 def neighbourhood(vectors: Floats, seed: int) -> Floats:
-    """Lay (n, d) vectors out so that neighbours stay neighbours: t-SNE, (n, 2).
+    """Project (n, d) vectors to (n, 2) by t-SNE, so that neighbours stay neighbours.
 
-    Van der Maaten and Hinton 2008 (JMLR 9:2579). Distances between far clusters mean
-    nothing. Raises MissingExtraError without scikit-learn.
+    Van der Maaten and Hinton 2008 (JMLR 9:2579). Distances between distant clusters are
+    meaningless. Raises MissingExtraError without scikit-learn.
     """
     points, _ = principal(vectors, _COMPONENTS_FOR_TSNE)
     perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
     tsne = _tsne()(perplexity=perplexity, init="pca", random_state=seed)
-    # One thread: on a busy machine several wait for each other in busy loops, for
-    # minutes where one takes seconds, and they add up in another order each time.
+    # One thread: on a busy machine several threads wait for each other in busy loops,
+    # for minutes instead of seconds, and the order of their sums varies.
     with _one_thread():
         return np.asarray(tsne.fit_transform(points), np.float64)
 
 
 def check_axis(data: LabelledImages, axis: Axis) -> None:
-    """Refuse a search that finds no label, or both the same ones (DataError)."""
-    found = [set(data.labels[matching(data.labels, one)].tolist()) for one in axis]
-    for search, labels in zip(axis, found, strict=True):
+    """Raise DataError if a search finds no label, or both find the same labels."""
+    matches = [set(data.labels[matching(data.labels, text)].tolist()) for text in axis]
+    for search, labels in zip(axis, matches, strict=True):
         if not labels:
             known = ", ".join(sorted(set(data.labels.tolist())))
-            raise DataError(f"no label contains {search!r}; there are: {known}")
-    if found[0] == found[1]:
-        raise DataError(f"both searches find {', '.join(sorted(found[0]))}")
+            raise DataError(f"no label contains {search!r}; the labels are: {known}")
+    if matches[0] == matches[1]:
+        raise DataError(
+            f"both searches find {', '.join(sorted(matches[0]))}: name two labels"
+        )
 
 
 def mixed_up_most(answers: Answers) -> Axis:
-    """Return the two tags of the images that are most often taken for each other.
+    """Return the two tags of the images that are confused most often.
 
-    The first two where none is. Raises DataError where all items have one tag.
+    Without confusions, return the first two tags. Raises DataError if all items have
+    one tag.
     """
     labels = set(answers.data.labels.tolist())
-    there = [n for n, tag in enumerate(answers.tags) if tag in labels]
-    if len(there) < _ENDS:
+    present = [n for n, tag in enumerate(answers.tags) if tag in labels]
+    if len(present) < _ENDS:
         raise DataError(f"{answers.data.name}: items of two tags are needed for a line")
-    counts = np.array(measure(answers).confusion.counts)[np.ix_(there, there)]
-    both = np.triu(counts + counts.T + 1, 1)  # what is no pair alone has none
-    one, two = np.unravel_index(int(both.argmax()), both.shape)
-    return answers.tags[there[int(one)]], answers.tags[there[int(two)]]
+    counts = np.array(measure(answers).confusion.counts)[np.ix_(present, present)]
+    # The 1 makes each pair count more than the zeros below the diagonal.
+    both = np.triu(counts + counts.T + 1, 1)
+    row, column = np.unravel_index(int(both.argmax()), both.shape)
+    return answers.tags[present[int(row)]], answers.tags[present[int(column)]]
 
 
 def embed(
@@ -135,12 +136,12 @@ def embed(
 ) -> Axis:
     """Draw a bundle's last hidden layer and write the projector's folder.
 
-    Returns the axis that was drawn: the one asked for, else that of the labels that are
-    most often taken for each other. Raises DataError where there are fewer than five
-    images or the axis has no ends, ModelError, EvaluationError, MissingExtraError.
+    Returns the drawn axis: `axis`, or else the two tags that are confused most often.
+    Raises DataError for fewer than five images or an axis that matches no two labels;
+    ModelError, EvaluationError, MissingExtraError.
     """
     if len(data) < _LEAST_IMAGES:
-        raise DataError(f"{data.name}: {_LEAST_IMAGES} images are needed at least")
+        raise DataError(f"{data.name}: at least {_LEAST_IMAGES} images are needed")
     answers = ask(BundleClassifier(bundle), data, bundle.card.policy)
     ends = axis or mixed_up_most(answers)
     check_axis(data, ends)
@@ -184,7 +185,7 @@ def _rank(answers: Answers, label: str) -> int:
 def _projector(
     bundle: Bundle, answers: Answers, vectors: Floats, along: Floats, ends: Axis
 ) -> dict[str, bytes]:
-    """Write what TensorBoard's projector reads: its configuration last."""
+    """Return the files of TensorBoard's projector, its configuration last."""
     stream = io.BytesIO()
     np.savetxt(stream, vectors, fmt="%.6g", delimiter="\t")
     title = _cell(f"{bundle.card.name}, last hidden layer").replace('"', "'")
@@ -206,7 +207,7 @@ def _projector(
 
 
 def _metadata(answers: Answers, along: Floats, ends: Axis) -> bytes:
-    """One line a picture, under a header; the axis can be coloured by its numbers."""
+    """Return a header and a line for each picture, with its place on the axis."""
     header = ("label", "tag", "right", "confidence", f"{ends[0]} to {ends[1]}", "name")
     rows = zip(
         answers.data.labels.tolist(),
@@ -222,12 +223,12 @@ def _metadata(answers: Answers, along: Floats, ends: Axis) -> bytes:
 
 
 def _cell(text: str) -> str:
-    """Return text as one cell of a line: no tab, no line break, no stray byte."""
+    """Return text as a cell without tabs, line breaks and undecodable bytes."""
     return printable(text).replace("\\", "/")
 
 
 def _sprite(gray: NDArray[np.uint8]) -> bytes:
-    """Lay (n, 28, 28) pictures out in rows of a square, dark on white as in a shop."""
+    """Arrange (n, 28, 28) pictures in a square, dark on white like photographs."""
     across = math.ceil(math.sqrt(len(gray)))
     down = math.ceil(len(gray) / across)
     sheet = np.zeros((down * across, IMAGE_SIDE, IMAGE_SIDE), np.uint8)

@@ -1,9 +1,8 @@
-"""Measures of a network's answers: pure functions of arrays.
+"""Compute measures of predictions: pure functions of NumPy arrays.
 
-An *item* is an image whose truth is one of the tags. An image that is no catalogue item
-("other") can only be wrong, and only where it is accepted; what the tags do not decide
-("ambiguous") counts as neither and must be left out by the caller. Knows NumPy alone:
-no labels, no files, no network.
+An *item* is an image whose true label is one of the tags. An image that is not a
+catalogue item ("other") is wrong if it is accepted, and not counted otherwise. The
+caller leaves out images that the tags do not decide ("ambiguous").
 """
 
 import math
@@ -21,10 +20,10 @@ CALIBRATION_BINS: Final = 15
 """Bins of equal width, the number of Guo et al. 2017 (arXiv:1706.04599)."""
 
 _ROUNDING: Final = 1e-9
-"""So that 97 of 100 reaches 0.97 in floating point too."""
+"""Tolerance by which 97 of 100 reaches 0.97 in floating point."""
 
 NEVER: Final = -math.inf
-"""Score of an image that no threshold accepts."""
+"""The score of an image that is flagged at any threshold."""
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -35,8 +34,8 @@ Numbers = NDArray[np.int64]
 class Share:
     """A count as a share of another, with Wilson's 95 % interval; all in [0, 1].
 
-    None where there is nothing to share. The interval takes the images for independent:
-    where they are near-twins it is too narrow.
+    The shares are None if `of` is 0. The interval assumes independent images: for
+    near-duplicates it is too narrow.
     """
 
     count: int
@@ -50,8 +49,8 @@ class Share:
 class Bin:
     """Images whose confidence lies in (`low`, `high`].
 
-    `confidence` is their mean confidence, `right` the share that is right; None where
-    there is none.
+    `confidence` is their mean confidence, `right` the share that is right; None for an
+    empty bin.
     """
 
     low: float
@@ -63,10 +62,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class TagMeasures:
-    """How one tag fares among the items, all shares in [0, 1]; None where undefined.
+    """Measures of one tag among the items, shares in [0, 1]; None if undefined.
 
-    `recall` is the share of its items that got it, `precision` the share of the items
-    that got it that are its own, `f1` their harmonic mean.
+    `images` counts the items of the tag. `recall` is the share of them that are
+    predicted so, `precision` the share of predictions of the tag that are right, `f1`
+    their harmonic mean.
     """
 
     images: int
@@ -77,11 +77,11 @@ class TagMeasures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What became of images, as arrays of one length n; nothing ambiguous among them.
+    """The outcomes of n images, none of them ambiguous, as arrays (n,).
 
-    `score` is what a threshold is held against, the confidence; `NEVER` where the image
-    is flagged whatever the threshold. `right` says whether its tag is the true one, and
-    `item` whether there is a true one: no image is right that is no item.
+    `score` is the confidence that a threshold is compared with, or `NEVER` if the image
+    is flagged at any threshold. `right` says whether the predicted tag is true, `item`
+    whether the image has a true tag; only items can be right.
     """
 
     score: Floats
@@ -93,9 +93,9 @@ class Outcomes:
 class Curve:
     """Coverage and accepted precision at every threshold, the strictest first.
 
-    Arrays of one length, perhaps 0: `threshold` falls, `coverage` (share of the items
-    that are accepted) rises, `precision` (share of the accepted that are right) does as
-    it likes.
+    Arrays of one length, which may be 0. `threshold` falls, `coverage` (the accepted
+    share of the items) rises, `precision` (the right share of accepted images) can do
+    either.
     """
 
     threshold: Floats
@@ -107,7 +107,7 @@ class Curve:
 
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
-    """Put outcomes of several sets of images one after the other."""
+    """Concatenate the outcomes of several sets of images."""
     return Outcomes(
         np.concatenate([part.score for part in parts]),
         np.concatenate([part.right for part in parts]),
@@ -119,8 +119,8 @@ def share(count: int, of: int) -> Share:
     """Return `count` of `of` with its score interval (see `intervals.wilson`)."""
     if not of:
         return Share(count, of, None, None, None)
-    found = wilson(count, of)
-    return Share(count, of, found.value, found.low, found.high)
+    interval = wilson(count, of)
+    return Share(count, of, interval.value, interval.low, interval.high)
 
 
 def reliability(
@@ -129,32 +129,32 @@ def reliability(
     """Sort images into `bins` bins of equal width by their confidence in [0, 1]."""
     edges = np.linspace(0.0, 1.0, bins + 1)
     which = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    found = [which == number for number in range(bins)]
+    members = [which == number for number in range(bins)]
     return tuple(
         _bin(low, high, confidence[inside], right[inside])
-        for (low, high), inside in zip(pairwise(edges.tolist()), found, strict=True)
+        for (low, high), inside in zip(pairwise(edges.tolist()), members, strict=True)
     )
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float | None:
     """Return the expected calibration error, in [0, 1]; None without images.
 
-    The mean distance of a bin's confidence from its share of right ones, weighted by
+    The mean distance of a bin's confidence from its share of right images, weighted by
     its images: equation 3 of Guo et al. 2017 (arXiv:1706.04599), after Naeini et al.
     2015 (AAAI 29).
     """
-    images = sum(found.images for found in bins)
+    images = sum(b.images for b in bins)
     if not images:
         return None
     return sum(
-        found.images / images * abs(found.confidence - found.right)
-        for found in bins
-        if found.confidence is not None and found.right is not None
+        b.images / images * abs(b.confidence - b.right)
+        for b in bins
+        if b.confidence is not None and b.right is not None
     )
 
 
 def coverage_curve(outcomes: Outcomes) -> Curve:
-    """Return coverage and accepted precision for every threshold that matters.
+    """Return coverage and accepted precision at every distinct confidence.
 
     Images of the same confidence are accepted together.
     """
@@ -166,9 +166,9 @@ def coverage_curve(outcomes: Outcomes) -> Curve:
 
 
 def coverage_at(curve: Curve, precision: float) -> tuple[float, float | None]:
-    """Return the largest coverage whose accepted precision is at least `precision`.
+    """Return the largest coverage with an accepted precision of at least `precision`.
 
-    And the threshold it needs; (0, None) where no threshold is precise enough.
+    Returns it with its threshold, or (0, None) if no threshold is precise enough.
     """
     enough = np.flatnonzero(curve.precision >= precision - _ROUNDING)
     if not len(enough):
@@ -183,6 +183,7 @@ class Ranked:
         order = np.argsort(-outcomes.score, kind="stable")
         self._order = order[outcomes.score[order] > NEVER]
         score = outcomes.score[self._order]
+        # The last image of each distinct score: equal scores are accepted together.
         self._ends = np.flatnonzero(np.append(score[1:] != score[:-1], len(score) > 0))
         self._right = outcomes.right[self._order]
         self._item = outcomes.item[self._order]
@@ -190,14 +191,20 @@ class Ranked:
         self.thresholds: Floats = score[self._ends]
 
     def accepted(self, weights: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return weighted counts at each threshold: accepted, items, right ones."""
+        """Return weighted counts at each threshold: accepted, items, right.
+
+        `weights` has one number an image (n,).
+        """
         ranked = weights[self._order]
         counts = (ranked, ranked * self._item, ranked * self._right)
         accepted, items, right = (np.cumsum(count)[self._ends] for count in counts)
         return accepted, items, right
 
     def coverage_at(self, precision: float, weights: Floats) -> float:
-        """Return the largest weighted coverage that is at least so precise."""
+        """Return the largest weighted coverage with at least this precision.
+
+        NaN if the weighted images contain no items.
+        """
         accepted, items, right = self.accepted(weights)
         enough = (accepted > 0) & (right >= precision * accepted - _ROUNDING)
         most = float(items[enough].max(initial=0.0))
@@ -206,22 +213,22 @@ class Ranked:
 
 
 def confusion(truth: Numbers, found: Numbers, rows: int, columns: int) -> Numbers:
-    """Count images by the number of their truth (row) and of their tag (column)."""
+    """Count images by true label (row) and predicted tag (column), given as numbers."""
     places = truth * columns + found
     return np.bincount(places, minlength=rows * columns).reshape(rows, columns)
 
 
 def by_tag(counts: Numbers) -> tuple[TagMeasures, ...]:
-    """Measure each tag from the (tags, tags) confusion of the items."""
-    own, truth, found = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    """Measure each tag from the (tags, tags) confusion matrix of the items."""
+    right, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     return tuple(
-        _tag_measures(int(o), int(t), int(f))
-        for o, t, f in zip(own, truth, found, strict=True)
+        _tag_measures(int(r), int(t), int(p))
+        for r, t, p in zip(right, true, predicted, strict=True)
     )
 
 
 def macro_f1(tags: tuple[TagMeasures, ...]) -> float | None:
-    """Return the mean F1 of the tags that there are images of; None if of none."""
+    """Return the mean F1 of the tags that have images; None without any."""
     present = [tag.f1 or 0.0 for tag in tags if tag.images]
     return sum(present) / len(present) if present else None
 
@@ -234,10 +241,10 @@ def _bin(low: float, high: float, confidence: Floats, right: Bools) -> Bin:
     )
 
 
-def _tag_measures(own: int, truth: int, found: int) -> TagMeasures:
+def _tag_measures(right: int, true: int, predicted: int) -> TagMeasures:
     return TagMeasures(
-        truth,
-        recall=own / truth if truth else None,
-        precision=own / found if found else None,
-        f1=2 * own / (truth + found) if truth + found else None,
+        true,
+        recall=right / true if true else None,
+        precision=right / predicted if predicted else None,
+        f1=2 * right / (true + predicted) if true + predicted else None,
     )

@@ -1,4 +1,4 @@
-"""The folder that an evaluation is written to: never over what is something else."""
+"""Write the folder of an evaluation, never over other content."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ from tagger.errors import EvaluationError
 
 
 def check_folder(folder: Path, mark: str) -> None:
-    """Refuse a folder that must not be written to.
+    """Raise EvaluationError for a folder with other content.
 
-    Raises EvaluationError unless it is absent, empty, or holds the file `mark`, which
-    says that it was written for the same purpose before.
+    The folder may be absent, empty, or contain the file `mark`, which shows that it was
+    written for the same purpose before.
     """
     if folder.is_dir():
         if any(folder.iterdir()) and not (folder / mark).is_file():
-            raise EvaluationError(f"{folder} holds something else: name another folder")
+            raise EvaluationError(f"{folder} has other content: name another folder")
     elif folder.exists():
-        raise EvaluationError(f"{folder} is no folder: name another")
+        raise EvaluationError(f"{folder} is not a folder: name another")
 
 
 def put_files(folder: Path, written: Mapping[str, bytes]) -> None:
-    """Put files into a folder in their order, each whole or not at all.
+    """Write files into a folder in their order, each one atomically.
 
-    Raises EvaluationError where that cannot be done.
+    Raises EvaluationError if a file cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Write an evaluation as a folder: a page for people, metrics.json for programs.
+"""Write an evaluation as a folder with a page and metrics.json.
 
-The page needs no other file and no network: pictures and charts are inside it.
+The page is self-contained: it embeds its pictures and charts.
 """
 
 import io
@@ -47,7 +47,11 @@ PAGE_FILE: Final = "index.html"
 METRICS_FILE: Final = "metrics.json"
 
 _EXAMPLES_EACH = 4
+"""The most examples of each label."""
+
 _PHOTOGRAPH_SIDE = 224
+"""Longest edge of an embedded photograph in pixels."""
+
 _PHOTOGRAPH_QUALITY = 80
 
 
@@ -62,10 +66,11 @@ class _Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Card:
-    """An image of a gallery: what it is, what the network says, what it looks like.
+    """An image of a gallery: its label, its prediction, and its pictures.
 
-    `photograph` is a data URI, empty where the image came as an array; `views` are what
-    the network was shown of it.
+    `photograph` is a data URI, empty if the image came as an array; `views` are the
+    data URIs of the network's views. `judged` is false if the prediction counts neither
+    as right nor as wrong.
     """
 
     name: str
@@ -82,7 +87,7 @@ class _Card:
 
 @dataclass(frozen=True, slots=True)
 class _SectionPage:
-    """A section with all that its part of the page shows."""
+    """A section with its charts and galleries."""
 
     slug: str
     title: str
@@ -94,17 +99,17 @@ class _SectionPage:
 
 @dataclass(frozen=True, slots=True)
 class _LearningPage:
-    """How the network was trained, pass by pass."""
+    """The learning curves of the network, by epoch."""
 
     charts: dict[str, _Chart]
     curves: Sequence[Mapping[str, float]]
 
 
 def check_target(folder: Path) -> None:
-    """Refuse, before any work, a folder that an evaluation must not be written to.
+    """Check, before any work, that an evaluation can be written to the folder.
 
     Raises EvaluationError unless it is absent, empty, or holds an earlier evaluation;
-    MissingExtraError where Matplotlib is not installed.
+    MissingExtraError if Matplotlib or Jinja is not installed.
     """
     _environment()
     draw(lambda _axes, _theme: None, LIGHT, 1, 1)
@@ -114,8 +119,8 @@ def check_target(folder: Path) -> None:
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write the page, metrics.json and the charts as PNG files.
 
-    The files of an earlier evaluation of the same sources are replaced, the page last.
-    Raises EvaluationError where that cannot be done.
+    Replaces the files of an earlier evaluation of the same sources, the page last.
+    Raises EvaluationError if a file cannot be written.
     """
     named = zip(
         evaluation.sections,
@@ -123,7 +128,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         _titles(evaluation.sections),
         strict=True,
     )
-    pages = [_section_page(*one, evaluation) for one in named]
+    pages = [_section_page(*section, evaluation) for section in named]
     learning = _learning_page(evaluation.bundle.card.training.get("curves"))
     written: dict[str, bytes] = {}
     for page in pages:
@@ -179,7 +184,7 @@ def _environment() -> "Environment":
 
 
 def _shown_share(value: float | None) -> str:
-    """Show a share in hundredths of the hundred; a dash where there is none."""
+    """Format a share as a percentage; None as a dash."""
     return "-" if value is None else f"{value * 100:.1f} %"
 
 
@@ -216,12 +221,12 @@ def _section_page(
 
 
 def _learning_page(curves: object) -> _LearningPage | None:
-    """Draw what a card tells of each pass; None where it does not, or not so."""
+    """Draw a card's learning curves; None if it has none, or malformed ones."""
     if not isinstance(curves, list) or not curves or not all(map(_measured, curves)):
         return None
     charts = {
         measure: _chart(
-            f"{measure.capitalize()}, pass by pass",
+            f"{measure.capitalize()} by epoch",
             learning_chart(curves, measure),
             (6.2, 4.2),
         )
@@ -230,11 +235,12 @@ def _learning_page(curves: object) -> _LearningPage | None:
     return _LearningPage(charts, curves)
 
 
-def _measured(one: object) -> bool:
-    """Whether that is what a pass measured; a stranger's card may hold anything."""
+def _measured(epoch: object) -> bool:
+    """Whether a value of a card, which may be foreign, measures an epoch."""
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
-    return isinstance(one, dict) and all(
-        isinstance(one.get(name), float) and np.isfinite(one[name]) for name in names
+    return isinstance(epoch, dict) and all(
+        isinstance(epoch.get(name), float) and np.isfinite(epoch[name])
+        for name in names
     )
 
 
@@ -245,14 +251,14 @@ def _chart(title: str, drawing: Drawing, size: tuple[float, float]) -> _Chart:
 
 def _cards(answers: Answers, numbers: NDArray[np.int64], views: int) -> Iterator[_Card]:
     for number in numbers.tolist():
-        said, verdict = answers.predictions[number], answers.verdicts[number]
+        prediction, verdict = answers.predictions[number], answers.verdicts[number]
         photograph = photograph_of(answers.data, number)
         yield _Card(
             name=printable(Path(str(answers.data.names[number])).name),
             path=printable(str(answers.data.names[number])),
             label=str(answers.data.labels[number]),
-            tag=said.tag,
-            confidence=said.confidence,
+            tag=prediction.tag,
+            confidence=prediction.confidence,
             verdict=verdict.reason if verdict.flagged else "accepted",
             right=bool(answers.right[number]),
             judged=bool(answers.item[number] or answers.accepted[number])
@@ -282,12 +288,12 @@ def _uri(content: bytes, kind: str) -> str:
 
 
 def _title(source: str) -> str:
-    """Return the last part of a source's path, with the part that was taken of it."""
+    """Return the last component of a source's path."""
     return printable(re.split(r"[/\\](?=[^/\\]+$)", source.rstrip("/\\"))[-1])
 
 
 def _titles(sections: Sequence[Section]) -> list[str]:
-    """Name each section as short as tells them apart."""
+    """Return short titles of the sections, or full sources if these are ambiguous."""
     sources = [section.figures.source for section in sections]
     short = [_title(source) for source in sources]
     if len(set(short)) == len(short):
@@ -296,7 +302,7 @@ def _titles(sections: Sequence[Section]) -> list[str]:
 
 
 def _slugs(sections: Sequence[Section]) -> list[str]:
-    """Name each section in letters, digits and hyphens, none twice."""
+    """Return unique names of the sections in letters, digits and hyphens."""
     slugs: list[str] = []
     for number, section in enumerate(sections, start=1):
         words = re.findall(r"[a-z0-9]+", _title(section.figures.source).lower())

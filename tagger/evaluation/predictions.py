@@ -1,8 +1,9 @@
-"""Ask a network about labelled images, and measure what it answers.
+"""Classify labelled images and measure the predictions.
 
-What is right: the tag (never "other") is the label. Images labelled "other" are no
-catalogue items: accepted ones count as wrong, flagged ones are as they should be.
-Images labelled "ambiguous" count as neither. Accepted is what the policy does not flag.
+A prediction is right if its tag (never "other") is the label. Images labelled "other"
+are not catalogue items: accepted ones count as wrong, flagged ones as correct. Images
+labelled "ambiguous" are not counted. Accepted images are those that the policy does not
+flag.
 """
 
 from collections import Counter
@@ -37,20 +38,14 @@ from tagger.evaluation.measures import (
 )
 from tagger.labels import OTHER, tags_of
 from tagger.policy.decide import decide, predict
-from tagger.records import (
-    AMBIGUOUS,
-    ModelIdentity,
-    Policy,
-    Prediction,
-    Verdict,
-)
+from tagger.records import AMBIGUOUS, ModelIdentity, Policy, Prediction, Verdict
 
 PRECISIONS: Final = (0.90, 0.95, 0.97, 0.99)
-"""Accepted precisions that the largest coverage is told for."""
+"""Accepted precisions for which the largest coverage is reported."""
 
 
 class Classifier(Protocol):
-    """A network that says what it is."""
+    """A network with an identity."""
 
     identity: ModelIdentity
 
@@ -61,10 +56,10 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a network said of labelled images, and what its policy made of that.
+    """A network's predictions for labelled images, and its policy's verdicts.
 
-    `tags` are the network's labels without "other"; `predictions`, `verdicts` and the
-    arrays follow the images of `data`, n each.
+    `tags` are the network's labels without "other". `predictions`, `verdicts` and the
+    arrays (n,) have the order of the images of `data`.
     """
 
     data: LabelledImages
@@ -72,17 +67,17 @@ class Answers:
     predictions: Sequence[Prediction]
     verdicts: Sequence[Verdict]
     unconditional: Bools
-    """Flagged whatever the threshold: more probably no catalogue item than its tag."""
+    """Flagged at any threshold: the doubt is more probable than the tag."""
 
     @cached_property
     def confidence(self) -> Floats:
         """Confidence in the tag, in [0, 1]."""
-        return np.array([said.confidence for said in self.predictions], np.float64)
+        return np.array([p.confidence for p in self.predictions], np.float64)
 
     @cached_property
     def tag(self) -> NDArray[np.str_]:
-        """The tag that each image got."""
-        return np.array([said.tag for said in self.predictions], np.str_)
+        """The predicted tag of each image."""
+        return np.array([p.tag for p in self.predictions], np.str_)
 
     @cached_property
     def right(self) -> Bools:
@@ -91,17 +86,17 @@ class Answers:
 
     @cached_property
     def accepted(self) -> Bools:
-        """Whether the policy asks no person."""
+        """Whether the policy accepts the tag."""
         return np.array([not verdict.flagged for verdict in self.verdicts], np.bool_)
 
     @cached_property
     def other(self) -> Bools:
-        """Whether the image is no catalogue item."""
+        """Whether the image is not a catalogue item."""
         return np.asarray(self.data.labels == OTHER)
 
     @cached_property
     def ambiguous(self) -> Bools:
-        """Whether the tags do not decide."""
+        """Whether the image fits several tags, or none for certain."""
         return np.asarray(self.data.labels == AMBIGUOUS)
 
     @cached_property
@@ -111,7 +106,7 @@ class Answers:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """What is measured: everything but what is ambiguous."""
+        """The outcomes of all images except ambiguous ones."""
         score = np.where(self.unconditional, NEVER, self.confidence)
         counted = ~self.ambiguous
         return Outcomes(score[counted], self.right[counted], self.item[counted])
@@ -124,9 +119,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class CoverageAt:
-    """The largest coverage at an accepted precision, and the threshold it needs.
+    """The largest coverage at an accepted precision, and its threshold.
 
-    The threshold is chosen on these very images: a new shop will do a little worse.
+    The threshold is chosen on the same images: a new shop will do a little worse.
     """
 
     precision: float
@@ -136,10 +131,10 @@ class CoverageAt:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedTag:
-    """Of the items that got a tag: how many were accepted, and how many of those right.
+    """Accepted images of a predicted tag, and the share of them that is right.
 
-    `images` counts items, `others` what was accepted and is no item; `right` shares
-    the right ones among both.
+    `images` counts accepted items, `others` accepted images that are not items; `right`
+    is the share of right ones among both.
     """
 
     images: int
@@ -149,9 +144,9 @@ class AcceptedTag:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often images with a label (row) got a tag (column).
+    """Counts of images by true label (row) and predicted tag (column).
 
-    The rows are the tags, then "other" and "ambiguous" where there are such images.
+    The rows are the tags, then "other" and "ambiguous" if there are such images.
     """
 
     labels: tuple[str, ...]
@@ -161,12 +156,12 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that is measured on one source of labelled images.
+    """All measures on one source of labelled images.
 
-    `accuracy`, `coverage` are shares of the items, `accepted_precision` of what was
-    accepted, "other" with it, and `felt_right` with what is ambiguous, too, which is
-    what a person sees who looks at it; `other_accepted`, `ambiguous_accepted` of such
-    images.
+    `accuracy` and `coverage` are shares of the items. `accepted_precision` is the right
+    share of accepted images, "other" included; `felt_right` includes "ambiguous", too,
+    as a person does who looks through the accepted images. `other_accepted` and
+    `ambiguous_accepted` are the accepted shares of such images.
     """
 
     source: str
@@ -191,33 +186,33 @@ class Figures:
 def ask(classifier: Classifier, data: LabelledImages, policy: Policy) -> Answers:
     """Classify labelled images and decide about each.
 
-    Raises DataError where they have tags that the network does not know.
+    Raises DataError for labels that the network does not know.
     """
     labels = classifier.identity.labels
     tags = tags_of(labels)
-    strange = Counter(data.labels.tolist())
+    unknown = Counter(data.labels.tolist())
     for known in (*tags, OTHER, AMBIGUOUS):
-        del strange[known]
-    if strange:
-        told = ", ".join(f"{tag} ({count:,} images)" for tag, count in strange.items())
+        del unknown[known]
+    if unknown:
+        listed = ", ".join(f"{tag} ({n:,} images)" for tag, n in unknown.items())
         raise DataError(
-            f"{data.name}: the network {classifier.identity.name} has no tag {told}"
+            f"{data.name}: the network {classifier.identity.name} has no tag {listed}"
         )
-    said = predict(classifier.classify(data.images), labels)
+    predictions = predict(classifier.classify(data.images), labels)
     lenient = Policy(threshold=0.0)
     return Answers(
         data=data,
         tags=tags,
-        predictions=said,
-        verdicts=[decide(prediction, policy) for prediction in said],
+        predictions=predictions,
+        verdicts=[decide(p, policy) for p in predictions],
         unconditional=np.array(
-            [decide(one, lenient).flagged for one in said], np.bool_
+            [decide(p, lenient).flagged for p in predictions], np.bool_
         ),
     )
 
 
 def measure(answers: Answers) -> Figures:
-    """Measure a network's answers about one source."""
+    """Measure a network's predictions for one source."""
     item, accepted = answers.item, answers.accepted
     counted = accepted & ~answers.ambiguous
     bins = reliability(answers.confidence[item], answers.right[item])
@@ -250,7 +245,7 @@ def measure(answers: Answers) -> Figures:
 
 
 def photograph_of(data: LabelledImages, number: int) -> Path | None:
-    """Return the file an image was read from; None where it came as an array."""
+    """Return the file of an image; None if it came as an array."""
     name = str(data.names[number])
     path = Path(name)  # an array's name is its number
     return path if not name.isdecimal() and path.is_file() else None
@@ -259,8 +254,8 @@ def photograph_of(data: LabelledImages, number: int) -> Path | None:
 def worst_mistakes(answers: Answers, count: int) -> NDArray[np.int64]:
     """Return the numbers of the worst mistakes, the worst first.
 
-    Accepted ones before flagged ones, the more confident first: items with a wrong tag,
-    and what was accepted and is no item.
+    Mistakes are items with a wrong tag, and accepted images that are not items.
+    Accepted ones come before flagged ones, then the more confident ones.
     """
     wrong = np.flatnonzero(
         (answers.item & ~answers.right) | (answers.other & answers.accepted)
@@ -270,7 +265,7 @@ def worst_mistakes(answers: Answers, count: int) -> NDArray[np.int64]:
 
 
 def examples(answers: Answers, each: int, seed: int = 1) -> NDArray[np.int64]:
-    """Draw up to `each` images of every label, without regard to what they got."""
+    """Draw up to `each` images of every label at random; return their numbers."""
     chance = np.random.default_rng(seed)
     drawn: list[int] = []
     for label in (*answers.tags, OTHER, AMBIGUOUS):
@@ -299,6 +294,6 @@ def _confusion(answers: Answers) -> Confusion:
     labels = (*answers.tags, *extra)
     rows = {label: number for number, label in enumerate(labels)}
     truth = np.array([rows[label] for label in answers.data.labels.tolist()], np.int64)
-    found = np.array([rows[tag] for tag in answers.tag.tolist()], np.int64)
-    counts = confusion(truth, found, len(labels), len(answers.tags))
+    predicted = np.array([rows[tag] for tag in answers.tag.tolist()], np.int64)
+    counts = confusion(truth, predicted, len(labels), len(answers.tags))
     return Confusion(labels, answers.tags, tuple(map(tuple, counts.tolist())))

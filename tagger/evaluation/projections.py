@@ -1,4 +1,4 @@
-"""Bring vectors of many numbers to a plane. Pure functions of arrays."""
+"""Project vectors to a plane. Pure functions of arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from tagger.evaluation.measures import Bools, Floats
 def principal(vectors: Floats, count: int) -> tuple[Floats, Floats]:
     """Project (n, d) vectors on their first `count` principal components.
 
-    Returns (n, min(count, n, d)) points and the share of the variance that each
-    component holds, the largest first. A component's sign is chosen so that its largest
-    weight is positive: the same vectors give the same picture everywhere.
+    Returns (n, min(count, n, d)) points and each component's share of the variance, the
+    largest first. The largest weight of a component is made positive, so that the same
+    vectors give the same picture everywhere.
     """
     centred = vectors - vectors.mean(axis=0)
     _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
@@ -23,11 +23,11 @@ def principal(vectors: Floats, count: int) -> tuple[Floats, Floats]:
 
 
 def label_axis(vectors: Floats, left: Bools, right: Bools) -> Floats:
-    """Place (n, d) vectors along the line from the mean of some to the mean of others.
+    """Project (n, d) vectors on the line between the means of `left` and `right`.
 
-    Returns (n, 2) points: how far along the line (0 at the mean of `left`, 1 at that of
-    `right`), and the first principal component of what is left across it. Both masks
-    must hold somebody; where their means are the same, all lie at 0.
+    Returns (n, 2) points: the place along the line (0 at the mean of `left`, 1 at that
+    of `right`), and the first principal component of the residual across the line. Both
+    masks must select a vector. If the means are equal, all places are 0.
     """
     start = vectors[left].mean(axis=0)
     line = vectors[right].mean(axis=0) - start
@@ -38,13 +38,13 @@ def label_axis(vectors: Floats, left: Bools, right: Bools) -> Floats:
 
 
 def matching(labels: NDArray[np.str_], search: str) -> Bools:
-    """Say which labels a text means: that label alone, else all that contain it.
+    """Return a mask (n,) of the labels that a text means.
 
-    In any case; of labels that differ by case alone, the one that is written so.
+    That is the label itself, else the label in another case, else all that contain it.
     """
     wanted = search.casefold()
     folded = np.array([label.casefold() for label in labels.tolist()], np.str_)
-    found = labels == search
-    if not found.any():
-        found = folded == wanted
-    return found if found.any() else np.char.find(folded, wanted) >= 0
+    matches = labels == search
+    if not matches.any():
+        matches = folded == wanted
+    return matches if matches.any() else np.char.find(folded, wanted) >= 0

@@ -1,4 +1,4 @@
-"""What comes of asking: a bundle's evaluation, and two bundles' comparison."""
+"""Evaluate a bundle on labelled images, and compare two bundles."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,10 +21,14 @@ from tagger.text import encodable
 from tagger.version import __version__
 
 FORMAT: Final = 1
-"""Of metrics.json. Keys are only ever added; where one changes, so does this number."""
+"""Version of metrics.json. New keys keep it; a changed key increments it."""
 
 WORST_TOLD: Final = 24
+"""The most mistakes that are listed."""
+
 _CURVE_POINTS = 200
+"""The most points of a curve in metrics.json."""
+
 _LEAST_GROUPS = 2
 
 AVERAGED: Final = (
@@ -35,15 +39,15 @@ AVERAGED: Final = (
     "macro_f1",
     "calibration_error",
 )
-"""What the overall figures are the means of, each over the sources that have it."""
+"""Overall figures: each is the mean over the sources that have it."""
 
 Reading = Callable[[str], None]
-"""Told the source that is read next."""
+"""Called with the source that is read next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
-    """What a bundle made of one source."""
+    """A bundle's predictions and figures for one source."""
 
     answers: Answers
     figures: Figures
@@ -51,7 +55,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What a bundle made of several sources, and when (UTC)."""
+    """A bundle's evaluation on several sources, with its time (UTC)."""
 
     bundle: Bundle
     part: Part
@@ -60,18 +64,18 @@ class Evaluation:
 
     @property
     def overall(self) -> Mapping[str, float | None]:
-        """The means of the sources' figures, each source counting alike."""
+        """The means of the sources' figures; each source has the same weight."""
         return {name: self._mean(name) for name in AVERAGED}
 
     def _mean(self, name: str) -> float | None:
-        found = [_plain(getattr(section.figures, name)) for section in self.sections]
-        known = [value for value in found if value is not None]
+        values = [_plain(getattr(section.figures, name)) for section in self.sections]
+        known = [value for value in values if value is not None]
         return fmean(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How to compare: at which accepted precision, and how often and how to draw."""
+    """Settings of a comparison: accepted precision, resamples and their seed."""
 
     precision: float = 0.95
     resamples: int = RESAMPLES
@@ -80,7 +84,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison was made on, and what came of it."""
+    """A comparison and its source."""
 
     source: str
     comparison: Comparison
@@ -93,11 +97,11 @@ def evaluate(
     reading: Reading = lambda _: None,
     tell: Reading = lambda _: None,
 ) -> Evaluation:
-    """Measure a bundle on each source, of which `part` is taken where it has parts.
+    """Measure a bundle on each source, on its `part` if it has parts.
 
-    `reading` is given each source before it is read, `tell` what is left out of it.
-    Raises DataError where a source cannot be used or has tags that the bundle lacks,
-    ModelError where its network cannot be run.
+    `reading` is called with each source before it is read, `tell` with a message about
+    images that are left out. Raises DataError if a source cannot be used or has tags
+    that the bundle lacks, ModelError if the network cannot be run.
     """
     sections, classifier = [], BundleClassifier(bundle)
     for source in sources:
@@ -117,38 +121,40 @@ def compare_bundles(  # noqa: PLR0913
     reading: Reading = lambda _: None,
     tell: Reading = lambda _: None,
 ) -> tuple[Compared, ...]:
-    """Compare two bundles on each source, and on all together where there are several.
+    """Compare two bundles on each source, and on all together if there are several.
 
-    Raises DataError as `evaluate` does, and where a source's items are of one group.
+    Raises DataError as `evaluate` does, and if a source's items are of one group.
     """
     tags = tuple(dict.fromkeys(tag for bundle in bundles for tag in bundle.card.tags))
     classifiers = [BundleClassifier(bundle) for bundle in bundles]
-    asked = []
+    pairs = []
     for number, source in enumerate(sources):
         reading(source)
         data = load(source, part, tags, tell=tell)
-        one, two = (
+        first, second = (
             ask(classifier, data, bundle.card.policy)
             for bundle, classifier in zip(bundles, classifiers, strict=True)
         )
-        asked.append((one, two, _groups(one, number)))
-    told = [
-        _compared(one.data.name, one.outcomes, two.outcomes, groups, method)
-        for one, two, groups in asked
+        pairs.append((first, second, _groups(first, number)))
+    comparisons = [
+        _compared(first.data.name, first.outcomes, second.outcomes, groups, method)
+        for first, second, groups in pairs
     ]
-    if len(asked) > 1:
-        ones, twos, groups = zip(*asked, strict=True)
-        together = joined([one.outcomes for one in ones])
-        others = joined([two.outcomes for two in twos])
+    if len(pairs) > 1:
+        firsts, seconds, groups = zip(*pairs, strict=True)
+        all_first = joined([answers.outcomes for answers in firsts])
+        all_second = joined([answers.outcomes for answers in seconds])
         everything = np.concatenate(groups)
-        told.append(_compared("all together", together, others, everything, method))
-    return tuple(told)
+        comparisons.append(
+            _compared("all together", all_first, all_second, everything, method)
+        )
+    return tuple(comparisons)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as metrics.json holds it: its keys are a promise.
+    """Return the content of metrics.json; its keys are a stable interface.
 
-    Shares lie in [0, 1] and are null where there is nothing to share.
+    Shares lie in [0, 1] and are null if their total is 0.
     """
     card = evaluation.bundle.card
     return {
@@ -170,36 +176,36 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _section_as_json(section: Section) -> dict[str, Any]:
-    told = asdict(section.figures)
-    told["source"] = encodable(section.figures.source)
+    fields = asdict(section.figures)
+    fields["source"] = encodable(section.figures.source)
     curve = section.answers.curve
-    some = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).astype(int))
-    told["curve"] = [
+    points = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).astype(int))
+    fields["curve"] = [
         {"threshold": threshold, "coverage": coverage, "precision": precision}
         for threshold, coverage, precision in zip(
-            curve.threshold[some].tolist(),
-            curve.coverage[some].tolist(),
-            curve.precision[some].tolist(),
+            curve.threshold[points].tolist(),
+            curve.coverage[points].tolist(),
+            curve.precision[points].tolist(),
             strict=True,
         )
         if len(curve)
     ]
-    told["worst_mistakes"] = [
+    fields["worst_mistakes"] = [
         _mistake(section.answers, number)
         for number in worst_mistakes(section.answers, WORST_TOLD).tolist()
     ]
-    rounded: dict[str, Any] = _rounded(told)
+    rounded: dict[str, Any] = _rounded(fields)
     return rounded
 
 
 def _groups(answers: Answers, number: int) -> NDArray[np.str_]:
-    """Return the groups of what counts; `number` keeps those of sources apart."""
+    """Return the groups of images that count; `number` separates the sources."""
     groups = answers.data.groups
-    # Those of what is no item alone do not count: every draw would hold the same items.
+    # Groups without items do not count: every resample would have the same items.
     if len(np.unique(groups[answers.item])) < _LEAST_GROUPS:
         raise DataError(
-            f"{answers.data.name}: its items are all of one group, and chance draws "
-            "whole groups: label pictures of more than one"
+            f"{answers.data.name}: its items are all of one group, but the comparison "
+            "needs two: label pictures of another group"
         )
     return np.char.add(f"{number}/", groups[~answers.ambiguous])
 
@@ -215,12 +221,12 @@ def _compared(
 
 
 def _mistake(answers: Answers, number: int) -> dict[str, Any]:
-    said = answers.predictions[number]
+    prediction = answers.predictions[number]
     return {
         "name": encodable(str(answers.data.names[number])),
         "label": str(answers.data.labels[number]),
-        "tag": said.tag,
-        "confidence": said.confidence,
+        "tag": prediction.tag,
+        "confidence": prediction.confidence,
         "accepted": bool(answers.accepted[number]),
     }
 
@@ -234,7 +240,7 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
-        return {key: _rounded(one) for key, one in value.items()}
+        return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(one) for one in value]
+        return [_rounded(item) for item in value]
     return value

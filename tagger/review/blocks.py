@@ -1,4 +1,4 @@
-"""Draw pictures as half blocks: two pixels to a cell of a terminal with colours."""
+"""Draw pictures as half blocks, two pixels to a terminal cell."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final

@@ -105,11 +105,11 @@ def data(tmp_path: Path) -> LabelledImages:
 
 
 def test_searches_that_draw_no_line_are_told(data: LabelledImages) -> None:
-    with pytest.raises(DataError, match=r"no label contains 'hat'; there are: .*other"):
+    with pytest.raises(DataError, match=r"no label contains 'hat'; .*other"):
         check_axis(data, ("sneaker", "hat"))
     with pytest.raises(DataError, match="both searches find Sneaker"):
         check_axis(data, ("sneaker", "SNEAK"))
-    with pytest.raises(DataError, match="5 images are needed"):
+    with pytest.raises(DataError, match="at least 5 images"):
         embed(find_bundle("shops"), some_of(data, 4, 1), Path("x"), None, 1)
 
 
@@ -164,7 +164,7 @@ def test_what_is_drawn_by_lot_is_the_same_by_the_same_seed(
 def test_what_is_missing_is_found_out_before_tensorflow_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(EvaluationError, match="holds something else"):
+    with pytest.raises(EvaluationError, match="has other content"):
         check_embedding(SAMPLES)
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     with pytest.raises(MissingExtraError, match=r"scikit-learn.*tagger\[embed\]"):

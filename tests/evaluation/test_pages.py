@@ -193,7 +193,7 @@ def test_the_page_needs_nothing_but_itself_and_obeys_no_file_name(
     assert not page.tags & {"script", "link", "iframe"}
     assert "<script>alert(1)<|script>\\x1b[31m&.png" in page.text
     assert "\x1b" not in page.text
-    assert "Predicted and real" in page.text
+    assert "Examples" in page.text
     assert (target / "samples-confusion.png").is_file()
     assert not [path for path in target.iterdir() if path.name.startswith(".")]
 
@@ -356,9 +356,9 @@ def test_what_is_no_evaluation_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.txt").touch()
     (tmp_path / "file").touch()
 
-    with pytest.raises(EvaluationError, match="holds something else"):
+    with pytest.raises(EvaluationError, match="has other content"):
         check_target(tmp_path / "mine")
-    with pytest.raises(EvaluationError, match="is no folder"):
+    with pytest.raises(EvaluationError, match="is not a folder"):
         check_target(tmp_path / "file")
     check_target(tmp_path / "absent")
 
