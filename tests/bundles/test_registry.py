@@ -541,4 +541,4 @@ def test_networks_are_looked_at_before_the_first_scan(tagger: Tagger) -> None:
     assert not tagger.db.exists()
 
     for verb in ("list", "show"):
-        assert "make it with" in tagger.fails("model", verb, "--db", tagger.db)
+        assert "create it with" in tagger.fails("model", verb, "--db", tagger.db)
