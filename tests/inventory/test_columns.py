@@ -133,7 +133,7 @@ def test_a_filter_chooses(stocked: Inventory, text: str, paths: list[str]) -> No
         ("flagged = yes", "is not true or false"),
         ("flagged < true", "compare it with = or !="),
         ("updated_at > yesterday", "is not a date"),
-        ("updated_at > 0001-01-01", "is not a date|^"),
+        ("updated_at > 0001-01-01", "is not a date"),
         ("", "cannot read the filter"),
         ("tag = ", "cannot read the filter at 'tag ='"),
         ("tag = Bag or tag = Coat", "cannot read the filter"),
@@ -148,7 +148,8 @@ def test_a_filter_that_cannot_be_read_says_where(text: str, says: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_filter_or_is_refused(text: str) -> None:
+def test_no_text_crashes_the_parser_of_filters(text: str) -> None:
+    """Either outcome will do: what is looked for is any other exception."""
     try:
         found = parse_conditions(text, COLUMNS)
     except RequestError as error:

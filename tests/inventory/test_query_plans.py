@@ -1,7 +1,7 @@
 """How SQLite goes about what is asked of it, in its own words."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,23 +45,34 @@ def some_items(inventory: Inventory) -> None:
 
 @contextmanager
 def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
-    """Collect the steps of every SELECT, by its text.
-
-    Without those of the subquery that picks the newest of a picture's few decisions.
-    """
+    """Collect the steps of every query, by its text; there must be one."""
     found: dict[str, list[str]] = {}
     engine = inventory._database._engine  # noqa: SLF001
     with closing(sqlite3.connect(inventory.path)) as beside:
 
         def note(*told: Any) -> None:  # noqa: ANN401
             _, _, statement, values, *_ = told
-            if statement.startswith("SELECT"):
+            if statement.split(maxsplit=1)[0].upper() in {"SELECT", "WITH"}:
                 steps = beside.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-                found[statement] = [row[3] for row in steps if row[1] == 0]
+                found[statement] = list(_without_correlated(steps))
 
         event.listen(engine, "before_cursor_execute", note)
         yield found
         event.remove(engine, "before_cursor_execute", note)
+    assert found, "no query was seen: the listener hears nothing"
+
+
+def _without_correlated(steps: Iterable[tuple[int, int, int, str]]) -> Iterator[str]:
+    """Yield all steps, those of common table expressions, too, but for one kind.
+
+    That is the subquery which picks the newest of a picture's few decisions.
+    """
+    left_out: set[int] = set()
+    for number, parent, _, step in steps:
+        if parent in left_out or step.startswith("CORRELATED"):
+            left_out.add(number)
+        else:
+            yield step
 
 
 def test_an_export_sorts_nothing(inventory: Inventory) -> None:

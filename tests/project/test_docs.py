@@ -97,7 +97,10 @@ def test_the_package_takes_its_version_from_the_program() -> None:
 
 def test_the_models_table_has_the_figures_of_the_cards() -> None:
     told = (models_folder() / "README.md").read_text(encoding="utf-8")
-    for card in models_folder().glob(f"*/{CARD_FILE}"):
+    cards = list(models_folder().glob(f"*/{CARD_FILE}"))
+
+    assert cards
+    for card in cards:
         fields = json.loads(card.read_text())
         assert f"`{fields['name']}`" in told
         metrics = fields["metrics"]
