@@ -153,6 +153,15 @@ def large_shop(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def queue(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
+    """An inventory of five pictures that wait; the first is the least sure."""
+    for number, shade in enumerate((40, 90, 140, 190, 220)):
+        photo(f"{number}.png", shade)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    return inventory
+
+
 @pytest.fixture(autouse=True)
 def _nobodys_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what whoever runs the tests chose and added out of them, and vice versa."""

@@ -37,3 +37,17 @@ def test_the_interval_holds_the_share_and_is_a_mirror_image(
     assert 0 <= share.low <= share.value <= share.high <= 1
     assert share.low == pytest.approx(1 - mirrored.high, abs=1e-9)
     assert wilson(2 * right, 2 * of).low >= share.low - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "low", "high"),
+    [
+        (0, 0, 0.0, 1.0),
+        (10, 10, 0.722, 1.0),
+        (0, 10, 0.0, 0.278),
+        (50, 100, 0.404, 0.596),
+    ],
+)
+def test_the_interval_of_wilson(right: int, of: int, low: float, high: float) -> None:
+    found = wilson(right, of)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-3)

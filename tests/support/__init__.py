@@ -102,3 +102,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 def many(photo: Photo, count: int = 10) -> list[Path]:
     return [photo(f"{n}.png", shade=20 * n) for n in range(count)]
+
+
+def photo_with_other_bytes(count: int, photo: Photo, shop: Path) -> None:
+    """Write one picture so many times into a shop, each time with other bytes."""
+    first = photo("0.png", 90).read_bytes()
+    for number in range(1, count):
+        (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))

@@ -35,12 +35,17 @@ class Tagger:
         return [sys.executable, "-m", "tagger", *map(str, arguments)]
 
     def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+        self,
+        *arguments: object,
+        prefix: tuple[str, ...] = (),
+        answers: str = "",
+        **environment: str,
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*prefix, *self.command(*arguments)],
             cwd=self.folder,
             env=self.environment | environment,
+            input=answers,
             capture_output=True,
             text=True,
             check=False,
@@ -72,7 +77,11 @@ class Inside(Tagger):
     """Runs `tagger` in this process, a second cheaper each; ends as `main` does."""
 
     def __call__(
-        self, *arguments: object, prefix: tuple[str, ...] = (), **environment: str
+        self,
+        *arguments: object,
+        prefix: tuple[str, ...] = (),
+        answers: str = "",
+        **environment: str,
     ) -> "subprocess.CompletedProcess[str]":
         assert prefix == (), "only a process can be begun by another program"
         words = list(map(str, arguments))
@@ -80,7 +89,7 @@ class Inside(Tagger):
             chdir(self.folder),
             patch.dict(os.environ, self.environment | environment, clear=True),
         ):
-            done = CliRunner().invoke(app, words)
+            done = CliRunner().invoke(app, words, input=answers)
         status, errors = done.exit_code, done.stderr
         if isinstance(done.exception, TaggerError):
             status = done.exception.exit_code

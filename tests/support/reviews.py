@@ -11,10 +11,7 @@ from rich.console import Console
 from textual.pilot import Pilot
 
 from tagger.inventory import Inventory
-from tagger.inventory.records import (
-    Decision,
-    Selection,
-)
+from tagger.inventory.records import Decision, Selection
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.line_mode import LineReview
 from tagger.review.session import ReviewSession, review_session
@@ -105,3 +102,8 @@ def text_of(pilot: Pilot[int]) -> str:
     svg = pilot.app.export_screenshot()
     rows = re.findall(r">([^<]*)</text>", svg)
     return "\n".join(rows).replace("&#160;", " ")
+
+
+def order_of(inventory: Inventory) -> list[str]:
+    with inventory.reviewing("nobody", Selection()) as opened:
+        return [Path(item.path).name for item in opened.take(99, without=())]
