@@ -10,9 +10,9 @@ What `__all__` names is the library's interface; all else may change. Importing 
 package loads nothing: each name is loaded on first use (PEP 562).
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from tagger.system.lazy import lazy_names
 from tagger.version import __version__
 
 if TYPE_CHECKING:
@@ -132,14 +132,7 @@ _MODULES: Final = {
 }
 """The public names by the module that has them."""
 
-_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    """Load a public name on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

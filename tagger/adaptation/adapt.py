@@ -36,10 +36,10 @@ from tagger.bundles.bundle import (
     Bundle,
     default_bundle,
 )
-from tagger.bundles.classifier import BundleClassifier
+from tagger.bundles.classifier import BundleClassifier, load_keras_model
 from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.records import LabelledImages, numbered
-from tagger.errors import DataError, ModelError, TrainingError
+from tagger.errors import DataError, TrainingError
 from tagger.inventory.records import LEAST_ANSWERS, Reviews
 from tagger.labels import reading
 from tagger.policy.calibration import (
@@ -298,11 +298,8 @@ def _prepare_folders(own: Path, state: Path) -> None:
 
 
 def _loaded(bundle: Bundle) -> KerasModel:
-    keras = start_keras(seed=1)
-    try:
-        return keras.saving.load_model(bundle.keras_file, compile=False)
-    except (OSError, TypeError, ValueError) as error:
-        raise ModelError(f"{bundle.keras_file} cannot be loaded: {error}") from error
+    start_keras(seed=1)
+    return load_keras_model(bundle)
 
 
 def _held_back_outputs(

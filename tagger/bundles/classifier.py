@@ -127,6 +127,19 @@ def _check_shape(bundle: Bundle, shape: Sequence[int]) -> None:
         raise ValueError(f"the network takes {taken}, its card says {stated}")
 
 
+def load_keras_model(bundle: Bundle) -> "KerasModel":
+    """Load a bundle's Keras model, uncompiled; ModelError if the file cannot be loaded.
+
+    Imports TensorFlow, which takes about 15 s.
+    """
+    import keras
+
+    try:
+        return keras.saving.load_model(bundle.keras_file, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelError(f"{bundle.keras_file} cannot be loaded: {error}") from error
+
+
 def _load_keras(bundle: Bundle) -> tuple[Forward, int]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with suppress_native_stderr():  # TensorFlow prints how it was built

@@ -33,8 +33,10 @@ def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
 
 def uncertified_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
     """Return a network's policy in this inventory for tags that are not certified."""
-    from tagger.policy.shift_guard import ShiftGuard
+    from tagger.policy.effective import effective_policy
 
     card = network.card
-    guard = ShiftGuard(network.familiar_file)
-    return guard.policy(card.policy, inventory.shift(card.digest))
+    uncertified = effective_policy(
+        card.policy, card.tags, reference=network.familiar_file
+    )
+    return uncertified.for_shift(inventory.shift(card.digest))

@@ -181,7 +181,7 @@ def _products(
     from tagger.errors import RequestError
     from tagger.exchange import products
     from tagger.inventory.columns import PRODUCT_COLUMNS, matches
-    from tagger.inventory.product_key import compile_pattern
+    from tagger.inventory.product_key import compile_pattern, compile_patterns
 
     if pattern is not None:
         if pattern:
@@ -193,7 +193,7 @@ def _products(
             r"--by-item needs a product key in each path: add "
             r"--item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
         )
-    patterns = {root: compile_pattern(text) for root, text in kept.items()}
+    patterns = compile_patterns(kept)
     names = [column.name for column in PRODUCT_COLUMNS]
     at = [names.index(column.name) for column in chosen]
     joined = products.products(inventory.photographs(), patterns, inventory.policies())

@@ -213,12 +213,11 @@ def _patterns(
     inventory: "Inventory", session: "re.Pattern[str] | None"
 ) -> "dict[str, re.Pattern[str]]":
     """Return each root's item pattern: this session's, else the saved one."""
-    from tagger.inventory.product_key import compile_pattern
+    from tagger.inventory.product_key import compile_patterns
 
     if session is not None:
         return dict.fromkeys(inventory.roots(), session)
-    kept = inventory.item_patterns()
-    return {root: compile_pattern(text) for root, text in kept.items()}
+    return compile_patterns(inventory.item_patterns())
 
 
 def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:

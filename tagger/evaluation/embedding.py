@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tagger.bundles.bundle import Bundle
-from tagger.bundles.classifier import BundleClassifier
+from tagger.bundles.classifier import BundleClassifier, load_keras_model
 from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, MissingExtraError, ModelError
 from tagger.evaluation.charts import LIGHT, draw, scatter
@@ -73,8 +73,8 @@ def last_hidden(bundle: Bundle, images: NDArray[np.uint8]) -> Floats:
     with suppress_native_stderr():
         import keras
 
+        network = load_keras_model(bundle)
         try:
-            network: Any = keras.saving.load_model(bundle.keras_file, compile=False)
             output = [layer for layer in network.layers if layer.weights][-1]
             inner = keras.Model(network.inputs, output.input)
         except (OSError, TypeError, ValueError, IndexError) as error:

@@ -6,8 +6,9 @@ Its names are loaded on first use (PEP 562): commands need its columns at start-
 SQLAlchemy only when they run.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from tagger.system.lazy import lazy_names
 
 if TYPE_CHECKING:
     from tagger.inventory.database import back_up, restore
@@ -39,34 +40,18 @@ __all__ = [
     "scan_lock",
 ]
 
-_HOMES: Final = {
-    "Former": "tagger.inventory.recording",
-    "Holder": "tagger.inventory.lock",
-    "Inventory": "tagger.inventory.store",
-    "Judgement": "tagger.inventory.report_data",
-    "LEASE_MINUTES": "tagger.inventory.reviewing",
-    "Overview": "tagger.inventory.report_data",
-    "Photograph": "tagger.inventory.exports",
-    "ReadInRun": "tagger.inventory.report_data",
-    "Recorded": "tagger.inventory.reviewing",
-    "Recording": "tagger.inventory.recording",
-    "Reviewing": "tagger.inventory.reviewing",
-    "StateChange": "tagger.inventory.recording",
-    "Tagged": "tagger.inventory.recording",
-    "Tally": "tagger.inventory.report_data",
-    "back_up": "tagger.inventory.database",
-    "restore": "tagger.inventory.database",
-    "scan_in_progress": "tagger.inventory.lock",
-    "scan_lock": "tagger.inventory.lock",
+_MODULES: Final = {
+    "tagger.inventory.database": ("back_up", "restore"),
+    "tagger.inventory.exports": ("Photograph",),
+    "tagger.inventory.lock": ("Holder", "scan_in_progress", "scan_lock"),
+    "tagger.inventory.recording": ("Former", "Recording", "StateChange", "Tagged"),
+    "tagger.inventory.report_data": ("Judgement", "Overview", "ReadInRun", "Tally"),
+    "tagger.inventory.reviewing": ("LEASE_MINUTES", "Recorded", "Reviewing"),
+    "tagger.inventory.store": ("Inventory",),
 }
-"""The module of each name."""
+"""The names of the package by the module that has them."""
 
-
-def __getattr__(name: str) -> object:
-    """Load the module of a name on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

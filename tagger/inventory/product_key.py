@@ -5,6 +5,7 @@ Its group `item`, or else its first group, is the product key within that folder
 """
 
 import re
+from collections.abc import Mapping
 
 from tagger.errors import RequestError
 
@@ -21,6 +22,11 @@ def compile_pattern(text: str) -> re.Pattern[str]:
             r"'(?P<item>[^_/]+)_\d+\.jpg'"
         )
     return pattern
+
+
+def compile_patterns(kept: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
+    """Compile the pattern that each root keeps, as `Inventory.item_patterns` has it."""
+    return {root: compile_pattern(text) for root, text in kept.items()}
 
 
 def product_key(pattern: re.Pattern[str], path: str) -> str:

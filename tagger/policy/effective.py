@@ -28,7 +28,7 @@ seen, 95 % of its skirts, heels and boots were right at this threshold, 85 % at 
 
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
-    """The policy of a scan before it knows its pictures, and the guard over it.
+    """The base policy of a scan, and the guard that may tighten it.
 
     `certified` is true if a certificate is in force. A certificate holds for the
     network with the shop's present mix of tags, so the mix must not change.
@@ -39,7 +39,10 @@ class EffectivePolicy:
     certified: bool = False
 
     def for_shift(self, shift: float | None) -> Policy:
-        """Return the policy for pictures of this shift; None if it is unknown."""
+        """Return the policy in force for pictures of this shift.
+
+        A `shift` of None is unknown: the policy is not tightened.
+        """
         return self.guard.policy(self.policy, shift)
 
 
@@ -52,7 +55,7 @@ def effective_policy(  # noqa: PLR0913  all that can set the policy
     threshold: float | None = None,
     added: Collection[str] = (),
 ) -> EffectivePolicy:
-    """Return the policy in force.
+    """Return the base policy and its guard; `for_shift` gives the policy in force.
 
     `bundled` is the policy of the network's card, for the tags `tags`. `reference` is
     the file of the network's reference statistics; None if it has none. `certificate`

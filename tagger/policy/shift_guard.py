@@ -33,7 +33,10 @@ class ShiftGuard:
     report_only: bool = False
 
     def policy(self, bundled: Policy, shift: float | None) -> Policy:
-        """Return the policy for pictures of this shift; None if it is unknown."""
+        """Return the policy for pictures of this shift.
+
+        A `shift` of None is unknown: the policy is not tightened.
+        """
         active = self.familiar is not None and not self.report_only
         far = active and shift is not None and shift > LIMIT
         policy = conservative(bundled) if far else bundled

@@ -10,9 +10,7 @@ from tagger.records import (
     Prediction,
     Verdict,
 )
-from tagger.scan.records import (
-    OwnMix,
-)
+from tagger.scan.records import OwnMix
 from tagger.text import encodable
 
 if TYPE_CHECKING:  # a scan with nothing to read needs no arrays

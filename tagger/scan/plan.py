@@ -18,12 +18,8 @@ from tagger.records import (
     State,
 )
 from tagger.scan.file_queue import FileQueue
-from tagger.scan.pipeline import (
-    Result,
-)
-from tagger.scan.records import (
-    ScanOptions,
-)
+from tagger.scan.pipeline import Result
+from tagger.scan.records import ScanOptions
 from tagger.scan.walk import Rules, absolute, check_root, walk
 from tagger.system.signals import Interruption
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support import mounted
 from support.inventories import raw
 from support.program import Tagger
 
@@ -324,17 +325,8 @@ def test_a_folder_that_cannot_be_written_changes_nothing(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 4 MB, where that is permitted."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tagger-test", str(disk)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted: {error}")
-    yield disk
-    unmount = ["umount", "--lazy", str(disk)]
-    subprocess.run(unmount, check=True)
+    with mounted(tmp_path / "disk", "4m") as disk:
+        yield disk
 
 
 @pytest.mark.usefixtures("tagger")

@@ -1,13 +1,12 @@
 """`tagger backup`: the inventory of one moment, whole or not at all."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import UNMEASURED, Photo, Scan, many, wait_for
+from support import UNMEASURED, Photo, Scan, many, mounted, wait_for
 from support.inventories import count_images, raw
 from support.program import Tagger, begun
 
@@ -58,16 +57,8 @@ def test_a_backup_replaces_nothing_but_a_backup(
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 40 kB, where that is permitted."""
-    disk = tmp_path / "full"
-    disk.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=40k", "tagger-test", str(disk)]
-    try:
-        subprocess.run(mounting, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"no file system can be mounted: {error}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+    with mounted(tmp_path / "full", "40k") as disk:
+        yield disk
 
 
 def test_the_disk_that_is_full_is_named(

@@ -5,12 +5,15 @@ import hashlib
 import re
 import shutil
 import struct
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity, Policy
@@ -109,3 +112,17 @@ def photo_with_other_bytes(count: int, photo: Photo, shop: Path) -> None:
     first = photo("0.png", 90).read_bytes()
     for number in range(1, count):
         (shop / f"{number}.png").write_bytes(first + number.to_bytes(4))
+
+
+@contextmanager
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system of a size, as "40k"; skip the test if that is forbidden."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tagger-test", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted: {error}")
+    yield folder
+    unmount = ["umount", "--lazy", str(folder)]
+    subprocess.run(unmount, check=True)

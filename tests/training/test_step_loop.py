@@ -19,9 +19,7 @@ from tagger.datasets.records import LabelledImages
 from tagger.errors import TrainingError
 from tagger.imaging.views import views_of_gray
 from tagger.labels import OTHER
-from tagger.records import (
-    Policy,
-)
+from tagger.records import Policy
 from tagger.training.checkpoint import Checkpoint
 from tagger.training.mixture import LABELS, Domain
 from tagger.training.recipe import Materials, Recipe, Source, Stage
