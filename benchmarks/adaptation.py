@@ -46,7 +46,7 @@ from tagger.adaptation.coverage import check_coverage
 from tagger.adaptation.examples import groups_of
 from tagger.adaptation.gate import ModelOutputs, outcomes
 from tagger.bundles.bundle import CARD_FILE, find_bundle
-from tagger.certification.testing import (
+from tagger.certification.sequential_testing import (
     Population,
     certified_policy,
     certify,
@@ -66,7 +66,7 @@ from tagger.records import AMBIGUOUS, Policy
 from tagger.review.groups import HASHED_SIDE, fingerprint
 from tagger.training.architectures import ARCHITECTURES, probabilities
 from tagger.training.mixture import LABELS
-from tagger.training.replay import Rehearsal
+from tagger.training.replay import Replay
 from tagger.training.surgery import both_ways
 
 ANSWERS: Final = (50, 100, 200, 400, 800)
@@ -76,7 +76,7 @@ CAREFUL: Final = Policy(0.96, tags={"Pullover": 1.0, "Dress": 0.97, "Coat": 0.97
 
 LEAST: Final = 0.95
 """From which confidence on `--certify` has audited: the middle one of those that a test
-of `tagger.certification.testing` starts from."""
+of `tagger.certification.sequential_testing` starts from."""
 
 Numbers = NDArray[np.int64]
 
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def curve(
-    start: Start, shop: LabelledImages, rehearsal: Rehearsal, wanted: argparse.Namespace
+    start: Start, shop: LabelledImages, rehearsal: Replay, wanted: argparse.Namespace
 ) -> Iterator[dict[str, object]]:
     """Yield a line of measures at no answers, and at each number of them."""
     chance = np.random.default_rng(wanted.seed)
@@ -311,7 +311,7 @@ def _start(name: str) -> Start:
     return Start(both_ways(network), LABELS, CAREFUL)
 
 
-def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
+def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Replay]:
     chance = np.random.default_rng(wanted.seed)
     shop = load(str(wanted.photographs))
     shop = shop.take(shop.labels != AMBIGUOUS)
@@ -325,7 +325,7 @@ def _pictures(wanted: argparse.Namespace) -> tuple[LabelledImages, Rehearsal]:
         others = load(str(wanted.rehearse))
         others = others.take(others.labels != AMBIGUOUS)
         photographs = _some(others, REHEARSED_PHOTOGRAPHS, chance)
-    return shop, Rehearsal(arrays, photographs, test)
+    return shop, Replay(arrays, photographs, test)
 
 
 def _alike(shop: LabelledImages) -> NDArray[np.str_]:

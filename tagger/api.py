@@ -175,7 +175,7 @@ def scan_with(  # noqa: PLR0913
     effective = effective_policy(
         card.policy,
         card.tags,
-        reference=network.bundle.familiar_file,
+        reference=network.bundle.reference_file,
         certificate=inventory.certificate(card.digest),
         threshold=threshold,
         added=tags_of(inventory.labels_here(card.labels)),
@@ -185,12 +185,11 @@ def scan_with(  # noqa: PLR0913
             folders,
             inventory,
             network.classifier,
-            effective.policy,
+            effective,
             options=options,
             track=track,
             interruption=interruption,
             prepare_all=workers.prepare,
-            guard=effective.guard,
             own_mix=OwnMix(card.prior if own_mix else (), frozen=effective.certified),
         )
 

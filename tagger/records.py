@@ -372,5 +372,5 @@ class Adaptation:
     reason: str
 
 
-LEAST_PICTURES = 50
+LEAST_FOR_SHIFT = 50
 """Fewest pictures to report a shift of: fewer may only have an unusual mix of tags."""

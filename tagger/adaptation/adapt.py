@@ -53,7 +53,7 @@ from tagger.records import Adaptation, Outcome, Policy
 from tagger.training import replay
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, start_keras
-from tagger.training.replay import Rehearsal
+from tagger.training.replay import Replay
 from tagger.training.surgery import calibrated
 from tagger.training.train import write_bundle
 
@@ -88,7 +88,7 @@ class Candidate:
 def evaluate_candidate(  # noqa: PLR0913  the data, the settings and a callback
     start: Start,
     answers: LabelledImages,
-    known: Rehearsal,
+    known: Replay,
     *,
     labels: Sequence[str] = (),
     active: ModelOutputs | None = None,

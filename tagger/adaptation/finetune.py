@@ -19,7 +19,7 @@ from tagger.errors import DataError
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, seed_dropout, start_keras
 from tagger.training.mixture import Batch, Domain, batches, prefetch
-from tagger.training.replay import Rehearsal
+from tagger.training.replay import Replay
 from tagger.training.schedule import check_finite, cosine_with_warm_up
 from tagger.training.surgery import expand_head, interpolate_weights, one_way
 
@@ -75,7 +75,7 @@ OnStep = Callable[[int, int], object]
 def adapt(  # noqa: PLR0913  the data, the settings and a callback
     network: KerasModel,
     answers: LabelledImages,
-    rehearsal: Rehearsal,
+    rehearsal: Replay,
     labels: Sequence[str],
     *,
     schedule: Schedule = USUAL,
@@ -147,7 +147,7 @@ class Adapted:
 def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and the checkpoints
     network: KerasModel,
     answers: LabelledImages,
-    rehearsal: Rehearsal,
+    rehearsal: Replay,
     labels: Sequence[str],
     *,
     schedule: Schedule = USUAL,
@@ -262,7 +262,7 @@ def folds_of(groups: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int6
 
 def _plan(
     answers: LabelledImages,
-    rehearsal: Rehearsal,
+    rehearsal: Replay,
     labels: Sequence[str],
     schedule: Schedule,
     seed: int,

@@ -29,7 +29,7 @@ DEFAULT_BUNDLE: Final = "shops"
 KERAS_FILE: Final = "model.keras"
 LITERT_FILE: Final = "model.tflite"
 CARD_FILE: Final = "card.json"
-FAMILIAR_FILE: Final = "familiar.json"
+REFERENCE_FILE: Final = "familiar.json"
 REHEARSAL_FILE: Final = "rehearsal.npz"
 HELD_BACK_FILE: Final = "held-back.npz"
 
@@ -98,10 +98,10 @@ class Bundle:
         return self.folder / LITERT_FILE
 
     @property
-    def familiar_file(self) -> Path | None:
-        """The reference statistics (see `policy.shift`); None if it has none."""
-        exists = FAMILIAR_FILE in self.card.files
-        return self.folder / FAMILIAR_FILE if exists else None
+    def reference_file(self) -> Path | None:
+        """The reference statistics of `policy.covariate_shift`; None if it has none."""
+        exists = REFERENCE_FILE in self.card.files
+        return self.folder / REFERENCE_FILE if exists else None
 
 
 def models_folder() -> Path:

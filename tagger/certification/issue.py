@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from tagger.bundles.bundle import ModelCard
-from tagger.certification.testing import (
+from tagger.certification.sequential_testing import (
     Population,
     certified_policy,
     certify,
@@ -33,15 +33,15 @@ def certify_network(  # noqa: PLR0913  the terms of a certificate
     network: ModelIdentity,
     *,
     bundled: Policy,
-    careful: Policy,
+    uncertified: Policy,
     precision: float,
     certainty: float,
 ) -> CertificationResult:
     """Certify as much of a network's policy as can be proven now; nothing is written.
 
-    `bundled` is the network's own policy, `careful` the policy for tags that are not
-    certified. Raises ReviewError if the network never classified here, ModelError if it
-    classified under other labels.
+    `bundled` is the network's own policy, `uncertified` the policy for tags without a
+    certificate. Raises ReviewError if the network never classified here, and ModelError
+    if it classified under other labels.
     """
     if not inventory.classified_by(network):
         raise ReviewError(
@@ -53,9 +53,9 @@ def certify_network(  # noqa: PLR0913  the terms of a certificate
     evidence = evidence_of(audited.answers, tags, bundled)
     claims = certify(evidence, bundled, precision, certainty)
     population = _population(inventory, network, tags, bundled)
-    policy = certified_policy(claims, bundled, careful, population)
+    policy = certified_policy(claims, bundled, uncertified, population)
     before = inventory.certificate(network.digest)
-    in_force = before.policy if before is not None and before.policy else careful
+    in_force = before.policy if before is not None and before.policy else uncertified
     certificate = Certificate(
         made_at=datetime.now(UTC),
         network=network.name,
@@ -65,7 +65,7 @@ def certify_network(  # noqa: PLR0913  the terms of a certificate
         policy=policy,
         claims=claims,
         pictures=len(population.tag),
-        accepts=_share(population, policy or careful, tags),
+        accepts=_share(population, policy or uncertified, tags),
         accepted_before=_share(population, in_force, tags),
     )
     return CertificationResult(certificate, audited)
@@ -95,11 +95,11 @@ def _share(population: Population, policy: Policy, tags: list[str]) -> float:
 
 
 def as_of_now(
-    inventory: Inventory, known: AutoTaggingStats, card: ModelCard, careful: Policy
+    inventory: Inventory, known: AutoTaggingStats, card: ModelCard, uncertified: Policy
 ) -> AutoTaggingStats:
     """Return the statistics with what could be certified now; nothing is written.
 
-    `careful` is the policy for tags that are not certified. If the card belongs to
+    `uncertified` is the policy for tags that are not certified. If the card belongs to
     another network, `known` is returned unchanged.
     """
     if card.digest != known.digest:
@@ -109,17 +109,17 @@ def as_of_now(
         inventory,
         card.identity,
         bundled=card.policy,
-        careful=careful,
+        uncertified=uncertified,
         precision=before.precision if before else TARGET_PRECISION,
         certainty=before.certainty if before else CERTAINTY,
     )
     certificate = result.certificate
-    is_new = not says_the_same(before, certificate)
+    is_new = not has_same_claims(before, certificate)
     waits = is_new and certificate.policy is not None
     return replace(known, certificate=certificate, audited_since=0, waits=waits)
 
 
-def says_the_same(before: Certificate | None, now: Certificate) -> bool:
+def has_same_claims(before: Certificate | None, now: Certificate) -> bool:
     """Whether a new certificate makes the same promise on the same evidence."""
     return before is not None and (
         (before.precision, before.certainty, before.policy, before.claims)

@@ -42,8 +42,8 @@ def certify(
     from dataclasses import asdict
 
     from tagger.bundles.adapted import bundle_in_force
-    from tagger.certification.current import uncertified_policy
-    from tagger.certification.issue import certify_network, says_the_same
+    from tagger.certification.current_precision import uncertified_policy
+    from tagger.certification.issue import certify_network, has_same_claims
     from tagger.errors import EXIT_UNCERTIFIED
     from tagger.inventory import Inventory
 
@@ -56,11 +56,11 @@ def certify(
             inventory,
             card.identity,
             bundled=card.policy,
-            careful=uncertified_policy(inventory, bundle),
+            uncertified=uncertified_policy(inventory, bundle),
             precision=precision,
             certainty=certainty,
         )
-        if not dry_run and not says_the_same(before, proof.certificate):
+        if not dry_run and not has_same_claims(before, proof.certificate):
             inventory.keep_certificate(proof.certificate)
     certificate, evidence = proof.certificate, proof.evidence
     if as_json:

@@ -85,7 +85,7 @@ def _read(file: Path) -> "Iterator[Decision | Note]":
 
 
 def _tell(merged: "Merged") -> None:
-    from tagger.review.line_mode import said
+    from tagger.review.line_mode import decision_text
     from tagger.text import printable
 
     console = options.console()
@@ -99,7 +99,7 @@ def _tell(merged: "Merged") -> None:
         )
     for newer, older in merged.conflicts[:_MOST_CONFLICTS]:
         digest = newer.answer.digest[:12]
-        line = f"  {digest}…  {said(newer)}; before, {said(older)}"
+        line = f"  {digest}…  {decision_text(newer)}; before, {decision_text(older)}"
         console.print(printable(line), soft_wrap=True)
     if (more := len(merged.conflicts) - _MOST_CONFLICTS) > 0:
         console.print(f"  and {more:,} more")

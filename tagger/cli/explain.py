@@ -25,10 +25,10 @@ def explain(
 
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  as the scan named it
     with Inventory(options.database(db), create=False) as inventory:
-        story = inventory.story(absolute)
-        if story is None:
+        history = inventory.history(absolute)
+        if history is None:
             raise TaggerError(_why_unknown(absolute, inventory.roots()))
-    options.console().print(scan_views.story_view(story))
+    options.console().print(scan_views.history_view(history))
 
 
 def _why_unknown(path: Path, roots: list[str]) -> str:

@@ -37,7 +37,7 @@ def report(
     """
     from datetime import UTC, datetime
 
-    from tagger.certification.current import current_stats
+    from tagger.certification.current_precision import current_stats
     from tagger.inventory import Inventory
     from tagger.report import render
     from tagger.system.atomic import atomic_write

@@ -307,7 +307,7 @@ def _tell_end(begun: "ReviewSession") -> None:
 
 def _tell_what_is_proven(inventory: "Inventory") -> None:
     """Print how well the network tags on its own."""
-    from tagger.certification.current import current_stats
+    from tagger.certification.current_precision import current_stats
     from tagger.certification.summary import auto_tagging_stats
 
     known = current_stats(inventory)

@@ -158,8 +158,8 @@ class TextReporter(ScanReporter):
             self._say("unreadable", f"unreadable: {path}: {reason}")
         if (more := len(summary.unreadable_images) - _MOST_UNREADABLE) > 0:
             self._say("unreadable", f"and {more:,} more: 'tagger export' lists them")
-        if summary.careful:
-            self._say("careful", summary.careful)
+        if summary.tightened:
+            self._say("careful", summary.tightened)
         for drift in summary.drift:
             if not drift.moved:  # drift that moved is already among the warnings
                 self._say("drift", describe(drift))

@@ -26,7 +26,7 @@ def status(
     """
     from tagger.bundles.adapted import in_force
     from tagger.bundles.bundle import DEFAULT_BUNDLE, chosen
-    from tagger.certification.current import current_stats
+    from tagger.certification.current_precision import current_stats
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 

@@ -17,7 +17,7 @@ from tagger.errors import ImportingError
 from tagger.exchange.cells import restored
 from tagger.inventory import Inventory
 from tagger.inventory.columns import parse_moment
-from tagger.inventory.records import Correction, DecidedBy, DecisionKind, Standing
+from tagger.inventory.records import Correction, DecidedBy, DecisionKind, ItemNow
 from tagger.records import NOT_CATALOGUE, State
 from tagger.text import suggestion
 
@@ -166,7 +166,7 @@ class _Comparing:
             for row in batch:
                 self._compare(row, root, standing)
 
-    def _compare(self, row: Row, root: str, standing: Mapping[str, Standing]) -> None:
+    def _compare(self, row: Row, root: str, standing: Mapping[str, ItemNow]) -> None:
         texts = self._texts(row.cells["path"])
         now = next((standing[text] for text in texts if text in standing), None)
         if now is None:
@@ -180,7 +180,7 @@ class _Comparing:
         else:
             self._correct(row, root, now, self._spelt(tag))
 
-    def _why_not(self, tag: str, row: Row, now: Standing) -> str | None:
+    def _why_not(self, tag: str, row: Row, now: ItemNow) -> str | None:
         """Return why an edited row cannot be imported; None if it can."""
         if now.digest is None or now.state is State.UNREADABLE:
             # All empty files have the same content: a decision would hit them all.
@@ -202,7 +202,7 @@ class _Comparing:
             return f"no tag {tag!r}{near}"
         return None
 
-    def _correct(self, row: Row, root: str, now: Standing, tag: str | None) -> None:
+    def _correct(self, row: Row, root: str, now: ItemNow, tag: str | None) -> None:
         kind = DecisionKind.ACCEPT if tag == now.machine_tag else DecisionKind.CORRECT
         correction = Correction(
             line=row.line,
@@ -251,7 +251,7 @@ class _Comparing:
         return (text,) if stray == text else (text, stray)
 
 
-def _edited(tag: str, row: Row, now: Standing) -> bool:
+def _edited(tag: str, row: Row, now: ItemNow) -> bool:
     """Whether a person edited the tag of a row.
 
     A row that has the network's tag of the time of the export is not edited, even if
@@ -265,12 +265,12 @@ def _edited(tag: str, row: Row, now: Standing) -> bool:
     return not untouched and tag.casefold() not in {as_now.casefold(), _shown(now)}
 
 
-def _shown(now: Standing) -> str:
+def _shown(now: ItemNow) -> str:
     """Return the tag as the export writes it, casefolded; "" for none."""
     return (now.tag or "").casefold()
 
 
-def _why_stale(now: Standing, exported: datetime) -> str | None:
+def _why_stale(now: ItemNow, exported: datetime) -> str | None:
     if now.decided_at is None or now.decided_at <= exported:
         return None
     who = f" by {now.reviewer}" if now.reviewer else ""

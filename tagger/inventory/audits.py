@@ -225,13 +225,17 @@ def _is_open(connection: Connection, audit_id: int, model_id: int) -> bool:
         select(SAMPLED.c.id)
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
         .join(AUDIT, AUDIT.c.id == SAMPLED.c.audit_id)
-        .where(unanswered(audit_id), said_today(model_id), as_weighed_today(model_id))
+        .where(
+            unanswered(audit_id),
+            by_current_network(model_id),
+            drawn_under_current_mix(model_id),
+        )
         .limit(1)
     )
     return connection.scalar(query) is not None
 
 
-def as_weighed_today(model_id: int) -> ColumnElement[bool]:
+def drawn_under_current_mix(model_id: int) -> ColumnElement[bool]:
     """Whether an audit was drawn under today's own mixes and tags of kinds.
 
     These change which pictures are accepted, so an older sample is not a random sample
@@ -247,7 +251,7 @@ def as_weighed_today(model_id: int) -> ColumnElement[bool]:
     )
 
 
-def said_today(model_id: int) -> ColumnElement[bool]:
+def by_current_network(model_id: int) -> ColumnElement[bool]:
     """Whether a prediction is by a network, on views of today's preprocessing."""
     return (PREDICTION.c.model_id == model_id) & (PREDICTION.c.preparing == PREPARING)
 
@@ -258,7 +262,7 @@ def _population(
     """Return the condition for the pictures that an audit draws from."""
     eligible = (
         (IMAGE.c.state == State.TAGGED)
-        & said_today(model_id)
+        & by_current_network(model_id)
         # The network may have been trained on these: a right prediction proves nothing.
         & ~seen_in_training(IMAGE.c.digest, model_id)
         & (true() if tag is None else PREDICTION.c.tag == tag)

@@ -337,10 +337,10 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
         .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
         .where(
-            audits.said_today(model_id),
+            audits.by_current_network(model_id),
             AUDIT.c.model_id == model_id,
             AUDIT.c.drawn_by.is_not(None),
-            audits.as_weighed_today(model_id),
+            audits.drawn_under_current_mix(model_id),
             ~audits.seen_in_training(SAMPLED.c.digest, model_id),
         )
         .order_by(SAMPLED.c.id)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
-from tagger.inventory.records import DecidedBy, DecisionKind, Item, RunRecord, Standing
+from tagger.inventory.records import DecidedBy, DecisionKind, Item, ItemNow, RunRecord
 from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
 from tagger.labels import kind_of, none_of_the_tags, reading
 from tagger.records import NO_ITEM, NO_TAG, Prediction, State
@@ -184,10 +184,10 @@ def last_decisions(
     return last
 
 
-def standing(known: Item, last: Mapping[str, tuple[datetime, bool]]) -> Standing:
+def standing(known: Item, last: Mapping[str, tuple[datetime, bool]]) -> ItemNow:
     """Join an item and the result of `last_decisions` for its content."""
     decided_at, not_catalogue = last.get(known.digest or "", (None, False))
-    return Standing(
+    return ItemNow(
         path=known.path,
         state=known.state,
         digest=known.digest,

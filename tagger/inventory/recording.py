@@ -229,7 +229,7 @@ class Recording:
                 update(MODEL).where(MODEL.c.id == self._model_id).values(shift=shift)
             )
 
-    def some_said(self, most: int) -> list[tuple[float, ...]]:
+    def sample_probabilities(self, most: int) -> list[tuple[float, ...]]:
         """Return this model's probabilities for at most `most` tagged pictures.
 
         They are those of the network, before any own mix. Each content counts once. The
@@ -255,7 +255,7 @@ class Recording:
                 Path(row.path): _mix(row) for row in _mixes(connection, self._model_id)
             }
 
-    def said_under(self, root: Path, most: int) -> Sample:
+    def mix_sample(self, root: Path, most: int) -> Sample:
         """Return this model's probabilities under a root, with people's decisions.
 
         For at most `most` tagged pictures, each content once; the sample is random but
@@ -680,7 +680,7 @@ class Recording:
                 [(change.known.id, change.what, change.reason) for change in changes],
             )
 
-    def tallies_of_late(self, days: int) -> dict[Path, dict[str, Any]]:
+    def recent_tallies(self, days: int) -> dict[Path, dict[str, Any]]:
         """Add up the tallies of the runs in the last `days` before this one, by root.
 
         Only runs with this model count: another network's predictions differ even if

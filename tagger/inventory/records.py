@@ -57,7 +57,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ItemNow:
     """The state of a path before corrections to it are imported.
 
     `decided_at` is the time of the last decision about its content, or of its undo.

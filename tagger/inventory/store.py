@@ -62,6 +62,7 @@ from tagger.inventory.records import (
     Forgotten,
     InventoryStatus,
     Item,
+    ItemNow,
     KindInShop,
     Merged,
     Note,
@@ -72,7 +73,6 @@ from tagger.inventory.records import (
     RootRecord,
     RunRecord,
     Selection,
-    Standing,
 )
 from tagger.inventory.report_data import Overview, overview
 from tagger.inventory.reviewing import Reviewing
@@ -338,7 +338,7 @@ class Inventory:
         if answers:
             self.decide_all(answers, reviewer=reviewer, source=source)
 
-    def standing(self, root: str, paths: Iterable[str]) -> dict[str, Standing]:
+    def standing(self, root: str, paths: Iterable[str]) -> dict[str, ItemNow]:
         """Return the state of these paths of a root; unknown paths are left out."""
         query = select(VIEW).where(VIEW.c.root == root, VIEW.c.path.in_(list(paths)))
         with self._database.reading() as connection:
@@ -444,7 +444,7 @@ class Inventory:
         with self._database.reading() as connection:
             return overview(connection, pictures=pictures, lines=lines)
 
-    def story(self, path: Path) -> PathHistory | None:
+    def history(self, path: Path) -> PathHistory | None:
         """Return the history of an absolute path; None for an unknown path."""
         with self._database.reading() as connection:
             roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 def accepts(policy: Policy, prediction: Prediction) -> bool:
     """Whether a policy accepts a prediction; `policy.decide` gives reasons if not."""
-    return may_be_accepted(prediction, policy.margin) and reaches(
+    return is_eligible(prediction, policy.margin) and reaches(
         prediction.confidence, policy.least(prediction.tag)
     )
 
 
-def may_be_accepted(prediction: Prediction, margin: float) -> bool:
+def is_eligible(prediction: Prediction, margin: float) -> bool:
     """Whether some threshold accepts a prediction: without doubt, with the margin."""
     return not prediction.doubtful and prediction.margin >= margin
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tagger.policy.shift_guard import ShiftGuard
+from tagger.policy.shift_guard import NO_GUARD, ShiftGuard
 from tagger.records import Certificate, Policy, certified_alone
 
 LEAST_OF_ADDED: Final = 0.9
@@ -30,12 +30,14 @@ seen, 95 % of its skirts, heels and boots were right at this threshold, 85 % at 
 class EffectivePolicy:
     """The base policy of a scan, and the guard that may tighten it.
 
+    By default the guard has no reference, and the policy holds at any shift.
+
     `certified` is true if a certificate is in force. A certificate holds for the
     network with the shop's present mix of tags, so the mix must not change.
     """
 
     policy: Policy
-    guard: ShiftGuard
+    guard: ShiftGuard = NO_GUARD
     certified: bool = False
 
     def for_shift(self, shift: float | None) -> Policy:

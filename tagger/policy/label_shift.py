@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `tagger status` and `tagger export` need no arrays
     import numpy as np
     from numpy.typing import NDArray
 
-LEAST_PICTURES: Final = 10
+LEAST_FOR_MIX: Final = 10
 """A mix is estimated from at least this many pictures."""
 
 STRENGTH: Final = 20.0
@@ -76,7 +76,7 @@ def estimate(
     prior: Sequence[float],
     known: Sequence[int | None] = (),
 ) -> Mix | None:
-    """Estimate a shop's mix; None for fewer than `LEAST_PICTURES` pictures.
+    """Estimate a shop's mix; None for fewer than `LEAST_FOR_MIX` pictures.
 
     `known` has the column of each decided label, None for undecided pictures; it is as
     long as `rows`, or empty. The order of the pictures does not matter, apart from
@@ -84,7 +84,7 @@ def estimate(
     """
     import numpy as np  # noqa: PLC0415
 
-    if len(rows) < LEAST_PICTURES:
+    if len(rows) < LEAST_FOR_MIX:
         return None
     start = np.asarray(prior, np.float64)
     probabilities = rows.astype(np.float64)

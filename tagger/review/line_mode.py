@@ -87,7 +87,7 @@ class LineReview:
     def _show_history(self, shown: Shown) -> None:
         if not self._session.blind:
             for decision in shown.item.decisions:
-                self._say(f"  earlier: {printable(said(decision))}")
+                self._say(f"  earlier: {printable(decision_text(decision))}")
         for note in shown.item.notes:
             self._say(f"  note by {printable(f'{note.reviewer}: {note.text}')}")
         for path in shown.item.same_bytes:
@@ -171,7 +171,7 @@ class LineReview:
     def _settle(self, conflict: Conflict) -> None:
         """Show the other reviewer's decision, and ask which one to keep."""
         for mine, other in zip(conflict.answers, conflict.others, strict=True):
-            self._say(f"  meanwhile {printable(said(other))}")
+            self._say(f"  meanwhile {printable(decision_text(other))}")
             self._say(f"  you say {printable(mine.tag or NOT_CATALOGUE)}")
         line = self._ask("Enter keeps the other answer, r replaces it with yours: ")
         if line == "r":
@@ -239,7 +239,7 @@ class LineReview:
         )
 
 
-def said(decision: Decision) -> str:
+def decision_text(decision: Decision) -> str:
     """Describe a decision in words."""
     tag = decision.answer.tag or NOT_CATALOGUE
     undone = ", undone" if decision.undone_at else ""

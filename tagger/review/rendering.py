@@ -9,7 +9,7 @@ from tagger.inventory.records import QueueItem
 from tagger.labels import tags_of
 from tagger.records import NOT_CATALOGUE
 from tagger.review.blocks import HalfBlockPicture
-from tagger.review.line_mode import said, share
+from tagger.review.line_mode import decision_text, share
 from tagger.review.stats import remaining
 from tagger.text import printable
 
@@ -117,7 +117,7 @@ def facts(shown: "Shown", session: "ReviewSession", alike: "Sequence[str]") -> T
     `alike` are the paths of the queue's items that belong with it.
     """
     item = shown.item
-    lines = [] if session.blind else [said(d) for d in item.decisions]
+    lines = [] if session.blind else [decision_text(d) for d in item.decisions]
     lines += [f"{note.reviewer} noted: {note.text}" for note in item.notes]
     if item.width:
         size = f", {_size(item.size)}" if item.size is not None else ""

@@ -21,7 +21,7 @@ from tagger.inventory.records import QueueItem
 from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
-from tagger.review.line_mode import said, share
+from tagger.review.line_mode import decision_text, share
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, ReviewSession
 from tagger.text import printable
@@ -254,7 +254,7 @@ class ConflictScreen(ModalScreen[bool]):
         """Lay out the box."""
         pairs = zip(self._conflict.answers, self._conflict.others, strict=True)
         lines = [
-            printable(f"{said(other)}; you say {mine.tag or NOT_CATALOGUE}")
+            printable(f"{decision_text(other)}; you say {mine.tag or NOT_CATALOGUE}")
             for mine, other in pairs
         ]
         with Vertical(classes="box"):

@@ -79,7 +79,7 @@ def _estimated(
 
     from tagger.policy.label_shift import estimate  # noqa: PLC0415
 
-    sample = recording.said_under(root, SAMPLE)
+    sample = recording.mix_sample(root, SAMPLE)
     if not sample.rows:
         return None
     known = [
@@ -89,7 +89,7 @@ def _estimated(
     return estimate(np.array(sample.rows, np.float32), prior, known)
 
 
-def mixes_told(
+def describe_mixes(
     recording: Recording, labels: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Return the mix of each root, without rare labels."""

@@ -1,4 +1,4 @@
-"""Plan a scan: which files to read, which to skip, which are missing."""
+"""Plan a scan: find what changed, and which files to read, skip or mark missing."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -82,7 +82,7 @@ class RunSummary:
     force. `doubted` are folders whose losses are too large to be believed. `drift`
     compares what was read with the month before, root by root. `warnings` are sentences
     for a person. `shift` is the distance of the pictures from the training pictures,
-    `careful` a sentence about the tightened policy. `mix` has, by root, the estimated
+    `tightened` a sentence about the tightened policy. `mix` has, by root, the estimated
     shares of the labels, in [0, 1].
     """
 
@@ -105,5 +105,5 @@ class RunSummary:
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
     shift: float | None = None
-    careful: str = ""
+    tightened: str = ""
     mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

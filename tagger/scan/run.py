@@ -17,7 +17,8 @@ from typing import Any
 
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.inventory import Inventory, Recording, StateChange, Tagged
-from tagger.policy.shift_guard import LIMIT, ShiftGuard
+from tagger.policy.effective import EffectivePolicy
+from tagger.policy.shift_guard import LIMIT
 from tagger.records import (
     FileStamp,
     ImageFile,
@@ -26,7 +27,7 @@ from tagger.records import (
     State,
 )
 from tagger.scan.drift import DAYS, Tally, compare, describe
-from tagger.scan.own_mix import SAMPLE, decide_later, mixes_told, weigh
+from tagger.scan.own_mix import SAMPLE, decide_later, describe_mixes, weigh
 from tagger.scan.pipeline import (
     Classifier,
     Outcome,
@@ -65,30 +66,25 @@ Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it passes the files on; takes the files and their number."""
 
 
-NO_GUARD = ShiftGuard(None)
-"""The policy holds at any shift."""
-
-
 def scan(  # noqa: PLR0913  the parts of a scan
     folders: Sequence[Path],
     inventory: Inventory,
     classifier: Classifier,
-    policy: Policy,
+    effective: EffectivePolicy,
     *,
     options: ScanOptions = BY_DEFAULT,
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
     prepare_all: PrepareAll = prepare_here,
-    guard: ShiftGuard = NO_GUARD,
     own_mix: OwnMix = NO_MIX,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
-    `guard` tightens the policy if the pictures are far from the training pictures. At
-    the end, tags are weighed by the shop's `own_mix`, estimated from all pictures of a
-    root, so that their order does not matter. `prepare_all` prepares the pictures; by
-    default in this process, where a picture that crashes its decoder ends the scan (see
-    `imaging.pool`).
+    The `effective` policy is tightened if the pictures are far from the training
+    pictures. At the end, tags are weighed by the shop's `own_mix`, estimated from all
+    pictures of a root, so that their order does not matter. `prepare_all` prepares the
+    pictures; by default in this process, where a picture that crashes its decoder ends
+    the scan (see `imaging.pool`).
 
     Raises FolderError if an unknown folder cannot be listed, and ModelError if the
     network classified here under other labels, both before anything is written. Raises
@@ -97,6 +93,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
     """
     start = perf_counter()
     stop = interruption or Interruption()
+    guard, policy = effective.guard, effective.policy
     places = places_of(folders, inventory)
     with inventory.recording(
         classifier.identity, options=_run_options(places, policy, options)
@@ -108,7 +105,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
         freeze_gc()
         # Start with the shift of earlier runs: this run's pictures are not read yet.
         shift = recording.shift()
-        in_force = guard.policy(policy, shift)
+        in_force = effective.for_shift(shift)
         if not all(plan.empty for plan in plans):
             recording.enforce(in_force, decide_later)
         pipeline = Pipeline(
@@ -127,25 +124,25 @@ def scan(  # noqa: PLR0913  the parts of a scan
                 "it: move it to a local disk"
             )
         counts = run.carry_out(plans, track)
-        measurable = guard.familiar is not None
+        measurable = guard.reference is not None
         if measurable and (pipeline.classified or shift is None):
             # Measure again with the new pictures, and apply the policy that follows.
-            shift = guard.shift(recording.some_said(SAMPLE))
+            shift = guard.shift(recording.sample_probabilities(SAMPLE))
             recording.note_shift(shift)
-            in_force = guard.policy(policy, shift)
+            in_force = effective.for_shift(shift)
             recording.enforce(in_force, decide_later)
         read = any(counts.get(name) for name in ("new", "changed", "moved"))
         asked = read or bool(pipeline.classified)
         marks = weigh(recording, own_mix, in_force, asked=asked)
-        drift = run.drift(recording.tallies_of_late(DAYS))
+        drift = run.drift(recording.recent_tallies(DAYS))
         summary = RunSummary(
             run_id=recording.run_id,
             warnings=tuple(run.warnings),
             doubted=tuple(str(path) for path in run.doubted),
             drift=drift,
             shift=shift,
-            careful=_conservative_told(policy, in_force, shift),
-            mix=mixes_told(recording, classifier.identity.labels),
+            tightened=_describe_tightening(policy, in_force, shift),
+            mix=describe_mixes(recording, classifier.identity.labels),
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -159,7 +156,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
     return summary
 
 
-def _conservative_told(policy: Policy, in_force: Policy, shift: float | None) -> str:
+def _describe_tightening(policy: Policy, in_force: Policy, shift: float | None) -> str:
     """Return the warning that the shift guard raised the threshold, else ""."""
     if in_force.threshold == policy.threshold or shift is None:
         return ""
@@ -186,7 +183,7 @@ def _run_options(
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in ("run_id", "unreadable_images", "warnings", "drift", "careful"):
+    for name in ("run_id", "unreadable_images", "warnings", "drift", "tightened"):
         del counts[name]
     # In the form of the run's options: the alarm for overdue scans compares the two.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}
@@ -275,7 +272,7 @@ class _Run:
             row = plan.known.get(file.path)
             first = row is None or _never_a_picture(row)
             self._tally[_kind_of_change(None if first else row, result)] += 1
-            if row is not None and _says_nothing_new(row, result):
+            if row is not None and _is_same_result(row, result):
                 touched.append((row, file.stamp))
                 continue
             written.append((file, result))
@@ -395,7 +392,7 @@ def _kind_of_change(row: KnownFile | None, result: Result) -> str:
     return "unchanged" if result.digest == row.digest else "changed"
 
 
-def _says_nothing_new(row: KnownFile, result: Result) -> bool:
+def _is_same_result(row: KnownFile, result: Result) -> bool:
     """Whether a file that was read again gave the same content and result."""
     if isinstance(result, Tagged):
         same = row.state is State.TAGGED and row.current

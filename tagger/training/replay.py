@@ -22,7 +22,7 @@ _PARTS = ("arrays", "photographs", "test")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rehearsal:
+class Replay:
     """Pictures that a network knew before adaptation, and must know after it.
 
     `arrays` are pictures with the gray view only, as Fashion-MNIST; `photographs` have
@@ -34,15 +34,15 @@ class Rehearsal:
     test: LabelledImages
 
 
-def gather(recipe: Recipe) -> Rehearsal | None:
+def gather(recipe: Recipe) -> Replay | None:
     """Read the replay of a recipe's bundle; None without arrays or a test part."""
     arrays, photographs, test = map(_joined, rehearsed(recipe))
     if not len(arrays) or not len(test):
         return None
-    return Rehearsal(arrays, photographs, test)
+    return Replay(arrays, photographs, test)
 
 
-def packed(rehearsal: Rehearsal) -> bytes:
+def packed(rehearsal: Replay) -> bytes:
     """Return the content of the file; arrays keep only their gray view."""
     stream = io.BytesIO()
     content: dict[str, NDArray[np.uint8] | NDArray[np.str_]] = {}
@@ -55,7 +55,7 @@ def packed(rehearsal: Rehearsal) -> bytes:
     return stream.getvalue()
 
 
-def read(bundle: Bundle) -> Rehearsal:
+def read(bundle: Bundle) -> Replay:
     """Read the replay of a bundle; ModelError if it has none."""
     if REHEARSAL_FILE not in bundle.card.files:
         raise ModelError(
@@ -71,7 +71,7 @@ def read(bundle: Bundle) -> Rehearsal:
             ]
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
-    return Rehearsal(*parts)
+    return Replay(*parts)
 
 
 def _labelled(

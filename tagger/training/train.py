@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from tagger.bundles.bundle import (
     CARD_FILE,
-    FAMILIAR_FILE,
     KERAS_FILE,
     LITERT_FILE,
+    REFERENCE_FILE,
     REHEARSAL_FILE,
     TEST_FIGURE,
     Bundle,
@@ -41,7 +41,7 @@ from tagger.errors import DataError, ModelError, TrainingError
 from tagger.evaluation.measures import calibration_error, reliability
 from tagger.labels import OTHER
 from tagger.policy.calibration import accuracy, choose_policy, choose_temperature
-from tagger.policy.shift import packed, reference_statistics
+from tagger.policy.covariate_shift import packed, reference_statistics
 from tagger.records import AMBIGUOUS, FASHION_LABELS, PREPARING, Policy
 from tagger.system.native_stderr import suppress_native_stderr
 from tagger.training import replay
@@ -54,7 +54,7 @@ from tagger.training.architectures import (
 from tagger.training.checkpoint import Checkpoint, key_of
 from tagger.training.epoch_loop import Epoch, TrainingJob, fit_epochs
 from tagger.training.recipe import Materials, Recipe, drawn, gather, test_parts
-from tagger.training.replay import Rehearsal
+from tagger.training.replay import Replay
 from tagger.training.step_loop import OnStep, fit
 from tagger.training.surgery import both_ways, calibrated, copied
 
@@ -154,7 +154,7 @@ def _to_rehearse(
     network: KerasModel,
     fitting: LabelledImages,
     test: LabelledImages,
-) -> Rehearsal | None:
+) -> Replay | None:
     """Draw the replay of a network, so that it can be adapted without forgetting.
 
     None for a network that cannot be adapted: its output is not a softmax, or it has
@@ -164,7 +164,7 @@ def _to_rehearse(
     softmax = getattr(getattr(head, "activation", None), "__name__", "") == "softmax"
     if not softmax or not all(layer.trainable for layer in network.layers):
         return None
-    return Rehearsal(
+    return Replay(
         drawn(fitting, _REHEARSED),
         fitting.take(np.empty(0, np.int64)),
         drawn(test, _REHEARSED),
@@ -256,14 +256,16 @@ def finish(
     )
 
 
-def _files(rehearsed: Rehearsal | None) -> dict[str, bytes]:
+def _files(rehearsed: Replay | None) -> dict[str, bytes]:
     return {} if rehearsed is None else {REHEARSAL_FILE: replay.packed(rehearsed)}
 
 
 def _familiar(
     known: Mapping[str, NDArray[np.float32]], labels: Sequence[str]
 ) -> dict[str, bytes]:
-    return {FAMILIAR_FILE: packed(reference_statistics(known, labels))} if known else {}
+    return (
+        {REFERENCE_FILE: packed(reference_statistics(known, labels))} if known else {}
+    )
 
 
 def training_folder(folder: Path) -> Path:

@@ -35,7 +35,7 @@ from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind
 from tagger.labels import OTHER
 from tagger.records import FASHION_LABELS, Policy
-from tagger.training.replay import Rehearsal, packed, read
+from tagger.training.replay import Replay, packed, read
 from tagger.training.train import Settings, train_bundle, write_bundle
 
 pytestmark = pytest.mark.model
@@ -89,7 +89,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     data = pictures((*KNOWN, OTHER), 400, 1)
     truth = np.array([LABELS.index(one) for one in data.labels])
     network.fit(data.images.astype(np.float32), truth, epochs=5, verbose=0)
-    rehearsed = Rehearsal(
+    rehearsed = Replay(
         pictures(KNOWN, 60, 2), pictures((OTHER,), 10, 3), pictures(KNOWN, 100, 4)
     )
     return write_bundle(

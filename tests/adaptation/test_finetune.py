@@ -9,7 +9,7 @@ from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, TrainingError
 from tagger.imaging.views import views_of_gray
 from tagger.training.architectures import probabilities
-from tagger.training.replay import Rehearsal
+from tagger.training.replay import Replay
 from tagger.training.surgery import expand_head
 
 pytestmark = pytest.mark.model
@@ -37,9 +37,9 @@ def nothing(data: LabelledImages) -> LabelledImages:
     return data.take(np.zeros(len(data), np.bool_))
 
 
-def rehearsal() -> Rehearsal:
+def rehearsal() -> Replay:
     data = bars(LABELS[:2], 40, 5)
-    return Rehearsal(data, nothing(data), data)
+    return Replay(data, nothing(data), data)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_what_is_rehearsed_is_what_the_network_said_whatever_the_labels(
     found = adapt(
         network,
         answers,
-        Rehearsal(wrong, wrong, data),
+        Replay(wrong, wrong, data),
         LABELS[:2],
         schedule=replace(QUICK, answers=0.1, photographs=0.5),
     )

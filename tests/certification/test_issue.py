@@ -16,13 +16,13 @@ from support.program import Tagger
 
 from tagger.bundles.bundle import DEFAULT_BUNDLE, KERAS_FILE, find_bundle
 from tagger.certification.issue import as_of_now, certify_network
+from tagger.certification.sequential_testing import JOINT, STARTS, answers_needed
 from tagger.certification.summary import (
     FIRST_CERTIFICATE,
     auto_tagging_stats,
     next_steps,
     warnings,
 )
-from tagger.certification.testing import JOINT, STARTS, answers_needed
 from tagger.errors import ModelError
 from tagger.inventory import Inventory, Tagged, decisions
 from tagger.inventory.records import (
@@ -120,7 +120,7 @@ def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
         inventory,
         NETWORK,
         bundled=BUNDLED,
-        careful=BUNDLED,
+        uncertified=BUNDLED,
         precision=precision,
         certainty=0.9,
     ).certificate
@@ -508,7 +508,7 @@ def test_a_network_under_other_labels_cannot_be_certified(shelf: Inventory) -> N
             shelf,
             german,
             bundled=BUNDLED,
-            careful=BUNDLED,
+            uncertified=BUNDLED,
             precision=TARGET_PRECISION,
             certainty=CERTAINTY,
         )

@@ -104,15 +104,15 @@ def test_the_story_of_a_path(
     golden: Compare, scanned: tuple[Inventory, RunSummary]
 ) -> None:
     inventory, _ = scanned
-    story = inventory.story(SAMPLES / "camera.jpg")
-    assert story is not None
+    history = inventory.history(SAMPLES / "camera.jpg")
+    assert history is not None
     golden(
         "explain",
-        scan_views.story_view(
+        scan_views.history_view(
             replace(
-                story,
-                item=replace(story.item, root="/shop"),
-                events=tuple(replace(event, at=NIGHT) for event in story.events),
+                history,
+                item=replace(history.item, root="/shop"),
+                events=tuple(replace(event, at=NIGHT) for event in history.events),
             )
         ),
     )

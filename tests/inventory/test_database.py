@@ -188,7 +188,7 @@ def test_an_inventory_with_a_part_torn_out_says_so(
         connection.execute(harm)
 
     with pytest.raises(InventoryError, match=r"damaged.*restore it from a backup"):
-        Inventory(inventory.path).story(Path("/shop/a.jpg"))
+        Inventory(inventory.path).history(Path("/shop/a.jpg"))
 
 
 def test_a_blank_file_is_no_inventory_to_read_and_one_to_fill(tmp_path: Path) -> None:
@@ -377,9 +377,9 @@ def test_the_newest_decision_that_is_not_undone_is_in_force(
 
     (item,) = inventory.items()
     assert (item.tag, item.reviewer) == ("Bag", "one")
-    story = inventory.story(Path("/shop/a.jpg"))
-    assert story is not None
-    assert "decision undone" in [event.what for event in story.events]
+    history = inventory.history(Path("/shop/a.jpg"))
+    assert history is not None
+    assert "decision undone" in [event.what for event in history.events]
 
 
 def test_a_scratch_copy_changes_nothing(inventory: Inventory) -> None:
@@ -415,13 +415,13 @@ def test_a_story_is_found_under_the_innermost_root(inventory: Inventory) -> None
     record_names(inventory, Path("/shop"), ["sub/a.jpg"])
     record_names(inventory, Path("/shop/sub"), ["a.jpg", "b.jpg"])
 
-    story = inventory.story(Path("/shop/sub/a.jpg"))
+    history = inventory.history(Path("/shop/sub/a.jpg"))
 
-    assert story is not None
-    assert story.item.root == "/shop/sub"
-    assert story.same_bytes == ("/shop/sub/b.jpg",)
-    assert inventory.story(Path("/shop/none.jpg")) is None
-    assert inventory.story(Path("/elsewhere/a.jpg")) is None
+    assert history is not None
+    assert history.item.root == "/shop/sub"
+    assert history.same_bytes == ("/shop/sub/b.jpg",)
+    assert inventory.history(Path("/shop/none.jpg")) is None
+    assert inventory.history(Path("/elsewhere/a.jpg")) is None
 
 
 def test_a_policy_is_kept_and_not_repeated(inventory: Inventory) -> None:
@@ -446,9 +446,9 @@ def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> N
 
     (item,) = inventory.items()
     assert (item.state, item.reason) == (State.IGNORED, "excluded by a*")
-    story = inventory.story(Path("/shop/a.jpg"))
-    assert story is not None
-    assert story.events[-1].what == "ignored"
+    history = inventory.history(Path("/shop/a.jpg"))
+    assert history is not None
+    assert history.events[-1].what == "ignored"
 
 
 @given(

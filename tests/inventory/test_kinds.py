@@ -139,7 +139,7 @@ def test_what_was_certified_can_be_told_before_the_next_scan(
         inventory,
         Knowing().identity,
         bundled=policy,
-        careful=policy,
+        uncertified=policy,
         precision=0.97,
         certainty=0.9,
     )

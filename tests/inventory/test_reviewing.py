@@ -353,9 +353,9 @@ def test_a_decision_keeps_what_the_machine_had_said_and_where_it_was_given(
     assert (decision.machine_tag, decision.source) == ("T-shirt/top", "prices.csv")
     assert note.text == "see the label"
     assert paths == (["/shop/00.jpg"], ["/shop/00.jpg"])
-    story = shelf.story(Path("/shop/00.jpg"))
-    assert story is not None
-    told = {event.what: event.detail for event in story.events}
+    history = shelf.history(Path("/shop/00.jpg"))
+    assert history is not None
+    told = {event.what: event.detail for event in history.events}
     assert told["correct by anna"] == "Bag (prices.csv)"
     assert told["note by anna"] == "see the label"
 

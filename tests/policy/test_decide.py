@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.labels import OTHER
-from tagger.policy.accept import accepts, least_by_tag, may_be_accepted
+from tagger.policy.accept import accepts, is_eligible, least_by_tag
 from tagger.policy.decide import decide, predict
 from tagger.records import (
     FASHION_LABELS,
@@ -40,7 +40,7 @@ def test_one_picture_and_arrays_are_accepted_by_the_same_rule(
 
     for number, tag in enumerate(tags):
         one = Prediction(tag, said, "Bag", margin, (), other)
-        alone = may_be_accepted(one, policy.margin) and bool(enough[number])
+        alone = is_eligible(one, policy.margin) and bool(enough[number])
         assert accepts(policy, one) == alone
 
 

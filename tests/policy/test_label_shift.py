@@ -15,7 +15,7 @@ from support import AT_ONCE, Photo, scan
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind, Item
 from tagger.labels import OTHER
-from tagger.policy.label_shift import LEAST_PICTURES, common_prior, estimate, reweighed
+from tagger.policy.label_shift import LEAST_FOR_MIX, common_prior, estimate, reweighed
 from tagger.records import PREPARING, ModelIdentity, Policy
 from tagger.scan.records import OwnMix, RunSummary
 
@@ -24,7 +24,7 @@ PRIOR = (0.2,) * 5
 
 
 @st.composite
-def some_rows(draw: st.DrawFn, least: int = LEAST_PICTURES) -> NDArray[np.float32]:
+def some_rows(draw: st.DrawFn, least: int = LEAST_FOR_MIX) -> NDArray[np.float32]:
     shares = st.floats(2**-20, 1, width=32)
     row = st.lists(shares, min_size=5, max_size=5)
     found = np.array(draw(st.lists(row, min_size=least, max_size=40)), np.float32)
@@ -68,10 +68,10 @@ def test_a_mix_does_not_depend_on_the_order(
 def test_few_pictures_have_no_mix(
     rows: NDArray[np.float32], prior: tuple[float, ...]
 ) -> None:
-    assert estimate(rows[: LEAST_PICTURES - 1], prior) is None
+    assert estimate(rows[: LEAST_FOR_MIX - 1], prior) is None
 
 
-@given(st.integers(0, 4), st.integers(LEAST_PICTURES, 3000))
+@given(st.integers(0, 4), st.integers(LEAST_FOR_MIX, 3000))
 def test_a_shop_of_one_label_leaves_every_other_possible(
     label: int, count: int
 ) -> None:
@@ -168,10 +168,10 @@ def test_the_mix_of_a_shop_decides_what_was_undecided(
     assert either.tag == "Dress"
     assert either.confidence is not None
     assert 0.44 < either.confidence < 1
-    story = inventory.story(shop / "either.png")
-    assert story is not None
-    assert story.before_mix["Shirt"] == pytest.approx(0.5)
-    assert story.probabilities["Dress"] == pytest.approx(either.confidence)
+    history = inventory.history(shop / "either.png")
+    assert history is not None
+    assert history.before_mix["Shirt"] == pytest.approx(0.5)
+    assert history.probabilities["Dress"] == pytest.approx(either.confidence)
     assert summary.tags["Dress"] == 12
     assert summary.mix[str(shop)]["Dress"] > 0.4
 
@@ -188,9 +188,9 @@ def test_without_a_prior_or_a_wish_nothing_is_weighed(
 
     run(())  # switched off again
     assert items(inventory)["either.png"].tag == "Shirt"
-    story = inventory.story(shop / "either.png")
-    assert story is not None
-    assert not story.before_mix
+    history = inventory.history(shop / "either.png")
+    assert history is not None
+    assert not history.before_mix
 
 
 @pytest.mark.usefixtures("dresses")

@@ -239,9 +239,9 @@ def test_a_copy_that_was_not_settled_takes_the_row_of_what_it_replaces(
     summary = run()
 
     assert (summary.moved, summary.new) == (1, 0)
-    story = inventory.story(shop / "new.png")
-    assert story is not None
-    assert [event.what for event in story.events][-1] == "moved"
+    history = inventory.history(shop / "new.png")
+    assert history is not None
+    assert [event.what for event in history.events][-1] == "moved"
     assert set(states(inventory)) == {"stays.png", "new.png"}
 
 

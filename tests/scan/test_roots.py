@@ -1,4 +1,4 @@
-"""Folders in folders, and links: one root takes another in, with its story."""
+"""Folders in folders, and links: one root takes another in, with its history."""
 
 from pathlib import Path
 
@@ -47,9 +47,9 @@ def test_a_root_inside_another_is_taken_into_it_with_its_story(
     assert (whole.new, whole.unchanged) == (1, 1)
     assert inventory.roots() == [str(shop)]
     assert set(states(inventory)) == {"shoes/a.png", "bags/b.png"}
-    story = inventory.story(path)
-    assert story is not None
-    assert [event.what for event in story.events] == ["first seen", "changed"]
+    history = inventory.history(path)
+    assert history is not None
+    assert [event.what for event in history.events] == ["first seen", "changed"]
 
 
 def test_a_root_that_is_taken_in_brings_its_pattern_of_items(
@@ -120,9 +120,9 @@ def test_where_both_roots_knew_a_file_one_row_goes_on(
 
     assert states(inventory) == {"shoes/a.png": State.TAGGED}
     assert inventory.roots() == [str(shop)]
-    story = inventory.story(shop / "shoes" / "a.png")
-    assert story is not None
-    assert "unreadable" in [event.what for event in story.events]
+    history = inventory.history(shop / "shoes" / "a.png")
+    assert history is not None
+    assert "unreadable" in [event.what for event in history.events]
 
 
 def test_a_folder_and_one_inside_it_are_scanned_once(

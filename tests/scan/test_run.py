@@ -160,10 +160,10 @@ def test_a_moved_file_keeps_its_row_and_its_story(
 
     assert (summary.moved, summary.new, summary.missing) == (1, 0, 0)
     assert list(by_path(inventory)) == ["new/b.png"]
-    story = inventory.story(shop / "new" / "b.png")
-    assert story is not None
-    assert [event.what for event in story.events] == ["first seen", "moved"]
-    assert story.events[1].detail == f"from {shop}/old/a.png"
+    history = inventory.history(shop / "new" / "b.png")
+    assert history is not None
+    assert [event.what for event in history.events] == ["first seen", "moved"]
+    assert history.events[1].detail == f"from {shop}/old/a.png"
 
 
 def test_a_file_moved_between_two_roots_keeps_its_row(
@@ -204,9 +204,9 @@ def test_a_vanished_file_is_missing_and_comes_back_with_its_decision(
     kept.rename(path)
     os.utime(path, ns=(9, 9))
     run()
-    story = inventory.story(path)
-    assert story is not None
-    assert [event.what for event in story.events][-1] == "returned"
+    history = inventory.history(path)
+    assert history is not None
+    assert [event.what for event in history.events][-1] == "returned"
     item = by_path(inventory)["a.png"]
     assert (item.state, item.tag) == (State.TAGGED, "Bag")
     assert item.decided_by is DecidedBy.PERSON
@@ -479,9 +479,9 @@ def test_what_a_link_stands_for_and_is_not_found_is_left_out(
         State.IGNORED,
         "a link to a folder is not followed",
     )
-    story = inventory.story(shop / "2025" / "a.png")
-    assert story is not None
-    assert [event.what for event in story.events] == ["first seen", "ignored"]
+    history = inventory.history(shop / "2025" / "a.png")
+    assert history is not None
+    assert [event.what for event in history.events] == ["first seen", "ignored"]
 
 
 def test_an_inbox_that_is_emptied_into_the_archive_is_seen_whole(

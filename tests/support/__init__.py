@@ -7,23 +7,53 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tagger.inventory import Inventory
+from tagger.policy.effective import EffectivePolicy
+from tagger.policy.shift_guard import NO_GUARD, ShiftGuard
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity, Policy
 from tagger.scan import run
-from tagger.scan.records import RunSummary, ScanOptions
+from tagger.scan.pipeline import Classifier, PrepareAll, prepare_here
+from tagger.scan.records import NO_MIX, OwnMix, RunSummary, ScanOptions
+from tagger.system.signals import Interruption
 
 AT_ONCE = ScanOptions(settle=0.0)
 """A scan of pictures that a test wrote a moment ago."""
 
-scan = partial(run.scan, options=AT_ONCE)
+
+def scan(
+    folders: Sequence[Path],
+    inventory: Inventory,
+    classifier: Classifier,
+    policy: Policy,
+    *,
+    guard: ShiftGuard = NO_GUARD,
+    options: ScanOptions = AT_ONCE,
+    track: run.Track = lambda files, _total: files,
+    interruption: Interruption | None = None,
+    prepare_all: PrepareAll = prepare_here,
+    own_mix: OwnMix = NO_MIX,
+) -> RunSummary:
+    """Scan without waiting until files are settled, by a policy and its guard."""
+    return run.scan(
+        folders,
+        inventory,
+        classifier,
+        EffectivePolicy(policy, guard),
+        options=options,
+        track=track,
+        interruption=interruption,
+        prepare_all=prepare_all,
+        own_mix=own_mix,
+    )
+
 
 TOP = Path(__file__).resolve().parents[2]
 CAREFUL = Policy(0.9)

@@ -12,7 +12,7 @@ from tagger.datasets.records import LabelledImages
 from tagger.errors import ModelError
 from tagger.imaging.views import views_of_gray
 from tagger.training.recipe import read_recipe
-from tagger.training.replay import Rehearsal, gather, packed, read
+from tagger.training.replay import Replay, gather, packed, read
 
 
 def some(count: int, seed: int) -> LabelledImages:
@@ -30,7 +30,7 @@ def bundle_with(folder: Path, content: bytes) -> Bundle:
 
 
 def test_what_is_packed_is_read_again(tmp_path: Path) -> None:
-    told = Rehearsal(some(20, 1), some(0, 2), some(10, 3))
+    told = Replay(some(20, 1), some(0, 2), some(10, 3))
     found = read(bundle_with(tmp_path, packed(told)))
 
     for part in ("arrays", "photographs", "test"):
@@ -50,7 +50,7 @@ def test_labels_that_do_not_fit_are_told(tmp_path: Path) -> None:
     short = replace(data, labels=data.labels[:3])
 
     with pytest.raises(ModelError, match="not prepared images with one label each"):
-        read(bundle_with(tmp_path, packed(Rehearsal(short, data, data))))
+        read(bundle_with(tmp_path, packed(Replay(short, data, data))))
 
 
 def test_the_default_bundle_brings_enough_and_nothing_of_a_shop() -> None:

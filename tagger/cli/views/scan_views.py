@@ -88,8 +88,11 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
     parts: list[RenderableType] = [
         _side_by_side(done, folders, _counts("Tags", summary.tags)),
     ]
-    if summary.careful:
-        parts += [Text(), Text(f"{summary.careful[:1].upper()}{summary.careful[1:]}.")]
+    if summary.tightened:
+        parts += [
+            Text(),
+            Text(f"{summary.tightened[:1].upper()}{summary.tightened[1:]}."),
+        ]
     parts += [_mix(root, mix) for root, mix in summary.mix.items()]
     if summary.unreadable_images:
         parts += [Text(), _unreadable(summary.unreadable_images)]
@@ -261,27 +264,27 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
     return table
 
 
-def story_view(story: PathHistory) -> RenderableType:
+def history_view(history: PathHistory) -> RenderableType:
     """Show the history of a path."""
     parts: list[RenderableType] = [
-        Text(printable(f"{story.item.root}/{story.item.path}"), style="bold"),
-        _pairs(_story_facts(story)),
+        Text(printable(f"{history.item.root}/{history.item.path}"), style="bold"),
+        _pairs(_history_facts(history)),
     ]
-    if story.probabilities:
-        parts += [Text(), probability_bars(story.probabilities)]
-    if story.before_mix:
-        ranked = sorted(story.before_mix.items(), key=lambda pair: -pair[1])
+    if history.probabilities:
+        parts += [Text(), probability_bars(history.probabilities)]
+    if history.before_mix:
+        ranked = sorted(history.before_mix.items(), key=lambda pair: -pair[1])
         alone = ", ".join(f"{label} {value:.2f}" for label, value in ranked[:3])
         note = f"Adjusted to this folder's own mix of tags; the network alone: {alone}"
         parts += [Text(printable(note), style="dim")]
-    history = Table.grid(padding=(0, 2))
-    for event in story.events:
-        history.add_row(
+    events = Table.grid(padding=(0, 2))
+    for event in history.events:
+        events.add_row(
             Text(_moment(event.at), style="dim"),
             Text(printable(event.what)),
             Text(printable(event.detail)),
         )
-    return Group(*parts, Text(), history)
+    return Group(*parts, Text(), events)
 
 
 def corrections(
@@ -407,21 +410,21 @@ def _told(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _story_facts(story: PathHistory) -> dict[str, str]:
-    item = story.item
+def _history_facts(history: PathHistory) -> dict[str, str]:
+    item = history.item
     facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
     if item.tag or item.decided_by:
         facts["tag"] = f"{item.tag or 'none'}, decided by a {item.decided_by}"
     facts["review"] = "waiting for review" if item.flagged else "not needed"
     if item.model:
-        facts["network"] = f"{item.model}, preprocessing {story.preparing}"
-    if story.width:
-        facts["picture"] = f"{story.width}x{story.height} {story.format}"
-    if story.size is not None:
-        facts["file"] = f"{story.size:,} bytes"
+        facts["network"] = f"{item.model}, preprocessing {history.preparing}"
+    if history.width:
+        facts["picture"] = f"{history.width}x{history.height} {history.format}"
+    if history.size is not None:
+        facts["file"] = f"{history.size:,} bytes"
     if item.digest:
         facts["sha-256"] = item.digest
-    for number, path in enumerate(story.same_bytes[:_MOST_UNREADABLE], start=1):
+    for number, path in enumerate(history.same_bytes[:_MOST_UNREADABLE], start=1):
         facts[f"same content {number}"] = path
     return facts
 

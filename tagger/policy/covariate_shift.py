@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import ModelError
-from tagger.records import LEAST_PICTURES
+from tagger.records import LEAST_FOR_SHIFT
 
 FAR: Final = 99.0
 """The largest shift; also the shift of pictures that cannot be compared."""
@@ -73,9 +73,10 @@ def shift_of(rows: Rows, known: ReferenceStatistics) -> float | None:
     The Mahalanobis distance between the centre of a label's pictures and that of the
     set, less its expectation by chance; the root of its mean square over all pictures.
     Its unit is the spread within a label. A scan of shoes alone is so compared with
-    shoes. `FAR` if no set has most of the labels; None for fewer than `LEAST_PICTURES`.
+    shoes. `FAR` if no set has most of the labels; None for fewer pictures than
+    `LEAST_FOR_SHIFT`.
     """
-    if len(rows) < LEAST_PICTURES:
+    if len(rows) < LEAST_FOR_SHIFT:
         return None
     by_label = _by_label(rows, known.labels, _LEAST_OF_LABEL)
     shifts = [

@@ -26,8 +26,8 @@ def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
 
     with suppress(ModelError):  # without the network, report the last certificate
         network = bundle_in_force(inventory.path, inventory.adaptations())
-        careful = uncertified_policy(inventory, network)
-        return as_of_now(inventory, stats, network.card, careful)
+        uncertified = uncertified_policy(inventory, network)
+        return as_of_now(inventory, stats, network.card, uncertified)
     return stats
 
 
@@ -37,6 +37,6 @@ def uncertified_policy(inventory: "Inventory", network: "Bundle") -> "Policy":
 
     card = network.card
     uncertified = effective_policy(
-        card.policy, card.tags, reference=network.familiar_file
+        card.policy, card.tags, reference=network.reference_file
     )
     return uncertified.for_shift(inventory.shift(card.digest))

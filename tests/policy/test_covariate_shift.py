@@ -12,7 +12,7 @@ from support import FakeClassifier, Photo, scan
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.errors import ModelError
 from tagger.inventory import Inventory
-from tagger.policy.shift import (
+from tagger.policy.covariate_shift import (
     FAR,
     ReferenceStatistics,
     packed,
@@ -20,8 +20,8 @@ from tagger.policy.shift import (
     reference_statistics,
     shift_of,
 )
-from tagger.policy.shift_guard import LIMIT, ShiftGuard, conservative
-from tagger.records import FASHION_LABELS, LEAST_PICTURES, Policy
+from tagger.policy.shift_guard import LIMIT, ShiftGuard, tightened
+from tagger.records import FASHION_LABELS, LEAST_FOR_SHIFT, Policy
 
 LABELS = ("Shirt", "Coat", "Bag", "other")
 
@@ -67,10 +67,10 @@ def test_pictures_of_no_known_set_are_not(known: ReferenceStatistics) -> None:
 def test_what_cannot_be_compared_is_far_and_few_pictures_tell_nothing() -> None:
     coats = reference_statistics({"coats": pictures(200, 3, tags=(1,))}, LABELS)
 
-    assert shift_of(pictures(LEAST_PICTURES, 4, tags=(0,)), coats) == FAR
-    assert shift_of(pictures(LEAST_PICTURES - 1, 4), coats) is None
+    assert shift_of(pictures(LEAST_FOR_SHIFT, 4, tags=(0,)), coats) == FAR
+    assert shift_of(pictures(LEAST_FOR_SHIFT - 1, 4), coats) is None
     assert (
-        shift_of(pictures(LEAST_PICTURES, 4), reference_statistics({}, LABELS)) == FAR
+        shift_of(pictures(LEAST_FOR_SHIFT, 4), reference_statistics({}, LABELS)) == FAR
     )
 
 
@@ -113,7 +113,7 @@ def test_a_tightened_policy_asks_no_less_and_no_more_than_certainty(
 ) -> None:
     policy = Policy(threshold, 0.1, tags)
 
-    tighter = conservative(policy)
+    tighter = tightened(policy)
 
     for tag in (*LABELS, "Sandal"):
         assert policy.least(tag) - 1e-4 <= tighter.least(tag) <= 1
@@ -147,7 +147,7 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     classifier: FakeClassifier,
     tmp_path: Path,
 ) -> None:
-    for number in range(LEAST_PICTURES):
+    for number in range(LEAST_FOR_SHIFT):
         photo(f"{number}.png", shade=number)
     path = tmp_path / "familiar.json"
     elsewhere = np.full((200, len(FASHION_LABELS)), 0.01, np.float32)
@@ -162,13 +162,13 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     first = scan([shop], inventory, classifier, policy, guard=ShiftGuard(path))
     second = scan([shop], inventory, classifier, policy, guard=ShiftGuard(path))
 
-    assert (plain.shift, plain.careful) == (None, "")
+    assert (plain.shift, plain.tightened) == (None, "")
     assert first.shift is not None
     assert first.shift > LIMIT
-    assert "least confidence 0.88 instead of 0.50" in first.careful
+    assert "least confidence 0.88 instead of 0.50" in first.tightened
     assert first.flagged > plain.flagged
     # With nothing to classify nothing is measured, and what was measured holds.
-    assert second.careful == first.careful
+    assert second.tightened == first.tightened
     assert second.flagged == first.flagged
     assert inventory.policies()["fake"] == Policy(0.875)
     assert inventory.shift(classifier.identity.digest) == first.shift
@@ -176,5 +176,5 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
 
 def test_no_bundled_network_asks_for_more_of_unfamiliar_pictures() -> None:
     # The policy of `shops` was read off shops that it had never seen.
-    assert find_bundle(DEFAULT_BUNDLE).familiar_file is None
-    assert find_bundle("three-block").familiar_file is None
+    assert find_bundle(DEFAULT_BUNDLE).reference_file is None
+    assert find_bundle("three-block").reference_file is None

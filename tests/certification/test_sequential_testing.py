@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tagger.certification.testing import (
+from tagger.certification.sequential_testing import (
     STARTS,
     Evidence,
     Population,

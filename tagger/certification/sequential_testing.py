@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.inventory.records import AuditedAnswer
-from tagger.policy.accept import least_by_tag, may_be_accepted
+from tagger.policy.accept import is_eligible, least_by_tag
 from tagger.records import Claim, Policy, certified_alone
 
 STARTS: Final = (0.99, 0.95, 0.8)
@@ -109,7 +109,7 @@ def evidence_of(
     by_content: dict[str, list[AuditedAnswer]] = {}
     for answer in answers:
         prediction = answer.prediction
-        if may_be_accepted(prediction, bundled.margin) and prediction.tag in numbers:
+        if is_eligible(prediction, bundled.margin) and prediction.tag in numbers:
             by_content.setdefault(answer.digest, []).append(answer)
     draws = list(by_content.values())
     predictions = [same[0].prediction for same in draws]
@@ -167,13 +167,16 @@ def _no_lower_than(claim: Claim, floor: float) -> Claim:
 
 
 def certified_policy(
-    claims: Sequence[Claim], bundled: Policy, careful: Policy, population: Population
+    claims: Sequence[Claim],
+    bundled: Policy,
+    uncertified: Policy,
+    population: Population,
 ) -> Policy | None:
     """Return the policy that the claims prove; None if they prove nothing.
 
     Either the policy of the joint claim, or the thresholds of the certified tags with
-    the `careful` policy for the other tags. The one that accepts more of the population
-    with a proof is chosen. `bundled` is the same as for `certify`.
+    the `uncertified` policy for the other tags. The one that accepts more of the
+    population with a proof is chosen. `bundled` is the same as for `certify`.
     """
     tags = [claim.tag for claim in claims if claim.tag is not None]
     candidates: list[tuple[int, Policy]] = []
@@ -182,7 +185,9 @@ def certified_policy(
         policy = Policy(joint, bundled.margin, own)
         candidates.append((int(population.accepted(policy, tags).sum()), policy))
     if alone := certified_alone(claims):
-        policy = Policy(careful.threshold, bundled.margin, {**careful.tags, **alone})
+        policy = Policy(
+            uncertified.threshold, bundled.margin, {**uncertified.tags, **alone}
+        )
         proven = np.array([tag in alone for tag in tags])
         accepted = population.accepted(policy, tags) & proven[population.tag]
         candidates.append((int(accepted.sum()), policy))
