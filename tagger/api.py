@@ -10,10 +10,21 @@ from tagger.bundles.bundle import Bundle, default_bundle, find_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.errors import RequestError
 from tagger.inventory import Inventory, scan_lock
-from tagger.inventory.columns import COLUMNS, find_columns, parse_conditions
+from tagger.inventory.columns import (
+    COLUMNS,
+    PRODUCT_COLUMNS,
+    find_columns,
+    parse_conditions,
+)
 from tagger.labels import tags_of
 from tagger.policy.effective import effective_policy
-from tagger.records import Format, Policy, Prediction, Runtime, UnreadableImage
+from tagger.records import (
+    Format,
+    Policy,
+    Prediction,
+    Runtime,
+    UnreadableImage,
+)
 from tagger.scan.records import BY_DEFAULT, OwnMix, RunSummary, ScanOptions
 from tagger.scan.run import Track, scan
 from tagger.system.signals import Interruption
@@ -69,20 +80,26 @@ class Network:
         RequestError for another kind of array, and ModelError if the network's file is
         not what its card says.
         """
-        import numpy as np  # noqa: PLC0415
-
-        from tagger.policy.decide import predict  # noqa: PLC0415
-
         prepared = [_views(picture) for picture in pictures]
-        views = [one for one in prepared if not isinstance(one, UnreadableImage)]
-        if not views:
-            return [one for one in prepared if isinstance(one, UnreadableImage)]
-        rows = self.classifier.classify(np.stack(views))
-        predictions = iter(predict(rows, self.labels))
+        readable = [one for one in prepared if not isinstance(one, UnreadableImage)]
+        predictions = iter(self.predict_views(readable))
         return [
             one if isinstance(one, UnreadableImage) else next(predictions)
             for one in prepared
         ]
+
+    def predict_views(self, views: "Sequence[NDArray[np.uint8]]") -> list[Prediction]:
+        """Predict from prepared views, each (28, 28, 3) and uint8, in their order.
+
+        They are the `pixels` that `tagger.imaging.decode.prepare` makes of a file.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        from tagger.policy.decide import predict  # noqa: PLC0415
+
+        if not views:
+            return []
+        return predict(self.classifier.classify(np.stack(views)), self.labels)
 
 
 def _views(
@@ -194,31 +211,38 @@ def scan_with(  # noqa: PLR0913
         )
 
 
-def export_inventory(
+def export_inventory(  # noqa: PLR0913  as many as the command line has
     inventory: Inventory,
     target: Path | str,
     *,
     columns: Sequence[str] | None = None,
     where: str = "",
     as_format: Format | None = None,
+    by_item: bool = False,
+    mark: str | None = None,
 ) -> int:
     """Write items to a file that appears whole or not at all; return how many.
 
     `columns` are names of exported columns, all of them by default. `where` chooses
     items, as on the command line: "flagged = true and margin < 0.1". The ending of
-    `target` names the format, unless `as_format` does. Raises RequestError for a
-    column or a condition that is not understood, ExportError if the file cannot be
-    written, MissingExtraError if the format needs a package that is not installed.
+    `target` names the format, unless `as_format` does. With `by_item` a row is a
+    product, by the item pattern of its root (`Inventory.set_item_pattern`). With a
+    `mark`, only items are written whose row differs from the last export under it.
+    Raises RequestError for a column or a condition that is not understood, ExportError
+    if the file cannot be written, MissingExtraError if the format needs a package that
+    is not installed.
     """
-    from tagger.exchange import Style, Table, format_of, write_table  # noqa: PLC0415
-    from tagger.system.atomic import atomic_write  # noqa: PLC0415
+    from tagger.exchange import Style, format_of  # noqa: PLC0415
+    from tagger.exchange.export import ExportRequest, write_export  # noqa: PLC0415
 
+    if by_item and mark is not None:
+        raise RequestError("an export by item joins whole products: leave out the mark")
     path = Path(target)
-    chosen = find_columns(columns, COLUMNS) if columns is not None else list(COLUMNS)
-    conditions = parse_conditions(where, COLUMNS) if where else ()
-    table = Table(
-        chosen, inventory.rows(chosen, conditions), lambda: inventory.count(conditions)
+    known = PRODUCT_COLUMNS if by_item else COLUMNS
+    request = ExportRequest(
+        find_columns(columns, known) if columns is not None else known,
+        parse_conditions(where, known) if where else (),
+        by_item,
+        mark,
     )
-    chosen_format = format_of(path, as_format)
-    with atomic_write(path) as stream:
-        return write_table(table, stream, chosen_format, Style())
+    return write_export(inventory, request, path, format_of(path, as_format), Style())

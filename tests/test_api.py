@@ -102,3 +102,28 @@ def test_a_scan_from_python_is_that_of_the_command_line(tmp_path: Path) -> None:
     assert item.flagged
     assert policies["shops"].threshold == 1.0
     assert read.new + read.changed == 1
+
+
+@pytest.mark.model
+def test_an_export_from_python_has_products_and_changed_rows(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    shutil.copy(SHOE, shop / "7001_1.jpg")
+    shutil.copy(SHOE, shop / "7001_2.jpg")
+    target = tmp_path / "out.csv"
+
+    with tagger.Inventory(tmp_path / "inventory.db") as inventory:
+        tagger.scan_folders([shop], inventory, options=tagger.ScanOptions(settle=0))
+        with pytest.raises(tagger.RequestError, match="item-pattern"):
+            tagger.export_inventory(inventory, target, by_item=True)
+        inventory.set_item_pattern([str(shop)], r"(?P<item>\d+)_")
+        products = tagger.export_inventory(
+            inventory, target, columns=["item", "photographs"], by_item=True
+        )
+        written = target.read_text(encoding="utf-8").split()
+        changed = [
+            tagger.export_inventory(inventory, target, mark="web") for _ in range(2)
+        ]
+
+    assert (products, written) == (1, ["item,photographs", "'7001,2"])
+    assert changed == [2, 0]

@@ -28,7 +28,13 @@ from tagger.adaptation.finetune import (
     adapt_in_folds,
 )
 from tagger.adaptation.gate import ModelOutputs, Promotion, evaluate_promotion
-from tagger.bundles.adapted import adapted_folder, bundle_in_force, next_name
+from tagger.bundles.adapted import (
+    adapted_folder,
+    bundle_in_force,
+    discard,
+    forget_refused,
+    next_name,
+)
 from tagger.bundles.bundle import (
     HELD_BACK_FILE,
     KNOWN_FIGURE,
@@ -39,8 +45,9 @@ from tagger.bundles.bundle import (
 from tagger.bundles.classifier import BundleClassifier, load_keras_model
 from tagger.bundles.keras_types import KerasModel
 from tagger.datasets.records import LabelledImages, numbered
-from tagger.errors import DataError, TrainingError
-from tagger.inventory.records import LEAST_ANSWERS, Reviews
+from tagger.errors import DataError, InventoryError, TrainingError
+from tagger.inventory import Inventory
+from tagger.inventory.records import LEAST_ANSWERS
 from tagger.labels import reading
 from tagger.policy.calibration import (
     TARGET_PRECISION,
@@ -185,22 +192,34 @@ class AdaptationResult:
 
 
 def adapt_inventory(
-    database: Path,
-    reviews: Reviews,
-    adaptations: Sequence[Adaptation],
-    *,
-    dry_run: bool = False,
-    on_step: OnStep = lambda *_: None,
+    inventory: Inventory, *, dry_run: bool = False, on_step: OnStep = lambda *_: None
 ) -> AdaptationResult:
-    """Adapt to an inventory's reviews; write the candidate's bundle beside it.
+    """Adapt to an inventory's reviews, and record whether the gate promoted the result.
 
-    The bundle is promoted or refused only when the caller records the row. With
-    `dry_run` no bundle is written. A training that was killed continues after the last
-    finished fold if the answers are the same. Raises DataError if there are too few
+    The candidate's bundle lies beside the inventory. With `dry_run` nothing is written.
+    A training that was killed continues after the last finished fold if the answers are
+    the same. The caller holds the scan lock. Raises DataError if there are too few
     answers, or all are from one end of the queue; ModelError if a bundle cannot be
-    used; TrainingError if the loss is not finite, or the bundle cannot be written. Then
-    nothing has changed.
+    used; TrainingError if the loss is not finite, or the bundle cannot be written;
+    InventoryError if the result cannot be recorded. Then nothing has changed.
     """
+    result = _attempt(inventory, dry_run=dry_run, on_step=on_step)
+    if not dry_run:
+        try:
+            inventory.record_adaptation(result.row)
+        except InventoryError:
+            discard(inventory.path, result.row.bundle)
+            raise
+        forget_refused(inventory.path, inventory.adaptations(), keep=1)
+    return result
+
+
+def _attempt(
+    inventory: Inventory, *, dry_run: bool, on_step: OnStep
+) -> AdaptationResult:
+    """Train and judge a candidate, and write its bundle unless it is a `dry_run`."""
+    database, reviews = inventory.path, inventory.reviews()
+    adaptations = inventory.adaptations()
     begun = time.monotonic()
     start = default_bundle()
     rehearsed = replay.read(start)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagger.inventory import Inventory
-    from tagger.inventory.columns import Column, Condition
 
 _AS_WHAT = "Format"
 _BY_ITEM = "One row per product"
@@ -120,10 +119,10 @@ def export(
     Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
     from tagger.errors import RequestError
-    from tagger.exchange import Style, Table, format_of, write_table
+    from tagger.exchange import Style, format_of
+    from tagger.exchange.export import ExportRequest, write_export
     from tagger.inventory import Inventory
     from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
-    from tagger.system.atomic import atomic_write
 
     if by_item and (changed or since):
         raise RequestError(
@@ -147,59 +146,23 @@ def export(
             where=where,
             columns=every,
         )
-        seen = inventory.changed_rows(mark, chosen, conditions) if changed else None
-        if by_item:
-            roots = [os.path.abspath(name) for name in root or ()]  # noqa: PTH100
-            rows = _products(inventory, chosen, conditions, roots, item_pattern)
-            table = Table(chosen, rows, lambda: len(rows))
-        else:
-            table = Table(
-                chosen,
-                inventory.rows(chosen, conditions) if seen is None else seen,
-                lambda: inventory.count(conditions),
-            )
-        if output is not None:
-            with atomic_write(output) as stream:
-                write_table(table, stream, chosen_format, Style(raw=raw, bom=bom))
-        else:
+        if item_pattern is not None:
+            _keep_pattern(inventory, item_pattern, root or ())
+        write_export(
+            inventory,
+            ExportRequest(chosen, conditions, by_item, mark if changed else None),
+            output or sys.stdout.buffer,
+            chosen_format,
             # Escape control characters, which would steer a terminal.
-            style = Style(raw=raw, bom=bom, escape=sys.stdout.isatty())
-            write_table(table, sys.stdout.buffer, chosen_format, style)
-            sys.stdout.buffer.flush()
-        if seen is not None:
-            seen.keep()  # only after the rows have been written
-
-
-def _products(
-    inventory: "Inventory",
-    chosen: "Sequence[Column]",
-    conditions: "Sequence[Condition]",
-    roots: "Sequence[str]",
-    pattern: str | None,
-) -> list[tuple[object, ...]]:
-    """Join the photographs of each product; return the products that match."""
-    from tagger.errors import RequestError
-    from tagger.exchange import products
-    from tagger.inventory.columns import PRODUCT_COLUMNS, matches
-    from tagger.inventory.product_key import compile_pattern, compile_patterns
-
-    if pattern is not None:
-        if pattern:
-            compile_pattern(pattern)
-        inventory.set_item_pattern(roots or inventory.roots(), pattern or None)
-    kept = inventory.item_patterns()
-    if not kept:
-        raise RequestError(
-            r"--by-item needs a product key in each path: add "
-            r"--item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
+            Style(raw=raw, bom=bom, escape=not output and sys.stdout.isatty()),
         )
-    patterns = compile_patterns(kept)
-    names = [column.name for column in PRODUCT_COLUMNS]
-    at = [names.index(column.name) for column in chosen]
-    joined = products.products(inventory.photographs(), patterns, inventory.policies())
-    rows = (product.values() for product in joined)
-    return [
-        tuple(row[n] for n in at)
-        for row in rows
-        if matches(dict(zip(names, row, strict=True)), conditions)
-    ]
+
+
+def _keep_pattern(inventory: "Inventory", pattern: str, names: "Sequence[str]") -> None:
+    """Keep the item pattern of the named roots, or of all; "" removes it."""
+    from tagger.inventory.product_key import compile_pattern
+
+    if pattern:
+        compile_pattern(pattern)
+    roots = [os.path.abspath(name) for name in names]  # noqa: PTH100
+    inventory.set_item_pattern(roots or inventory.roots(), pattern or None)

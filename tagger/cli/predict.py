@@ -9,8 +9,8 @@ from tagger.cli import options
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
+    from tagger.api import Network
     from tagger.bundles.bundle import Bundle
-    from tagger.bundles.classifier import BundleClassifier
     from tagger.records import PreparedImage, UnreadableImage
 
 _PICTURE_SIDE = 448
@@ -34,7 +34,7 @@ def predict(
 
     Example: tagger predict sample_images/cmyk.jpg
     """
-    from tagger.bundles.classifier import BundleClassifier
+    from tagger.api import Network
     from tagger.errors import EXIT_UNREADABLE
     from tagger.imaging.decode import prepare
     from tagger.records import UnreadableImage
@@ -44,7 +44,7 @@ def predict(
         _check(path)
     named = options.typed(ctx, "db")
     bundle, own = _network(options.database_to_look_in(db), model, named=named)
-    classifier = BundleClassifier(bundle, runtime)
+    network = Network(bundle, runtime)
     code = 0
     for path in images:
         result = prepare(path)
@@ -52,9 +52,9 @@ def predict(
             code = EXIT_UNREADABLE
             _tell_unreadable(path, result, as_json=as_json)
         else:
-            _tell(path, result, classifier, as_json=as_json)
+            _tell(path, result, network, as_json=as_json)
     if own and not as_json:
-        line = f"Network {bundle.card.name}, adapted to this shop's decisions"
+        line = f"Network {network.name}, adapted to this shop's decisions"
         options.console().print(printable(line))
     raise typer.Exit(code)
 
@@ -98,24 +98,17 @@ def _tell_unreadable(path: Path, image: "UnreadableImage", *, as_json: bool) -> 
 
 
 def _tell(
-    path: Path,
-    image: "PreparedImage",
-    classifier: "BundleClassifier",
-    *,
-    as_json: bool,
+    path: Path, image: "PreparedImage", network: "Network", *, as_json: bool
 ) -> None:
     from tagger.cli.views import scan_views
     from tagger.imaging.decode import upright
-    from tagger.policy.decide import predict as read
 
-    labels = classifier.identity.labels
-    (prediction,) = read(classifier.classify(image.pixels[None]), labels)
-    by_label = dict(zip(labels, prediction.probabilities, strict=True))
+    (prediction,) = network.predict_views([image.pixels])
+    by_label = dict(zip(network.labels, prediction.probabilities, strict=True))
     console = options.console()
     if as_json:
         fields = {name: getattr(prediction, name) for name in _PROMISED}
-        name = classifier.identity.name
-        known = {"path": str(path), **fields, "network": name}
+        known = {"path": str(path), **fields, "network": network.name}
         options.print_json(known | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)

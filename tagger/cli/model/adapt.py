@@ -7,8 +7,6 @@ import typer
 from tagger.cli import options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tagger.adaptation.adapt import AdaptationResult
     from tagger.inventory import Inventory
 
@@ -51,28 +49,22 @@ def adapt(
             _nothing(f"{new} new decisions, {at_least} are needed", as_json)
             return
         with scan_lock(database):
-            result = _learn(database, inventory, dry_run, if_worth_it, as_json)
+            result = _learn(inventory, dry_run, if_worth_it, as_json)
     if result is not None:
         _show(result, dry_run=dry_run, as_json=as_json)
 
 
 def _learn(
-    database: "Path",
-    inventory: "Inventory",
-    dry_run: bool,
-    if_worth_it: bool,
-    as_json: bool,
+    inventory: "Inventory", dry_run: bool, if_worth_it: bool, as_json: bool
 ) -> "AdaptationResult | None":
-    """Adapt and record; None if `if_worth_it` and there is too little to learn from."""
+    """Adapt with a progress bar; None if `if_worth_it` and there is too little."""
     import sys
 
     from tqdm import tqdm
 
-    from tagger.adaptation import adapt as learning
-    from tagger.bundles import adapted
-    from tagger.errors import DataError, InventoryError
+    from tagger.adaptation.adapt import adapt_inventory
+    from tagger.errors import DataError
 
-    adaptations = inventory.adaptations()
     if sys.stderr.isatty():
         typer.echo("starting TensorFlow, this takes about 15 seconds …", err=True)
     with tqdm(unit="step", disable=None, leave=False) as bar:
@@ -82,27 +74,13 @@ def _learn(
             bar.update(step - bar.n)
 
         try:
-            result = learning.adapt_inventory(
-                database,
-                inventory.reviews(),
-                adaptations,
-                dry_run=dry_run,
-                on_step=move,
-            )
+            return adapt_inventory(inventory, dry_run=dry_run, on_step=move)
         except DataError as error:
             if not if_worth_it:
                 raise
             bar.close()
             _nothing(str(error), as_json)
             return None
-    if not dry_run:
-        try:
-            inventory.record_adaptation(result.row)
-        except InventoryError:
-            adapted.discard(database, result.row.bundle)
-            raise
-        adapted.forget_refused(database, inventory.adaptations(), keep=1)
-    return result
 
 
 def _nothing(why: str, as_json: bool) -> None:
