@@ -172,6 +172,7 @@ class SkippedFile:
     """A path that is not read, with its state (not tagged or missing) and the reason.
 
     `below` is the fate of known paths below it, from a time when it was a folder.
+    `foreign` is the ending of a picture whose format is not read, else "".
     """
 
     path: str
@@ -179,6 +180,7 @@ class SkippedFile:
     reason: str
     stamp: FileStamp | None = None
     below: Below = Below.GONE
+    foreign: str = ""
 
 
 Listed = ImageFile | SkippedFile

@@ -10,6 +10,7 @@ import typer
 from tagger.cli import options
 from tagger.cli.scan_log import LogFormat, ScanReporter, scan_reporter
 from tagger.records import Runtime
+from tagger.scan.exclude import DEFAULT_EXCLUDE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -47,6 +48,22 @@ def scan(
             "'old/*' below a scanned folder); may be repeated."
         ),
     ] = None,
+    default_exclude: Annotated[
+        list[str],
+        typer.Option(
+            "--default-exclude",
+            help="Skip folders of this name, in place of the built-in list of bins, "
+            "thumbnails and snapshots; may be repeated, '' skips none.",
+            show_default="@eaDir, #recycle and others: tagger config show",
+        ),
+    ] = list(DEFAULT_EXCLUDE),  # noqa: B006  Typer copies it
+    resized: Annotated[
+        bool,
+        typer.Option(
+            "--resized",
+            help="Also read resized copies, such as name-150x150.jpg beside name.jpg.",
+        ),
+    ] = False,
     retry_errors: Annotated[
         bool,
         typer.Option("--retry-errors", help="Read unreadable files again."),
@@ -143,6 +160,8 @@ def scan(
                     batch_size=batch_size,
                     include=tuple(include or ()),
                     exclude=tuple(exclude or ()),
+                    default_exclude=tuple(default_exclude),
+                    resized=resized,
                     retry_errors=retry_errors,
                     follow_links=follow_links,
                     settle=settle,

@@ -170,10 +170,8 @@ class TextReporter(ScanReporter):
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
-        if summary.unsettled:
-            self._say(
-                "unsettled", "unsettled files have just changed: scan again later"
-            )
+        for event, sentence in summary.not_read().items():
+            self._say(event, sentence)
         waiting = f"{summary.flagged:,} waiting for review"
         stand = (
             f"{summary.tagged:,} tagged, {waiting}, {summary.unreadable:,} unreadable"

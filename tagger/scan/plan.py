@@ -1,6 +1,7 @@
 """Plan a scan: find what changed, and which files to read, skip or mark missing."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -11,6 +12,7 @@ from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
 from tagger.inventory import Former, Inventory, Recording, StateChange
 from tagger.records import (
     Below,
+    FileStamp,
     ImageFile,
     KnownFile,
     Listed,
@@ -50,7 +52,8 @@ class Plan:
     `vanished` are the known paths that are not there now. When a file with the same
     content is found elsewhere, its row is taken out of them. `linked` are vanished
     paths that may lie behind a link, with the reason why the link is not followed.
-    `empty` is true if there is no picture.
+    `foreign` counts pictures in formats that are not read, by their ending. `empty` is
+    true if there is no picture.
     """
 
     place: Place
@@ -63,12 +66,17 @@ class Plan:
     unchanged: int = 0
     ignored: int = 0
     linked: dict[str, str] = field(default_factory=dict)
+    foreign: Counter[str] = field(default_factory=Counter)
     empty: bool = False
 
     @property
     def root(self) -> Path:
         """The root that the place belongs to."""
         return self.place.root
+
+    def unsettled(self) -> list[SkippedFile]:
+        """Return the files that changed just before, or while, they were to be read."""
+        return [entry for entry in self.to_skip if entry.state is State.UNSETTLED]
 
 
 Formers = dict[str, list[tuple[Plan, str]]]
@@ -132,6 +140,8 @@ def plan_place(
         foreign=FOREIGN_PICTURES,
         include=options.include,
         exclude=options.exclude,
+        exclude_folders=options.default_exclude,
+        resized=options.resized,
         follow_links=options.follow_links,
         folder=place.folder,
     )
@@ -178,6 +188,8 @@ def _plan_skipped(plan: Plan, entry: SkippedFile, row: KnownFile | None) -> bool
     if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
         plan.vanished[entry.path] = row  # a picture behind a link whose disk is gone
         return False
+    if entry.foreign:
+        plan.foreign[entry.foreign] += 1
     if row is None or (row.state, row.reason) != (entry.state, entry.reason):
         plan.to_skip.append(entry)
     return entry.state is State.IGNORED
@@ -210,6 +222,26 @@ def _settled(file: ImageFile, now: float, settle: float) -> bool:
 
 def _unsettled(file: ImageFile, reason: str) -> SkippedFile:
     return SkippedFile(file.path, State.UNSETTLED, reason, file.stamp)
+
+
+def take_settled(plan: Plan, settle: float) -> list[ImageFile]:
+    """Look once more at the files that were too fresh; take out what can be read now.
+
+    A file whose size or time has changed since is still being written, and stays. With
+    `settle` 0 only those are fresh that changed while they were read: they stay, too.
+    """
+    now = time.time()
+    settled = []
+    for entry in plan.unsettled() if settle else ():
+        try:
+            file = ImageFile(entry.path, *FileStamp.of((plan.root / entry.path).stat()))
+        except OSError:
+            continue  # it is gone, or cannot be reached: the next scan finds out
+        if file.stamp == entry.stamp and _settled(file, now, settle):
+            settled.append(file)
+    taken = {file.path for file in settled}
+    plan.to_skip[:] = [entry for entry in plan.to_skip if entry.path not in taken]
+    return settled
 
 
 def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:

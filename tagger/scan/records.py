@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tagger.scan.exclude import DEFAULT_EXCLUDE
+
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
@@ -10,12 +12,16 @@ class ScanOptions:
 
     A file that changed less than `settle` seconds ago is left for the next scan. If
     more than the share `max_missing`, in [0, 1], of a root's pictures is gone, none of
-    them is marked missing. With `follow_links` links out of the root are followed.
+    them is marked missing. Folders whose name matches `default_exclude` are left out,
+    and resized copies (`name-150x150.jpg` beside `name.jpg`) unless `resized`. With
+    `follow_links` links out of the root are followed.
     """
 
     batch_size: int = 64
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    default_exclude: tuple[str, ...] = DEFAULT_EXCLUDE
+    resized: bool = False
     retry_errors: bool = False
     settle: float = 2.0
     max_missing: float = 0.2
@@ -83,7 +89,8 @@ class RunSummary:
     compares what was read with the month before, root by root. `warnings` are sentences
     for a person. `shift` is the distance of the pictures from the training pictures,
     `tightened` a sentence about the tightened policy. `mix` has, by root, the estimated
-    shares of the labels, in [0, 1].
+    shares of the labels, in [0, 1]. `foreign` counts pictures in formats that are not
+    read, by their ending.
     """
 
     run_id: int | None
@@ -107,3 +114,26 @@ class RunSummary:
     shift: float | None = None
     tightened: str = ""
     mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    foreign: Mapping[str, int] = field(default_factory=dict)
+
+    def not_read(self) -> dict[str, str]:
+        """Describe pictures that the scan left out, and what to do, by the cause."""
+        sentences = {}
+        if self.unsettled:
+            verb = "file is" if self.unsettled == 1 else "files are"
+            sentences["unsettled"] = (
+                f"{self.unsettled:,} {verb} still being written: scan again when "
+                "copying has ended"
+            )
+        if self.foreign:
+            sentences["foreign"] = describe_foreign(self.foreign)
+        return sentences
+
+
+def describe_foreign(numbers: Mapping[str, int]) -> str:
+    """Describe pictures in formats that are not read; `numbers` are by ending."""
+    total = sum(numbers.values())
+    what = "picture has a format" if total == 1 else "pictures have formats"
+    ranked = sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
+    listed = ", ".join(f"{number:,} {ending}" for ending, number in ranked)
+    return f"{total:,} {what} that tagger cannot read ({listed}): save as JPEG or PNG"

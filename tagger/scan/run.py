@@ -7,13 +7,14 @@ An image belongs to one root, the outermost. A folder inside a scanned root is a
 it. A root that now lies inside another is merged into that one.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.inventory import Inventory, Recording, StateChange, Tagged
@@ -48,6 +49,7 @@ from tagger.scan.plan import (
     places_of,
     plan_place,
     take_former,
+    take_settled,
 )
 from tagger.scan.records import (
     BY_DEFAULT,
@@ -61,6 +63,10 @@ from tagger.scan.walk import check_root
 from tagger.system.gc_tuning import freeze_gc
 from tagger.system.signals import Interruption
 from tagger.text import encodable
+
+LONGEST_WAIT: Final = 10.0
+"""Most seconds that a scan waits for files that changed a moment ago. With the usual
+settling time of 2 s, a scan right after copying tags everything."""
 
 Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 """Shows progress while it passes the files on; takes the files and their number."""
@@ -143,6 +149,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
             shift=shift,
             tightened=_describe_tightening(policy, in_force, shift),
             mix=describe_mixes(recording, classifier.identity.labels),
+            foreign=dict(sum((plan.foreign for plan in plans), Counter())),
             **counts,
             **recording.standing([place.root for place in places]),
         )
@@ -221,17 +228,35 @@ class _Run:
                 self.warnings.append(f"no pictures in {path}: nothing was changed")
         formers = formers_of(plans)
         numbers = [len(plan.to_read) for plan in plans]
+        fresh = sum(len(plan.unsettled()) for plan in plans)
+        late: list[ImageFile] = []  # filled when all others have been read
         files = (file for plan in plans for file in plan.to_read.taken())
-        wanted = takewhile(lambda _file: not self._stop.asked, files)
-        shown = iter(track(wanted, sum(numbers)))
-        for plan, number in zip(plans, numbers, strict=True):
-            reading = islice(shown, number)
-            for outcomes in self._pipeline.outcomes(plan.root, reading):
+        wanted = takewhile(lambda _file: not self._stop.asked, chain(files, late))
+        shown = iter(track(wanted, sum(numbers) + fresh))
+
+        def read(plan: Plan, number: int) -> None:
+            for outcomes in self._pipeline.outcomes(plan.root, islice(shown, number)):
                 self._record(plan, outcomes, formers)
+
+        for plan, number in zip(plans, numbers, strict=True):
+            read(plan, number)
+        self._wait_until_settled(plans)
+        for plan in plans:
+            settled = take_settled(plan, self._options.settle)
+            late += settled
+            read(plan, len(settled))
         self._stop.check()
         for plan in plans:
             self._settle(plan)
         return dict(self._tally) | {"classified": self._pipeline.classified}
+
+    def _wait_until_settled(self, plans: Iterable[Plan]) -> None:
+        """Wait until the files that were too fresh are settled, if that is soon."""
+        fresh = [entry for plan in plans for entry in plan.unsettled()]
+        newest = max((e.stamp.mtime_ns / 1e9 for e in fresh if e.stamp), default=0.0)
+        seconds = newest + self._options.settle - time.time()
+        if 0 < seconds <= LONGEST_WAIT:
+            self._stop.sleep(seconds)
 
     def seen_whole(self, plans: Iterable[Plan]) -> list[Path]:
         """Return the roots that were scanned completely and without doubt."""

@@ -1,16 +1,17 @@
 """List the picture files under a root, and the reason for each skipped path.
 
-Never opens a file, so that a pipe, a device or a link to itself cannot hang or harm a
-scan.
+Opens no file except `.taggerignore`, so that a pipe, a device or a link to itself
+cannot hang or harm a scan.
 """
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tagger.errors import FolderError
 from tagger.records import (
@@ -22,6 +23,14 @@ from tagger.records import (
     SkippedFile,
     State,
     kept_time,
+)
+from tagger.scan.exclude import (
+    IGNORE_FILE,
+    IgnoreFile,
+    ignored_by,
+    may_be_resized,
+    original_of,
+    read_ignore_file,
 )
 
 
@@ -35,13 +44,17 @@ class Rules:
     path from the folder and the path from the root, because a scanned folder may later
     become part of a larger one. `*` also matches slashes. A path is read if it matches
     any of `include` (or that is empty) and none of `exclude`; an excluded folder is not
-    entered. Links out of the root are followed only with `follow_links`.
+    entered, nor one that matches `exclude_folders`. Files that look like resized copies
+    of a file beside them are read only with `resized`. Links out of the root are
+    followed only with `follow_links`.
     """
 
     endings: tuple[str, ...]
     foreign: Collection[str] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    exclude_folders: Sequence[str] = ()
+    resized: bool = False
     follow_links: bool = False
     folder: str = ""
 
@@ -82,17 +95,23 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
     out of it. No folder outside is entered twice, so a walk always ends.
     """
     links = _Links(Path(os.path.realpath(root)), follow=rules.follow_links)
-    waiting = [rules.folder]
+    try:
+        above = _ignore_files_above(root, rules.folder)
+    except (OSError, ValueError) as error:
+        yield _not_entered(rules.folder or ".", error)
+        return
+    waiting = [(rules.folder, above)]
     while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                children = sorted(entries, key=attrgetter("name"))
-        except FileNotFoundError:
-            continue  # deleted a moment ago, with all that was in it
-        except OSError as error:
-            yield _unreadable(folder or ".", error)
+        folder, ignore_files = waiting.pop()
+        entered = _enter(root, folder)
+        if isinstance(entered, SkippedFile):
+            yield entered
             continue
+        children, ignore_file = entered
+        ignore_files += ignore_file
+        look_for_copies = not rules.resized and may_be_resized(
+            " ".join([entry.name for entry in children])
+        )
         deeper = []
         for entry in children:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -102,11 +121,89 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
                 continue
             except OSError as error:
                 listed = _unreadable(path, error)
+            if ignore_files:
+                listed = _unless_ignored(listed, path, ignore_files)
             if listed is None:
-                deeper.append(path)
+                deeper.append((path, ignore_files))
+            elif look_for_copies and isinstance(listed, ImageFile):
+                yield _unless_resized(listed, entry.name, _Names(children), rules)
             else:
                 yield listed
         waiting.extend(reversed(deeper))
+
+
+_name = attrgetter("name")
+
+
+class _Names(Container[str]):
+    """The names of a folder's entries, which are sorted by name."""
+
+    def __init__(self, entries: Sequence[os.DirEntry[str]]) -> None:
+        self._entries = entries
+
+    def __contains__(self, name: object) -> bool:
+        at = bisect_left(self._entries, str(name), key=_name)
+        return at < len(self._entries) and self._entries[at].name == name
+
+
+def _enter(
+    root: Path, folder: str
+) -> tuple[list[os.DirEntry[str]], tuple[IgnoreFile, ...]] | SkippedFile:
+    """List a folder by name, and read its ignore file, if it has one."""
+    try:
+        with os.scandir(root / folder) as entries:
+            children = sorted(entries, key=_name)
+        if IGNORE_FILE not in _Names(children):
+            return children, ()
+        return children, (read_ignore_file(root / folder / IGNORE_FILE, folder),)
+    except FileNotFoundError:
+        return [], ()  # deleted a moment ago, with all that was in it
+    except (OSError, ValueError) as error:
+        return _not_entered(folder or ".", error)
+
+
+def _ignore_files_above(root: Path, folder: str) -> tuple[IgnoreFile, ...]:
+    """Read the ignore files of the folders between a root and a folder in it."""
+    found: tuple[IgnoreFile, ...] = ()
+    parts = PurePosixPath(folder).parts
+    for depth in range(len(parts)):
+        above = "/".join(parts[:depth])
+        path = root / above / IGNORE_FILE
+        if path.exists():
+            found += (read_ignore_file(path, above),)
+    return found
+
+
+def _unless_ignored(
+    listed: Listed | None, path: str, ignore_files: Sequence[IgnoreFile]
+) -> Listed | None:
+    """Leave a folder (None) or a picture out if an ignore file says so."""
+    if isinstance(listed, SkippedFile):
+        return listed
+    pattern = ignored_by(ignore_files, path, is_folder=listed is None)
+    if not pattern:
+        return listed
+    reason = f"left out by {IGNORE_FILE}: {pattern}"
+    return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
+
+
+def _unless_resized(
+    file: ImageFile, name: str, beside: Container[str], rules: Rules
+) -> Listed:
+    """Leave a picture out if it is a resized copy of a file beside it."""
+    original = original_of(name, beside, rules.endings)
+    if not original:
+        return file
+    reason = f"a resized copy of {original}"
+    return SkippedFile(file.path, State.IGNORED, reason, file.stamp)
+
+
+def _not_entered(folder: str, error: OSError | ValueError) -> SkippedFile:
+    """Report a folder that cannot be listed, or whose ignore file cannot be read."""
+    if isinstance(error, OSError):
+        return _unreadable(folder, error)
+    reason = f"its {IGNORE_FILE} cannot be used: {error}"
+    return SkippedFile(folder, State.UNREADABLE, reason, below=Below.UNSEEN)
 
 
 class _Links:
@@ -147,7 +244,7 @@ def _look(
     if reason := _left_out(path, entry.name, rules):
         return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
     if entry.is_dir(follow_symlinks=False):
-        return None
+        return _folder(path, entry.name, rules)
     return _file(path, entry.name, entry.stat(follow_symlinks=False), rules)
 
 
@@ -166,15 +263,28 @@ def _look_behind_link(
     refusal = links.refusal_of_folder if is_folder else links.refusal_of_file
     if reason := refusal(target):
         return SkippedFile(path, State.IGNORED, reason, below=Below.LINKED)
-    return None if is_folder else _file(path, entry.name, status, rules)
+    if is_folder:
+        return _folder(path, entry.name, rules)
+    return _file(path, entry.name, status, rules)
+
+
+def _folder(path: str, name: str, rules: Rules) -> SkippedFile | None:
+    """Return None for a folder to enter, else why it is left out."""
+    for pattern in rules.exclude_folders:
+        if fnmatchcase(name.casefold(), pattern.casefold()):
+            reason = f"a folder of thumbnails, snapshots or deleted files: {pattern}"
+            return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
+    return None
 
 
 def _file(path: str, name: str, status: os.stat_result, rules: Rules) -> Listed:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return SkippedFile(path, State.IGNORED, f"{kind} is not read")
-    if reason := _not_a_picture(path, name, rules):
+    if reason := _not_included(path, name, rules):
         return SkippedFile(path, State.IGNORED, reason, FileStamp.of(status))
+    if not name.lower().endswith(rules.endings):
+        return _not_a_picture(path, _ending(name), FileStamp.of(status), rules)
     mtime_ns = status.st_mtime_ns
     if abs(mtime_ns) > FARTHEST_NS:  # rare: a call for each of a million would be slow
         mtime_ns = kept_time(mtime_ns)
@@ -198,15 +308,20 @@ def _left_out(path: str, name: str, rules: Rules) -> str:
     return ""
 
 
-def _not_a_picture(path: str, name: str, rules: Rules) -> str:
+def _not_included(path: str, name: str, rules: Rules) -> str:
     if rules.include and not any(rules.matches(path, name, p) for p in rules.include):
         return f"not included by {' '.join(rules.include)}"
-    if name.lower().endswith(rules.endings):
-        return ""
-    ending = _ending(name)
-    if ending in rules.foreign:
-        return f"{ending} pictures are not read: save it as JPEG or PNG"
-    return f"its name ends in {ending}" if ending else "its name has no ending"
+    return ""
+
+
+def _not_a_picture(
+    path: str, ending: str, stamp: FileStamp, rules: Rules
+) -> SkippedFile:
+    reason = f"its name ends in {ending}" if ending else "its name has no ending"
+    foreign = ending if ending in rules.foreign else ""
+    if foreign:
+        reason = f"{ending} pictures are not read: save it as JPEG or PNG"
+    return SkippedFile(path, State.IGNORED, reason, stamp, foreign=foreign)
 
 
 def _ending(name: str) -> str:

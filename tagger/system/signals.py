@@ -1,6 +1,7 @@
 """Handle signals between two units of work, not in the middle of one."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,6 +10,8 @@ from typing import Never
 from tagger.errors import Stopped
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_GLANCE = 0.1
+"""Seconds between two looks for a signal while waiting."""
 
 
 def stop_at_once() -> None:
@@ -32,6 +35,13 @@ class Interruption:
         """Raise Stopped if a signal is pending."""
         if self._waiting:
             raise Stopped(self._waiting[0])
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until a signal arrives."""
+        end = time.monotonic() + seconds
+        while not self._waiting and (left := end - time.monotonic()) > 0:
+            # A handler runs between two of these, after which `sleep` would go on.
+            time.sleep(min(left, _GLANCE))
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Defer the first signal; stop at once on the second."""

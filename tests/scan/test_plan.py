@@ -253,3 +253,68 @@ def test_a_clock_that_jumped_does_not_leave_files_waiting(
     os.utime(photo("a.png"), (moment, moment))
 
     assert run(settle=2.0).new == 1
+
+
+def test_what_was_copied_a_moment_ago_is_tagged_by_the_same_scan(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("a.png")
+    photo("b.png", shade=90)
+
+    summary = run(settle=0.3)
+
+    assert (summary.new, summary.unsettled) == (2, 0)
+    assert set(states(inventory).values()) == {State.TAGGED}
+    assert summary.seconds >= 0.2
+
+
+def test_what_still_grows_when_the_time_is_over_waits(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    photo("done.png")
+    path = photo("growing.png", shade=90)
+
+    def grow(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        for file in files:
+            path.write_bytes(path.read_bytes() + b"more")
+            yield file
+
+    os.utime(photo("old.png", shade=30), (1, 1))
+    summary = run(settle=0.3, track=grow)
+
+    assert states(inventory)["growing.png"] is State.UNSETTLED
+    assert summary.unsettled == 1
+    assert "scan again" in summary.not_read()["unsettled"]
+
+
+def test_a_file_deleted_while_it_settles_leaves_the_others(
+    run: Scan, photo: Photo, inventory: Inventory
+) -> None:
+    os.utime(photo("old.png", shade=30), (1, 1))
+    photo("new.png")
+    path = photo("gone.png", shade=90)
+
+    def delete(files: Iterable[ImageFile], _total: int) -> Iterator[ImageFile]:
+        for file in files:
+            path.unlink(missing_ok=True)
+            yield file
+
+    run(settle=0.3, track=delete)
+    run()
+
+    assert states(inventory) == {"new.png": State.TAGGED, "old.png": State.TAGGED}
+
+
+def test_pictures_in_formats_that_are_not_read_are_counted_every_time(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    photo("a.png")
+    for name in ("a.psd", "b.PSD", "c.svg", "notes.txt"):
+        (shop / name).write_bytes(b"x")
+
+    first, second = run(), run()
+
+    assert first.foreign == second.foreign == {".psd": 2, ".svg": 1}
+    sentence = second.not_read()["foreign"]
+    assert sentence.startswith("3 pictures")
+    assert sentence.index(".psd") < sentence.index(".svg")

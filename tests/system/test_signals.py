@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -131,3 +132,15 @@ def without_times(db: Path) -> list[tuple[object, ...]]:
         columns = "path, tag, confidence, flagged, reason, state, digest, model"
         query = f"SELECT {columns} FROM inventory ORDER BY path"  # noqa: S608
         return list(connection.execute(query))
+
+
+def test_a_wait_ends_when_a_signal_arrives() -> None:
+    interruption = Interruption()
+    threading.Timer(0.2, interruption.note, (signal.SIGINT, None)).start()
+
+    begun = time.monotonic()
+    interruption.sleep(60)
+
+    assert 0.1 < time.monotonic() - begun < 30
+    with pytest.raises(Stopped):
+        interruption.check()

@@ -32,7 +32,7 @@ from tagger.records import (
     State,
     UnreadableImage,
 )
-from tagger.scan.records import RunSummary
+from tagger.scan.records import RunSummary, describe_foreign
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
             Text(f"{summary.tightened[:1].upper()}{summary.tightened[1:]}."),
         ]
     parts += [_mix(root, mix) for root, mix in summary.mix.items()]
+    if left := summary.not_read():
+        shown = (Text(printable(f"{sentence}.")) for sentence in left.values())
+        parts += [Text(), *shown]
     if summary.unreadable_images:
         parts += [Text(), _unreadable(summary.unreadable_images)]
     parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]
@@ -124,6 +127,7 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
         ),
         Text(),
         _last_run(status.last_run, status.scanning),
+        *_foreign(status.last_run),
     )
 
 
@@ -484,6 +488,14 @@ def _last_run(
         ending = "was killed; the next scan continues from there"
     begun = f"{what} {run.id}, {_moment(run.started_at)} on {run.host}, "
     return Text(printable(begun + ending))
+
+
+def _foreign(run: RunRecord | None) -> list[Text]:
+    """Describe the pictures in formats that the last scan could not read."""
+    numbers = run.counts.get("foreign") if run else None
+    if not isinstance(numbers, Mapping) or not numbers:
+        return []
+    return [Text(printable(f"{describe_foreign(numbers)}."))]
 
 
 def _seconds(run: RunRecord) -> float:
