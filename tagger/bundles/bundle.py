@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
 
 from tagger.errors import HomeError, ModelError, OtherRecipeError
 from tagger.labels import tags_of
+from tagger.policy.table import PolicyTable
 from tagger.records import (
     ALIKE,
     IMAGE_SIDE,
@@ -22,6 +25,7 @@ from tagger.records import (
     Policy,
 )
 from tagger.system.user_dirs import NO_FOLDER, config_folder, data_folder
+from tagger.validation import convert, read_json
 
 DEFAULT_BUNDLE: Final = "shops"
 """Name of the network that is used if none is named and none was chosen."""
@@ -58,7 +62,7 @@ class ModelCard:
     labels: tuple[str, ...]
     preparing: str
     policy: Policy
-    views: int
+    views: Annotated[int, Meta(ge=1, le=VIEWS)]
     files: Mapping[str, str]
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +82,19 @@ class ModelCard:
     def identity(self) -> ModelIdentity:
         """The network's identity in rows, with the present preprocessing id."""
         return ModelIdentity(self.name, self.digest, self.labels, PREPARING)
+
+
+class _Taken(Struct):
+    """The keys of a card that a `ModelCard` has not, or has without their ranges."""
+
+    policy: PolicyTable
+    image_side: object = None
+
+
+class _Choice(Struct):
+    """The file that keeps a user's choice of a bundle."""
+
+    bundle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +180,14 @@ def chosen() -> str | None:
     except HomeError:
         return None
     try:
-        choice = json.loads(path.read_bytes())["bundle"]
+        return read_json(path.read_bytes(), _Choice).bundle
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(
             f"{path} does not say which network to use: choose one with "
             f"'tagger model use {DEFAULT_BUNDLE}'"
         ) from error
-    return str(choice)
 
 
 def default_bundle() -> Bundle:
@@ -238,18 +254,21 @@ def write_card(folder: Path, card: ModelCard) -> None:
 
 def _read_card(path: Path) -> ModelCard:
     try:
-        fields = json.loads(path.read_bytes())
-        card = _parse_card(fields)
-        side = fields.get("image_side")
+        fields = read_json(path.read_bytes(), dict[str, Any])
+        taken, card = convert(fields, _Taken), convert(fields, ModelCard)
+        _check(card)
     except OSError as error:
         raise ModelError(
             f"no bundle at {path.parent}: {path.name}: {error.strerror}"
         ) from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} is not a model card: {error!r}") from error
-    if side != IMAGE_SIDE:
+    except ValueError as error:
         raise ModelError(
-            f"{path}: the network takes pictures of {side} pixels a side, "
+            f"{path} is not a model card ({error}): restore the bundle or train it "
+            "again"
+        ) from error
+    if taken.image_side != IMAGE_SIDE:
+        raise ModelError(
+            f"{path}: the network takes pictures of {taken.image_side} pixels a side, "
             f"tagger makes {IMAGE_SIDE}"
         )
     if card.preparing not in ALIKE:
@@ -260,39 +279,19 @@ def _read_card(path: Path) -> ModelCard:
     return card
 
 
-def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
-    card = ModelCard(
-        name=str(fields["name"]),
-        labels=tuple(map(str, fields["labels"])),
-        preparing=str(fields["preparing"]),
-        policy=Policy(**fields["policy"]),
-        views=int(fields["views"]),
-        files={str(name): str(digest) for name, digest in fields["files"].items()},
-        metrics=fields.get("metrics", {}),
-        training=fields.get("training", {}),
-        prior=tuple(map(float, fields.get("prior", ()))),
-    )
+def _check(card: ModelCard) -> None:
+    """Check what concerns several keys of a card; ValueError, naming them."""
     absent = {KERAS_FILE, LITERT_FILE} - card.files.keys()
     if absent:
         raise ValueError(f"files lacks {', '.join(sorted(absent))}")
     if any(Path(name).name != name for name in card.files):
         raise ValueError("files must be in the bundle's own folder")
-    if not 1 <= card.views <= VIEWS:
-        raise ValueError(f"views must be between 1 and {VIEWS}")
-    policy = card.policy
-    if not all(
-        0 <= value <= 1
-        for value in (policy.threshold, policy.margin, *policy.tags.values())
-    ):
-        raise ValueError("the policy's values must be between 0 and 1")
-    if not isinstance(fields["labels"], list) or not all(
-        label and label.isprintable() for label in card.labels
-    ):
+    if not all(label and label.isprintable() for label in card.labels):
         raise ValueError("labels must be a list of words")
     tags = tags_of(card.labels)
     if len(set(card.labels)) != len(card.labels) or len(tags) < 2:  # noqa: PLR2004
         raise ValueError("labels must have two or more tags, and no label twice")
-    if policy.tags.keys() - set(tags):
+    if card.policy.tags.keys() - set(tags):
         raise ValueError("the policy has thresholds for tags that are not labels")
     if card.prior and not (
         len(card.prior) == len(card.labels)
@@ -300,4 +299,3 @@ def _parse_card(fields: Mapping[str, Any]) -> ModelCard:
         and abs(sum(card.prior) - 1) < _ROUNDING
     ):
         raise ValueError("prior must give each label a share, and sum to 1")
-    return card

@@ -6,7 +6,6 @@ opens the file. It does not judge how good a network is.
 """
 
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any, Final
 from tagger.bundles.bundle import Bundle
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE
+from tagger.validation import read_json
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 """Largest file of a bundle, packed or unpacked: three times VGG-19's weights."""
@@ -144,12 +144,9 @@ def _config(archive: zipfile.ZipFile) -> dict[str, Any]:
     ):
         raise _RefusedError("it unpacks to more than any network needs")
     try:
-        config = json.loads(archive.read(_CONFIG))
-    except (ValueError, RecursionError) as error:
-        raise _RefusedError(f"{_CONFIG} cannot be read") from error
-    if not isinstance(config, dict):
-        raise _RefusedError(f"{_CONFIG} does not describe a network")
-    return config
+        return read_json(archive.read(_CONFIG), dict[str, Any])
+    except ValueError as error:
+        raise _RefusedError(f"{_CONFIG} cannot be read: {error}") from error
 
 
 def _layers(config: dict[str, Any]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 import numpy as np
+from msgspec import Struct
 
 from tagger.bundles.bundle import (
     CARD_FILE,
@@ -36,6 +37,7 @@ from tagger.bundles.classifier import BundleClassifier
 from tagger.bundles.inspection import MAX_FILE_BYTES, Contents, inspect_untrusted
 from tagger.errors import ModelError
 from tagger.records import IMAGE_SIDE, VIEWS
+from tagger.validation import read_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_MEMBERS = 16
@@ -77,6 +79,12 @@ class AddedBundle:
     contents: Contents
     left_out: tuple[str, ...]
     new: bool
+
+
+class _Named(Struct):
+    """The only key of a card that is read before the card is verified."""
+
+    files: dict[str, str]
 
 
 def use(name_or_folder: str) -> Bundle:
@@ -215,12 +223,11 @@ def _fetch_folder(source: Path, draft: Path) -> tuple[str, ...]:
 def _wanted(folder: Path) -> set[str]:
     """Return the names of a bundle's files from its card, which is not verified yet."""
     try:
-        files = json.loads((folder / CARD_FILE).read_bytes())["files"]
-        names = {str(name) for name in dict(files)}
+        names = read_json((folder / CARD_FILE).read_bytes(), _Named).files.keys()
     except OSError as error:
         raise ModelError(f"not a bundle: it has no {CARD_FILE}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{CARD_FILE} is not a model card: {error!r}") from error
+    except ValueError as error:
+        raise ModelError(f"{CARD_FILE} is not a model card: {error}") from error
     if any(Path(name).name != name or "\\" in name for name in names):
         raise ModelError(f"{CARD_FILE} is refused: it names files outside its folder")
     return {CARD_FILE, *names}
