@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from tagger.datasets.load import load_prepared
@@ -175,7 +176,7 @@ def without(materials: Materials, recipe: Recipe, left_out: set[str]) -> Materia
 def shortened(recipe: Recipe, domains: Sequence[str], scale: float) -> Recipe:
     """Return the recipe with so much of each stage, and those domains alone."""
     stages = tuple(
-        replace(
+        structs.replace(
             stage,
             pictures=max(recipe.batch_size, int(stage.pictures * scale)),
             mixture={n: w for n, w in stage.mixture.items() if n in domains},
@@ -184,7 +185,9 @@ def shortened(recipe: Recipe, domains: Sequence[str], scale: float) -> Recipe:
     )
     # A state of training is known by the recipe's digest: another scale is another.
     digest = f"{recipe.digest} at {scale:g}"
-    return replace(recipe, stages=stages, domains=_all_trained(recipe), digest=digest)
+    return structs.replace(
+        recipe, stages=stages, domains=_all_trained(recipe), digest=digest
+    )
 
 
 def line_of(said: Said, rows: Rows, labels: Sequence[str], policy: Policy) -> Line:
@@ -268,7 +271,7 @@ def train(recipe: Recipe, wanted: argparse.Namespace, same: Mapping[str, str]) -
     }
     counts = Counter(shop for data in asked.values() for shop in _shops(data).tolist())
     dealt = deal(counts, wanted.folds, same)
-    materials = gather(replace(recipe, domains=_all_trained(recipe)), print)
+    materials = gather(structs.replace(recipe, domains=_all_trained(recipe)), print)
     wanted.out.mkdir(parents=True, exist_ok=True)
     chosen = wanted.only or range(wanted.folds)
     planned = {}
@@ -465,7 +468,10 @@ def _plain_labels(labels: Words) -> Words:
 
 
 def _all_trained(recipe: Recipe) -> dict[str, Source]:
-    return {name: replace(one, held_back=0.0) for name, one in recipe.domains.items()}
+    return {
+        name: structs.replace(one, held_back=0.0)
+        for name, one in recipe.domains.items()
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

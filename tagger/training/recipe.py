@@ -6,16 +6,16 @@ each with a mixture of domains). Reads files and builds domains; trains nothing.
 
 import hashlib
 import math
-import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, get_origin, get_type_hints
+from typing import Annotated, Any, Final
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from tagger.datasets.load import (
@@ -29,6 +29,7 @@ from tagger.datasets.records import Choice, LabelledImages, split
 from tagger.errors import DataError
 from tagger.imaging.decode import prepare
 from tagger.labels import OTHER, kind_label
+from tagger.policy.table import PolicyTable
 from tagger.records import (
     AMBIGUOUS,
     FASHION_LABELS,
@@ -38,6 +39,7 @@ from tagger.records import (
 from tagger.training.architectures import ARCHITECTURES
 from tagger.training.augment import NO_TEXTURES
 from tagger.training.mixture import LABELS, Domain, domain_of, dressed
+from tagger.validation import Positive, T, convert
 
 _HELD_BACK_SEED: Final = 5
 """Seed of the held-back split: the same groups for every seed of a training."""
@@ -46,8 +48,7 @@ _MOST_SEED: Final = 2**32 - 1
 """The largest seed of NumPy's legacy generator, which Keras seeds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     """The source of a domain's pictures.
 
     Exactly one of these names it:
@@ -71,12 +72,12 @@ class Source:
     photographs: str = ""
     things: str = ""
     figures: str = ""
-    held_back: float = 0.0
-    at_most: int = 0
+    held_back: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    at_most: Annotated[int, Meta(ge=0)] = 0
     without: tuple[str, ...] = ()
     textures: bool = False
-    rehearsal: int = 0
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    rehearsal: Annotated[int, Meta(ge=0)] = 0
+    kinds: Mapping[str, str] = {}
     left_out: str = ""
 
 
@@ -98,20 +99,18 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Options that have no effect on each kind of source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     """A part of the training: its number of pictures, and its highest learning rate.
 
     `mixture` has the relative weights of the domains.
     """
 
     pictures: int
-    rate: float
-    mixture: Mapping[str, float]
+    rate: Positive
+    mixture: Mapping[str, Positive]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     """The settings to train one network. `digest` is the SHA-256 of the file.
 
     Without a `policy`, one is chosen on the held-back pictures; without a
@@ -125,13 +124,13 @@ class Recipe:
     folder: Path
     architecture: str
     domains: Mapping[str, Source]
-    stages: tuple[Stage, ...]
-    batch_size: int = 128
-    seed: int = 1
+    stages: Annotated[tuple[Stage, ...], Meta(min_length=1)]
+    batch_size: Annotated[int, Meta(ge=1)] = 128
+    seed: Annotated[int, Meta(ge=0, le=_MOST_SEED)] = 1
     half_precision: bool = False
     policy: Policy | None = None
-    temperature: float | None = None
-    prior: Mapping[str, float] = field(default_factory=dict)
+    temperature: Positive | None = None
+    prior: Mapping[str, Positive] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -168,11 +167,7 @@ def read_recipe(path: Path) -> Recipe:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path} is not a TOML file: {error}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        recipe = _parse(table, path, digest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} is not a recipe: {_plain(error)}") from error
+    recipe = _parse(table, path, hashlib.sha256(content).hexdigest())
     _check(recipe, path)
     return recipe
 
@@ -309,42 +304,51 @@ def _choice(source: Source, folder: Path) -> Choice:
     return Choice(source.kinds, left_out)
 
 
+class _Parts(Struct):
+    """The parts of a recipe that are converted one by one, to be named in messages."""
+
+    domains: dict[str, dict[str, Any]]
+    stages: list[dict[str, Any]]
+    policy: dict[str, Any] | None = None
+
+
 def _parse(table: Mapping[str, Any], path: Path, digest: str) -> Recipe:
-    fields = {key.replace("-", "_"): value for key, value in table.items()}
-    domains = {
-        name: Source(**{key.replace("-", "_"): value for key, value in entry.items()})
-        for name, entry in fields.pop("domains").items()
+    own = {"name": path.stem, "digest": digest, "folder": path.parent}
+    if taken := sorted(own.keys() & table.keys()):
+        raise DataError(f"{path}: {taken[0]} is an unknown key")
+    parts = _part(table, _Parts, str(path))
+    parsed: dict[str, object] = {
+        "domains": {
+            name: _part(entry, Source, f"{path}: domain {name}")
+            for name, entry in parts.domains.items()
+        },
+        "stages": [
+            _part(entry, Stage, f"{path}: stage {number}")
+            for number, entry in enumerate(parts.stages, start=1)
+        ],
     }
-    stages = tuple(Stage(**entry) for entry in fields.pop("stages"))
-    policy = Policy(**fields.pop("policy")) if "policy" in fields else None
-    return Recipe(
-        name=path.stem,
-        digest=digest,
-        folder=path.parent,
-        domains=domains,
-        stages=stages,
-        policy=policy,
-        **fields,
-    )
+    if parts.policy is not None:
+        named = f"{path}: policy"
+        parsed["policy"] = _part(parts.policy, PolicyTable, named).policy()
+    return _part({**table, **parsed, **own}, Recipe, str(path))
+
+
+def _part(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """Convert a table, whose keys may have "_" for "-"; DataError, naming the key."""
+    try:
+        return convert({key.replace("_", "-"): one for key, one in table.items()}, kind)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _check(recipe: Recipe, path: Path) -> None:
-    _check_kinds(recipe, str(path))
     mixed = {name for name, one in ARCHITECTURES.items() if one.schedule is None}
     if recipe.architecture not in mixed:
         known = ", ".join(mixed)
         raise DataError(
             f"{path}: architecture must be {known}: a recipe cannot train the others"
         )
-    if not recipe.stages or recipe.batch_size < 1:
-        raise DataError(
-            f"{path}: a recipe needs at least one stage, and a batch-size of at least 1"
-        )
-    if recipe.temperature is not None and recipe.temperature <= 0:
-        raise DataError(f"{path}: temperature must be above 0")
     _check_prior(recipe, path)
-    if not 0 <= recipe.seed <= _MOST_SEED:
-        raise DataError(f"{path}: seed must be in 0..{_MOST_SEED}")
     if recipe.policy is not None:
         _check_policy(recipe.policy, path)
     before: set[str] = set()
@@ -365,13 +369,11 @@ def _check_prior(recipe: Recipe, path: Path) -> None:
             f"{path}: prior must give a share to each label and to nothing else: "
             + ", ".join(differing)
         )
-    shares = recipe.prior.values()
-    if min(shares) <= 0 or not math.isclose(sum(shares), 1, abs_tol=1e-3):
-        raise DataError(f"{path}: the shares of prior must be above 0 and sum to 1")
+    if not math.isclose(sum(recipe.prior.values()), 1, abs_tol=1e-3):
+        raise DataError(f"{path}: the shares of prior must sum to 1")
 
 
 def _check_source(source: Source, before: Collection[str], where: str) -> None:
-    _check_kinds(source, where)
     kinds = [source.arrays, source.photographs, source.things, source.figures]
     if sum(map(bool, kinds)) != 1:
         raise DataError(
@@ -379,10 +381,6 @@ def _check_source(source: Source, before: Collection[str], where: str) -> None:
         )
     if source.figures and source.figures not in before:
         raise DataError(f"{where}: no domain {source.figures} before it")
-    if not 0 <= source.held_back < 1:
-        raise DataError(f"{where}: held-back must be in 0..1")
-    if min(source.at_most, source.rehearsal) < 0:
-        raise DataError(f"{where}: at-most and rehearsal must not be negative")
     kind = next(name for name in _WITHOUT_EFFECT if getattr(source, name))
     vain = [name for name in _WITHOUT_EFFECT[kind] if getattr(source, name)]
     if vain:
@@ -415,58 +413,14 @@ def _whole_place(source: Source, folder: Path) -> Path:
 
 
 def _check_stage(stage: Stage, before: Collection[str], batch: int, path: Path) -> None:
-    _check_kinds(stage, f"{path}: a stage")
     strange = stage.mixture.keys() - set(before)
     if strange or not stage.mixture:
         named = ", ".join(sorted(strange)) or "nothing"
         raise DataError(f"{path}: a stage mixes {named}, which is not a domain")
-    if min(stage.mixture.values()) <= 0:
-        raise DataError(f"{path}: the weights of a stage's mixture must be above 0")
-    if stage.pictures < batch or stage.rate <= 0:
-        raise DataError(
-            f"{path}: a stage needs pictures for at least one batch, and a rate above 0"
-        )
+    if stage.pictures < batch:
+        raise DataError(f"{path}: a stage needs pictures for at least one batch")
 
 
 def _check_policy(policy: Policy, path: Path) -> None:
-    _check_kinds(policy, f"{path}: policy")
     if strange := ", ".join(sorted(policy.tags.keys() - set(FASHION_LABELS))):
         raise DataError(f"{path}: policy names {strange}, which is not a tag")
-    values = [policy.threshold, policy.margin, *policy.tags.values()]
-    if not all(0 <= value <= 1 for value in values):
-        raise DataError(f"{path}: the values of policy must be between 0 and 1")
-
-
-def _check_kinds(values: Source | Stage | Recipe | Policy, where: str) -> None:
-    """Raise DataError if a value has another type than its field."""
-    for name, kind in get_type_hints(type(values)).items():
-        value = getattr(values, name)
-        if not _is_kind(value, kind):
-            raise DataError(f"{where}: {name.replace('_', '-')} must not be {value!r}")
-
-
-def _is_kind(value: object, kind: object) -> bool:
-    """Whether a TOML value has the type of a field; other types are not checked."""
-    if kind in {Mapping[str, float], Mapping[str, str]}:
-        values = float if kind == Mapping[str, float] else str
-        return isinstance(value, Mapping) and all(
-            _is_kind(one, values) for one in value.values()
-        )
-    if kind == float | None:
-        return value is None or _is_kind(value, float)
-    if kind in {int, float}:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return isinstance(value, int) or (kind is float and math.isfinite(value))
-    if kind == tuple[str, ...]:
-        texts = value if isinstance(value, list | tuple) else [None]
-        return all(isinstance(text, str) for text in texts)
-    plain = isinstance(kind, type) and get_origin(kind) is None
-    return not plain or isinstance(value, kind)  # type: ignore[arg-type]
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"it lacks {error.args[0]}"
-    # "Source.__init__() got an unexpected …" becomes "a Source got an unexpected …".
-    return re.sub(r"^(Source|Stage|Policy|Recipe)\.__init__\(\) ", r"a \1 ", str(error))
