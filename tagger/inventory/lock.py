@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError, LockedError
 from tagger.inventory.database import check_usable
+from tagger.validation import read_json
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -146,10 +147,8 @@ def _read(database: Path) -> Holder | None:
 def _parse(note: bytes) -> Holder | None:
     """Read a note; None if it is empty, half written or not ours."""
     try:
-        values = json.loads(note)
-        since = datetime.fromisoformat(values["since"])
-        return Holder(int(values["pid"]), str(values["host"]), since)
-    except (ValueError, KeyError, TypeError):
+        return read_json(note, Holder)
+    except ValueError:
         return None
 
 

@@ -32,7 +32,9 @@ def test_a_second_scan_meets_a_lock_that_names_the_first(tmp_path: Path) -> None
         assert dead is None
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 9000])
+@pytest.mark.parametrize(
+    "note", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff" * 9000, b"[" * 9000]
+)
 def test_a_lock_file_that_says_anything_is_no_hindrance(
     tmp_path: Path, note: bytes
 ) -> None:
