@@ -9,13 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from tagger.errors import ModelError
 from tagger.records import LEAST_FOR_SHIFT
+from tagger.validation import read_json
 
 FAR: Final = 99.0
 """The largest shift; also the shift of pictures that cannot be compared."""
@@ -98,20 +100,28 @@ def packed(known: ReferenceStatistics) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
+class _Packed(Struct):
+    """The file of reference statistics."""
+
+    labels: tuple[str, ...]
+    centres: dict[str, dict[str, list[float]]]
+    precision: list[list[float]]
+
+
 def read_reference(path: Path) -> ReferenceStatistics:
     """Read reference statistics. Raises ModelError if the file is not valid."""
     try:
-        fields: dict[str, Any] = json.loads(path.read_bytes())
-        labels = tuple(map(str, fields["labels"]))
+        packed = read_json(path.read_bytes(), _Packed)
+        labels = packed.labels
         centres = {
-            str(name): {
-                str(label): _numbers(centre, (len(labels),))
+            name: {
+                label: _numbers(centre, (len(labels),))
                 for label, centre in of_set.items()
             }
-            for name, of_set in fields["centres"].items()
+            for name, of_set in packed.centres.items()
         }
-        precision = _numbers(fields["precision"], (len(labels), len(labels)))
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        precision = _numbers(packed.precision, (len(labels), len(labels)))
+    except (OSError, ValueError) as error:
         raise ModelError(
             f"{path} does not hold the reference statistics of a network: {error}"
         ) from error

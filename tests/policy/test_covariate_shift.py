@@ -95,6 +95,7 @@ def test_what_a_network_knows_survives_its_file(
         '{"labels": ["a", "b"], "centres": {}, "precision": [[1]]}',
         '{"labels": ["a", "b"], "centres": {"x": {"a": [1]}}, "precision": []}',
         '{"labels": ["a"], "centres": {}, "precision": [[NaN]]}',
+        "[" * 99_999,
     ],
 )
 def test_a_file_that_does_not_say_it_is_refused(tmp_path: Path, text: str) -> None:
