@@ -123,7 +123,7 @@ def _record(fields: object) -> Decision | Note:
     if not isinstance(fields, dict):
         raise _RefusedError("not a JSON object")
     version = fields.get("version")
-    if version not in {1, VERSION}:
+    if version not in (1, VERSION):  # a tuple: a damaged one may be a list
         raise _RefusedError(f"version {version!r} is not supported: upgrade tagger")
     digest = _text(fields, "digest")
     if not _DIGEST.fullmatch(digest):
