@@ -192,7 +192,8 @@ class PreparedImage:
 
     `pixels` has shape (28, 28, 3) and type uint8: the views of `tagger.imaging.views`.
     The first is the inverted gray of Fashion-MNIST, with 0 as the background. `width`
-    and `height` are those of the upright picture.
+    and `height` are those of the upright picture. `damaged` says that the file lacks
+    parts of the picture, or has wrong ones.
     """
 
     digest: str
@@ -200,6 +201,7 @@ class PreparedImage:
     width: int
     height: int
     format: str
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

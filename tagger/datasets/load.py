@@ -25,7 +25,7 @@ from tagger.datasets.fashion_mnist import (
 from tagger.datasets.records import EVERYTHING, Choice, LabelledImages, Part
 from tagger.errors import DataError
 from tagger.imaging.decode import canvas, prepare
-from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
+from tagger.imaging.formats import ENDINGS, FOREIGN_PICTURES
 from tagger.imaging.views import Views
 from tagger.labels import OTHER, kind_label
 from tagger.records import (
@@ -128,7 +128,7 @@ def load_one_label(
     paths = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in FORMATS
+        if path.suffix.lower() in ENDINGS
         and not any(word in str(path.relative_to(folder)).lower() for word in words)
     ]
     if at_most and len(paths) > at_most:
@@ -329,7 +329,7 @@ def _load_folders(
     unknown = [c.name for c, tag in zip(folders, tags, strict=True) if tag is None]
     _refuse(f"{folder}:", {"folders whose names are not tags": unknown})
     pictures = [
-        [p for p in sorted(child.rglob("*")) if p.suffix.lower() in FORMATS]
+        [p for p in sorted(child.rglob("*")) if p.suffix.lower() in ENDINGS]
         for child in folders
     ]
     paths = list(chain.from_iterable(pictures))
@@ -349,7 +349,7 @@ def _tell_left_out(folder: Path, taken: Iterable[Path], why: str, tell: _Tell) -
     """Report the pictures of a folder that are left out, one line a reason."""
     left = sorted(set(folder.rglob("*")).difference(taken))
     for what, endings in (
-        (f"pictures {why}", FORMATS.keys()),
+        (f"pictures {why}", ENDINGS),
         ("pictures in formats that tagger does not read", FOREIGN_PICTURES),
     ):
         names = [

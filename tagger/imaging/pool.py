@@ -291,7 +291,7 @@ def _packed(result: Prepared) -> _Frame:
     if isinstance(result, UnreadableImage):
         fields: dict[str, object] = {"reason": result.reason, "digest": result.digest}
         return json.dumps(fields).encode(), b""
-    names = ("digest", "width", "height", "format")
+    names = ("digest", "width", "height", "format", "damaged")
     fields = {name: getattr(result, name) for name in names}
     return json.dumps(fields).encode(), result.pixels.tobytes()
 

@@ -30,7 +30,7 @@ CANVAS_ITEM_SIDE: Final = 88
 """The canvas on which training augments pictures, and the item's longest edge on it:
 three times the network's size, with room to turn and move."""
 
-_GROUND_TOLERANCE = 13
+GROUND_TOLERANCE = 13
 """5 % of 255: by the recipe, a pixel is ground up to this distance in every channel."""
 
 _PLAIN_SHARE = 0.5
@@ -201,7 +201,7 @@ def _trimmed(rgb: Rgb, ground: Floats) -> tuple[slice, slice]:
     A picture that is all ground stays whole.
     """
     distance = _channel_distance(rgb, ground)
-    _, off = cv2.threshold(distance, _GROUND_TOLERANCE, 1, cv2.THRESH_BINARY)
+    _, off = cv2.threshold(distance, GROUND_TOLERANCE, 1, cv2.THRESH_BINARY)
     rows, columns = _items_lines(off, axis=1), _items_lines(off, axis=0)
     if not len(rows) or not len(columns):
         return _whole(rgb)
@@ -269,7 +269,7 @@ def _frame(rgb: Rgb) -> tuple[int, Floats, float]:
     if min(rgb.shape[:2]) < 4 * inset + 2 or outer[1] < _FRAME_SHARE:
         return 0, *outer
     inner = _ring_colour(rgb, inset)
-    framed = np.abs(outer[0] - inner[0]).max() > _GROUND_TOLERANCE
+    framed = np.abs(outer[0] - inner[0]).max() > GROUND_TOLERANCE
     return (inset, *inner) if framed and inner[1] >= _FRAME_SHARE else (0, *outer)
 
 
@@ -297,7 +297,7 @@ def _ring_colour(rgb: Rgb, inset: int) -> tuple[Floats, float]:
     """Return the median colour of the ring at `inset`, and its share of the ring."""
     ring = _ring(rgb, inset)
     colour = _median(ring)
-    off = np.abs(ring - colour) > _GROUND_TOLERANCE
+    off = np.abs(ring - colour) > GROUND_TOLERANCE
     return colour, 1 - float(np.count_nonzero(off.any(axis=1))) / len(ring)
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from tagger.errors import FolderError
-from tagger.imaging.formats import FOREIGN_PICTURES, FORMATS
+from tagger.imaging.formats import ENDINGS, FOREIGN_PICTURES
 from tagger.inventory import Former, Inventory, Recording, StateChange
 from tagger.records import (
     Below,
@@ -92,7 +92,7 @@ def holds_pictures(folder: Path) -> bool:
     """Whether a scan finds a picture in a folder, or cannot list all of it."""
     return any(
         isinstance(entry, ImageFile) or entry.below is Below.UNSEEN
-        for entry in walk(folder, Rules(endings=tuple(FORMATS)))
+        for entry in walk(folder, Rules(endings=ENDINGS))
     )
 
 
@@ -136,7 +136,7 @@ def plan_place(
         vanished = {path: row for path, row in known.items() if row.digest}
         return Plan(place, known, vanished=vanished, empty=True)
     rules = Rules(
-        endings=tuple(FORMATS),
+        endings=ENDINGS,
         foreign=FOREIGN_PICTURES,
         include=options.include,
         exclude=options.exclude,

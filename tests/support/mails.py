@@ -32,7 +32,7 @@ def nights() -> Iterator[tuple[str, str]]:
             shutil.copy(SAMPLES / name, photos)
         yield "A good night", _mail(photos, database)
         yield "The same with `--quiet`", _mail(photos, database, "--quiet")
-        for name in ("empty.jpg", "truncated.jpg", "wrong-extension.png"):
+        for name in ("empty.jpg", "not-an-image.jpg", "truncated.jpg"):
             shutil.copy(SAMPLES / name, photos)
         yield "A night with three bad files", _mail(photos, database, "--quiet")
         with scan_lock(database):
