@@ -42,6 +42,9 @@ AMBIGUOUS = "ambiguous"
 NO_ITEM: Final = "no catalogue item?"
 """Beginning of a reason: the network doubts that the picture shows an item."""
 
+DAMAGED: Final = "damaged file"
+"""Beginning of a reason: the file lacks parts of the picture, or has wrong ones."""
+
 NO_TAG: Final = "probably "
 """Beginning of a reason: the picture more probably shows a kind without a tag."""
 
@@ -223,7 +226,8 @@ class Prediction:
     `margin` its distance to that of `runner_up`. `other` is the total probability of
     labels that are not tags, 0 if the network has none. `kind` is the kind of the most
     probable of them (see `tagger.labels`), "" for "not a catalogue item". All numbers
-    lie in [0, 1]. `probabilities` have the order of the bundle's labels.
+    lie in [0, 1]. `probabilities` have the order of the bundle's labels. `damaged` says
+    that the file lacks parts of the picture: no policy accepts its tag.
     """
 
     tag: str
@@ -233,6 +237,7 @@ class Prediction:
     probabilities: tuple[float, ...]
     other: float = 0.0
     kind: str = ""
+    damaged: bool = False
 
     @property
     def doubtful(self) -> bool:

@@ -20,8 +20,8 @@ def check(
 ) -> None:
     """Check the database, its rows, and the content of a sample of the pictures.
 
-    Exit status 1: the database is damaged. 3: the content of a picture changed, but not
-    its size and time; restore the picture, or touch it and scan.
+    Exit status 1: the database is damaged. 3: a picture file is damaged; or the content
+    of a picture changed, but not its size and time: restore it, or touch it and scan.
     Example: tagger check --sample 1000
     """
     from dataclasses import asdict
@@ -33,7 +33,8 @@ def check(
     database = options.database(db)
     with Inventory(database, create=False) as inventory:
         report = inventory.check(None if everything else sample, seed=time_ns())
-    code = EXIT_UNREADABLE if report.files_differing else 0
+    bad = report.files_differing or report.files_damaged
+    code = EXIT_UNREADABLE if bad else 0
     code = EXIT_FAILED if report.damage else code
     if as_json:
         options.print_json(asdict(report) | {"exit_code": code})

@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -127,15 +127,17 @@ def _together(photographs: Sequence[Photograph]) -> Prediction | None:
     """Return the pooled prediction of photographs; None if none has a prediction.
 
     Photographs with other labels than the newest one are left out: another network
-    predicted them, and the next scan classifies them again.
+    predicted them, and the next scan classifies them again. Damaged ones count only if
+    all are.
     """
     predicted = [photo for photo in photographs if photo.probabilities]
     if not predicted:
         return None
+    predicted = [photo for photo in predicted if not photo.damaged] or predicted
     labels = max(predicted, key=lambda photo: photo.item.updated_at).labels
     rows = [photo.probabilities for photo in predicted if photo.labels == labels]
     (pooled,) = predict(np.array([pool(rows)]), labels)
-    return pooled
+    return replace(pooled, damaged=predicted[0].damaged)
 
 
 def _in_force(

@@ -29,7 +29,7 @@ from tagger.records import PREPARING, Adaptation, Outcome
 
 
 def reviews(connection: Connection) -> Reviews:
-    """Return the decisions made here, each content once.
+    """Return the decisions made here, each content once, without damaged files.
 
     The last answer counts, unless the answers contradict each other: then none counts
     (see `decisions.contradicts`).
@@ -38,9 +38,10 @@ def reviews(connection: Connection) -> Reviews:
     prepared: dict[str, tuple[bytes, str]] = {}
     outside_audits: set[str] = set()
     not_only_corrected: set[str] = set()
+    damaged = select(PREDICTION.c.digest).where(PREDICTION.c.damaged)
     query = (
         select(DECISION)
-        .where(is_standing())
+        .where(is_standing(), DECISION.c.digest.not_in(damaged))
         .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
     for row in connection.execute(query).mappings():

@@ -273,6 +273,7 @@ def _population(
         eligible
         & (PREDICTION.c.confidence >= policy.threshold)
         & (PREDICTION.c.margin >= policy.margin)
+        & ~PREDICTION.c.damaged
     )
 
 

@@ -89,7 +89,7 @@ def undecided(
     """Return tag and confidence of each undecided picture, each content once.
 
     Only for pictures that a threshold can accept: those with at least that margin,
-    whose tag is more probable than having no tag.
+    whose tag is more probable than having no tag, and whose file is not damaged.
     """
     model = connection.execute(
         select(MODEL.c.id, MODEL.c.labels).where(MODEL.c.digest == model_digest)
@@ -107,11 +107,13 @@ def undecided(
         PREDICTION.c.confidence,
         PREDICTION.c.runner_up,
         PREDICTION.c.margin,
+        PREDICTION.c.damaged,
         doubtful.label("probabilities"),
         adjusted.label("adjusted"),
     ).where(
         PREDICTION.c.model_id == model.id,
         PREDICTION.c.margin >= margin,
+        ~PREDICTION.c.damaged,
         PREDICTION.c.id.in_(
             select(IMAGE.c.prediction_id).where(
                 IMAGE.c.state == State.TAGGED, ~audits.has_decision(IMAGE.c.digest)

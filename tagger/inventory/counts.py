@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from tagger.inventory.mapping import in_parts
 from tagger.inventory.records import DecisionKind
@@ -60,6 +60,17 @@ def count_items(connection: Connection, roots: Sequence[str] | None = None) -> C
             numbers[_by_machine(root, state, tag, flagged)] -= 1
             numbers[_by_person(root, state, kind, decided)] += 1
     return _counts(numbers, paths)
+
+
+def damaged() -> ColumnElement[bool]:
+    """Whether an image is tagged, although its file lacks parts of the picture."""
+    predictions = select(PREDICTION.c.id).where(PREDICTION.c.damaged)
+    return (IMAGE.c.state == State.TAGGED) & IMAGE.c.prediction_id.in_(predictions)
+
+
+def count_damaged(connection: Connection) -> int:
+    """Count the damaged files that are tagged, by a person too."""
+    return connection.scalar(select(func.count(IMAGE.c.id)).where(damaged())) or 0
 
 
 def _by_machine(root: int, state: State, tag: str | None, flagged: bool) -> _Kind:  # noqa: FBT001

@@ -107,11 +107,15 @@ def _fingerprint(values: Sequence[object]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """An item with its labels and probabilities; both empty without a prediction."""
+    """An item with its labels and probabilities; both empty without a prediction.
+
+    `damaged`: the file lacks parts of the picture.
+    """
 
     item: Item
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
+    damaged: bool = False
 
 
 def photographs(
@@ -123,7 +127,12 @@ def photographs(
     labels = {row.id: reading(row.labels, tags).labels for row in networks}
     in_use = func.coalesce(PREDICTION.c.adjusted, PREDICTION.c.probabilities)
     query = (
-        select(VIEW, PREDICTION.c.model_id, in_use.label("probabilities"))
+        select(
+            VIEW,
+            PREDICTION.c.model_id,
+            PREDICTION.c.damaged,
+            in_use.label("probabilities"),
+        )
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
@@ -133,7 +142,9 @@ def photographs(
     rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
     for row in rows.mappings():
         row_labels = labels.get(row["model_id"], ())
-        yield Photograph(item(row), row_labels, unpack(row["probabilities"]))
+        yield Photograph(
+            item(row), row_labels, unpack(row["probabilities"]), bool(row["damaged"])
+        )
 
 
 def policies(connection: Connection) -> Mapping[str, Policy]:

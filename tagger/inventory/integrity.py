@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, exists, func, select
 
+from tagger.inventory.counts import damaged
 from tagger.inventory.tables import IMAGE, ROOT
-from tagger.records import FileStamp, State
+from tagger.records import FileStamp, PreparedImage, State
 
 _MOST = 100
 """Maximum number of errors to report; a ruined file has more than anyone reads."""
@@ -24,7 +25,7 @@ class ScannedFile:
     stamp: FileStamp
 
 
-def damage(connection: Connection) -> tuple[str, ...]:
+def errors(connection: Connection) -> tuple[str, ...]:
     """Return the errors that SQLite finds in the file and between its rows."""
     integrity = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})").scalars()
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(_MOST)
@@ -48,6 +49,23 @@ def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedF
     if size is not None and size < len(ids):
         ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  not for cryptography
     return [_scanned_file(connection, image_id) for image_id in ids]
+
+
+def damaged_files(connection: Connection) -> list[Path]:
+    """Return the tagged files that scans found to be damaged."""
+    query = select(ROOT.c.path.label("root"), IMAGE.c.path).join(ROOT).where(damaged())
+    return [Path(row.root, row.path) for row in connection.execute(query)]
+
+
+def is_damaged(file: ScannedFile) -> bool:
+    """Whether a file lacks parts of its picture, as its decoder says today.
+
+    An older version of tagger took such files for whole.
+    """
+    from tagger.imaging.decode import prepare  # noqa: PLC0415  loads the decoders
+
+    prepared = prepare(file.path)
+    return isinstance(prepared, PreparedImage) and prepared.damaged
 
 
 def _scanned_file(connection: Connection, image_id: int) -> ScannedFile:

@@ -107,6 +107,7 @@ def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
         probabilities=probabilities,
         other=none,
         kind=kind_of(likeliest),
+        damaged=row["damaged"],
     )
 
 

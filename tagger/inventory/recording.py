@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -232,15 +232,16 @@ class Recording:
     def sample_probabilities(self, most: int) -> list[tuple[float, ...]]:
         """Return this model's probabilities for at most `most` tagged pictures.
 
-        They are those of the network, before any own mix. Each content counts once. The
-        sample is random but repeatable, since it is taken in the order of digests.
+        They are those of the network, before any own mix, without damaged files. Each
+        content counts once. The sample is random but repeatable, since it is taken in
+        the order of digests.
         """
         present = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id, IMAGE.c.state == State.TAGGED
         )
         query = (
             select(PREDICTION)
-            .where(*self._by_this_model(), present)
+            .where(*self._by_this_model(), present, ~PREDICTION.c.damaged)
             .order_by(PREDICTION.c.digest)
             .limit(most)
         )
@@ -258,8 +259,8 @@ class Recording:
     def mix_sample(self, root: Path, most: int) -> Sample:
         """Return this model's probabilities under a root, with people's decisions.
 
-        For at most `most` tagged pictures, each content once; the sample is random but
-        repeatable.
+        For at most `most` tagged pictures, each content once, without damaged files;
+        the sample is random but repeatable.
         """
         present = exists().where(
             IMAGE.c.prediction_id == PREDICTION.c.id,
@@ -269,7 +270,7 @@ class Recording:
         query = (
             select(PREDICTION.c.digest, PREDICTION.c.probabilities)
             .join(ROOT, ROOT.c.path == str(root))
-            .where(*self._by_this_model(), present)
+            .where(*self._by_this_model(), present, ~PREDICTION.c.damaged)
             .order_by(PREDICTION.c.digest)
             .limit(most)
         )
@@ -357,11 +358,15 @@ class Recording:
                 stale.setdefault(row["root_id"], []).append(row)
             for root_id, root_rows in stale.items():
                 adjustment = by_root.get(root_id, without_mix)
-                predictions = read_again(
+                rows_read = read_again(
                     [unpack(row["probabilities"]) for row in root_rows],
                     read,
                     adjustment.mix,
                 )
+                predictions = [
+                    replace(prediction, damaged=row["damaged"])
+                    for prediction, row in zip(rows_read, root_rows, strict=True)
+                ]
                 verdicts = [decide(adjusted, policy) for adjusted in predictions]
                 self._write_adjusted(
                     connection, root_rows, adjustment.name, predictions, verdicts
@@ -586,6 +591,7 @@ class Recording:
                     for file, result in outcomes
                 ],
             )
+            self._flag_copies(connection, tagged, ids)
             self._record_events(
                 connection,
                 [
@@ -804,7 +810,7 @@ class Recording:
         if not tagged:
             return {}
         connection.execute(
-            upsert(PREDICTION).on_conflict_do_nothing(),
+            _put_predictions(),
             [
                 {
                     "digest": result.image.digest,
@@ -815,6 +821,7 @@ class Recording:
                     "runner_up": result.prediction.runner_up,
                     "margin": result.prediction.margin,
                     "probabilities": pack(result.prediction.probabilities),
+                    "damaged": result.prediction.damaged,
                 }
                 for result in tagged
             ],
@@ -826,6 +833,23 @@ class Recording:
             )
             ids.update((row.digest, row.id) for row in connection.execute(query))
         return ids
+
+    def _flag_copies(
+        self, connection: Connection, tagged: Sequence[Tagged], ids: Mapping[str, int]
+    ) -> None:
+        """Flag other paths with the content of damaged files, once taken for whole."""
+        for result in tagged:
+            if result.prediction.damaged:
+                connection.execute(
+                    update(IMAGE)
+                    .where(IMAGE.c.prediction_id == ids[result.digest])
+                    .where(IMAGE.c.flag_reason != result.verdict.reason)
+                    .values(
+                        flagged=True,
+                        flag_reason=result.verdict.reason,
+                        updated_at=self._started,
+                    )
+                )
 
     def _put_images(
         self, connection: Connection, rows: Sequence[dict[str, Any]]
@@ -869,6 +893,25 @@ def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         else sums.get(name, 0) + value
         for name, value in more.items()
     } | {name: value for name, value in sums.items() if name not in more}
+
+
+@cache
+def _put_predictions() -> Insert:
+    """Return the statement that inserts predictions.
+
+    Of a known one, only `damaged` may have changed: another decoder sees more damage.
+    """
+    statement = upsert(PREDICTION)
+    damaged = statement.excluded.damaged
+    return statement.on_conflict_do_update(
+        index_elements=[
+            PREDICTION.c.digest,
+            PREDICTION.c.model_id,
+            PREDICTION.c.preparing,
+        ],
+        set_={"damaged": damaged},
+        where=PREDICTION.c.damaged != damaged,
+    )
 
 
 @cache

@@ -104,7 +104,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class InventoryStatus:
-    """Counts of the inventory's items. `scanning` names the running scan, if any."""
+    """Counts of the inventory's items. `scanning` names the running scan, if any.
+
+    `damaged` counts the tagged files that lack parts of the picture.
+    """
 
     database: Path
     roots: Mapping[str, int]
@@ -112,6 +115,7 @@ class InventoryStatus:
     tags: Mapping[str, int]
     flagged: int
     decided_by_person: int
+    damaged: int
     last_run: RunRecord | None
     scanning: str = ""
 
@@ -176,13 +180,15 @@ class CheckReport:
 
     `damage` lists errors of the database, a sentence each. `files_differing` are the
     pictures, out of `files_read`, with other content although size and time are as
-    scanned. Decisions and predictions without an item belong to content that no picture
-    has today; that is normal.
+    scanned. `files_damaged` are the tagged pictures with missing or wrong parts: all
+    that a scan found, and those found among the files read. Decisions and predictions
+    without an item belong to content that no picture has today; that is normal.
     """
 
     damage: tuple[str, ...]
     files_read: int
     files_differing: tuple[Path, ...]
+    files_damaged: tuple[Path, ...]
     decisions_without_item: int
     predictions_without_item: int
 

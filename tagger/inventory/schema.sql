@@ -29,7 +29,7 @@ CREATE TABLE prediction (
 	confidence FLOAT NOT NULL, 
 	runner_up TEXT NOT NULL, 
 	margin FLOAT NOT NULL, 
-	probabilities BLOB NOT NULL, adjusted BLOB, adjusted_by TEXT, 
+	probabilities BLOB NOT NULL, adjusted BLOB, adjusted_by TEXT, damaged BOOLEAN DEFAULT 0 NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (digest, model_id, preparing), 
 	CONSTRAINT confidence CHECK (confidence BETWEEN 0 AND 1), 
@@ -444,4 +444,6 @@ BEGIN
   UPDATE waiting SET confidence = new.confidence, margin = new.margin
   WHERE image_id IN (SELECT id FROM image WHERE prediction_id = new.id);
 END;
+
+CREATE INDEX prediction_damaged ON prediction (id) WHERE damaged = 1;
 

@@ -25,7 +25,7 @@ from tagger.inventory import (
     custom_tags as own_tags,
 )
 from tagger.inventory.columns import Column, Condition
-from tagger.inventory.counts import count_items
+from tagger.inventory.counts import count_damaged, count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
     ChangedRows,
@@ -412,6 +412,7 @@ class Inventory:
                 tags=counts.tags,
                 flagged=counts.flagged,
                 decided_by_person=counts.decided_by_person,
+                damaged=count_damaged(connection),
                 last_run=_run(connection),
                 scanning=str(scan_in_progress(self.path) or ""),
             )
@@ -427,14 +428,18 @@ class Inventory:
     def check(self, size: int | None, *, seed: int) -> CheckReport:
         """Check the database, and read `size` pictures again; None reads all."""
         with self._database.reading() as connection:
-            damage = integrity.damage(connection)
+            damage = integrity.errors(connection)
             orphan_decisions = integrity.without_item(connection, DECISION.c.digest)
             predictions = integrity.without_item(connection, PREDICTION.c.digest)
             files = integrity.sample(connection, size, seed)
+            known = integrity.damaged_files(connection)
+        differing = tuple(file.path for file in files if integrity.differs(file))
+        found = {file.path for file in files if integrity.is_damaged(file)}
         return CheckReport(
             damage=damage,
             files_read=len(files),
-            files_differing=tuple(f.path for f in files if integrity.differs(f)),
+            files_differing=differing,
+            files_damaged=tuple(sorted({*known, *found} - {*differing})),
             decisions_without_item=orphan_decisions,
             predictions_without_item=predictions,
         )

@@ -161,7 +161,8 @@ class _Prediction(TypedColumns):
     `probabilities` are the network's: float32, little-endian, in the order of the
     model's labels. `adjusted` are the same after the own mix and the tags of kinds; the
     other columns are derived from them. `adjusted_by` names that mix and those tags.
-    Both are NULL without an adjustment.
+    Both are NULL without an adjustment. `damaged`: the decoder found parts of the
+    picture missing or wrong, so no policy accepts the tag.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -175,6 +176,7 @@ class _Prediction(TypedColumns):
     probabilities: Named[bytes]
     adjusted: Named[bytes | None]
     adjusted_by: Named[str | None] = Column(Text)
+    damaged: Named[bool] = Column(server_default=false())
 
 
 PREDICTION = Table(
@@ -183,6 +185,7 @@ PREDICTION = Table(
     _Prediction,
     UniqueConstraint("digest", "model_id", "preparing"),
 )
+Index("prediction_damaged", PREDICTION.c.id, sqlite_where=PREDICTION.c.damaged)
 
 
 class _Image(TypedColumns):

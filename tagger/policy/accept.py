@@ -3,6 +3,7 @@
 A picture's tag is the most probable label that is a tag (`tagger.labels.answers`). It
 is accepted if
 
+- its file is not damaged,
 - the network does not doubt that the picture has a tag (`tagger.labels.doubts`),
 - its confidence reaches the threshold of that tag, and
 - its margin reaches the margin of the policy.
@@ -28,8 +29,12 @@ def accepts(policy: Policy, prediction: Prediction) -> bool:
 
 
 def is_eligible(prediction: Prediction, margin: float) -> bool:
-    """Whether some threshold accepts a prediction: without doubt, with the margin."""
-    return not prediction.doubtful and prediction.margin >= margin
+    """Whether some threshold accepts a prediction: without doubt, with the margin.
+
+    Never that of a damaged file.
+    """
+    sound = not prediction.damaged and not prediction.doubtful
+    return sound and prediction.margin >= margin
 
 
 def reaches(confidence: float, threshold: float) -> bool:

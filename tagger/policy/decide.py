@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tagger.labels import Reading, answers, kind_of, phrase
 from tagger.policy.accept import accepts
 from tagger.policy.label_shift import Mix, reweighed
-from tagger.records import NO_ITEM, NO_TAG, Policy, Prediction, Verdict
+from tagger.records import DAMAGED, NO_ITEM, NO_TAG, Policy, Prediction, Verdict
 
 
 def predict(
@@ -64,11 +64,14 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
     """Flag a prediction below the policy's threshold or margin, or in doubt.
 
     In doubt, the picture more probably has no tag: it is not a catalogue item, or of a
-    kind without a tag. Monotone: with more confidence, no less margin and no more
-    "other", an accepted tag stays accepted.
+    kind without a tag. The tag of a damaged file is always flagged. Monotone: with more
+    confidence, no less margin and no more "other", an accepted tag stays accepted.
     """
     if accepts(policy, prediction):
         return Verdict(flagged=False)
+    if prediction.damaged:
+        reason = f"{DAMAGED}, parts of the picture are missing or wrong: "
+        return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.doubtful:
         reason = f"{_what_else(prediction)} {_rounded_down(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))

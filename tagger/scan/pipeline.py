@@ -5,6 +5,7 @@ Knows nothing of earlier scans and writes nothing. The network is a `Classifier`
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -122,7 +123,7 @@ class Pipeline:
             return result
         from tagger.policy.decide import decide  # noqa: PLC0415
 
-        prediction = predictions[result.digest]
+        prediction = replace(predictions[result.digest], damaged=result.damaged)
         return Tagged(result, prediction, decide(prediction, self._policy))
 
 

@@ -420,7 +420,8 @@ def _kind_of_change(row: KnownFile | None, result: Result) -> str:
 def _is_same_result(row: KnownFile, result: Result) -> bool:
     """Whether a file that was read again gave the same content and result."""
     if isinstance(result, Tagged):
-        same = row.state is State.TAGGED and row.current
+        # A file that an older version took for whole may turn out to be damaged.
+        same = row.state is State.TAGGED and row.current and not result.image.damaged
     else:
         same = row.state is State.UNREADABLE and row.reason == result.reason
     return same and row.digest == result.digest

@@ -475,8 +475,8 @@ def test_whatever_befalls_images_they_are_counted(
             "INSERT INTO root (id, path) VALUES (1, '/a'), (2, '/b');"
             "INSERT INTO model (id, name, digest, labels) VALUES (1, 'm', 'd', '[]');"
             "INSERT INTO prediction VALUES"
-            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, '', NULL, NULL),"
-            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '', NULL, NULL);"
+            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, '', NULL, NULL, 0),"
+            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '', NULL, NULL, 0);"
         )
         for number, state, root, flagged, said in changes:
             if state is None:
@@ -540,7 +540,7 @@ def test_counts_are_those_of_the_view(
             if predicted:
                 connection.execute(
                     "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .5, 'x', .1, '',"
-                    " NULL, NULL)",
+                    " NULL, NULL, 0)",
                     (n, str(n), tag or "Dress"),
                 )
             connection.execute(

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagger.imaging.formats import promised
 from tagger.inventory.records import (
     CheckReport,
     Correction,
@@ -117,6 +118,7 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
     review = {
         "waiting for review": status.flagged,
         "decided by a person": status.decided_by_person,
+        "damaged files": status.damaged,
     }
     return Group(
         Text(f"Inventory {printable(str(status.database))}", style="bold"),
@@ -145,10 +147,19 @@ def check_report(report: CheckReport) -> RenderableType:
             "restore these files; or touch them and scan, to tag their new content"
         )
         lines.append(Text(next_step))
+    lines += [
+        Text(f"damaged file: {printable(str(path))}", style="red")
+        for path in report.files_damaged
+    ]
+    if report.files_damaged:
+        lines.append(
+            Text("replace the damaged files by whole ones; or touch them and scan")
+        )
     facts = {
         "problems in the database": len(report.damage),
         "pictures read": report.files_read,
         "with changed content": len(report.files_differing),
+        "damaged files": len(report.files_damaged),
         "decisions without a picture": report.decisions_without_item,
         "predictions without a picture": report.predictions_without_item,
     }
@@ -424,6 +435,8 @@ def _history_facts(history: PathHistory) -> dict[str, str]:
         facts["network"] = f"{item.model}, preprocessing {history.preparing}"
     if history.width:
         facts["picture"] = f"{history.width}x{history.height} {history.format}"
+    if history.format and (told := promised(item.path)) not in {"", history.format}:
+        facts["note"] = f"the name says {told}, the content is {history.format}"
     if history.size is not None:
         facts["file"] = f"{history.size:,} bytes"
     if item.digest:
