@@ -1,6 +1,7 @@
 """The library: what `import tagger` offers, with the defaults of the command line."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,10 +82,12 @@ class Network:
         not what its card says.
         """
         prepared = [_views(picture) for picture in pictures]
-        readable = [one for one in prepared if not isinstance(one, UnreadableImage)]
+        readable = [one[0] for one in prepared if not isinstance(one, UnreadableImage)]
         predictions = iter(self.predict_views(readable))
         return [
-            one if isinstance(one, UnreadableImage) else next(predictions)
+            one
+            if isinstance(one, UnreadableImage)
+            else replace(next(predictions), damaged=one[1])
             for one in prepared
         ]
 
@@ -104,15 +107,17 @@ class Network:
 
 def _views(
     picture: "Path | str | NDArray[np.uint8]",
-) -> "NDArray[np.uint8] | UnreadableImage":
-    """Prepare one picture for the network: (28, 28, 3), uint8."""
+) -> "tuple[NDArray[np.uint8], bool] | UnreadableImage":
+    """Prepare one picture for the network: (28, 28, 3), uint8; say if it is damaged."""
     import numpy as np  # noqa: PLC0415
 
     if isinstance(picture, Path | str):
         from tagger.imaging.decode import prepare  # noqa: PLC0415
 
         image = prepare(Path(picture))
-        return image if isinstance(image, UnreadableImage) else image.pixels
+        if isinstance(image, UnreadableImage):
+            return image
+        return image.pixels, image.damaged
     from tagger.imaging.views import find, look_at, network_input  # noqa: PLC0415
 
     if picture.ndim == 2:  # noqa: PLR2004  gray
@@ -123,7 +128,7 @@ def _views(
             f"width, 3) or (height, width), not {picture.dtype} {picture.shape}"
         )
     picture = np.ascontiguousarray(picture)
-    return network_input(look_at(picture, find(picture)))
+    return network_input(look_at(picture, find(picture))), False
 
 
 def load_network(

@@ -109,6 +109,7 @@ def _tell(
     if as_json:
         fields = {name: getattr(prediction, name) for name in _PROMISED}
         known = {"path": str(path), **fields, "network": network.name}
+        known["damaged"] = image.damaged
         options.print_json(known | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
         picture = upright(path, side=_PICTURE_SIDE)

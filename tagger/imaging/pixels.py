@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import simplejpeg
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tagger.imaging import chunks
 from tagger.imaging.camera_raw import preview
@@ -107,6 +108,7 @@ def _decode(data: bytes, wanted: Reduction, orientation: int | None = None) -> D
         else:
             rgb = _first_frame(image)
             size = rgb.shape[1], rgb.shape[0]
+            damaged = damaged or _lacks_parts(image, data)
         # Read only now: Pillow turns a TIFF while it loads it.
         if orientation is None:
             orientation = _orientation(image)
@@ -174,6 +176,49 @@ def _scale_transparency(image: Image.Image, *, depth: int) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in transparent)
     elif isinstance(transparent, int) and image.mode == "L":
         image.info["transparency"] = transparent * 255 // ((1 << depth) - 1)
+
+
+def _lacks_parts(image: Image.Image, data: bytes) -> bool:
+    """Whether a picture has damage of which its decoder does not tell."""
+    if image.format in _WITHOUT_CHECK:
+        return chunks.is_emptied(data)
+    return isinstance(image, TiffImageFile) and _is_damaged_tiff(image, data)
+
+
+_WITHOUT_CHECK: Final = frozenset({"AVIF", _HEIF, "WEBP"})
+"""Formats whose decoders take any bytes for pixels."""
+
+_COMPRESSION, _JPEG_COMPRESSION, _JPEG_TABLES = 259, 7, 347
+_PLACES: Final = ((273, 279), (324, 325))
+"""Where strips and tiles begin, and their lengths (TIFF 6.0, sections 8 and 15)."""
+
+
+def _is_damaged_tiff(image: TiffImageFile, data: bytes) -> bool:
+    """Whether libjpeg warns of a part of a TIFF that is compressed by JPEG."""
+    tags = image.tag_v2
+    if tags.get(_COMPRESSION) != _JPEG_COMPRESSION:
+        return False
+    tables = tags.get(_JPEG_TABLES, b"").removesuffix(_JPEG_END)
+    colours = "CMYK" if image.mode == "CMYK" else "GRAY"
+    return any(
+        _is_damaged_jpeg((tables + part[2:]) if tables else part, colours)
+        for starts, lengths in _PLACES
+        for start, length in zip(
+            tags.get(starts, ()), tags.get(lengths, ()), strict=True
+        )
+        for part in [data[start : start + length]]
+    )
+
+
+def _is_damaged_jpeg(data: bytes, colours: str) -> bool:
+    """Whether a JPEG can be decoded, but with a warning."""
+    try:
+        simplejpeg.decode_jpeg(data, colours)
+    except ValueError:
+        with suppress(ValueError):
+            simplejpeg.decode_jpeg(data, colours, strict=False)
+            return True
+    return False
 
 
 _SUBFILE_TYPE: Final = 254

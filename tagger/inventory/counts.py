@@ -70,6 +70,9 @@ def damaged() -> ColumnElement[bool]:
 
 def count_damaged(connection: Connection) -> int:
     """Count the damaged files that are tagged, by a person too."""
+    some = select(PREDICTION.c.id).where(PREDICTION.c.damaged).limit(1)
+    if connection.scalar(some) is None:  # mostly; then no image is looked up
+        return 0
     return connection.scalar(select(func.count(IMAGE.c.id)).where(damaged())) or 0
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.program import Tagger
 
 
@@ -33,3 +34,14 @@ def test_explain_says_why_a_path_is_unknown(
     (pictures / "sub").mkdir()
 
     assert says in tagger.fails("explain", tagger.folder / name)
+
+
+def test_explain_notes_a_name_with_the_wrong_ending(tagger: Tagger, shop: Path) -> None:
+    Image.new("RGB", (60, 80), "navy").save(shop / "item.jpg", "WEBP")
+    Image.new("RGB", (60, 80), "navy").save(shop / "right.webp")
+    tagger("scan", shop)
+
+    told = tagger("explain", shop / "item.jpg").stdout
+
+    assert "the name says JPEG, the content is WEBP" in told
+    assert "the name says" not in tagger("explain", shop / "right.webp").stdout

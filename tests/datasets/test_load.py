@@ -168,7 +168,7 @@ def test_pictures_that_are_left_out_of_folders_are_told(folders: Path) -> None:
     shutil.copy(SAMPLES / "plain.bmp", folders / "loose.bmp")
     (folders / "Bag").mkdir()
     for number in range(4):
-        (folders / "other" / f"{number}.HEIC").touch()
+        (folders / "other" / f"{number}.PSD").touch()
     (folders / "other" / "notes.txt").touch()
     told: list[str] = []
 
@@ -178,7 +178,7 @@ def test_pictures_that_are_left_out_of_folders_are_told(folders: Path) -> None:
         f"{folders}: left out pictures in no folder of a tag: 1 (loose.bmp)",
         (
             f"{folders}: left out pictures in formats that tagger does not read: 4 "
-            "(other/0.HEIC, other/1.HEIC, other/2.HEIC, …)"
+            "(other/0.PSD, other/1.PSD, other/2.PSD, …)"
         ),
         f"{folders}: folders without pictures: 1 (Bag)",
     ]

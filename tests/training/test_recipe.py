@@ -276,7 +276,7 @@ def test_photographs_may_lie_in_folders_named_by_their_tags(recipe: Path) -> Non
         tag = shop / ("coat", "Bag")[number % 2]
         tag.mkdir(exist_ok=True)
         (shop / f"{number}.png").rename(tag / f"{number}.png")
-    (shop / "coat" / "9.heic").touch()
+    (shop / "coat" / "9.psd").touch()
     told: list[str] = []
 
     materials = gather(read_recipe(recipe), told.append)
@@ -285,7 +285,7 @@ def test_photographs_may_lie_in_folders_named_by_their_tags(recipe: Path) -> Non
     assert materials.held_back["shop"].images.shape == (4, 28, 28, 3)
     tags = {LABELS[label] for label in materials.domains["shop"].labels}
     assert tags | set(materials.held_back["shop"].labels) == {"Coat", "Bag"}
-    left = "left out pictures in formats that tagger does not read: 1 (coat/9.heic)"
+    left = "left out pictures in formats that tagger does not read: 1 (coat/9.psd)"
     assert [line for line in told if "left out" in line] == [f"{shop}: {left}"]
 
 

@@ -26,6 +26,7 @@ from tagger.inventory.records import (
 )
 from tagger.labels import is_tag, kind_of, phrase
 from tagger.records import (
+    DAMAGED,
     NOT_CATALOGUE,
     Adaptation,
     Outcome,
@@ -153,7 +154,10 @@ def check_report(report: CheckReport) -> RenderableType:
     ]
     if report.files_damaged:
         lines.append(
-            Text("replace the damaged files by whole ones; or touch them and scan")
+            Text(
+                "replace the damaged files by whole ones, then scan; to review one as "
+                "it is, touch it and scan"
+            )
         )
     facts = {
         "problems in the database": len(report.damage),
@@ -448,7 +452,8 @@ def _history_facts(history: PathHistory) -> dict[str, str]:
 
 def _heading(name: str, prepared: PreparedImage) -> Text:
     size = f"  {prepared.width}x{prepared.height} {prepared.format}"
-    return Text.assemble((printable(name), "bold"), size)
+    damage = (f"  {DAMAGED}", "red") if prepared.damaged else ""
+    return Text.assemble((printable(name), "bold"), size, damage)
 
 
 def _facts(title: str, numbers: Mapping[str, int]) -> RenderableType:
