@@ -85,6 +85,19 @@ def test_a_file_and_its_pixels_are_predicted_alike() -> None:
 
 
 @pytest.mark.model
+def test_a_damaged_file_is_predicted_as_damaged(tmp_path: Path) -> None:
+    data = SHOE.read_bytes()
+    half = len(data) // 2
+    (tmp_path / "hole.jpg").write_bytes(data[:half] + data[half + 400 :])
+
+    hole, whole = tagger.load_network().predict([tmp_path / "hole.jpg", SHOE])
+
+    assert isinstance(hole, tagger.Prediction)
+    assert isinstance(whole, tagger.Prediction)
+    assert (hole.damaged, whole.damaged) == (True, False)
+
+
+@pytest.mark.model
 def test_a_scan_from_python_is_that_of_the_command_line(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     shop.mkdir()

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -111,6 +112,18 @@ def test_the_policy_holds_for_what_they_say_together() -> None:
     assert not joined(photograph("1_1.jpg", unsure), threshold=0.4)[0].flagged
     (foreign,) = joined(photograph("1_1.jpg", (0.2, 0.1, 0.1, 0.6)))
     assert foreign.reason.startswith("no catalogue item?")
+
+
+def test_a_damaged_photograph_accepts_nothing_and_counts_only_alone() -> None:
+    damaged = replace(photograph("1_1.jpg", (0.9, 0.1, 0.0, 0.0)), damaged=True)
+
+    (alone,) = joined(damaged)
+    (beside,) = joined(damaged, photograph("1_2.jpg", (0.7, 0.3, 0.0, 0.0)))
+
+    assert alone.flagged
+    assert alone.reason.startswith("damaged file")
+    assert not beside.flagged
+    assert beside.confidence == pytest.approx(0.7, abs=1e-4)
 
 
 def test_what_cannot_be_joined_is_a_row_of_its_own() -> None:

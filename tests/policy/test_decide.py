@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,6 +55,19 @@ def test_what_is_accepted_meets_the_policy(
     meets = threshold < 1 and confidence >= threshold and margin >= least_margin
     assert verdict.flagged != meets
     assert bool(verdict.reason) == verdict.flagged
+
+
+@given(confidence=shares, margin=shares, threshold=shares)
+def test_no_policy_accepts_the_tag_of_a_damaged_file(
+    confidence: float, margin: float, threshold: float
+) -> None:
+    damaged = replace(prediction(confidence, margin), damaged=True)
+
+    verdict = decide(damaged, Policy(threshold))
+
+    assert verdict.flagged
+    assert verdict.reason.startswith("damaged file")
+    assert not is_eligible(damaged, 0.0)
 
 
 def test_a_threshold_of_one_accepts_nothing_however_sure_a_network_is() -> None:

@@ -11,6 +11,10 @@ from support import SAMPLES
 from support.inventories import raw
 from support.program import Tagger
 
+from tagger.bundles.bundle import default_bundle
+from tagger.inventory import Inventory
+from tagger.inventory.records import DecisionKind
+
 
 def jpeg(**options: object) -> bytes:
     """A sneaker that the network is sure of."""
@@ -89,10 +93,40 @@ def test_no_later_decision_of_the_policy_accepts_them(
 
     assert waiting(tagger) == set(DAMAGED)
 
-    tagger("tags", "map", "Skirt", "Dress")  # predictions are adjusted to it
+    mapped = tagger("tags", "map", "skirt", "Dress")
+    assert mapped.returncode == 0, mapped.stderr
+    # Predictions are now adjusted to it.
     accept_all(tagger, damaged)
 
     assert waiting(tagger) == set(DAMAGED)
+
+
+def test_no_audit_or_certificate_counts_them(tagger: Tagger, damaged: Path) -> None:
+    accept_all(tagger, damaged)
+    network = default_bundle().card.identity
+
+    with Inventory(tagger.db) as inventory:
+        candidates = inventory.undecided(network.digest, 0.0)
+        audit = inventory.draw_audit(50, "anna", least=0.01)
+
+    assert len(candidates) == 1  # the whole one
+    assert audit is not None
+    assert audit.accepted == 1
+
+
+def test_no_network_learns_from_them(tagger: Tagger, damaged: Path) -> None:
+    accept_all(tagger, damaged)
+    digests = {name: row["digest"] for name, row in tagger.rows().items()}
+
+    with Inventory(tagger.db) as inventory:
+        for name in ("hole.jpg", "whole.jpg"):
+            inventory.decide(
+                digests[name], DecisionKind.CORRECT, tag="Sandal", reviewer="anna"
+            )
+        (learnt,) = inventory.reviews().reviewed
+
+    assert learnt.digest == digests["whole.jpg"]
+    assert "hole.jpg" not in waiting(tagger)  # a person may decide
 
 
 def test_they_are_counted_and_reported(tagger: Tagger, damaged: Path) -> None:
@@ -143,9 +177,7 @@ def test_a_check_finds_what_an_older_version_took_for_whole(
     assert waiting(tagger) == {"hole.jpg", "copy.jpg"}
 
 
-def test_a_person_may_decide_and_a_whole_file_is_accepted(
-    tagger: Tagger, damaged: Path
-) -> None:
+def test_a_whole_file_in_its_place_is_accepted(tagger: Tagger, damaged: Path) -> None:
     accept_all(tagger, damaged)
     (damaged / "hole.jpg").write_bytes(jpeg(quality=80))
 
