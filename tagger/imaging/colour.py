@@ -46,18 +46,21 @@ def to_rgb(image: Image.Image) -> Rgb:
     if image.has_transparency_data:
         layer = image if image.mode == "RGBA" else image.convert("RGBA")
         return _on_ground(_in_srgb(layer, _profile(image)))
-    return np.asarray(_in_srgb(image, _profile(image)).convert("RGB"))
+    image.load()
+    changed = _in_srgb(image, _profile(image))
+    # Pillow copies what has the mode already: 400 MB of a large picture.
+    return np.asarray(changed if changed.mode == "RGB" else changed.convert("RGB"))
 
 
 def managed(rgb: Rgb, image: Image.Image) -> Rgb:
     """Convert the RGB pixels of an opened picture to sRGB by its colour profile."""
+    gray = image.mode == "L"
     profile = _profile(image)
-    if not profile:
+    change = _transform(profile, "L" if gray else "RGB") if profile else None
+    if change is None:
         return rgb
-    pixels = rgb[:, :, 0] if image.mode == "L" else rgb
-    given = Image.fromarray(np.ascontiguousarray(pixels))
-    changed = _in_srgb(given, profile)
-    return rgb if changed is given else np.asarray(changed)
+    pixels = np.ascontiguousarray(rgb[:, :, 0]) if gray else rgb
+    return np.asarray(change.apply(Image.fromarray(pixels)))
 
 
 def is_blank(rgb: Rgb) -> bool:
