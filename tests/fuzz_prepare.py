@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["PIL", "tagger.imaging.decode"]):
+with atheris.instrument_imports(include=["PIL", "tagger.imaging"]):
     from support import SAMPLES
 
     from tagger.imaging.decode import prepare_bytes

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 from support.pictures import bmp, chunk, drawn, encoded, png, tiff, with_chunk
 
 from tagger.imaging.decode import prepare_bytes
+from tagger.imaging.pixels import decode
 from tagger.records import PreparedImage, UnreadableImage
 
 PLAIN = encoded(drawn())
@@ -314,6 +315,14 @@ def test_a_picture_of_200_megapixels_is_read() -> None:
 
     assert (result.width, result.height) == picture.size
     assert result.pixels[:, :, 0].max() > 200
+
+
+def test_a_small_item_on_a_huge_picture_keeps_the_limit_of_memory() -> None:
+    data = encoded(Image.new("L", (16_384, 12_288), 255), "JPEG")
+
+    decoded = decode(data, lambda *_: 1)  # as finely as a small item asks for
+
+    assert decoded.rgb.shape == (6_144, 8_192, 3)
 
 
 @pytest.mark.parametrize(
