@@ -98,6 +98,29 @@ def test_an_inventory_of_every_revision_is_brought_to_today(
     assert bool(copies) == (revision != REVISIONS[-1])
 
 
+def test_what_an_older_version_could_not_read_is_read_once_more(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "old.db"
+    with raw(path) as connection:
+        script = (SCHEMAS / "0012.sql").read_text(encoding="utf-8")
+        connection.executescript(script)
+        connection.execute(
+            "UPDATE image SET state = 'unreadable', size = 3, mtime_ns = 4 "
+            "WHERE path = 'b.jpg'"
+        )
+        connection.commit()
+        times = "SELECT path, mtime_ns FROM image WHERE digest IS NOT NULL"
+        before = dict(connection.execute(times).fetchall())
+
+    Inventory(path).__exit__()
+
+    with raw(path) as connection:
+        after = dict(connection.execute(times).fetchall())
+    assert before["b.jpg"] == 4
+    assert after == before | {"b.jpg": None}  # it counts as changed
+
+
 def test_an_older_inventory_is_copied_before_it_is_upgraded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
