@@ -1,11 +1,12 @@
 """Columns of an export (CSV, JSON, XLSX…), and conditions that filter rows by them.
 
 One table of columns serves the export, the filters, the completion and the README. A
-new column of an item is added in three places, last in each:
+new column of an item is added in four places, last in each:
 
 1. here, in `COLUMNS`;
-2. as a field of `records.Item`, which `mapping.item` fills;
-3. in the view `inventory` of the database, by a new revision in `migrations`.
+2. as a field of `records.Item`, which `mapping.item` fills by name;
+3. in `tables.VIEW`;
+4. in the view `inventory` of the database, by a new revision in `migrations`.
 
 A column of a product is added here and in `exchange.products.Product`. A change of a
 column's meaning needs a new `FORMAT_VERSION`.
