@@ -48,6 +48,10 @@ DAMAGED: Final = "damaged file"
 NO_TAG: Final = "probably "
 """Beginning of a reason: the picture more probably shows a kind without a tag."""
 
+IGNORED_BY_PERSON: Final = "known to be unreadable: "
+"""Beginning of a reason: a person ignored the unreadable file. The reason why it cannot
+be read follows."""
+
 NOT_CATALOGUE: Final = "not a catalogue item"
 """Written in place of a tag for a picture that is not a catalogue item."""
 
@@ -291,6 +295,11 @@ class KnownFile(NamedTuple):
         if self.size is None or self.mtime_ns is None:
             return None
         return FileStamp(self.size, self.mtime_ns)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether it cannot be read, and a person ignored that ('tagger ignore')."""
+        return self.state is State.IGNORED and self.reason.startswith(IGNORED_BY_PERSON)
 
     def is_of(self, file: ImageFile) -> bool:
         """Whether a file has the size and time of this content."""

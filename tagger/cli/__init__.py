@@ -17,6 +17,7 @@ from tagger.cli.config import config
 from tagger.cli.decisions import decisions
 from tagger.cli.explain import explain
 from tagger.cli.export import export
+from tagger.cli.ignore import ignore
 from tagger.cli.import_ import import_
 from tagger.cli.man import man
 from tagger.cli.model import model
@@ -37,10 +38,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "TAGGER"},
     epilog=(
-        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some pictures could "
-        "not be read or found, 4 done but no threshold could be certified, 5 done but "
-        "the adapted network was refused, 11 another scan is running, 130 or 143 "
-        "interrupted (finished work is saved)."
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but files are newly "
+        "unreadable or a folder is gone, 4 done but no threshold could be certified, "
+        "5 done but the adapted network was refused, 11 another scan is running, 130 "
+        "or 143 interrupted (finished work is saved)."
     ),
 )
 app.command()(scan)
@@ -53,6 +54,7 @@ app.command("import")(import_)
 app.command()(report)
 app.command()(predict)
 app.command()(explain)
+app.command()(ignore)
 app.command()(check)
 app.command()(backup)
 app.command()(restore)

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tagger.cli import options
+from tagger.cli.faults import LISTED, how_many, next_step
 from tagger.records import ImageFile
 from tagger.scan.records import RunSummary
 from tagger.text import printable
@@ -96,6 +97,8 @@ class TerminalReporter(ScanReporter):
             options.warn(warning)
         shown = scan_views.run_summary(summary, dry_run=self._dry_run)
         options.console().print(shown)
+        for step in scan_views.fault_steps(summary):
+            options.console().print(step)
 
 
 class JsonReporter(ScanReporter):
@@ -154,10 +157,13 @@ class TextReporter(ScanReporter):
             self._speak_up()
         for warning in summary.warnings:
             self._warn(warning)
-        for path, reason in summary.unreadable_images[:_MOST_UNREADABLE]:
+        newly = summary.newly_unreadable_images
+        for path, reason in newly[:_MOST_UNREADABLE]:
             self._say("unreadable", f"unreadable: {path}: {reason}")
-        if (more := len(summary.unreadable_images) - _MOST_UNREADABLE) > 0:
-            self._say("unreadable", f"and {more:,} more: 'tagger export' lists them")
+        if (more := len(newly) - _MOST_UNREADABLE) > 0:
+            self._say("unreadable", f"and {more:,} more: {LISTED}")
+        if known := summary.unreadable - summary.newly_unreadable:
+            self._say("known", f"unreadable as before: {how_many(known)}; {LISTED}")
         if summary.tightened:
             self._say("careful", summary.tightened)
         for drift in summary.drift:
@@ -178,6 +184,8 @@ class TextReporter(ScanReporter):
         )
         self._say("standing", f"in these folders: {stand}")
         outcome = "dry run, nothing was written" if self._dry_run else "done"
+        if summary.newly_unreadable:
+            self._say("next", next_step(summary.newly_unreadable))
         end = f"{outcome} in {summary.seconds:.1f} s, exit status {exit_code}"
         self._say("done", end)
 

@@ -54,6 +54,7 @@ from tagger.inventory.mapping import (
 )
 from tagger.inventory.ordering import in_order
 from tagger.inventory.product_key import compile_pattern, product_key
+from tagger.inventory.staleness import DONE
 from tagger.inventory.tables import (
     DECISION,
     EVENT,
@@ -743,30 +744,63 @@ class Recording:
             )
         self._database.optimize()
 
+    def claim_unreported(self, roots: Sequence[Path]) -> None:
+        """Take over the unreadable files that a run found which then failed.
+
+        A row of a file holds the start of the run that found it unreadable. That run
+        reported it, if it came to its end; else this run does.
+        """
+        failed = select(RUN.c.started_at).where(
+            or_(RUN.c.exit_code.is_(None), RUN.c.exit_code.not_in(DONE))
+        )
+        here = select(ROOT.c.id).where(ROOT.c.path.in_([str(root) for root in roots]))
+        with self._database.writing() as connection:
+            connection.execute(
+                update(IMAGE)
+                .where(
+                    IMAGE.c.state == State.UNREADABLE,
+                    IMAGE.c.root_id.in_(here),
+                    IMAGE.c.updated_at.in_(failed),
+                )
+                .values(updated_at=self._started)
+            )
+
     def standing(self, roots: Sequence[Path]) -> dict[str, Any]:
         """Count the images of these roots by their present state.
 
-        The keys are those of `RunSummary`: tagged, flagged, unreadable, tags.
+        The keys are those of `RunSummary`: tagged, flagged, unreadable, tags, with the
+        unreadable images themselves. The rows of newly unreadable ones hold the start
+        of this run.
         """
-        here = or_(false(), *(VIEW.c.root == str(root) for root in roots))
         with self._database.reading() as connection:
             counts = count_items(connection, [str(root) for root in roots])
             unreadable = counts.states.get(State.UNREADABLE, 0)
-            unread = select(VIEW.c.root, VIEW.c.path, VIEW.c.reason).where(
-                here & (VIEW.c.state == State.UNREADABLE)
-            )
+            faults = self._unreadable(connection, roots) if unreadable else {}
+            newly = tuple(fault for fault, is_new in faults.items() if is_new)
             return {
                 "tagged": counts.states.get(State.TAGGED, 0),
                 "unreadable": unreadable,
+                "newly_unreadable": len(newly),
                 "flagged": counts.flagged,
                 "tags": counts.tags,
-                "unreadable_images": tuple(
-                    (f"{row['root']}/{row['path']}", row["reason"])
-                    for row in in_order(connection, unread)
-                )
-                if unreadable
-                else (),
+                "unreadable_images": tuple(faults),
+                "newly_unreadable_images": newly,
             }
+
+    def _unreadable(
+        self, connection: Connection, roots: Sequence[Path]
+    ) -> dict[tuple[str, str], bool]:
+        """Return path and reason of unreadable files, and whether each is new."""
+        here = or_(false(), *(VIEW.c.root == str(root) for root in roots))
+        query = select(
+            VIEW.c.root, VIEW.c.path, VIEW.c.reason, VIEW.c.updated_at
+        ).where(here & (VIEW.c.state == State.UNREADABLE))
+        return {
+            (f"{row['root']}/{row['path']}", row["reason"]): (
+                row["updated_at"] == self._started
+            )
+            for row in in_order(connection, query)
+        }
 
     def _by_this_model(self) -> tuple[Any, Any]:
         return (

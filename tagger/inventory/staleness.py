@@ -11,7 +11,8 @@ from tagger.errors import EXIT_UNREADABLE
 from tagger.inventory.tables import ROOT, RUN
 from tagger.text import encodable
 
-_DONE: Final = (0, EXIT_UNREADABLE)
+DONE: Final = (0, EXIT_UNREADABLE)
+"""Exit statuses of a scan that came to its end."""
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """How far in the future a scan may be dated before the clock is called wrong."""
@@ -20,7 +21,7 @@ _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 def overdue(connection: Connection, max_age: timedelta, moment: datetime) -> str:
     """Explain why no scan succeeded within `max_age`; empty if one did."""
     runs = select(RUN).order_by(RUN.c.id.desc())
-    done = connection.execute(runs.where(RUN.c.exit_code.in_(_DONE)).limit(1))
+    done = connection.execute(runs.where(RUN.c.exit_code.in_(DONE)).limit(1))
     last = done.mappings().first()
     if last is None:
         return "no scan has succeeded yet" + _since(connection, 0)
@@ -67,7 +68,7 @@ def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
 
 def _believed(connection: Connection, folder: str) -> datetime | None:
     """Return the start of the last run that did not doubt a root's folder, or None."""
-    runs = select(RUN).where(RUN.c.exit_code.in_(_DONE)).order_by(RUN.c.id.desc())
+    runs = select(RUN).where(RUN.c.exit_code.in_(DONE)).order_by(RUN.c.id.desc())
     for run in connection.execute(runs).mappings():
         doubted = (run["counts"] or {}).get("doubted", ())
         if any(

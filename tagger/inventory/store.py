@@ -17,6 +17,7 @@ from tagger.inventory import (
     audits,
     certificates,
     decisions,
+    faults,
     integrity,
     queue,
     roots,
@@ -472,6 +473,18 @@ class Inventory:
             query = query.join(IMAGE).where(within(folder))
         with self._database.reading() as connection:
             return connection.scalar(query.limit(1)) is not None
+
+    def ignore_faults(
+        self, paths: Iterable[Path], person: str, *, undo: bool = False
+    ) -> None:
+        """Ignore unreadable files until their content changes, or undo that.
+
+        `paths` are absolute. All or nothing: raises InventoryError, and changes
+        nothing, if one of them is not an unreadable (or, to undo, an ignored) file.
+        """
+        with self._database.writing() as connection:
+            change = faults.undo if undo else faults.ignore
+            change(connection, paths, person)
 
     def move_root(self, old: Path, new: Path) -> int:
         """Record a root's new path; return the number of its items.

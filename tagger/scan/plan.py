@@ -185,6 +185,8 @@ def _plan(
 
 def _plan_skipped(plan: Plan, entry: SkippedFile, row: KnownFile | None) -> bool:
     """Plan a path that is not read; return whether it counts as ignored."""
+    if row and row.acknowledged and entry.state is not State.UNSETTLED:
+        return True  # what a person said outlasts a folder that is closed or excluded
     if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
         plan.vanished[entry.path] = row  # a picture behind a link whose disk is gone
         return False
@@ -206,7 +208,7 @@ def _plan_file(
             reason = f"changed less than {options.settle:g} s before the scan"
             plan.to_skip.append(_unsettled(file, reason))
         return False
-    if row.state in {State.MISSING, State.IGNORED}:
+    if row.state in {State.MISSING, State.IGNORED} and not row.acknowledged:
         plan.to_change.append(StateChange(row, State.TAGGED, "", "returned"))
         return False
     return True
@@ -247,7 +249,7 @@ def take_settled(plan: Plan, settle: float) -> list[ImageFile]:
 def _must_be_read(file: ImageFile, row: KnownFile, options: ScanOptions) -> bool:
     if not row.is_of(file) or row.state is State.UNSETTLED:
         return True
-    if row.state is State.UNREADABLE:
+    if row.state is State.UNREADABLE or row.acknowledged:
         # Without a digest the content could not be read, mostly for lack of permission.
         # A new permission does not change the file's time, so try again. Content that
         # was read has a digest, even if it crashed the decoder.
@@ -273,7 +275,7 @@ def _account_for_unlisted(plan: Plan, listing: Sequence[Listed]) -> None:
         above = next((closed[p] for p in parents if p in closed), None)
         below = above.below if above else Below.GONE
         if above and below is Below.LEFT_OUT:
-            if row.reason != above.reason:
+            if row.reason != above.reason and not row.acknowledged:
                 plan.to_change.append(_ignored(row, above.reason))
         elif below is not Below.UNSEEN:
             if _never_a_picture(row):
@@ -289,8 +291,8 @@ def _ignored(row: KnownFile, reason: str) -> StateChange:
 
 
 def _never_a_picture(row: KnownFile) -> bool:
-    unread = {State.IGNORED, State.UNSETTLED}
-    return row.digest is None and (row.state in unread or row.stamp is None)
+    unread = row.state in {State.IGNORED, State.UNSETTLED} and not row.acknowledged
+    return row.digest is None and (unread or row.stamp is None)
 
 
 def pictures_of(known: Mapping[str, KnownFile]) -> dict[str, KnownFile]:

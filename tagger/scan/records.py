@@ -85,12 +85,13 @@ class RunSummary:
     `new`, `changed`, `moved`, `unchanged`, `unsettled`, `missing` and `ignored` count
     what the scan found, `classified` what the network saw. `tagged`, `flagged` and
     `unreadable` count the items of the scanned roots afterwards, `tags` their tags in
-    force. `doubted` are folders whose losses are too large to be believed. `drift`
-    compares what was read with the month before, root by root. `warnings` are sentences
-    for a person. `shift` is the distance of the pictures from the training pictures,
-    `tightened` a sentence about the tightened policy. `mix` has, by root, the estimated
-    shares of the labels, in [0, 1]. `foreign` counts pictures in formats that are not
-    read, by their ending.
+    force. `newly_unreadable` counts those that no earlier scan reported; the lists of
+    images name both. `doubted` are folders whose losses are too large to be believed.
+    `drift` compares what was read with the month before, root by root. `warnings` are
+    sentences for a person. `shift` is the distance of the pictures from the training
+    pictures, `tightened` a sentence about the tightened policy. `mix` has, by root, the
+    estimated shares of the labels, in [0, 1]. `foreign` counts pictures in formats that
+    are not read, by their ending.
     """
 
     run_id: int | None
@@ -105,9 +106,11 @@ class RunSummary:
     tagged: int = 0
     flagged: int = 0
     unreadable: int = 0
+    newly_unreadable: int = 0
     seconds: float = 0.0
     tags: Mapping[str, int] = field(default_factory=dict)
     unreadable_images: tuple[tuple[str, str], ...] = ()
+    newly_unreadable_images: tuple[tuple[str, str], ...] = ()
     doubted: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()

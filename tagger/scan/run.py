@@ -141,6 +141,8 @@ def scan(  # noqa: PLR0913  the parts of a scan
         asked = read or bool(pipeline.classified)
         marks = weigh(recording, own_mix, in_force, asked=asked)
         drift = run.drift(recording.recent_tallies(DAYS))
+        roots = [place.root for place in places]
+        recording.claim_unreported(roots)
         summary = RunSummary(
             run_id=recording.run_id,
             warnings=tuple(run.warnings),
@@ -151,7 +153,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
             mix=describe_mixes(recording, classifier.identity.labels),
             foreign=dict(sum((plan.foreign for plan in plans), Counter())),
             **counts,
-            **recording.standing([place.root for place in places]),
+            **recording.standing(roots),
         )
         summary = replace(summary, seconds=perf_counter() - start)
         recording.finish(
@@ -176,8 +178,8 @@ def _describe_tightening(policy: Policy, in_force: Policy, shift: float | None) 
 
 
 def exit_code(summary: RunSummary) -> int:
-    """Return 3 if pictures or folders could not be read, else 0."""
-    return EXIT_UNREADABLE if summary.unreadable or summary.doubted else 0
+    """Return 3 for newly unreadable files or doubted folders, else 0."""
+    return EXIT_UNREADABLE if summary.newly_unreadable or summary.doubted else 0
 
 
 def _run_options(
@@ -190,7 +192,8 @@ def _run_options(
 
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
-    for name in ("run_id", "unreadable_images", "warnings", "drift", "tightened"):
+    lists = ("unreadable_images", "newly_unreadable_images")
+    for name in ("run_id", *lists, "warnings", "drift", "tightened"):
         del counts[name]
     # In the form of the run's options: the alarm for overdue scans compares the two.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}
@@ -313,8 +316,14 @@ class _Run:
             self._recording.touch(touched)
         if written:
             self._recording.record(plan.root, written, known, moved)
+            self._keep_acknowledged(former.known for former in moved.values())
             read = _tally([result for _, result in written])
             self.tallies[plan.root] = self.tallies.get(plan.root, Tally()) + read
+
+    def _keep_acknowledged(self, moved: Iterable[KnownFile]) -> None:
+        """Keep ignoring the moved files that a person ignored: same content."""
+        if kept := [_ignored(row, row.reason) for row in moved if row.acknowledged]:
+            self._recording.change_states(kept)
 
     def _lasting(self, plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Leave out the files that changed, or went away, while they were read.
@@ -423,5 +432,6 @@ def _is_same_result(row: KnownFile, result: Result) -> bool:
         # A file that an older version took for whole may turn out to be damaged.
         same = row.state is State.TAGGED and row.current and not result.image.damaged
     else:
-        same = row.state is State.UNREADABLE and row.reason == result.reason
+        told = row.state is State.UNREADABLE and row.reason == result.reason
+        same = told or row.acknowledged
     return same and row.digest == result.digest

@@ -75,12 +75,10 @@ def test_the_summary_of_a_scan(
     _, summary = scanned
     named = tuple(
         (path.replace(str(SAMPLES), "/shop"), reason)
-        for path, reason in summary.unreadable_images
+        for path, reason in summary.newly_unreadable_images
     )
-    golden(
-        "scan",
-        scan_views.run_summary(replace(summary, seconds=0.6, unreadable_images=named)),
-    )
+    shown = replace(summary, seconds=0.6, newly_unreadable_images=named)
+    golden("scan", scan_views.run_summary(shown))
 
 
 def test_the_status(golden: Compare, scanned: tuple[Inventory, RunSummary]) -> None:
@@ -143,7 +141,7 @@ def shown(renderable: RenderableType) -> str:
 def test_many_unreadable_pictures_are_counted_not_listed() -> None:
     images = tuple((f"/shop/{n}.jpg", "[red]no\npicture") for n in range(25))
 
-    text = shown(scan_views.run_summary(RunSummary(1, unreadable_images=images)))
+    text = shown(scan_views.run_summary(RunSummary(1, newly_unreadable_images=images)))
 
     assert "/shop/19.jpg" in text
     assert "/shop/20.jpg" not in text

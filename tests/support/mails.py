@@ -35,6 +35,7 @@ def nights() -> Iterator[tuple[str, str]]:
         for name in ("empty.jpg", "not-an-image.jpg", "truncated.jpg"):
             shutil.copy(SAMPLES / name, photos)
         yield "A night with three bad files", _mail(photos, database, "--quiet")
+        yield "The night after", _mail(photos, database)
         with scan_lock(database):
             yield "A locked night", _mail(photos, database, "--quiet")
         photos.rename(photos.with_name("unplugged"))

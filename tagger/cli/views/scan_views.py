@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.imaging.formats import promised
+from tagger.cli.faults import LISTED, how_many, next_step
 from tagger.inventory.records import (
     CheckReport,
     Correction,
@@ -85,6 +86,7 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
             "tagged": summary.tagged,
             "waiting for review": summary.flagged,
             "unreadable": summary.unreadable,
+            "newly unreadable": summary.newly_unreadable,
         },
     )
     parts: list[RenderableType] = [
@@ -99,10 +101,20 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
     if left := summary.not_read():
         shown = (Text(printable(f"{sentence}.")) for sentence in left.values())
         parts += [Text(), *shown]
-    if summary.unreadable_images:
-        parts += [Text(), _unreadable(summary.unreadable_images)]
+    if summary.newly_unreadable_images:
+        parts += [Text(), _unreadable(summary.newly_unreadable_images)]
     parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]
     return Group(*parts)
+
+
+def fault_steps(summary: RunSummary) -> Sequence[str]:
+    """Return the next steps for the unreadable files after a scan, a line each."""
+    steps = []
+    if known := summary.unreadable - summary.newly_unreadable:
+        steps.append(f"Unreadable as before: {how_many(known)}; {LISTED}")
+    if summary.newly_unreadable:
+        steps.append(next_step(summary.newly_unreadable))
+    return steps
 
 
 def _mix(root: str, shares: Mapping[str, float]) -> Text:
@@ -409,6 +421,8 @@ def run_again(run: RunRecord) -> RenderableType:
     if run.counts:
         known = {field.name for field in fields(RunSummary)} - {"run_id"}
         counts: dict[str, Any] = {n: v for n, v in run.counts.items() if n in known}
+        # Runs of tagger 0.2 reported every unreadable file each time.
+        counts.setdefault("newly_unreadable", counts.get("unreadable", 0))
         parts.append(run_summary(RunSummary(run.id, **counts)))
     else:
         none = "No counts were recorded: the scan failed or was stopped"
@@ -489,8 +503,8 @@ def _unreadable(images: Sequence[tuple[str, str]]) -> RenderableType:
             Text(printable(path), overflow="fold"), Text(printable(reason), style="red")
         )
     if (more := len(images) - _MOST_UNREADABLE) > 0:
-        table.add_row(f"and {more:,} more", "'tagger export' lists them")
-    return Group(Text("Unreadable", style="italic"), table)
+        table.add_row(f"and {more:,} more", LISTED)
+    return Group(Text("Newly unreadable", style="italic"), table)
 
 
 def _last_run(
