@@ -57,6 +57,7 @@ from tagger.policy.calibration import (
 )
 from tagger.policy.decide import predict
 from tagger.records import Adaptation, Outcome, Policy
+from tagger.system.sharing import share_all
 from tagger.training import replay
 from tagger.training.architectures import probabilities
 from tagger.training.checkpoint import Checkpoint, start_keras
@@ -261,6 +262,8 @@ def _attempt(
         raise TrainingError(
             f"cannot write to {own}: {error.strerror or error}; nothing has changed"
         ) from error
+    finally:
+        share_all(own)
     judgement = candidate.judgement
     return AdaptationResult(
         candidate,

@@ -19,6 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from tagger.errors import InventoryBusyError, InventoryError
+from tagger.system.sharing import is_shared, share, what_closes
 
 REVISIONS: Final = (
     "0001",
@@ -153,7 +154,7 @@ def _side_files(path: Path) -> list[Path]:
 
 def _copy(source: Path, part: Path, target: Path) -> None:
     with part.open("xb"):  # for a missing folder, its error is clearer than SQLite's
-        pass
+        share(part)
     try:
         with closing(_connect(source)) as old, closing(_connect(part)) as new:
             old.backup(new)
@@ -251,9 +252,17 @@ def _connect(path: Path) -> sqlite3.Connection:
 
     Several threads may use the connection: the pool gives it to one at a time.
     """
-    return sqlite3.connect(
+    share(path)  # SQLite makes its side files with the permissions of the database
+    connection = sqlite3.connect(
         path.absolute(), timeout=BUSY_SECONDS, check_same_thread=False
     )
+    if is_shared(path.absolute().parent) and path.exists():
+        with suppress(sqlite3.Error):  # the caller meets it again
+            # Makes the side files, with the group of this user.
+            connection.execute("PRAGMA schema_version").fetchall()
+        for file in _side_files(path):
+            share(file)
+    return connection
 
 
 def _engine(path: Path) -> Engine:
@@ -315,8 +324,11 @@ def _keep_copy(path: Path, revision: str) -> None:
 
 
 def _make_folder(folder: Path) -> None:
+    absent = [folder, *(above for above in folder.parents if not above.exists())]
     try:
         folder.mkdir(parents=True)
+        for made in reversed(absent):
+            share(made)
     except OSError as error:
         raise InventoryError(
             f"cannot make {folder} for the inventory: {error.strerror}"
@@ -420,6 +432,10 @@ def _plain(path: Path, error: sqlite3.Error) -> InventoryError:
     """Translate a SQLite error into a clear message that names the next step."""
     code = getattr(error, "sqlite_errorcode", None)
     code = None if code is None else code & 0xFF  # the primary code, not the extended
+    denied = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN)
+    closed = (what_closes(file) for file in (path, *_side_files(path)))
+    if code in denied and (why := next(filter(None, closed), "")):
+        return InventoryError(f"{path} cannot be used: {why}")
     message = {
         sqlite3.SQLITE_ERROR: f"is damaged ({error}): restore it from a backup",
         sqlite3.SQLITE_NOTADB: (

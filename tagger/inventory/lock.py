@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError, LockedError
 from tagger.inventory.database import check_usable
+from tagger.system.sharing import share, what_closes
 from tagger.validation import read_json
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def scan_lock(
     dead: list[Holder | None] = []
 
     def take(descriptor: int) -> None:
+        share(_path(database))
         dead.append(_parse(os.read(descriptor, _NOTE_BYTES)))
         _write(descriptor, _note())
 
@@ -163,11 +165,9 @@ def _unlockable(database: Path, error: OSError) -> InventoryError:
         return InventoryError(
             f"cannot lock {database}: {lock} is not a regular file; remove it"
         )
-    closed = lock.exists() and not os.access(lock, os.R_OK | os.W_OK)
+    closed = what_closes(lock)
     if closed and error.errno != errno.EROFS:
-        return InventoryError(
-            f"cannot lock {database}: {lock} ({why}); check its permissions"
-        )
+        return InventoryError(f"cannot lock {database}: {closed}")
     return InventoryError(
         f"cannot lock {database} ({why}): check that its folder is writable and on a "
         "local disk"

@@ -74,7 +74,7 @@ def test_a_lock_file_that_cannot_be_used_is_named(
     message = program.fails("scan", shop, prefix=limits)
 
     assert str(lock) in message
-    assert ("check its permissions" if kind == "closed" else "remove it") in message
+    assert ("chmod g+rw" if kind == "closed" else "remove it") in message
     assert program("status", prefix=limits).returncode == 0
 
 
