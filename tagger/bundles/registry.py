@@ -242,7 +242,8 @@ def _fetch_archive(source: Path, draft: Path) -> set[str]:
     folders: set[str] = set()
     try:
         with _opened(source) as members:
-            for count, (path, stream) in enumerate(members, start=1):
+            ours = (member for member in members if not _of_macos(member[0]))
+            for count, (path, stream) in enumerate(ours, start=1):
                 folder, name = _own(source, path)
                 folders.add(folder)
                 if count > _MAX_MEMBERS or len(folders) > 1 or name in names:
@@ -302,6 +303,14 @@ def _tar_members(source: Path, tar: tarfile.TarFile) -> _Members:
                 f"{source} is refused: {member.name!r} is not a plain file"
             )
         yield member.name, stream
+
+
+def _of_macos(path: str) -> bool:
+    """Whether macOS added a file to an archive: icons and resource forks."""
+    parts = PurePosixPath(path).parts
+    return parts[:1] == ("__MACOSX",) or (
+        bool(parts) and (parts[-1] == ".DS_Store" or parts[-1].startswith("._"))
+    )
 
 
 def _own(source: Path, path: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ packages are imported when a command runs, so that `--help` takes as long as Typ
 """
 
 import os
+import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -94,6 +96,27 @@ def _globals(
         options.warn(line)
     if debug:
         os.environ["TAGGER_DEBUG"] = "1"
+
+
+def _restore_help(group: typer.Typer) -> None:
+    """Read the help of commands from the source, where `python -OO` drops it."""
+    import ast
+    import inspect
+    import textwrap
+
+    for command in group.registered_commands:
+        if command.callback and not command.callback.__doc__:
+            source = textwrap.dedent(inspect.getsource(command.callback))
+            (function,) = ast.parse(source).body
+            command.callback.__doc__ = ast.get_docstring(function)  # type: ignore[arg-type]
+    for child in group.registered_groups:
+        if child.typer_instance:
+            _restore_help(child.typer_instance)
+
+
+if sys.flags.optimize > 1:
+    with suppress(OSError):  # without the source, there is no help
+        _restore_help(app)
 
 
 def _show_version(*, wanted: bool) -> None:

@@ -152,7 +152,8 @@ def _moment(inventory: "Inventory", since: str) -> "datetime":
     from tagger.inventory.columns import parse_moment
 
     if since == "last-run" or since.isdecimal():
-        run = inventory.run(None if since == "last-run" else int(since))
+        # Python converts no more than some thousand digits, and no run has 20.
+        run = inventory.run(None if since == "last-run" else int(since[:20]))
         if run is None:
             raise RequestError(f"there is no run {since}: 'tagger runs' lists them")
         return run.started_at

@@ -111,15 +111,19 @@ def share(text: str) -> float:
 def database(path: Path | None) -> Path:
     """Return the path of the inventory; by default one in the user's data folder.
 
-    Raises HomeError if that user has no home folder.
+    Raises HomeError if that user has no home folder, and InventoryError for a path
+    without a file name, such as "".
     """
+    from tagger.errors import HomeError, InventoryError
+
     if path is not None:
+        if not path.name:
+            raise InventoryError(f"{path} is a folder: name a file with --db")
         if "\0" in str(path):
             raise typer.BadParameter(
                 f"{str(path)!r} cannot be a file name: it has a null character"
             )
         return path
-    from tagger.errors import HomeError
     from tagger.system.user_dirs import data_folder
 
     try:

@@ -115,6 +115,7 @@ def review(
 
     from tagger.errors import Stopped
     from tagger.inventory import Inventory
+    from tagger.inventory.columns import in_utc
     from tagger.inventory.product_key import compile_pattern
     from tagger.inventory.records import Selection
     from tagger.review.session import review_session
@@ -125,7 +126,7 @@ def review(
         selection = Selection(
             tag=_known_tag(inventory, tag),
             root=_known_root(inventory, root),
-            since=since and since.astimezone(),
+            since=since and in_utc(since),
             everything=everything,
             audit_id=_audit_id(inventory, audit, name, least, tag),
         )

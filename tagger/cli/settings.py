@@ -133,8 +133,9 @@ def _read(path: Path) -> dict[str, Any]:
     from tagger.errors import RequestError
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # Notepad begins a file with a byte order mark, which "-sig" skips.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # bytes, syntax or huge numbers
         raise RequestError(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}") from error

@@ -70,7 +70,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Decision | Note]:
         try:
             if line.strip():
                 yield _record(_loaded(line))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             hint = "not JSON (import an edited export with 'tagger import')"
             raise DecisionsError(f"{name}, line {number}: {hint}") from error
         except _RefusedError as error:
@@ -181,6 +181,8 @@ def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
         raise _RefusedError(f"{name} is missing or not a text")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise _RefusedError(f"{name} has half of a surrogate pair")
     return value
 
 
@@ -189,7 +191,8 @@ def _optional_text(fields: dict[str, Any], name: str) -> str | None:
 
 
 def _moment(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%FT%T.%fZ}"
+    text = when.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
 
 
 def _time(fields: dict[str, Any], name: str) -> datetime:

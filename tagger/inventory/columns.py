@@ -214,10 +214,18 @@ def parse_moment(text: str) -> datetime:
 
     Raises ValueError if the text is neither.
     """
+    return in_utc(datetime.fromisoformat(text))
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Convert a moment to UTC; local time if it has no zone.
+
+    On the first and last day that Python knows, the zone does not count.
+    """
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError as error:  # on the first or last day that datetime can hold
-        raise ValueError(text) from error
+        return moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return moment.replace(tzinfo=UTC)
 
 
 def matches(row: Mapping[str, object], conditions: Sequence[Condition]) -> bool:

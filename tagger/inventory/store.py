@@ -91,6 +91,9 @@ from tagger.inventory.tables import (
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
 
+MOST: Final = 2**63 - 1
+"""The largest number that SQLite can hold."""
+
 _AT_ONCE: Final = 4096
 """Rows fetched at a time when the whole inventory is read."""
 
@@ -582,12 +585,15 @@ class Inventory:
 
     def run(self, number: int | None = None) -> RunRecord | None:
         """Return a run by its number, or the last run; None if there is no such run."""
+        if number is not None and not 0 < number <= MOST:
+            return None
         with self._database.reading() as connection:
             return _run(connection, number)
 
     def runs(self, *, limit: int | None = None) -> list[RunRecord]:
         """Return the runs, newest first."""
-        query = select(RUN).order_by(RUN.c.id.desc()).limit(limit)
+        query = select(RUN).order_by(RUN.c.id.desc())
+        query = query.limit(None if limit is None else min(limit, MOST))
         with self._database.reading() as connection:
             return [run_record(row) for row in connection.execute(query).mappings()]
 

@@ -58,7 +58,11 @@ class Utc(TypeDecorator[datetime]):
         self, value: datetime | None, _dialect: Dialect
     ) -> str | None:
         """Write an aware datetime."""
-        return None if value is None else f"{value.astimezone(UTC):%FT%T.%fZ}"
+        if value is None:
+            return None
+        # strftime writes the year 33 as "33", which nothing reads.
+        text = value.astimezone(UTC).isoformat(timespec="microseconds")
+        return text.replace("+00:00", "Z")
 
     def result_processor(
         self, _dialect: Dialect, _coltype: object

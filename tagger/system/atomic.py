@@ -19,16 +19,23 @@ def atomic_write(target: Path) -> Iterator[BinaryIO]:
     ExportError if the target cannot be written. After this and any other exception the
     old file is unchanged.
     """
-    target = target.resolve()
     try:
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
+        if _is_stream(target):
+            with target.open("ab") as stream:  # what ">>" wrote before stays
                 yield stream
         else:
-            with _replace_when_whole(target) as stream:
+            with _replace_when_whole(target.resolve()) as stream:
                 yield stream
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether it is a pipe or a device, or names an open file, as /dev/stdout does."""
+    descriptors = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+    if str(target).startswith(descriptors):
+        return True
+    return target.exists() and not target.is_file()
 
 
 @contextmanager

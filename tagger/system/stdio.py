@@ -13,6 +13,8 @@ from typing import IO, Any, TextIO
 def harden() -> None:
     """Open closed standard streams on the null device, and escape odd file names.
 
+    A width of 0 columns, as some terminals report it, counts as unknown.
+
     A failed write to standard output raises an OSError that names the stream. A failed
     write to standard error is ignored: the exit status reports the error, too.
     """
@@ -20,6 +22,8 @@ def harden() -> None:
     sys.stdin = sys.stdin or _nothing("r")
     sys.stdout = _safe(sys.stdout, "standard output") if sys.stdout else _nothing("w")
     sys.stderr = _safe(sys.stderr, "") if sys.stderr else _nothing("w")
+    if not os.environ.get("COLUMNS", "1").strip("0"):  # 0: an unknown width
+        del os.environ["COLUMNS"]
 
 
 def flush_or_drop(stream: TextIO) -> None:
