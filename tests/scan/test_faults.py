@@ -48,7 +48,7 @@ def reported(summary: RunSummary) -> list[str]:
 
 
 def state(inventory: Inventory, path: Path) -> tuple[State, str]:
-    story = inventory.story(path)
+    story = inventory.history(path)
     assert story
     return story.item.state, story.item.reason
 
@@ -162,7 +162,7 @@ def test_undo_makes_it_unreadable_again(
 
     assert state(inventory, bad) == before
     assert run().unreadable == 1
-    story = inventory.story(bad)
+    story = inventory.history(bad)
     assert story
     told = [(event.what, event.detail) for event in story.events[-2:]]
     assert told == [("ignored", "by ana"), ("no longer ignored", "by bea")]
@@ -239,13 +239,13 @@ class Shop:
         return scan([self.folder], self.inventory, classifier, CAREFUL, options=options)
 
     def _state(self, name: str) -> State | None:
-        story = self.inventory.story(self.folder / name)
+        story = self.inventory.history(self.folder / name)
         return story.item.state if story else None
 
     def _note(self) -> None:
         """Note which contents a scan recorded for the first time."""
         for path in self.folder.glob("*.jpg"):
-            story = self.inventory.story(path)
+            story = self.inventory.history(path)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             if story and story.item.digest == digest != self._recorded.get(path.name):
                 self._recorded[path.name] = digest
