@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.imaging.formats import promised
 from tagger.cli.faults import LISTED, how_many, next_step
+from tagger.imaging.formats import promised
 from tagger.inventory.records import (
     CheckReport,
     Correction,
