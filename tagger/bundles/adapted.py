@@ -21,6 +21,7 @@ from tagger.bundles.bundle import (
 )
 from tagger.errors import ModelError, OtherRecipeError
 from tagger.records import Adaptation, Outcome
+from tagger.system.paths import beside
 
 _NUMBERED = re.compile(r".+-(\d+)")
 
@@ -43,7 +44,7 @@ class AdaptedBundle:
 
 def adapted_folder(database: Path) -> Path:
     """Return the folder of an inventory's own bundles, which may not exist."""
-    return database.with_name(f"{database.name}.models")
+    return beside(database, ".models")
 
 
 def bundle_in_force(

@@ -176,6 +176,8 @@ class TextReporter(ScanReporter):
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
+        for note in summary.notes:
+            self._say("note", note)
         for event, sentence in summary.not_read().items():
             self._say(event, sentence)
         waiting = f"{summary.flagged:,} waiting for review"

@@ -19,6 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from tagger.errors import InventoryBusyError, InventoryError
+from tagger.system.paths import beside, real_file
 from tagger.system.sharing import is_shared, share, what_closes
 
 REVISIONS: Final = (
@@ -101,8 +102,7 @@ def check_usable(path: Path) -> None:
     Raises InventoryError if the file is not an inventory, or is a newer tagger's.
     """
     with _in_plain_words(path):
-        if not path.exists() and not path.parent.is_dir():
-            _make_folder(path.parent)
+        _make_folder_of(path)
         _revision(path)
 
 
@@ -115,6 +115,7 @@ def copy_database(source: Path, target: Path) -> None:
     """
     with _in_plain_words(source):
         _revision(source)
+    target = real_file(target)  # a link stays a link
     with _copied(source, target) as part:
         part.replace(target)
 
@@ -149,7 +150,7 @@ _SIDE_FILE_ENDINGS: Final = ("-journal", "-wal", "-shm")
 
 
 def _side_files(path: Path) -> list[Path]:
-    return [path.with_name(path.name + end) for end in _SIDE_FILE_ENDINGS]
+    return [beside(path, end) for end in _SIDE_FILE_ENDINGS]
 
 
 def _copy(source: Path, part: Path, target: Path) -> None:
@@ -199,6 +200,7 @@ def restore(copy: Path, database: Path) -> Path | None:
     InventoryError if `copy` is not an inventory, is a newer tagger's, or damaged, or if
     a program uses the inventory; the inventory then stays unchanged.
     """
+    database = real_file(database)  # a link stays a link
     if _is_blank(copy):
         raise InventoryError(f"no backup at {copy}")
     with _in_plain_words(copy):
@@ -216,9 +218,7 @@ def _set_aside(database: Path) -> Path | None:
     if not _is_blank(database):
         _write_back_log(database)
     files = [path for path in (database, *_side_files(database)) if path.exists()]
-    kept = database.with_name(
-        f"{database.name}.replaced-{datetime.now(UTC):%Y%m%d%H%M%S}"
-    )
+    kept = beside(database, f".replaced-{datetime.now(UTC):%Y%m%d%H%M%S}")
     for path in files:
         path.rename(kept.with_name(kept.name + path.name.removeprefix(database.name)))
     return kept if files else None
@@ -297,8 +297,7 @@ def _begin(connection: Connection) -> None:
 
 def _prepare_file(path: Path) -> None:
     """Bring the file to today's schema; create it if it is absent."""
-    if not path.exists() and not path.parent.is_dir():
-        _make_folder(path.parent)
+    _make_folder_of(path)
     revision = _revision(path)
     if revision == REVISIONS[-1]:
         return
@@ -314,7 +313,7 @@ def _keep_copy(path: Path, revision: str) -> None:
 
     If another process upgraded it a moment ago, the copy of that process stays.
     """
-    kept = path.with_name(f"{path.name}.before-{REVISIONS[-1]}")
+    kept = beside(path, f".before-{REVISIONS[-1]}")
     fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
     copy_database(path, fresh)
     if _revision(fresh) == revision:
@@ -323,7 +322,10 @@ def _keep_copy(path: Path, revision: str) -> None:
         fresh.unlink()
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder_of(path: Path) -> None:
+    folder = real_file(path).parent
+    if folder.is_dir() or path.exists():
+        return
     absent = [folder, *(above for above in folder.parents if not above.exists())]
     try:
         folder.mkdir(parents=True)

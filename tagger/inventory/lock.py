@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryError, LockedError
 from tagger.inventory.database import check_usable
+from tagger.system.paths import beside
 from tagger.system.sharing import share, what_closes
 from tagger.validation import read_json
 
@@ -107,7 +108,7 @@ def scan_in_progress(database: Path) -> Holder | None:
 
 
 def _path(database: Path) -> Path:
-    return database.with_name(f"{database.name}.lock")
+    return beside(database, ".lock")
 
 
 def _lock(database: Path, take: object = None) -> "FileLock":

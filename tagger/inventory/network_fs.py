@@ -1,8 +1,9 @@
 """Detect a network file system below a path."""
 
-import os
 from pathlib import Path
 from typing import Final
+
+from tagger.system.paths import real_file
 
 NETWORK: Final = frozenset(
     {
@@ -36,7 +37,7 @@ def network_file_system(path: Path) -> str:
     """
     import psutil  # noqa: PLC0415  only a scan needs it
 
-    real = Path(os.path.realpath(path))
+    real = real_file(path)
     try:
         mounts = psutil.disk_partitions(all=True)
     except (OSError, RuntimeError):

@@ -90,6 +90,7 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
+from tagger.system.paths import roots_above
 
 MOST: Final = 2**63 - 1
 """The largest number that SQLite can hold."""
@@ -456,11 +457,11 @@ class Inventory:
     def history(self, path: Path) -> PathHistory | None:
         """Return the history of an absolute path; None for an unknown path."""
         with self._database.reading() as connection:
-            roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
-            under = [row for row in roots if path.is_relative_to(row.path)]
-            for root in sorted(under, key=lambda row: len(row.path), reverse=True):
-                relative = path.relative_to(root.path).as_posix()
-                history = path_history(connection, root.id, root.path, relative)
+            rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
+            ids = {Path(row.path): row.id for row in rows}
+            for root, inside in reversed(roots_above(path, ids)):
+                relative = inside.as_posix()
+                history = path_history(connection, ids[root], str(root), relative)
                 if history:
                     return history
         return None

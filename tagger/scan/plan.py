@@ -23,6 +23,7 @@ from tagger.scan.file_queue import FileQueue
 from tagger.scan.pipeline import Result
 from tagger.scan.records import ScanOptions
 from tagger.scan.walk import Rules, absolute, check_root, walk
+from tagger.system.paths import roots_above, same_folder
 from tagger.system.signals import Interruption
 
 
@@ -98,19 +99,41 @@ def holds_pictures(folder: Path) -> bool:
 
 def places_of(folders: Sequence[Path], inventory: Inventory) -> list[Place]:
     """Find the root that each folder belongs to, and whether it can be listed."""
-    named = list(dict.fromkeys(absolute(folder) for folder in folders))
-    known = [Path(root) for root in inventory.roots()]
-    places = {path: _place(path, known, inventory) for path in named}
-    return [place for path, place in places.items() if not _inside(path, named)]
+    roots = [Path(root) for root in inventory.roots()]
+    places: dict[Path, Place] = {}
+    for path in dict.fromkeys(absolute(folder) for folder in folders):
+        place = _place(path, [*roots, *(p.root for p in places.values())], inventory)
+        places.setdefault(place.path, place)
+    return [place for path, place in places.items() if not _inside(path, places)]
+
+
+def other_names(
+    folders: Sequence[Path], places: Sequence[Place], roots: Sequence[Path]
+) -> Iterator[str]:
+    """Say which folders have another name in the inventory, or two names there."""
+    for path in dict.fromkeys(absolute(folder) for folder in folders):
+        if any(path.is_relative_to(place.root) for place in places):
+            continue
+        for root, inside in roots_above(path, [place.root for place in places])[:1]:
+            yield (
+                f"{path} is the same folder as {root / inside}: its pictures are "
+                f"listed under {root}"
+            )
+    for place in places:
+        for root in roots:
+            if root != place.root and same_folder(root, place.root):
+                yield (
+                    f"{root} is the same folder as {place.root}, so its pictures are "
+                    f"listed twice: keep one with 'tagger roots forget {root}'"
+                )
 
 
 def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> Place:
-    owners = [root for root in known if path.is_relative_to(root)]
-    root = min(owners, key=lambda owner: len(owner.parts), default=path)
-    folder = "" if root == path else path.relative_to(root).as_posix()
+    root, inside = next(iter(roots_above(path, known)), (path, Path()))
+    folder = "" if inside == Path() else inside.as_posix()
     seen = inventory.knows(root, folder)
     try:
-        check_root(path)
+        check_root(root / folder)
     except FolderError as error:
         # An unknown folder is a typing error, a known one an unplugged disk.
         if not seen:

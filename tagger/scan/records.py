@@ -87,11 +87,11 @@ class RunSummary:
     `unreadable` count the items of the scanned roots afterwards, `tags` their tags in
     force. `newly_unreadable` counts those that no earlier scan reported; the lists of
     images name both. `doubted` are folders whose losses are too large to be believed.
-    `drift` compares what was read with the month before, root by root. `warnings` are
-    sentences for a person. `shift` is the distance of the pictures from the training
-    pictures, `tightened` a sentence about the tightened policy. `mix` has, by root, the
-    estimated shares of the labels, in [0, 1]. `foreign` counts pictures in formats that
-    are not read, by their ending.
+    `drift` compares what was read with the month before, root by root. `warnings` and
+    `notes` are sentences for a person; a note is no trouble. `shift` is the distance of
+    the pictures from the training pictures, `tightened` a sentence about the tightened
+    policy. `mix` has, by root, the estimated shares of the labels, in [0, 1]. `foreign`
+    counts pictures in formats that are not read, by their ending.
     """
 
     run_id: int | None
@@ -114,6 +114,7 @@ class RunSummary:
     doubted: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     shift: float | None = None
     tightened: str = ""
     mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -45,6 +45,7 @@ from tagger.scan.plan import (
     _never_a_picture,
     _unsettled,
     formers_of,
+    other_names,
     pictures_of,
     places_of,
     plan_place,
@@ -101,6 +102,8 @@ def scan(  # noqa: PLR0913  the parts of a scan
     stop = interruption or Interruption()
     guard, policy = effective.guard, effective.policy
     places = places_of(folders, inventory)
+    roots = [Path(root) for root in inventory.roots()]
+    notes = tuple(other_names(folders, places, roots))
     with inventory.recording(
         classifier.identity, options=_run_options(places, policy, options)
     ) as recording:
@@ -146,6 +149,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
         summary = RunSummary(
             run_id=recording.run_id,
             warnings=tuple(run.warnings),
+            notes=notes,
             doubted=tuple(str(path) for path in run.doubted),
             drift=drift,
             shift=shift,
@@ -193,7 +197,7 @@ def _run_options(
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
     lists = ("unreadable_images", "newly_unreadable_images")
-    for name in ("run_id", *lists, "warnings", "drift", "tightened"):
+    for name in ("run_id", *lists, "warnings", "notes", "drift", "tightened"):
         del counts[name]
     # In the form of the run's options: the alarm for overdue scans compares the two.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}

@@ -6,6 +6,7 @@ from support import Photo, Scan
 from support.inventories import raw
 from support.program import Tagger
 
+from tagger.bundles.adapted import adapted_folder
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind
 
@@ -76,3 +77,27 @@ def test_only_a_sound_backup_is_restored(
     assert "the inventory itself" in tagger.fails("restore", tagger.db)
     assert tagger.db.read_bytes() == before
     assert not [p for p in tagger.folder.iterdir() if ".replaced-" in p.name]
+
+
+def test_links_to_the_inventory_and_to_the_backup_stay_links(
+    tagger: Tagger, shop: Path, photo: Photo
+) -> None:
+    photo()
+    tagger("scan", shop)
+    disk = tagger.folder / "disk"
+    disk.mkdir()
+    tagger.db.rename(disk / "real.db")
+    tagger.db.symlink_to(disk / "real.db")
+    backup = tagger.folder / "link-to-backup.db"
+    backup.symlink_to(disk / "backup.db")
+    before = set(tagger.folder.iterdir())
+
+    assert tagger("backup", backup).returncode == 0
+    assert tagger("restore", backup).returncode == 0
+
+    assert tagger.db.readlink() == disk / "real.db"
+    assert backup.readlink() == disk / "backup.db"
+    assert set(tagger.folder.iterdir()) == before, "all stands beside the file itself"
+    assert any(".replaced-" in path.name for path in disk.iterdir())
+    assert tagger("scan", shop).returncode == 0
+    assert adapted_folder(tagger.db) == disk / "real.db.models"

@@ -127,3 +127,15 @@ def test_a_scan_waits_for_another_when_asked(
 
     assert second.returncode == 0
     assert json.loads(output)["new"] == 1
+
+
+def test_an_inventory_has_one_lock_by_all_its_names(tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "inventory.db")
+
+    with scan_lock(tmp_path / "inventory.db"):
+        assert scan_in_progress(link)
+        with pytest.raises(LockedError), scan_lock(link):
+            pass
+    assert list(link.parent.iterdir()) == [link]

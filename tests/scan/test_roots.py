@@ -1,7 +1,12 @@
 """Folders in folders, and links: one root takes another in, with its history."""
 
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from support import Photo, Scan
 from support.inventories import states
 
@@ -174,3 +179,87 @@ def test_links_out_of_the_root_are_followed_only_when_asked(
     tagged = {p for p, s in states(inventory).items() if s is State.TAGGED}
     assert tagged == {"own.png", "first/b.png", "first/deep/a.png", "file.png"}
     assert run(follow_links=True).missing == 0
+
+
+@pytest.mark.parametrize("how", ["link", "bind mount"])
+def test_a_root_scanned_under_another_name_keeps_its_rows(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory, how: str
+) -> None:
+    other = shop.with_name("other")
+    photo("shoes/a.png")
+    run()
+    photo("shoes/b.png", shade=90)
+    with named_also(shop, other, how):
+        whole = run(other)
+        part = run(other / "shoes")
+        by_both = run(shop, other)
+        story = inventory.history(other / "shoes" / "b.png")
+
+    assert inventory.roots() == [str(shop)]
+    assert (whole.new, whole.unchanged, whole.missing) == (1, 1, 0)
+    assert (part.unchanged, by_both.unchanged) == (2, 2)
+    for summary in (whole, part, by_both):
+        (note,) = summary.notes
+        assert str(other) in note
+        assert str(shop) in note
+    assert story is not None
+    assert run().notes == ()
+
+
+def test_a_link_to_a_folder_of_a_root_is_that_folder(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo("shoes/a.png")
+    run()
+    link = shop.with_name("sale")
+    link.symlink_to(shop / "shoes")
+
+    assert run(link).unchanged == 1
+    assert inventory.roots() == [str(shop)]
+
+
+def test_two_names_in_a_first_scan_make_one_root(
+    run: Scan, photo: Photo, shop: Path, inventory: Inventory
+) -> None:
+    photo()
+    link = shop.with_name("link")
+    link.symlink_to(shop)
+
+    assert run(link, shop).new == 1
+    assert inventory.roots() == [str(link)]
+
+
+def test_an_inventory_with_both_names_says_how_to_keep_one(
+    run: Scan, photo: Photo, shop: Path
+) -> None:
+    photo()
+    link = shop.with_name("link")
+    link.mkdir()
+    run(shop)
+    photo("../link/a.png")
+    run(link)
+    shutil.rmtree(link)
+    link.symlink_to(shop)
+
+    (note,) = run(shop).notes
+
+    assert f"tagger roots forget {link}" in note
+
+
+@contextmanager
+def named_also(folder: Path, other: Path, how: str) -> Iterator[None]:
+    if how == "link":
+        other.symlink_to(folder)
+        yield
+        return
+    other.mkdir()
+    mount = ["mount", "--bind", str(folder), str(other)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nothing can be mounted: {error}")
+    try:
+        yield
+    finally:
+        unmount = ["umount", "--lazy", str(other)]
+        subprocess.run(unmount, check=True)

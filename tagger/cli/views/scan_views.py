@@ -98,8 +98,8 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
             Text(f"{summary.tightened[:1].upper()}{summary.tightened[1:]}."),
         ]
     parts += [_mix(root, mix) for root, mix in summary.mix.items()]
-    if left := summary.not_read():
-        shown = (Text(printable(f"{sentence}.")) for sentence in left.values())
+    if last := (*summary.notes, *summary.not_read().values()):
+        shown = (Text(printable(f"{sentence}.")) for sentence in last)
         parts += [Text(), *shown]
     if summary.newly_unreadable_images:
         parts += [Text(), _unreadable(summary.newly_unreadable_images)]

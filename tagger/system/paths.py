@@ -1,0 +1,58 @@
+"""Find out what a path leads to: the file behind a link, the folder of another name."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def real_file(path: Path) -> Path:
+    """Return the absolute path of the file that a path leads to, through all links."""
+    return Path(os.path.realpath(path))
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the file or folder that stands beside a file, named after it.
+
+    Beside the file itself, not beside a link to it: all names of a file share it.
+    """
+    file = real_file(path)
+    return file.with_name(file.name + ending)
+
+
+def roots_above(path: Path, roots: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Return the roots that an absolute path lies in, the outermost first.
+
+    Each with the path from there. The names decide; if no name fits, the folders do: a
+    link and a bind mount lead to the same folder, with the same device and inode.
+    """
+    roots = list(roots)
+    named = [
+        (root, path.relative_to(root)) for root in roots if path.is_relative_to(root)
+    ]
+    if named:
+        return sorted(named, key=lambda pair: len(pair[0].parts))
+    known: dict[object, Path] = {}
+    for root in roots:
+        known.setdefault(_identity(root), root)
+    known.pop(None, None)
+    for name in (path, real_file(path)):
+        above = [*reversed(name.parents), name]
+        found = [(known.get(_identity(folder)), folder) for folder in above]
+        if same := [(root, name.relative_to(folder)) for root, folder in found if root]:
+            return same
+    return []
+
+
+def same_folder(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one folder; False if either is not there."""
+    identity = _identity(one)
+    return identity is not None and identity == _identity(other)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode; None if the path is not there, or has no inode."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
