@@ -1,4 +1,4 @@
-"""Make foreign text safe to show, and suggest names."""
+"""Make foreign text safe to show, compare names, and suggest names."""
 
 from collections.abc import Iterable
 
@@ -22,6 +22,42 @@ def encodable(text: str) -> str:
     if text.isascii():
         return text
     return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def comparable(name: str) -> str:
+    """Return a name in the form in which names are compared: without case, composed.
+
+    macOS writes é as two characters (NFD), people type one (NFC), and cameras write
+    .JPG. Names are stored as they are, and compared in this form. The order of the
+    steps is that of Unicode's canonical caseless match (The Unicode Standard, D145).
+    """
+    if name.isascii():
+        return name.lower()
+    from unicodedata import normalize  # noqa: PLC0415  few names need it
+
+    return normalize("NFC", normalize("NFD", name).casefold())
+
+
+def composed(name: str) -> str:
+    """Return a name in composed form (NFC), where upper and lower case matter."""
+    if name.isascii():
+        return name
+    from unicodedata import normalize  # noqa: PLC0415
+
+    return normalize("NFC", name)
+
+
+def spellings(name: str) -> tuple[str, ...]:
+    """Return a name as given, composed (NFC) and decomposed (NFD), each form once.
+
+    To find a name where `comparable` cannot be computed of all that is searched: in a
+    database, or on a disk.
+    """
+    if name.isascii():
+        return (name,)
+    from unicodedata import normalize  # noqa: PLC0415
+
+    return tuple(dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))))
 
 
 def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:

@@ -1,7 +1,9 @@
+from unicodedata import normalize
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tagger.text import printable
+from tagger.text import comparable, printable, spellings
 
 
 @given(st.text(st.characters()))
@@ -20,3 +22,19 @@ def test_what_is_harmless_stays(text: str) -> None:
 
 def test_a_stray_byte_is_shown_as_itself() -> None:
     assert printable("caf\udce9\n") == "caf\\xe9\\n"
+
+
+@given(st.text())
+def test_a_name_is_compared_alike_however_it_is_composed(name: str) -> None:
+    composed, decomposed = normalize("NFC", name), normalize("NFD", name)
+
+    assert comparable(composed) == comparable(decomposed) == comparable(name)
+    assert composed in spellings(decomposed)
+    assert decomposed in spellings(composed)
+    assert spellings(name)[0] == name
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_the_quick_way_for_ascii_gives_the_same(name: str) -> None:
+    assert comparable(name) == normalize("NFC", name.casefold())
+    assert spellings(name) == (name,)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from tagger.records import FASHION_LABELS
+from tagger.text import comparable, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,13 +22,21 @@ _Answer = TypeVar("_Answer")
 def tags(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the tags of the inventory, else those of Fashion-MNIST."""
     known = _asked(ctx, lambda inventory: inventory.known_tags()) or FASHION_LABELS
-    return [tag for tag in known if tag.casefold().startswith(incomplete.casefold())]
+    return [tag for tag in known if comparable(tag).startswith(comparable(incomplete))]
 
 
 def roots(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the scanned folders."""
+    """Return the scanned folders, with the beginning as it was typed.
+
+    Shells and Typer drop what begins otherwise, if only by the form of its letters.
+    """
     known = _asked(ctx, lambda inventory: inventory.roots())
-    return [root for root in known if root.startswith(incomplete)]
+    return [
+        incomplete + root.removeprefix(beginning)
+        for root in known
+        for beginning in spellings(incomplete)
+        if root.startswith(beginning)
+    ]
 
 
 def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:

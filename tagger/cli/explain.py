@@ -1,6 +1,5 @@
 """`tagger explain`: show the history of one path."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +21,9 @@ def explain(
     from tagger.cli.views import scan_views
     from tagger.errors import TaggerError
     from tagger.inventory import Inventory
+    from tagger.system.paths import as_spelt
 
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  as the scan named it
+    absolute = as_spelt(path)
     with Inventory(options.database(db), create=False) as inventory:
         history = inventory.history(absolute)
         if history is None:

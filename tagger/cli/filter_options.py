@@ -133,13 +133,14 @@ def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
 
 
 def _known_roots(inventory: "Inventory", roots: "Sequence[str]") -> list[str]:
-    import os
+    from pathlib import Path
 
     from tagger.errors import RequestError
+    from tagger.system.paths import as_spelt
     from tagger.text import suggestion
 
     known = inventory.roots()
-    absolute = [os.path.abspath(root) for root in roots]  # noqa: PTH100  as scanned
+    absolute = [str(as_spelt(Path(root))) for root in roots]
     for root in absolute:
         if root not in known:
             near = suggestion(root, known)

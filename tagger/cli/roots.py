@@ -50,7 +50,8 @@ def move(
     Example: tagger roots move /mnt/old/photos /srv/photos
     """
     from tagger.inventory import Inventory, scan_lock
-    from tagger.scan.walk import absolute, check_root
+    from tagger.scan.walk import check_root
+    from tagger.system.paths import as_spelt
     from tagger.text import printable
 
     database, target = options.database(db), check_root(new)
@@ -58,7 +59,7 @@ def move(
         Inventory(database, create=False) as inventory,
         scan_lock(database),
     ):
-        items = inventory.move_root(absolute(old), target)
+        items = inventory.move_root(as_spelt(old), target)
     with options.telling_of(f"{old} is moved to {target}"):
         typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
 
@@ -87,10 +88,10 @@ def forget(
     No file is deleted. Example: tagger roots forget /mnt/old/photos
     """
     from tagger.inventory import Inventory, scan_lock
-    from tagger.scan.walk import absolute
+    from tagger.system.paths import as_spelt
     from tagger.text import printable
 
-    database, root = options.database(db), absolute(folder)
+    database, root = options.database(db), as_spelt(folder)
     with Inventory(database, create=False) as inventory:
         if not yes and inventory.knows(root):
             _make_sure(root)

@@ -23,7 +23,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 from tagger.errors import RequestError
-from tagger.text import suggestion
+from tagger.text import spellings, suggestion
 
 FORMAT_VERSION: Final = 1
 """Version of the exported columns: their names, order, types and meanings."""
@@ -256,6 +256,9 @@ def _compares(value: object, operator: Operator, other: Value) -> bool:
     if isinstance(other, str):
         value = "" if value is None else str(value)
         if operator is Operator.CONTAINS:
-            return other.translate(_LOWER) in value.translate(_LOWER)
+            plain = value.translate(_LOWER)
+            return any(name.translate(_LOWER) in plain for name in spellings(other))
+        if operator is Operator.EQUAL:
+            return value in spellings(other)
         return _ORDER[operator](os.fsencode(value), os.fsencode(other))
     return value is not None and _ORDER[operator](value, other)

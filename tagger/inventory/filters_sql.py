@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, true
 
 from tagger.inventory.columns import Condition, Operator, Value
 from tagger.inventory.tables import VIEW, PathText
+from tagger.text import spellings
 
 _COMPARISON: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
     Operator.EQUAL: eq,
@@ -38,7 +39,22 @@ def _compare(
 ) -> ColumnElement[bool]:
     if not isinstance(value, str):
         return _COMPARISON[operator](column, value)  # type: ignore[no-any-return]
-    text, wanted = func.coalesce(column, ""), literal(value, PathText())
+    text = func.coalesce(column, "")
     if operator is Operator.CONTAINS:
-        return func.instr(func.lower(text), func.lower(wanted)) > 0
-    return _COMPARISON[operator](text, wanted)  # type: ignore[no-any-return]
+        return contains(func.lower(text), value, func.lower)
+    if operator is Operator.EQUAL:
+        return or_(*(text == literal(name, PathText()) for name in spellings(value)))
+    return _COMPARISON[operator](text, literal(value, PathText()))  # type: ignore[no-any-return]
+
+
+def contains(
+    text: ColumnElement[Any],
+    part: str,
+    read: Callable[[Any], Any] = lambda wanted: wanted,
+) -> ColumnElement[bool]:
+    """Return the clause for texts that contain a part, however it is composed.
+
+    `read` is applied to the part in SQL.
+    """
+    wanted = (read(literal(name, PathText())) for name in spellings(part))
+    return or_(*(func.instr(text, name) > 0 for name in wanted))

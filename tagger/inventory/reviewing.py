@@ -18,7 +18,6 @@ from sqlalchemy import (
     Connection,
     delete,
     exists,
-    func,
     select,
     update,
 )
@@ -27,6 +26,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from tagger.inventory import audits, decisions
 from tagger.inventory import custom_tags as own_tags
 from tagger.inventory.database import Database
+from tagger.inventory.filters_sql import contains
 from tagger.inventory.mapping import now
 from tagger.inventory.queue import read_waiting, rows_of
 from tagger.inventory.records import (
@@ -189,11 +189,14 @@ class Reviewing:
     def find(self, text: str, most: int) -> list[QueueItem]:
         """Return free items of the selection with `text` in their path, by path."""
         rows = rows_of(self.selection)
-        contains = func.instr(IMAGE.c.path, text) > 0
         with self._database.reading() as connection:
             query = (
                 rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
-                .where(*rows.where, contains, self._free(IMAGE.c.digest))
+                .where(
+                    *rows.where,
+                    contains(IMAGE.c.path, text),
+                    self._free(IMAGE.c.digest),
+                )
                 .order_by(IMAGE.c.root_id, IMAGE.c.path)
                 .limit(most)
             )

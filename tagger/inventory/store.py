@@ -91,6 +91,7 @@ from tagger.inventory.tables import (
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
 from tagger.system.paths import roots_above
+from tagger.text import spellings
 
 MOST: Final = 2**63 - 1
 """The largest number that SQLite can hold."""
@@ -460,10 +461,10 @@ class Inventory:
             rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
             ids = {Path(row.path): row.id for row in rows}
             for root, inside in reversed(roots_above(path, ids)):
-                relative = inside.as_posix()
-                history = path_history(connection, ids[root], str(root), relative)
-                if history:
-                    return history
+                for relative in spellings(inside.as_posix()):
+                    history = path_history(connection, ids[root], str(root), relative)
+                    if history:
+                        return history
         return None
 
     def network_file_system(self) -> str:

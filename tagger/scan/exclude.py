@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tagger.text import composed
+
 if TYPE_CHECKING:  # 30 ms, and few folders have an ignore file
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
@@ -93,6 +95,7 @@ class IgnoreFile:
         pattern that matches decides.
         """
         below = path.removeprefix(f"{self.folder}/") if self.folder else path
+        below = composed(below)
         for line, pattern in reversed(self.patterns):
             if _matches(line, pattern, below, is_folder=is_folder):
                 return pattern.include, line
@@ -131,7 +134,7 @@ def read_ignore_file(path: Path, folder: str) -> IgnoreFile:
     patterns = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            patterns.append((line.strip(), GitIgnoreSpecPattern(line)))
+            patterns.append((line.strip(), GitIgnoreSpecPattern(composed(line))))
         except (ValueError, re.error) as error:
             raise ValueError(f"line {number} is not a pattern: {line}") from error
     return IgnoreFile(folder, tuple(patterns))

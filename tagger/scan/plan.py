@@ -22,8 +22,8 @@ from tagger.records import (
 from tagger.scan.file_queue import FileQueue
 from tagger.scan.pipeline import Result
 from tagger.scan.records import ScanOptions
-from tagger.scan.walk import Rules, absolute, check_root, walk
-from tagger.system.paths import roots_above, same_folder
+from tagger.scan.walk import Rules, check_root, walk
+from tagger.system.paths import as_spelt, roots_above, same_folder
 from tagger.system.signals import Interruption
 
 
@@ -101,7 +101,7 @@ def places_of(folders: Sequence[Path], inventory: Inventory) -> list[Place]:
     """Find the root that each folder belongs to, and whether it can be listed."""
     roots = [Path(root) for root in inventory.roots()]
     places: dict[Path, Place] = {}
-    for path in dict.fromkeys(absolute(folder) for folder in folders):
+    for path in dict.fromkeys(as_spelt(folder) for folder in folders):
         place = _place(path, [*roots, *(p.root for p in places.values())], inventory)
         places.setdefault(place.path, place)
     return [place for path, place in places.items() if not _inside(path, places)]
@@ -111,7 +111,7 @@ def other_names(
     folders: Sequence[Path], places: Sequence[Place], roots: Sequence[Path]
 ) -> Iterator[str]:
     """Say which folders have another name in the inventory, or two names there."""
-    for path in dict.fromkeys(absolute(folder) for folder in folders):
+    for path in dict.fromkeys(as_spelt(folder) for folder in folders):
         if any(path.is_relative_to(place.root) for place in places):
             continue
         for root, inside in roots_above(path, [place.root for place in places])[:1]:

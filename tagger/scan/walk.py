@@ -32,6 +32,8 @@ from tagger.scan.exclude import (
     original_of,
     read_ignore_file,
 )
+from tagger.system.paths import as_spelt
+from tagger.text import comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,16 @@ class Rules:
     def matches(self, path: str, name: str, pattern: str) -> bool:
         """Whether a pattern matches a path under the root with this name."""
         # Cameras write .JPG where people write .jpg.
-        pattern = pattern.rstrip("/").casefold()
+        pattern = comparable(pattern.rstrip("/"))
         subjects = [name]
         if "/" in pattern:
             subjects = [path.removeprefix(f"{self.folder}/"), path]
-        return any(fnmatchcase(subject.casefold(), pattern) for subject in subjects)
-
-
-def absolute(folder: Path) -> Path:
-    """Return the absolute path, without dots; links stay as they are."""
-    return Path(os.path.abspath(folder))  # noqa: PTH100  resolve() would follow links
+        return any(fnmatchcase(comparable(subject), pattern) for subject in subjects)
 
 
 def check_root(folder: Path) -> Path:
     """Return the folder as an absolute path; FolderError if it cannot be listed."""
-    root = absolute(folder)
+    root = as_spelt(folder)
     try:
         with os.scandir(root):
             return root

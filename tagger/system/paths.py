@@ -4,6 +4,23 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from tagger.text import spellings
+
+
+def as_spelt(path: Path) -> Path:
+    """Return the absolute path, without dots, as the disk spells it; links stay.
+
+    A person may type a composed é where macOS wrote two characters.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        there = (found / name for name in spellings(part))
+        found = next(filter(os.path.lexists, there), found / part)
+    return found
+
 
 def real_file(path: Path) -> Path:
     """Return the absolute path of the file that a path leads to, through all links."""

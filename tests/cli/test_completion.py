@@ -1,10 +1,12 @@
 """What a shell is offered after TAB."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support import SAMPLES
 from support.program import Tagger
 
 pytestmark = pytest.mark.usefixtures("stock")
@@ -49,6 +51,22 @@ def test_a_shell_is_offered_columns_roots_runs_and_moments(program: Tagger) -> N
     assert "pictures" in completed(program, "bash", "tagger export --root /")
     assert "last-run" in completed(program, "bash", "tagger export --since l")
     assert completed(program, "bash", "tagger runs show ") == "1\n"
+
+
+def test_a_folder_of_macos_is_offered_to_a_composed_beginning(
+    program: Tagger,
+) -> None:
+    folder = program.folder / "cafe\u0301"
+    folder.mkdir()
+    shutil.copy(SAMPLES / "tiny.png", folder)
+    assert program("scan", folder).returncode == 0
+
+    typed = f"{program.folder}/caf\u00e9"
+
+    offered = completed(program, "bash", f"tagger export --root {typed}")
+
+    assert offered.strip() == typed
+    assert "tiny.png" in program("export", "--root", typed).stdout
 
 
 def test_completion_without_an_inventory_offers_what_it_can(program: Tagger) -> None:

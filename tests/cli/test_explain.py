@@ -45,3 +45,21 @@ def test_explain_notes_a_name_with_the_wrong_ending(tagger: Tagger, shop: Path) 
 
     assert "the name says JPEG, the content is WEBP" in told
     assert "the name says" not in tagger("explain", shop / "right.webp").stdout
+
+
+def test_a_folder_of_macos_is_found_by_the_name_that_a_person_types(
+    tagger: Tagger, pictures: Path
+) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    stored = pictures / decomposed / f"{decomposed}.png"
+    stored.parent.mkdir()
+    (pictures / "tiny.png").rename(stored)
+    typed = pictures / composed / f"{composed}.png"
+
+    assert tagger("scan", pictures / composed).returncode == 0
+    assert str(stored) in tagger("explain", typed).stdout
+    rows = tagger("export", "--root", pictures / composed, "--columns", "path").stdout
+    assert f"{decomposed}.png" in rows
+    stored.unlink()
+    assert str(stored) in tagger("explain", typed).stdout
+    assert tagger("roots", "forget", pictures / composed, "--yes").returncode == 0

@@ -31,7 +31,14 @@ from tagger.records import (
     Verdict,
 )
 
-NAMES = ["a.jpg", "B%_.JPG", "caf\udce9.jpg", "é'; DROP TABLE image --.jpg", "z/00.jpg"]
+NAMES = [
+    "a.jpg",
+    "B%_.JPG",
+    "caf\udce9.jpg",
+    "é'; DROP TABLE image --.jpg",
+    "z/00.jpg",
+    "e\u0301te\u0301.jpg",
+]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +113,10 @@ def test_sql_and_python_choose_the_same_items(
     ("text", "paths"),
     [
         ("confidence < 0.2", ["a.jpg", "B%_.JPG"]),
-        ("confidence>=0.375", ["z/00.jpg", "é'; DROP TABLE image --.jpg"]),
+        (
+            "confidence>=0.375",
+            ["e\u0301te\u0301.jpg", "z/00.jpg", "é'; DROP TABLE image --.jpg"],
+        ),
         ('path ~ "drop table"', ["é'; DROP TABLE image --.jpg"]),
         ("path ~ %", ["B%_.JPG"]),
         ("flagged = true and margin <= 0.125", ["a.jpg", "caf\udce9.jpg"]),
@@ -165,3 +175,13 @@ def test_columns_come_in_the_order_asked_for() -> None:
     ]
     with pytest.raises(RequestError, match="no column 'tags': did you mean 'tag'"):
         find_columns(["path", "tags"], COLUMNS)
+
+
+@pytest.mark.parametrize("typed", ["\u00e9t\u00e9", "e\u0301te\u0301"])
+def test_a_name_of_macos_is_found_however_it_is_typed(
+    stocked: Inventory, typed: str
+) -> None:
+    for where in (f"path ~ {typed}", f"path = {typed}.jpg"):
+        conditions = parse_conditions(where, COLUMNS)
+        found = [item.path for item in stocked.items(conditions)]
+        assert found == ["e\u0301te\u0301.jpg"] * 2, "stored as it was"

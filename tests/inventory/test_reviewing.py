@@ -600,3 +600,15 @@ def test_answers_contradict_each_other_in_one_sense(
     contradict: bool,  # noqa: FBT001
 ) -> None:
     assert contradicts(answers) is contradict
+
+
+def test_a_picture_is_found_by_its_name_however_it_is_typed(
+    inventory: Inventory,
+) -> None:
+    record(inventory, {"e\u0301te\u0301.jpg": tagged(1, 0.2)})
+
+    with inventory.reviewing("anna", Selection()) as anna:
+        for typed in ("\u00e9t\u00e9", "e\u0301te\u0301"):
+            assert [item.path for item in anna.find(typed, 5)] == [
+                "e\u0301te\u0301.jpg"
+            ]

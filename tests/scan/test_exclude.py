@@ -4,14 +4,15 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support import Photo, Scan
 
 from tagger.inventory import Inventory
-from tagger.records import ImageFile, State
+from tagger.records import ImageFile, SkippedFile, State
 from tagger.scan.exclude import DEFAULT_EXCLUDE, IGNORE_FILE, original_of
 from tagger.scan.walk import Rules, walk
 
@@ -209,3 +210,22 @@ def test_a_folder_keeps_its_items_while_its_ignore_file_cannot_be_used(
     assert IGNORE_FILE in found["sub"].reason
     bad.unlink()
     assert run().unreadable == 0
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1))
+def test_a_pattern_matches_a_name_however_it_is_composed(name: str) -> None:
+    assume(not set(name) & set("/*?[]!.\\"))
+    nfc, nfd = normalize("NFC", name), normalize("NFD", name)
+
+    for typed in (nfc, nfd):
+        assert Rules((".jpg",)).matches(nfd, nfd, typed)
+        assert Rules((".jpg",)).matches(nfc, nfc, typed)
+
+
+def test_an_ignore_file_names_files_of_macos(tmp_path: Path) -> None:
+    (tmp_path / "e\u0301te\u0301.jpg").write_bytes(b"x")
+    (tmp_path / ".taggerignore").write_text("\u00e9t\u00e9.jpg\n")
+
+    listed = {entry.path: entry for entry in walk(tmp_path, Rules((".jpg",)))}
+
+    assert isinstance(listed["e\u0301te\u0301.jpg"], SkippedFile)
