@@ -51,8 +51,9 @@ def build(folder: Path, items: int) -> Path:
     )
     with connection:
         connection.executemany(
-            f"INSERT INTO prediction VALUES (?, ?, 1, '{PREPARING}', 'Shirt', ?, "
-            "'Dress', ?, ?, NULL, NULL)",
+            "INSERT INTO prediction (id, digest, model_id, preparing, tag, confidence, "
+            "runner_up, margin, probabilities) "
+            f"VALUES (?, ?, 1, '{PREPARING}', 'Shirt', ?, 'Dress', ?, ?)",
             predictions(digests, items),
         )
         connection.executemany(
