@@ -25,7 +25,12 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
     Stopped               a signal asked the program to stop; not a failure
 """
 
-from typing import ClassVar
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from subprocess import list2cmdline
+from typing import ClassVar, Final
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -110,14 +115,31 @@ class EvaluationError(TaggerError):
 class MissingExtraError(TaggerError):
     """An optional package is not installed.
 
-    `what` needs it; `extra` is the optional part of tagger that installs it.
+    `what` needs `package`; `extra` is a key of `EXTRAS`. The message has the command
+    that installs all packages of the extra for the running interpreter.
     """
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed: "
-            f"pip install 'tagger[{extra}]'"
+            f"{installing(EXTRAS[extra])}"
         )
+
+
+EXTRAS: Final = {
+    "embed": ("matplotlib", "scikit-learn", "threadpoolctl"),
+    "evaluate": ("matplotlib",),
+    "parquet": ("pyarrow",),
+    "xlsx": ("openpyxl",),
+}
+"""Packages of each extra of pyproject.toml. Messages name them and not the extra: the
+package "tagger" on PyPI is another project."""
+
+
+def installing(packages: Sequence[str]) -> str:
+    """Return the shell command that installs packages for this interpreter."""
+    words = [sys.executable or "python3", "-m", "pip", "install", *packages]
+    return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 class RequestError(TaggerError):

@@ -37,8 +37,7 @@ def export(
             "--format",
             "-f",
             envvar="TAGGER_EXPORT_FORMAT",
-            help="File format; parquet and xlsx need an extra (pip install "
-            "'tagger[xlsx]').",
+            help="File format; parquet needs the package pyarrow, xlsx openpyxl.",
             show_default="by the file's extension, else csv",
             rich_help_panel=_AS_WHAT,
         ),

@@ -167,7 +167,7 @@ def test_what_is_missing_is_found_out_before_tensorflow_starts(
     with pytest.raises(EvaluationError, match="has other content"):
         check_embedding(SAMPLES)
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    with pytest.raises(MissingExtraError, match=r"scikit-learn.*tagger\[embed\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*scikit-learn"):
         check_embedding(tmp_path / "e")
 
 
