@@ -62,6 +62,16 @@ def export(
             rich_help_panel=_AS_WHAT,
         ),
     ] = False,
+    delimiter: Annotated[
+        str,
+        typer.Option(
+            "--delimiter",
+            metavar="CHARACTER",
+            parser=options.delimiter,
+            help="CSV: character between the cells: , ; | or tab.",
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = ",",
     bom: Annotated[
         bool,
         typer.Option(
@@ -118,7 +128,7 @@ def export(
     Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
     from tagger.errors import RequestError
-    from tagger.exchange import Style, format_of
+    from tagger.exchange import DELIMITERS, Style, format_of
     from tagger.exchange.export import ExportRequest, write_export
     from tagger.inventory import Inventory
     from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
@@ -129,6 +139,10 @@ def export(
         )
     if item_pattern is not None and not by_item:
         raise RequestError("--item-pattern needs --by-item: add it")
+    if delimiter not in DELIMITERS:
+        raise RequestError(
+            f"--delimiter {delimiter!r} is not allowed: give , ; | or tab"
+        )
     if str(output) == "-":
         output = None
     chosen_format = format_of(output, as_format)
@@ -153,7 +167,12 @@ def export(
             output or sys.stdout.buffer,
             chosen_format,
             # Escape control characters, which would steer a terminal.
-            Style(raw=raw, bom=bom, escape=not output and sys.stdout.isatty()),
+            Style(
+                delimiter,
+                raw=raw,
+                bom=bom,
+                escape=not output and sys.stdout.isatty(),
+            ),
         )
 
 

@@ -108,6 +108,24 @@ def share(text: str) -> float:
     return value
 
 
+def delimiter(text: str) -> str:
+    r"""Parse a character between cells; "tab" and "\t" are a tab."""
+    from tagger.errors import RequestError
+
+    character = "\t" if text in {"tab", "\\t"} else text
+    if len(character) != 1 or character in '"\r\n':
+        raise RequestError(
+            f"--delimiter {text!r} is not allowed: give one character, as ; or tab"
+        )
+    return character
+
+
+def next_step(step: str) -> None:
+    """Print the next step, on a terminal only."""
+    if sys.stdout.isatty():
+        typer.secho(f"Next: {step}", dim=True)
+
+
 def database(path: Path | None) -> Path:
     """Return the path of the inventory; by default one in the user's data folder.
 

@@ -1,6 +1,5 @@
 """`tagger tags`: manage custom tags and the tags of kinds."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -30,7 +29,9 @@ def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> N
     outcome = "added" if added else "exists already"
     typer.echo(printable(f"{tag.strip()}: {outcome}"))
     if added and kinds:
-        _next(f"'tagger scan' gives this tag to pictures of {_phrases(kinds)}")
+        options.next_step(
+            f"'tagger scan' gives this tag to pictures of {_phrases(kinds)}"
+        )
 
 
 @tags.command()
@@ -57,7 +58,7 @@ def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None
     untagged = [kind.kind for kind in kinds if kind.tag is None and kind.waiting]
     if untagged:
         name = untagged[0]
-        _next(
+        options.next_step(
             f"'tagger tags add \"{tag_for(name)}\"' adds a tag for it, "
             f"'tagger tags map \"{name}\" TAG' gives it an existing tag"
         )
@@ -83,7 +84,7 @@ def map_(
         name = options.reviewer_name(reviewer)
         known = inventory.map_kind(kind.strip(), tag.strip(), name)
     typer.echo(printable(f"{known}: tagged {tag.strip()}"))
-    _next("'tagger scan' gives this tag to pictures of the kind")
+    options.next_step("'tagger scan' gives this tag to pictures of the kind")
 
 
 @tags.command()
@@ -103,7 +104,7 @@ def unmap(
     with Inventory(options.database(db), create=False) as inventory:
         known = inventory.unmap_kind(kind.strip())
     typer.echo(printable(f"{known}: no tag"))
-    _next("'tagger scan' flags pictures of the kind for review")
+    options.next_step("'tagger scan' flags pictures of the kind for review")
 
 
 @tags.command("list")
@@ -139,12 +140,6 @@ def remove(tag: Tag, db: options.Db = None) -> None:
     with Inventory(options.database(db), create=False) as inventory:
         inventory.remove_tag(tag.strip())
     typer.echo(printable(f"{tag.strip()}: removed; decisions with it stay"))
-
-
-def _next(step: str) -> None:
-    """Print the next step, on a terminal only."""
-    if sys.stdout.isatty():
-        typer.secho(f"Next: {step}", dim=True)
 
 
 def _phrases(kinds: "list[str]") -> str:

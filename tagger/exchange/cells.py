@@ -7,7 +7,13 @@ gets another, so that `restored` returns the same text.
 
 The beginnings of a formula are those of the library defusedcsv and of OWASP's page on
 CSV injection (https://owasp.org/www-community/attacks/CSV_Injection), full-width forms
-included. defusedcsv also changes the inside of a text, which could not be restored.
+included.
+
+A spreadsheet may split a line elsewhere than at the delimiter of the file: where the
+language of the system has a decimal comma, Excel splits at semicolons. Quotes do not
+help then, since they are no longer at the beginning of a cell. So `neutral` also puts
+an apostrophe inside a text, between such a character and the beginning of a formula:
+`a;=1+1` becomes `a;'=1+1`.
 """
 
 import re
@@ -28,23 +34,31 @@ _TEMPTING: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 
+DELIMITERS: Final = (",", ";", "\t", "|")
+"""Characters between the cells of a sheet; the first is the usual one."""
+
+_SPLITS: Final = r"[,;\t|\r\n]"
+_FORMULA: Final = r"(?=['\"]*+[=+\-@|%\uff1d\uff0b\uff0d\uff20])"
+_INNER: Final = re.compile(f"({_SPLITS}){_FORMULA}")
+_INNER_NEUTRAL: Final = re.compile(f"({_SPLITS})'{_FORMULA}")
+
 
 def neutral(text: str) -> str:
-    """Return the text in a form that a spreadsheet shows unchanged."""
-    return "'" + text if _TEMPTING.match(text) else text
+    """Return the text in a form that a spreadsheet shows and does not run."""
+    inner = _INNER.sub(r"\1'", text)
+    return "'" + inner if _TEMPTING.match(text) else inner
 
 
 def neutral_all(texts: Sequence[str]) -> Sequence[str]:
     """Apply `neutral` to each text; faster if no text needs it."""
-    matches = list(map(_TEMPTING.match, texts))
-    if not any(matches):
-        return texts
-    return [f"'{text}" if m else text for text, m in zip(texts, matches, strict=True)]
+    if any(map(_TEMPTING.match, texts)) or _INNER.search("\0".join(texts)):
+        return list(map(neutral, texts))
+    return texts
 
 
 def restored(cell: str) -> str:
     """Undo `neutral`."""
-    return cell.removeprefix("'")
+    return _INNER_NEUTRAL.sub(r"\1", cell.removeprefix("'"))
 
 
 def plain(value: object) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from tagger.errors import ExportError, MissingExtraError, RequestError
-from tagger.exchange.cells import neutral, neutral_all, plain
+from tagger.exchange.cells import DELIMITERS, neutral, neutral_all, plain
 from tagger.inventory.columns import FORMAT_VERSION, Column, Kind
 from tagger.records import Format
 from tagger.text import encodable, printable, suggestion
@@ -26,8 +26,9 @@ from tagger.text import encodable, printable, suggestion
 XLSX_MOST_ROWS: Final = 1_048_575
 """Rows under the header of a sheet: Excel's limit of 1,048,576, less one."""
 
-_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""Characters that XML 1.0, and so an XLSX sheet, cannot hold."""
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+"""Characters that XML 1.0, and so an XLSX sheet, cannot hold. XML turns a carriage
+return into a line feed."""
 
 _AT_ONCE = 1000
 """Rows written at a time: more would not fit a processor's cache."""
@@ -50,10 +51,12 @@ _BINARY: Final = {Format.PARQUET, Format.XLSX}
 class Style:
     """The style of a CSV.
 
-    `raw` leaves texts as they are, `bom` begins with the byte order mark by which Excel
-    recognizes UTF-8, `escape` escapes characters that could control a terminal.
+    `delimiter`, one of `DELIMITERS`, is between the cells. `raw` leaves texts as they
+    are, `bom` begins with the byte order mark by which Excel recognizes UTF-8, `escape`
+    escapes characters that could control a terminal.
     """
 
+    delimiter: str = DELIMITERS[0]
     raw: bool = False
     bom: bool = False
     escape: bool = False
@@ -119,14 +122,15 @@ def _chunks(table: Table, at_once: int = _AT_ONCE) -> Iterator[list[Sequence[obj
 
 
 def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
-    """Write RFC 4180: a header, commas, CRLF, and quotes only if needed.
+    """Write RFC 4180: a header, delimiters, CRLF, and quotes only if needed.
 
     The output equals that of the module `csv`, but is written faster: by columns, so
     that a cell costs one call of C, and a repeated value is quoted once.
     """
     if style.bom:
         text.write("\ufeff")
-    text.write(",".join(_quoted(column.name) for column in table.columns) + _END)
+    joined = style.delimiter.join
+    text.write(joined(column.name for column in table.columns) + _END)
     columns = [_cells(column, style) for column in table.columns]
     count = 0
     for chunk in _chunks(table):
@@ -136,7 +140,7 @@ def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
         ]
         if len(cells) == 1:  # a reader skips a blank line
             cells = [[cell or '""' for cell in cells[0]]]
-        text.write(_END.join(map(",".join, zip(*cells, strict=True))) + _END)
+        text.write(_END.join(map(joined, zip(*cells, strict=True))) + _END)
         count += len(chunk)
     return count
 
@@ -144,25 +148,20 @@ def _write_csv(table: Table, text: codecs.StreamWriter, style: Style) -> int:
 _END: Final = "\r\n"
 
 
-def _quoted(cell: str) -> str:
-    """Quote a cell that contains a comma, a quote or an end of line."""
-    if any(mark in cell for mark in _MARKS):
-        return '"' + cell.replace('"', '""') + '"'
-    return cell
-
-
-_MARKS: Final = ',"\r\n'
-
-
 def _cells(column: Column, style: Style) -> Callable[[Sequence[object]], Iterable[str]]:
     """Return a function that formats values of a column."""
     neutralised = column.kind is Kind.TEXT and not style.raw
+    marks = style.delimiter + '"\r\n'  # a cell with one of these is quoted
 
     def cell_of(value: object) -> str:
         cell = plain(value)
         if neutralised:
             cell = neutral(cell)
-        return _quoted(printable(cell) if style.escape else cell)
+        if style.escape:
+            cell = printable(cell)
+        if any(mark in cell for mark in marks):
+            return '"' + cell.replace('"', '""') + '"'
+        return cell
 
     def texts(values: Sequence[Any]) -> Iterable[str]:
         # One test of all texts together: most need neither quotes nor escapes.
@@ -171,7 +170,7 @@ def _cells(column: Column, style: Style) -> Callable[[Sequence[object]], Iterabl
             if (
                 together.isascii()
                 and (together.isprintable() or not style.escape)
-                and not any(mark in together for mark in _MARKS)
+                and not any(mark in together for mark in marks)
             ):
                 return neutral_all(values) if neutralised else values
         return map(cell_of, values)

@@ -33,6 +33,8 @@ pytestmark = pytest.mark.usefixtures("stock")
         (("--by-item", "--item-pattern", "x"), "no group"),
         (("--by-item", "--item-pattern", "(?P<item>x)", "--state", "tagged"), "column"),
         (("--item-pattern", "(?P<item>x)"), "needs --by-item"),
+        (("--delimiter", "x"), "give , ; | or tab"),
+        (("--delimiter", "ab"), "give one character"),
     ],
 )
 def test_an_export_of_what_there_is_not_is_refused(
@@ -78,6 +80,20 @@ def test_what_is_no_catalogue_item_is_exported_as_the_message_says(
     assert [json.loads(line)["path"] for line in found.stdout.splitlines()] == [
         first.path
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "delimiter"), [(";", ";"), ("tab", "\t"), ("\\t", "\t"), ("|", "|")]
+)
+def test_a_delimiter_can_be_chosen(
+    program: Tagger, option: str, delimiter: str
+) -> None:
+    usual, chosen = program("export"), program("export", "--delimiter", option)
+
+    assert list(csv.reader(io.StringIO(chosen.stdout), delimiter=delimiter)) == list(
+        csv.reader(io.StringIO(usual.stdout))
+    )
+    assert chosen.stdout.startswith(f"root{delimiter}path{delimiter}tag")
 
 
 def test_a_dash_is_the_output(program: Tagger) -> None:

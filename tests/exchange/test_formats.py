@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tagger.errors import ExportError, MissingExtraError, RequestError, Stopped
 from tagger.exchange import (
+    DELIMITERS,
     Style,
     Table,
     format_of,
@@ -66,12 +67,13 @@ def written(
     rows: Sequence[Sequence[object]],
     as_format: Format,
     columns: Sequence[Column] = COLUMNS,
+    delimiter: str = ",",
     **style: bool,
 ) -> bytes:
     stream = io.BytesIO()
-    assert write_table(Table(columns, rows), stream, as_format, Style(**style)) == len(
-        rows
-    )
+    assert write_table(
+        Table(columns, rows), stream, as_format, Style(delimiter, **style)
+    ) == len(rows)
     return stream.getvalue()
 
 
@@ -111,13 +113,17 @@ def test_what_is_written_as_csv_is_read_again(listed: list[Item], how: str) -> N
     ),
     st.integers(1, 3),
     st.sampled_from(["raw", "neutral"]),
+    st.sampled_from(DELIMITERS),
 )
 def test_a_csv_is_to_the_byte_what_the_library_writes(
-    rows: list[tuple[str | None, str, float | None]], width: int, how: str
+    rows: list[tuple[str | None, str, float | None]],
+    width: int,
+    how: str,
+    delimiter: str,
 ) -> None:
     columns = [COLUMNS[NAMES.index(name)] for name in ("path", "tag", "confidence")]
     told = io.StringIO()
-    writer = csv.writer(told)
+    writer = csv.writer(told, delimiter=delimiter)
     writer.writerow(column.name for column in columns[:width])
     for path, tag, share in rows:
         cells = [path or "", tag]
@@ -126,7 +132,8 @@ def test_a_csv_is_to_the_byte_what_the_library_writes(
         writer.writerow([*cells, number][:width])
 
     listed = [row[:width] for row in rows]
-    ours = written(listed, Format.CSV, columns[:width], raw=how == "raw")
+    raw = how == "raw"
+    ours = written(listed, Format.CSV, columns[:width], delimiter, raw=raw)
 
     assert ours.decode() == told.getvalue()
 
@@ -220,6 +227,29 @@ def test_an_extra_that_is_absent_is_named(
 @given(st.text())
 def test_a_neutral_text_is_restored(text: str) -> None:
     assert restored(neutral(text)) == text
+
+
+risky = st.text(st.sampled_from("=+-@|%\uff1d,;\t\r\n'\"a1"), max_size=12)
+
+
+@given(risky)
+def test_a_risky_text_is_restored(text: str) -> None:
+    assert restored(neutral(text)) == text
+
+
+@given(
+    st.lists(st.tuples(risky, risky), min_size=1, max_size=3),
+    st.sampled_from(DELIMITERS),
+    st.sampled_from(DELIMITERS),
+)
+def test_no_cell_is_a_formula_wherever_a_sheet_splits(
+    rows: list[tuple[str, str]], delimiter: str, splits: str
+) -> None:
+    data = written(rows, Format.CSV, COLUMNS[1:3], delimiter).decode()
+
+    for row in csv.reader(io.StringIO(data, newline=""), delimiter=splits):
+        for cell in row:
+            assert not cell.startswith(tuple("=+-@%\uff1d"))
 
 
 @given(st.text())
