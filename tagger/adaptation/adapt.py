@@ -290,14 +290,15 @@ def _check_sampled(sampled: NDArray[np.bool_]) -> None:
 
     A correction is only made to a wrong tag. With 123 corrections from a spreadsheet a
     network was "right in 0.000 before, in 0.618 after", and then accepted almost
-    nothing.
+    nothing. A sheet whose rows were all confirmed or corrected is a sample.
     """
     if not sampled.all() and int(sampled.sum()) < LEAST_ANSWERS:
         corrections = int((~sampled).sum())
         raise DataError(
             f"{corrections} of {len(sampled)} answers are corrections from "
             "spreadsheets, which do not show how often a tag was right: at least "
-            f"{LEAST_ANSWERS} answers to 'tagger review --order random' are needed"
+            f"{LEAST_ANSWERS} answers to 'tagger review --order random' are needed, or "
+            "a sheet with every row confirmed or corrected"
         )
 
 

@@ -1,16 +1,19 @@
-"""`tagger import`: record the corrections of a spreadsheet as decisions."""
+"""`tagger import`: record what a person decided in a spreadsheet."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli import options
+from tagger.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagger.exchange.corrections import Comparison
+    from tagger.exchange.corrections import Comparison, Ignored
+    from tagger.inventory import Inventory
     from tagger.inventory.records import Correction
 
 _MOST_BAD = 1000
@@ -20,7 +23,7 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False, help="CSV file of 'tagger export' with edited tags."
+            readable=False, help="CSV or XLSX file of 'tagger export', edited."
         ),
     ],
     db: options.Db = None,
@@ -36,36 +39,42 @@ def import_(
         ),
     ] = False,
     delimiter: Annotated[
-        str,
-        typer.Option("--delimiter", help="Character between the cells; \\t is a tab."),
-    ] = ",",
+        str | None,
+        typer.Option(
+            "--delimiter",
+            metavar="CHARACTER",
+            parser=options.delimiter,
+            help="CSV: character between the cells, or tab.",
+            show_default="recognised by the header",
+        ),
+    ] = None,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="The file was exported with --raw."),
     ] = False,
 ) -> None:
-    """Record edited tags as decisions: only rows that differ, all of them or none.
+    """Record edited and confirmed tags as decisions: all rows or none.
+
+    Edit a tag to correct it. Set flagged to false to confirm it, or write yes in a
+    column confirmed.
 
     Example: tagger import edited.csv --dry-run
     """
     from tagger.cli.views import scan_views
-    from tagger.errors import ImportingError, RequestError
+    from tagger.errors import ImportingError
     from tagger.exchange.corrections import compare
     from tagger.inventory import Inventory
 
-    separator = "\t" if delimiter == "\\t" else delimiter
-    if len(separator) != 1 or separator in '"\r\n':
-        raise RequestError(
-            f"--delimiter {delimiter!r} is not allowed: give one character, as ; or \\t"
-        )
     with Inventory(options.database(db), create=False) as inventory:
         try:
             with file.open("rb") as stream:
-                comparison = compare(stream, inventory, delimiter=separator, raw=raw)
+                comparison = compare(stream, inventory, delimiter=delimiter, raw=raw)
         except ImportingError as error:
             raise ImportingError(f"{file}, {error}") from error
         for row in comparison.bad[:_MOST_BAD]:
             options.warn(f"{file}, line {row.line}: {row.reason}")
+        if comparison.ignored:
+            options.warn(f"{file}, {_ignored(comparison.ignored)}")
         if not dry_run:
             _check(comparison, skip_bad=skip_bad)
             inventory.correct(
@@ -74,11 +83,32 @@ def import_(
                 source=file.name,
                 prepared=_prepared(comparison.corrections),
             )
-    shown = scan_views.corrections(
-        comparison.corrections, unchanged=comparison.unchanged, dry_run=dry_run
+        shown = scan_views.corrections(
+            comparison.corrections, unchanged=comparison.unchanged, dry_run=dry_run
+        )
+        options.console().print(shown)
+        _check(comparison, skip_bad=skip_bad)
+        options.next_step(_next_step(inventory, file, comparison, dry_run=dry_run))
+
+
+def _ignored(ignored: "Ignored") -> str:
+    """Name the edits that an import cannot take."""
+    others = ignored.rows - 1
+    more = f" and {others:,} more" if others else ""
+    return (
+        f"line {ignored.first_line}{more}: changes of {', '.join(ignored.columns)} are "
+        "not imported: edit tag, flagged or confirmed"
     )
-    options.console().print(shown)
-    _check(comparison, skip_bad=skip_bad)
+
+
+def _next_step(
+    inventory: "Inventory", file: Path, comparison: "Comparison", *, dry_run: bool
+) -> str:
+    if not comparison.corrections:
+        return "correct a tag, or set flagged to false, and import the file again"
+    if dry_run:
+        return f"tagger import {shlex.quote(printable(str(file)))}"
+    return "tagger model adapt" if inventory.can_adapt() else "tagger status"
 
 
 def _check(comparison: "Comparison", *, skip_bad: bool) -> None:

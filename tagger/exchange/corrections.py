@@ -1,163 +1,120 @@
-"""Compare an edited export with the inventory to import its corrections.
+"""Compare an edited export with the inventory to import what a person decided in it.
 
 Rows of a sheet that `tagger export` wrote are compared with the inventory. An edited
-tag becomes a correction; a row that cannot be imported is listed with its line and the
-reason. The caller writes the corrections.
+tag is a correction. A row whose `flagged` was set to false, or whose column `confirmed`
+says yes, confirms its tag. A row that cannot be imported is listed with its line and
+the reason. The caller writes the decisions.
 """
 
-import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO, Final
 
-from tagger.errors import ImportingError
-from tagger.exchange.cells import restored
+from tagger.exchange.cells import plain, restored
+from tagger.exchange.sheets import BadRow, Row, is_xlsx, read_sheet
 from tagger.inventory import Inventory
-from tagger.inventory.columns import parse_moment
-from tagger.inventory.records import Correction, DecidedBy, DecisionKind, ItemNow
+from tagger.inventory.columns import COLUMNS, Column, Kind, parse_moment
+from tagger.inventory.records import (
+    Correction,
+    DecidedBy,
+    DecisionKind,
+    Item,
+    ItemNow,
+)
 from tagger.records import NOT_CATALOGUE, State
 from tagger.text import suggestion
-
-_NEEDED: Final = ("path", "tag", "updated_at")
-_LONGEST_LINE: Final = 1 << 20
-"""Bytes; a line of an export has some hundreds, its cells at most some thousands."""
 
 _AT_ONCE = 200
 """Rows compared with one query of the inventory for each root."""
 
-_STRAY = re.compile(r"\\x([89a-f][0-9a-f])")
+_YES: Final = frozenset(
+    {"1", "x", "y", "yes", "ok", "true", "✓", "✔", "j", "ja", "wahr", "oui", "vrai"}
+    | {"s", "si", "sí", "sì", "verdadero", "vero", "sim", "verdadeiro", "waar", "tak"}
+    | {"prawda", "ano", "pravda", "sand", "sant", "tosi", "kyllä"}
+)
+_NO: Final = frozenset(
+    {"0", "n", "no", "false", "nein", "falsch", "non", "faux", "não", "nee", "onwaar"}
+    | {"nie", "fałsz", "ne", "nepravda", "nej", "falskt", "ei", "epätosi"}
+    | {"falso", "falsk"}  # codespell:ignore falso,falsk
+)
+"""What people write, and what Excel shows for true and false in other languages."""
+
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u(fff[ef])|r)")
+
+_ROUNDED: Final = 1e-6
+"""Largest difference between a share and its six decimals in a CSV."""
+
+_COMPARED: Final = [
+    column
+    for column in COLUMNS
+    if column.name not in {"root", "path", "tag", "updated_at"}
+]
+"""Columns that an import does not take; edits of them are named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a sheet: its first line, and its cells by column."""
+class Ignored:
+    """Edits that an import cannot take: their columns, first line, and rows."""
 
-    line: int
-    cells: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be imported, and why."""
-
-    line: int
-    reason: str
+    columns: tuple[str, ...]
+    first_line: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Corrections, rows that cannot be imported, and the number of unchanged rows."""
+    """Decisions, rows that cannot be imported, and the number of unchanged rows."""
 
     corrections: tuple[Correction, ...]
     bad: tuple[BadRow, ...]
     unchanged: int
+    ignored: Ignored | None = None
 
 
 def compare(
-    stream: BinaryIO, inventory: Inventory, *, delimiter: str = ",", raw: bool = False
+    stream: BinaryIO,
+    inventory: Inventory,
+    *,
+    delimiter: str | None = None,
+    raw: bool = False,
 ) -> Comparison:
     """Compare a sheet with the inventory.
 
-    `raw` reads texts as they are, for a sheet exported with `--raw`. Raises
-    ImportingError, with the line, for a file that is not such a sheet.
+    `delimiter` None is recognised. `raw` reads texts as they are, for a sheet exported
+    with `--raw`. Raises as `read_sheet`.
     """
-    comparing = _Comparing(inventory, raw=raw)
+    comparing = _Comparing(inventory, raw=raw, xlsx=is_xlsx(stream))
     rows = iter(read_sheet(stream, delimiter))
     while batch := list(islice(rows, _AT_ONCE)):
         comparing.take(batch)
-    bad = sorted(comparing.bad, key=lambda row: row.line)
-    return Comparison(tuple(comparing.corrections), tuple(bad), comparing.unchanged)
-
-
-def read_sheet(stream: BinaryIO, delimiter: str = ",") -> Iterator[Row | BadRow]:
-    """Yield the rows of a CSV file in UTF-8, with or without a byte order mark.
-
-    Raises ImportingError, with the line, for another file.
-    """
-    reader = csv.reader(_lines(stream), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            yield BadRow(line, str(error))
-            continue
-        if header is None:
-            header = cells
-            _check_header(header, delimiter)
-        elif cells and len(cells) != len(header):
-            yield BadRow(line, f"{len(cells)} cells for {len(header)} columns")
-        elif any(cells):
-            yield Row(line, dict(zip(header, cells, strict=True)))
-    if header is None:
-        raise ImportingError("line 1: the file is empty")
-
-
-def _lines(stream: BinaryIO) -> Iterator[str]:
-    number = 0
-    while line := stream.readline(_LONGEST_LINE + 1):
-        number += 1
-        if len(line) > _LONGEST_LINE:
-            raise ImportingError(
-                f"line {number} is longer than {_LONGEST_LINE:,} bytes: this is not "
-                "an export of tagger"
-            )
-        if b"\0" in line:
-            raise ImportingError(
-                f"line {number} has a NUL byte: save the sheet as CSV in UTF-8"
-            )
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ImportingError(
-                f"line {number} is not UTF-8: save the sheet as 'CSV UTF-8'"
-            ) from error
-
-
-def _check_header(header: Sequence[str], delimiter: str) -> None:
-    for column in _NEEDED:
-        if column in header:
-            continue
-        for other, name in ((";", "';'"), ("\t", "tabs"), (",", "','"), ("|", "'|'")):
-            if other != delimiter and other in "".join(header):
-                raise ImportingError(
-                    f"line 1: no column {column!r}; the cells are separated by {name}: "
-                    "use --delimiter, or save the sheet with commas"
-                )
-        near = suggestion(column, header)
-        raise ImportingError(
-            f"line 1: no column {column!r}{near}; export path, tag and updated_at"
-        )
-    twice = [name for name in _NEEDED if header.count(name) > 1]
-    if twice:
-        raise ImportingError(f"line 1: column {twice[0]!r} occurs twice")
+    return comparing.result()
 
 
 class _Comparing:
     """A comparison in progress."""
 
-    def __init__(self, inventory: Inventory, *, raw: bool) -> None:
-        self.corrections: list[Correction] = []
-        self.bad: list[BadRow] = []
-        self.unchanged = 0
+    def __init__(self, inventory: Inventory, *, raw: bool, xlsx: bool) -> None:
         self._inventory = inventory
         self._raw = raw
+        self._xlsx = xlsx
         self._roots = inventory.roots()
-        self._tags = inventory.known_tags()
-        self._lines_by_digest: dict[str, Correction] = {}
+        self._tags = {tag.casefold(): tag for tag in inventory.known_tags()}
+        self._bad: list[BadRow] = []
+        self._unchanged = 0
+        self._by_digest: dict[str, Correction] = {}
+        self._open = _Open()
+        self._ignored: dict[str, int] = {}
+        self._ignored_lines: list[int] = []
 
     def take(self, rows: Iterable[Row | BadRow]) -> None:
         """Compare a batch of rows, with one query of the inventory for each root."""
         by_root: dict[str, list[Row]] = {}
         for row in rows:
             if isinstance(row, BadRow):
-                self.bad.append(row)
+                self._bad.append(row)
             elif (root := self._root(row)) is not None:
                 by_root.setdefault(root, []).append(row)
         for root, batch in by_root.items():
@@ -166,67 +123,138 @@ class _Comparing:
             for row in batch:
                 self._compare(row, root, standing)
 
+    def result(self) -> Comparison:
+        """Return what the rows came to."""
+        found = tuple(self._by_digest.values())
+        lines = self._ignored_lines
+        return Comparison(
+            found if self._bad else self._open.judged(found),
+            tuple(sorted(self._bad, key=lambda row: row.line)),
+            self._unchanged,
+            Ignored(tuple(self._ignored), min(lines), len(lines)) if lines else None,
+        )
+
     def _compare(self, row: Row, root: str, standing: Mapping[str, ItemNow]) -> None:
         texts = self._texts(row.cells["path"])
         now = next((standing[text] for text in texts if text in standing), None)
         if now is None:
             self._refuse(row, f"no picture {row.cells['path']!r} in {root}")
             return
-        tag = self._text(row.cells["tag"]).strip()
-        if not _edited(tag, row, now):
-            self.unchanged += 1
-        elif why := self._why_not(tag, row, now):
-            self._refuse(row, f"{now.path}: {why}")
+        tag = self._tag(row.cells["tag"])
+        exported = self._moment(row.cells["updated_at"])
+        as_exported = exported == now.item.updated_at
+        sure = row.cells.get("confirmed", "").strip().casefold()
+        confirmed = sure in _YES or self._unflagged(row, now, as_exported=as_exported)
+        if as_exported:
+            self._note_ignored(row, now.item, confirmed=confirmed)
+        if sure and sure not in _YES | _NO:
+            self._refuse(row, f"{now.item.path}: confirmed {sure!r} is not yes or no")
+        elif not (confirmed or self._edited(tag, row, now)) or _is_decided(tag, now):
+            self._unchanged += 1
+            self._open.note(now, exported)
+        elif why := self._why_not(tag, row, now, exported):
+            self._refuse(row, f"{now.item.path}: {why}")
         else:
-            self._correct(row, root, now, self._spelt(tag))
+            self._decide(row, now, self._tags.get(tag.casefold()))
 
-    def _why_not(self, tag: str, row: Row, now: ItemNow) -> str | None:
-        """Return why an edited row cannot be imported; None if it can."""
-        if now.digest is None or now.state is State.UNREADABLE:
+    def _unflagged(self, row: Row, now: ItemNow, *, as_exported: bool) -> bool:
+        """Whether a person set `flagged` of a row to false.
+
+        Of a row that changed since the export, its reason tells that it was flagged.
+        """
+        if row.cells.get("flagged", "").strip().casefold() not in _NO:
+            return False
+        if as_exported:
+            return now.item.flagged
+        return (
+            row.cells.get("state") == State.TAGGED
+            and row.cells.get("decided_by") == DecidedBy.MACHINE
+            and bool(row.cells.get("reason"))
+        )
+
+    def _edited(self, tag: str, row: Row, now: ItemNow) -> bool:
+        """Whether a person edited the tag of a row.
+
+        A row that has the network's tag of the time of the export is not edited, even
+        if the network predicts another tag now.
+        """
+        untouched = (
+            row.cells.get("decided_by") == DecidedBy.MACHINE
+            and self._tag(row.cells.get("machine_tag", "")) == tag
+        )
+        shown = (now.item.tag or "").casefold()
+        return not untouched and tag.casefold() not in {_in_force(now), shown}
+
+    def _note_ignored(self, row: Row, item: Item, *, confirmed: bool) -> None:
+        """Note edits of other columns in a row that is as it was exported."""
+        columns = [
+            column.name
+            for column in _COMPARED
+            if column.name in row.cells
+            and not (confirmed and column.name == "flagged")
+            and not self._same(column, row.cells[column.name], item)
+        ]
+        if columns:
+            self._ignored |= dict.fromkeys(columns, row.line)
+            self._ignored_lines.append(row.line)
+
+    def _same(self, column: Column, cell: str, item: Item) -> bool:
+        value = getattr(item, column.name)
+        if cell == plain(value):
+            return True
+        if column.kind is Kind.FLAG:
+            return cell.strip().casefold() in (_YES if value else _NO)
+        if column.kind is Kind.SHARE and cell and value is not None:
+            return _is_number(cell, value)
+        return plain(value).strip() in {
+            plain(text).strip() for text in self._texts(cell)
+        }
+
+    def _why_not(
+        self, tag: str, row: Row, now: ItemNow, exported: datetime | None
+    ) -> str | None:
+        """Return why a decision cannot be imported; None if it can."""
+        item = now.item
+        if item.digest is None or item.state is State.UNREADABLE:
             # All empty files have the same content: a decision would hit them all.
-            state = now.state.value
+            state = item.state.value
             return f"it is {state} and was never read as a picture: fix the file first"
-        if self._text(row.cells.get("digest") or now.digest) != now.digest:
+        if item.digest not in self._texts(row.cells.get("digest") or item.digest):
             return "the picture has changed since the export"
-        try:
-            exported = parse_moment(self._text(row.cells["updated_at"]))
-        except ValueError:
+        if exported is None:
             return f"updated_at {row.cells['updated_at']!r} is not a date and time"
         return _why_stale(now, exported) or self._why_no_tag(tag)
 
     def _why_no_tag(self, tag: str) -> str | None:
         if not tag:
             return f"the tag is empty: write a tag, or {NOT_CATALOGUE!r}"
-        if self._spelt(tag) is None and tag.casefold() != NOT_CATALOGUE:
-            near = suggestion(tag, [*self._tags, NOT_CATALOGUE])
+        if tag.casefold() not in {*self._tags, NOT_CATALOGUE}:
+            near = suggestion(tag, [*self._tags.values(), NOT_CATALOGUE])
             return f"no tag {tag!r}{near}"
         return None
 
-    def _correct(self, row: Row, root: str, now: ItemNow, tag: str | None) -> None:
-        kind = DecisionKind.ACCEPT if tag == now.machine_tag else DecisionKind.CORRECT
-        correction = Correction(
+    def _decide(self, row: Row, now: ItemNow, tag: str | None) -> None:
+        item = now.item
+        accepts = tag is not None and tag == item.machine_tag
+        kind = DecisionKind.ACCEPT if accepts else DecisionKind.CORRECT
+        decision = Correction(
             line=row.line,
-            root=root,
-            path=now.path,
-            digest=now.digest or "",
-            before=now.tag,
+            root=item.root,
+            path=item.path,
+            digest=item.digest or "",
+            before=item.tag,
             tag=tag,
             kind=kind if tag else DecisionKind.NOT_CATALOGUE,
+            flagged=item.flagged,
         )
-        first = self._lines_by_digest.setdefault(correction.digest, correction)
-        if first is correction:
-            self.corrections.append(correction)
-        elif first.tag != tag:
+        first = self._by_digest.setdefault(decision.digest, decision)
+        if first.tag != tag:
             self._refuse(
                 row,
-                f"{now.path}: line {first.line} gives the same content another tag",
+                f"{item.path}: line {first.line} gives the same content another tag",
             )
-        else:
-            self.unchanged += 1
-
-    def _spelt(self, tag: str) -> str | None:
-        folded = tag.casefold()
-        return next((known for known in self._tags if known.casefold() == folded), None)
+        elif first is not decision:
+            self._unchanged += 1
 
     def _root(self, row: Row) -> str | None:
         """Return the root of a row; list the row as bad if it is unknown."""
@@ -235,43 +263,118 @@ class _Comparing:
         for text in self._texts(row.cells.get("root", "")):
             if text in self._roots:
                 return text
-        self._refuse(row, f"no scanned folder {row.cells.get('root', '')!r}")
+        if "root" in row.cells:
+            self._refuse(row, f"no scanned folder {row.cells['root']!r}")
+        else:
+            self._refuse(row, "export the column root too: several folders are scanned")
         return None
 
     def _refuse(self, row: Row, reason: str) -> None:
-        self.bad.append(BadRow(row.line, reason))
+        self._bad.append(BadRow(row.line, reason))
 
-    def _text(self, cell: str) -> str:
-        return cell if self._raw else restored(cell)
+    def _moment(self, cell: str) -> datetime | None:
+        try:
+            return parse_moment(restored(cell).strip())
+        except ValueError:
+            return None
+
+    def _tag(self, cell: str) -> str:
+        """Return the tag of a cell: a known one, if any of its texts is one."""
+        texts = [text.strip() for text in self._texts(cell)]
+        known = (text for text in texts if text.casefold() in self._tags)
+        return next(known, texts[-1] if self._xlsx else texts[0])
 
     def _texts(self, cell: str) -> tuple[str, ...]:
-        r"""Return the possible texts of a cell: `\xff` may be an undecodable byte."""
-        text = self._text(cell)
-        stray = _STRAY.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
-        return (text,) if stray == text else (text, stray)
+        r"""Return the possible texts of a cell, the most probable first.
+
+        XLSX needs no protection, but may have been saved from a CSV. `\xff` may be an
+        undecodable byte, `\x01` a control character.
+        """
+        texts = [cell] if self._raw else [restored(cell)]
+        if self._xlsx:
+            texts.insert(0, cell)
+        return tuple(dict.fromkeys([*texts, *map(_unescaped, texts)]))
 
 
-def _edited(tag: str, row: Row, now: ItemNow) -> bool:
-    """Whether a person edited the tag of a row.
+class _Open:
+    """The contents of a sheet that nobody has decided: flagged ones, and others.
 
-    A row that has the network's tag of the time of the export is not edited, even if
-    the network predicts another tag now.
+    They tell which decisions are a sample: all rows were looked at, and not only those
+    whose tag was seen to be wrong. That is so if every row is decided or, failing that,
+    for the flagged rows if every flagged one is. Corrections alone are never a sample:
+    somebody may have deleted the other rows. Neither are confirmations alone: the
+    corrections may have come before, in another sheet. Nor is a sheet with rows that
+    cannot be imported.
     """
-    untouched = (
-        row.cells.get("decided_by") == DecidedBy.MACHINE
-        and restored(row.cells.get("machine_tag", "")) == tag
-    )
-    as_now = NOT_CATALOGUE if now.not_catalogue else now.tag or ""
-    return not untouched and tag.casefold() not in {as_now.casefold(), _shown(now)}
+
+    def __init__(self) -> None:
+        self._digests: dict[bool, set[int]] = {True: set(), False: set()}
+
+    def note(self, now: ItemNow, exported: datetime | None) -> None:
+        """Note an unchanged row.
+
+        One that was decided since the export is open: perhaps this very sheet was
+        imported when it had only corrections. It may have been flagged then.
+        """
+        item = now.item
+        decided = now.not_catalogue or item.decided_by is DecidedBy.PERSON
+        since = decided and (exported is None or _is_newer(now, exported))
+        if since or (item.state is State.TAGGED and not decided):
+            self._digests[since or item.flagged].add(hash(item.digest))
+
+    def judged(self, found: Sequence[Correction]) -> tuple[Correction, ...]:
+        """Mark the decisions that are a sample."""
+        decided = {hash(decision.digest) for decision in found}
+        if self._digests[True] - decided:
+            return tuple(found)
+        whole = not self._digests[False] - decided
+        pool = [decision for decision in found if whole or decision.flagged]
+        accepted = [decision.kind is DecisionKind.ACCEPT for decision in pool]
+        both = any(accepted) and not all(accepted)
+        return tuple(
+            replace(decision, sampled=both and (whole or decision.flagged))
+            for decision in found
+        )
 
 
-def _shown(now: ItemNow) -> str:
-    """Return the tag as the export writes it, casefolded; "" for none."""
-    return (now.tag or "").casefold()
+def _in_force(now: ItemNow) -> str:
+    return NOT_CATALOGUE if now.not_catalogue else (now.item.tag or "").casefold()
+
+
+def _is_decided(tag: str, now: ItemNow) -> bool:
+    """Whether a person already gave a picture this tag."""
+    by_person = now.not_catalogue or now.item.decided_by is DecidedBy.PERSON
+    same = tag.casefold() == _in_force(now) or (now.not_catalogue and not tag)
+    return by_person and same
+
+
+def _is_newer(now: ItemNow, exported: datetime) -> bool:
+    return now.decided_at is not None and now.decided_at > exported
 
 
 def _why_stale(now: ItemNow, exported: datetime) -> str | None:
-    if now.decided_at is None or now.decided_at <= exported:
+    if not _is_newer(now, exported):
         return None
-    who = f" by {now.reviewer}" if now.reviewer else ""
-    return f"decided since the export: {now.tag or 'nothing'}{who}"
+    who = f" by {now.item.reviewer}" if now.item.reviewer else ""
+    return f"decided since the export: {now.item.tag or 'nothing'}{who}"
+
+
+def _is_number(cell: str, value: float) -> bool:
+    """Whether a cell shows this number, perhaps with a decimal comma."""
+    try:
+        shown = float(cell.strip().replace(",", "."))
+    except ValueError:
+        return False
+    return abs(shown - value) <= _ROUNDED
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(_character, text) if "\\" in text else text
+
+
+def _character(escape: re.Match[str]) -> str:
+    byte, other = escape.groups()
+    if byte:
+        code = int(byte, 16)
+        return chr(0xDC00 + code if code >= 0x80 else code)  # noqa: PLR2004  ASCII
+    return chr(int(other, 16)) if other else "\r"

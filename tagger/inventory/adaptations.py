@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert, select
 
 from tagger.inventory import audits
-from tagger.inventory.decisions import REVIEW, contradicts
+from tagger.inventory.decisions import REVIEW, WHOLE_SHEET, contradicts
 from tagger.inventory.mapping import in_parts, insert_one, kind_tags, now
 from tagger.inventory.product_key import compile_pattern, product_key
-from tagger.inventory.records import DecisionKind, Reviewed, Reviews
+from tagger.inventory.records import Reviewed, Reviews
 from tagger.inventory.tables import (
     ADAPTATION,
     DECISION,
@@ -49,9 +49,9 @@ def reviews(connection: Connection) -> Reviews:
         answers[row["digest"]].append((row["reviewer"], row["tag"], blind))
         if not blind:
             outside_audits.add(row["digest"])
-        # A spreadsheet holds only the wrong tags: its corrections are a biased sample.
-        looked_at = row["source"] in {REVIEW, audits.SOURCE}
-        if looked_at or row["kind"] is DecisionKind.ACCEPT:
+        # Other spreadsheets hold only the wrong tags: a biased sample.
+        source = row["source"]
+        if source in {REVIEW, audits.SOURCE} or source.endswith(WHOLE_SHEET):
             not_only_corrected.add(row["digest"])
         if row["prepared"] is not None:
             prepared[row["digest"]] = row["prepared"], row["preparing"]

@@ -34,6 +34,9 @@ from tagger.inventory.tables import (
 REVIEW: Final = "review"
 """Source of decisions made in a review."""
 
+WHOLE_SHEET: Final = " (all rows)"
+"""End of the source of decisions in a sheet that are a sample; it follows its name."""
+
 _TICK = timedelta(microseconds=1)
 
 

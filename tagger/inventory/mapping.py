@@ -188,13 +188,4 @@ def last_decisions(
 def standing(known: Item, last: Mapping[str, tuple[datetime, bool]]) -> ItemNow:
     """Join an item and the result of `last_decisions` for its content."""
     decided_at, not_catalogue = last.get(known.digest or "", (None, False))
-    return ItemNow(
-        path=known.path,
-        state=known.state,
-        digest=known.digest,
-        tag=known.tag,
-        machine_tag=known.machine_tag,
-        not_catalogue=not_catalogue,
-        reviewer=known.reviewer,
-        decided_at=decided_at,
-    )
+    return ItemNow(known, not_catalogue, decided_at)

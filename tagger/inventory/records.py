@@ -58,26 +58,23 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ItemNow:
-    """The state of a path before corrections to it are imported.
+    """An item before decisions of a sheet are imported.
 
     `decided_at` is the time of the last decision about its content, or of its undo.
     """
 
-    path: str
-    state: State
-    digest: str | None
-    tag: str | None
-    machine_tag: str | None
+    item: Item
     not_catalogue: bool
-    reviewer: str | None
     decided_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A tag that a person gave in a spreadsheet: its line, and the tag `before`.
+    """A tag that a person gave or confirmed in a sheet: its line, the tag `before`.
 
-    `tag` is None for "not a catalogue item".
+    `tag` is None for "not a catalogue item". `flagged`: the item waited for a person.
+    `sampled`: the person also looked at the rows beside it, and not only at tags that
+    were wrong, so that it shows how often a tag is right.
     """
 
     line: int
@@ -87,6 +84,8 @@ class Correction:
     before: str | None
     tag: str | None
     kind: DecisionKind
+    flagged: bool = False
+    sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,9 +525,9 @@ class Reviews:
     `contradicted` holds digests with contradicting decisions: the newest one is in
     force, but it is no training example. `newest_decision_id` is 0 if there are no
     decisions. `waiting` holds the confidences of the queue, by the network's digest.
-    The `audited` digests were decided in audits alone, the `corrected` ones in
-    spreadsheets alone, which show what was wrong and not what was right. `kind_tags`
-    are the tags of kinds in this shop.
+    The `audited` digests were decided in audits alone, the `corrected` ones only in
+    spreadsheets that are no sample: they show what was wrong and not what was right.
+    `kind_tags` are the tags of kinds in this shop.
     """
 
     reviewed: tuple[Reviewed, ...]

@@ -52,6 +52,7 @@ from tagger.inventory.network_fs import network_file_system
 from tagger.inventory.ordering import in_order, values_in_order
 from tagger.inventory.recording import Recording, ended
 from tagger.inventory.records import (
+    LEAST_ANSWERS,
     Answer,
     AuditEvidence,
     AuditResult,
@@ -200,6 +201,11 @@ class Inventory:
         with self._database.reading() as connection:
             return adaptations.reviews(connection)
 
+    def can_adapt(self) -> bool:
+        """Whether enough answers here are a sample to adapt a network from."""
+        found = self.reviews()
+        return len(found.reviewed) - len(found.corrected) >= LEAST_ANSWERS
+
     def adaptations(self) -> list[Adaptation]:
         """Return every adaptation here with its outcome, oldest first."""
         with self._database.reading() as connection:
@@ -324,25 +330,23 @@ class Inventory:
         source: str,
         prepared: Mapping[str, bytes],
     ) -> None:
-        """Record corrections as decisions, all or nothing.
+        """Record the decisions of a sheet, all or nothing.
 
         `source` names the file they come from; `prepared` maps digests to the bytes
         of the views that the network sees.
         """
-        answers = [
-            (
-                Answer(
-                    correction.digest,
-                    correction.kind,
-                    correction.tag,
-                    prepared.get(correction.digest),
-                ),
-                "",
-            )
-            for correction in corrections
-        ]
-        if answers:
-            self.decide_all(answers, reviewer=reviewer, source=source)
+        if not corrections:
+            return
+        with self._database.writing() as connection:
+            for made in corrections:
+                views = prepared.get(made.digest)
+                decisions.put(
+                    connection,
+                    Answer(made.digest, made.kind, made.tag, views),
+                    reviewer=reviewer,
+                    source=source + decisions.WHOLE_SHEET * made.sampled,
+                    note="",
+                )
 
     def standing(self, root: str, paths: Iterable[str]) -> dict[str, ItemNow]:
         """Return the state of these paths of a root; unknown paths are left out."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.inventories import raw
-from support.program import Tagger, refused
+from support.program import Tagger, in_a_terminal, refused
 
 pytestmark = pytest.mark.usefixtures("stock")
 
@@ -37,15 +37,55 @@ def test_corrections_come_back(tagger: Tagger) -> None:
     after = tagger.rows()
 
     assert dry.returncode == done.returncode == 0
-    assert "2 would change, 2 unchanged" in dry.stdout
+    assert "would be 2 corrected, 0 confirmed, 2 unchanged" in dry.stdout
     assert {row["decided_by"] for row in before.values()} == {"machine"}
-    assert "2 changed, 2 unchanged" in done.stdout
+    assert "2 corrected, 0 confirmed, 2 unchanged" in done.stdout
     assert (after["tiny.png"]["tag"], after["palette.png"]["tag"]) == ("Bag", "Coat")
     assert after["tiny.png"]["reviewer"] == "anna"
     with raw(tagger.db) as connection, closing(connection.cursor()) as cursor:
         kept = cursor.execute("SELECT length(prepared) FROM decision").fetchall()
     assert kept == [(28 * 28 * 3,)] * 2
-    assert "0 changed, 4 unchanged" in tagger("import", edit(tagger)).stdout
+    assert (
+        "0 corrected, 0 confirmed, 4 unchanged" in tagger("import", edit(tagger)).stdout
+    )
+
+
+def test_a_confirmed_row_is_a_decision(tagger: Tagger) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = tagger.folder / "edited.xlsx"
+    tagger("export", "-o", book)
+    sheet = openpyxl.load_workbook(book)
+    rows = {row[1].value: row for row in sheet.active.iter_rows(min_row=2)}
+    columns = {cell.value: cell.column - 1 for cell in sheet.active[1]}
+    rows["lossy.webp"][columns["flagged"]].value = False
+    rows["palette.png"][columns["tag"]].value = "coat"
+    rows["palette.png"][columns["confidence"]].value = 1
+    sheet.save(book)
+
+    done = tagger("import", book)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 corrected, 1 confirmed, 2 unchanged" in done.stdout
+    assert "lossy.webp" not in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "line 3: changes of confidence are not imported" in done.stderr
+    after = tagger.rows()
+    confirmed = after["lossy.webp"]
+    assert (confirmed["decided_by"], confirmed["flagged"]) == ("person", "false")
+    assert after["palette.png"]["tag"] == "Coat"
+
+
+def test_an_import_ends_with_the_next_step(tagger: Tagger) -> None:
+    sheet = edit(tagger, tiny="Bag")
+
+    dry = in_a_terminal(tagger.command("import", sheet, "--dry-run"), tagger)
+    done = in_a_terminal(tagger.command("import", sheet), tagger)
+    again = in_a_terminal(tagger.command("import", sheet), tagger)
+
+    assert f"Next: tagger import {sheet}" in dry
+    assert "Next: tagger status" in done
+    assert "Next: correct a tag" in again
+    assert "Next" not in tagger("import", sheet).stdout
 
 
 def test_nothing_is_taken_in_unless_all_is_well(tagger: Tagger) -> None:
@@ -62,7 +102,7 @@ def test_nothing_is_taken_in_unless_all_is_well(tagger: Tagger) -> None:
         f"warning: {sheet}, line 3: palette.png: no tag 'Cot': did you mean 'Coat'?"
     )
     assert error.startswith("error: 1 row cannot be imported, so nothing was")
-    assert "1 would change" in dry.stdout
+    assert "would be 1 corrected" in dry.stdout
     assert {row["decided_by"] for row in undecided.values()} == {"machine"}
     assert skipped.returncode == 0
     assert tagger.rows()["tiny.png"]["tag"] == "Bag"
@@ -70,7 +110,7 @@ def test_nothing_is_taken_in_unless_all_is_well(tagger: Tagger) -> None:
 
 def test_a_file_that_is_no_sheet_is_one_line(tagger: Tagger) -> None:
     sheet = tagger.folder / "sheet.csv"
-    for data in (b"\x89PNG", b"path;tag;updated_at\r\n", b"", b"path,tag\n\0"):
+    for data in (b"\x89PNG", b"path;tag;when\r\n", b"", b"path,tag\n\0"):
         sheet.write_bytes(data)
         assert f"{sheet}, line " in refused(tagger, "import", sheet, status=1)
     assert "No such file" in refused(tagger, "import", "absent.csv", status=1)
@@ -123,4 +163,7 @@ def test_a_sheet_survives_libreoffice(tagger: Tagger, tmp_path: Path) -> None:
     assert {"'" + name for name in ("00123", "-5", "1e5")} < {
         row["path"] for row in cells(back)
     }
-    assert f"0 decided, {len(names) + 4} as they" in tagger("import", back).stdout
+    assert (
+        f"0 corrected, 0 confirmed, {len(names) + 4} unchanged"
+        in tagger("import", back).stdout
+    )

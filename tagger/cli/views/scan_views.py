@@ -321,9 +321,10 @@ def history_view(history: PathHistory) -> RenderableType:
 def corrections(
     found: Sequence[Correction], *, unchanged: int, dry_run: bool
 ) -> RenderableType:
-    """Show the tags that a spreadsheet changes, or would change."""
+    """Show the tags that a sheet changes, and count those that it confirms."""
     table = Table.grid(padding=(0, 2))
-    for change in found[:_MOST_CORRECTIONS]:
+    changes = [made for made in found if made.tag != made.before or not made.tag]
+    for change in changes[:_MOST_CORRECTIONS]:
         table.add_row(
             Text(f"line {change.line}", style="dim"),
             Text(printable(change.path), overflow="fold"),
@@ -331,11 +332,13 @@ def corrections(
             Text("→"),
             Text(change.tag or "not a catalogue item", style="green"),
         )
-    if (more := len(found) - _MOST_CORRECTIONS) > 0:
+    if (more := len(changes) - _MOST_CORRECTIONS) > 0:
         table.add_row("", f"and {more:,} more")
-    verb = "would change" if dry_run else "changed"
-    total = Text(f"{len(found):,} {verb}, {unchanged:,} unchanged", style="bold")
-    return Group(table, total) if found else total
+    confirmed = len(found) - len(changes)
+    counts = f"{len(changes):,} corrected, {confirmed:,} confirmed"
+    verb = "would be " if dry_run else ""
+    total = Text(f"{verb}{counts}, {unchanged:,} unchanged", style="bold")
+    return Group(table, total) if changes else total
 
 
 def runs(records: Sequence[RunRecord]) -> RenderableType:
