@@ -29,7 +29,6 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from subprocess import list2cmdline
 from typing import ClassVar, Final
 
 EXIT_FAILED = 1
@@ -138,6 +137,8 @@ package "tagger" on PyPI is another project."""
 
 def installing(packages: Sequence[str]) -> str:
     """Return the shell command that installs packages for this interpreter."""
+    from subprocess import list2cmdline  # noqa: PLC0415  needed for mistakes only
+
     words = [sys.executable or "python3", "-m", "pip", "install", *packages]
     return list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
