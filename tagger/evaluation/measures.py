@@ -105,6 +105,13 @@ class Curve:
     def __len__(self) -> int:
         return len(self.threshold)
 
+    def thinned(self, most: int) -> "Curve":
+        """Return at most `most` of the points, evenly chosen, with both ends."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, most).astype(int))[: len(self)]
+        return Curve(
+            self.threshold[chosen], self.coverage[chosen], self.precision[chosen]
+        )
+
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
     """Concatenate the outcomes of several sets of images."""

@@ -178,17 +178,15 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 def _section_as_json(section: Section) -> dict[str, Any]:
     fields = asdict(section.figures)
     fields["source"] = encodable(section.figures.source)
-    curve = section.answers.curve
-    points = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).astype(int))
+    curve = section.answers.curve.thinned(_CURVE_POINTS)
     fields["curve"] = [
         {"threshold": threshold, "coverage": coverage, "precision": precision}
         for threshold, coverage, precision in zip(
-            curve.threshold[points].tolist(),
-            curve.coverage[points].tolist(),
-            curve.precision[points].tolist(),
+            curve.threshold.tolist(),
+            curve.coverage.tolist(),
+            curve.precision.tolist(),
             strict=True,
         )
-        if len(curve)
     ]
     fields["worst_mistakes"] = [
         _mistake(section.answers, number)

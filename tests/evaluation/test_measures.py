@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tagger.evaluation.comparison import compare, mcnemar
 from tagger.evaluation.measures import (
     NEVER,
+    Curve,
     Outcomes,
     Ranked,
     by_tag,
@@ -89,6 +90,27 @@ def test_the_calibration_error_of_what_is_perfect_and_of_what_is_not() -> None:
         reliability(confidence, np.arange(10) < 3)
     ) == pytest.approx(0.5)
     assert calibration_error(reliability(np.empty(0), np.empty(0, np.bool_))) is None
+
+
+def points_of(curve: Curve) -> list[str]:
+    """Return the points as texts: without items the coverage is not a number."""
+    points = zip(curve.threshold, curve.coverage, curve.precision, strict=True)
+    return [str(point) for point in points]
+
+
+@given(seen_images, st.integers(2, 9))
+def test_a_thinned_curve_has_points_of_the_curve_and_both_ends(
+    seen: list[Seen], most: int
+) -> None:
+    curve = coverage_curve(outcomes(seen))
+    whole = points_of(curve)
+
+    kept = points_of(curve.thinned(most))
+
+    assert len(kept) == min(most, len(whole))
+    assert kept == [point for point in whole if point in kept]
+    assert kept[:1] == whole[:1]
+    assert kept[-1:] == whole[-1:]
 
 
 @given(seen_images)
