@@ -18,9 +18,10 @@ from PIL import Image
 
 from tagger.bundles.bundle import Bundle
 from tagger.bundles.classifier import BundleClassifier, load_keras_model
+from tagger.charts import png, svg
 from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError, MissingExtraError, ModelError
-from tagger.evaluation.charts import LIGHT, draw, scatter
+from tagger.evaluation.charts import scatter
 from tagger.evaluation.measures import Floats
 from tagger.evaluation.output_folder import check_folder, put_files
 from tagger.evaluation.predictions import Answers, ask, measure
@@ -40,8 +41,6 @@ _COMPONENTS_FOR_TSNE = 30
 """Perplexity, and principal components kept before t-SNE. Van der Maaten and Hinton
 2008 (JMLR 9:2579) use 40 and 30; scikit-learn's default perplexity is 30."""
 
-_SIZE = (8.0, 6.0)
-
 Axis = tuple[str, str]
 """Two labels, or two texts to search for in the labels (see `matching`)."""
 
@@ -50,10 +49,9 @@ def check_embedding(folder: Path) -> None:
     """Check, before any work, that the folder can be written and packages are there.
 
     Raises EvaluationError for a folder with other content, MissingExtraError if
-    Matplotlib or scikit-learn is not installed.
+    scikit-learn is not installed.
     """
     check_folder(folder, _CONFIG)
-    draw(lambda _axes, _theme: None, LIGHT, 1, 1)
     _tsne()
 
 
@@ -167,8 +165,8 @@ def _pictures(
     left, right = map(printable, ends)
 
     def drawn(places: Floats, across: str = "", along: str = "") -> bytes:
-        drawing = scatter(places[order], labels[order], across=across, along=along)
-        return draw(drawing, LIGHT, *_SIZE)
+        chart = scatter(places[order], labels[order], across=across, along=along)
+        return png(svg(chart, across))
 
     names = [f"component {n}: {s:.0%} of the variance" for n, s in enumerate(shares, 1)]
     return {

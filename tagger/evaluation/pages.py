@@ -1,6 +1,7 @@
 """Write an evaluation as a folder with a page and metrics.json.
 
-The page is self-contained: it embeds its pictures and charts.
+The page is self-contained: it embeds its pictures and charts. The charts are SVG there,
+in the colours of the page, and PNG in the folder.
 """
 
 import io
@@ -17,13 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tagger.charts import DARK, LIGHT, css, png, svg
 from tagger.evaluation.charts import (
-    DARK,
-    LIGHT,
-    Drawing,
-    confusion_map,
+    confusion_matrix,
     coverage_chart,
-    draw,
     learning_chart,
     reliability_diagram,
 )
@@ -56,15 +54,6 @@ _PHOTOGRAPH_QUALITY = 80
 
 
 @dataclass(frozen=True, slots=True)
-class _Chart:
-    """A chart in both themes, as PNG."""
-
-    title: str
-    light: bytes
-    dark: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class _Card:
     """An image of a gallery: its label, its prediction, and its pictures.
 
@@ -87,12 +76,12 @@ class _Card:
 
 @dataclass(frozen=True, slots=True)
 class _SectionPage:
-    """A section with its charts and galleries."""
+    """A section with its charts, as SVG, and galleries."""
 
     slug: str
     title: str
     section: Section
-    charts: dict[str, _Chart]
+    charts: dict[str, str]
     mistakes: tuple[_Card, ...]
     examples: tuple[_Card, ...]
 
@@ -101,18 +90,15 @@ class _SectionPage:
 class _LearningPage:
     """The learning curves of the network, by epoch."""
 
-    charts: dict[str, _Chart]
+    charts: dict[str, str]
     curves: Sequence[Mapping[str, float]]
 
 
 def check_target(folder: Path) -> None:
     """Check, before any work, that an evaluation can be written to the folder.
 
-    Raises EvaluationError unless it is absent, empty, or holds an earlier evaluation;
-    MissingExtraError if Matplotlib or Jinja is not installed.
+    Raises EvaluationError unless it is absent, empty, or holds an earlier evaluation.
     """
-    _environment()
-    draw(lambda _axes, _theme: None, LIGHT, 1, 1)
     check_folder(folder, METRICS_FILE)
 
 
@@ -133,9 +119,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     written: dict[str, bytes] = {}
     for page in pages:
         for kind, chart in page.charts.items():
-            written[f"{page.slug}-{kind}.png"] = chart.light
+            written[f"{page.slug}-{kind}.png"] = png(chart)
     for kind, chart in learning.charts.items() if learning else ():
-        written[f"training-{kind}.png"] = chart.light
+        written[f"training-{kind}.png"] = png(chart)
     metrics = json.dumps(as_json(evaluation), indent=2)
     written[METRICS_FILE] = f"{metrics}\n".encode()
     text = _page(evaluation, pages, learning)
@@ -160,6 +146,8 @@ def _page(
             averaged=AVERAGED,
             bins=CALIBRATION_BINS,
             version=__version__,
+            light=css(LIGHT),
+            dark=css(DARK),
         )
     )
 
@@ -178,7 +166,6 @@ def _environment() -> "Environment":
     environment.filters |= {
         "share": _shown_share,
         "printable": printable,
-        "png": lambda content: _uri(content, "png"),
     }
     return environment
 
@@ -194,26 +181,18 @@ def _section_page(
     answers, figures = section.answers, section.figures
     accepted, right = figures.coverage.share, figures.accepted_precision.share
     point = None if accepted is None or right is None else (accepted, right)
-    rows, columns = len(figures.confusion.labels), len(figures.confusion.tags)
     views = evaluation.bundle.card.views
     return _SectionPage(
         slug=slug,
         title=title,
         section=section,
         charts={
-            "coverage": _chart(
-                "Coverage against accepted precision",
+            "coverage": svg(
                 coverage_chart(answers.curve, point),
-                (6.2, 4.2),
+                "Coverage against accepted precision",
             ),
-            "reliability": _chart(
-                "Reliability", reliability_diagram(figures.reliability), (6.2, 4.2)
-            ),
-            "confusion": _chart(
-                "Confusion matrix",
-                confusion_map(figures.confusion),
-                (2.2 + 0.55 * columns, 1.6 + 0.42 * rows),
-            ),
+            "reliability": svg(reliability_diagram(figures.reliability), "Reliability"),
+            "confusion": svg(confusion_matrix(figures.confusion), "Confusion matrix"),
         },
         mistakes=tuple(_cards(answers, worst_mistakes(answers, WORST_TOLD), views)),
         examples=tuple(_cards(answers, examples(answers, _EXAMPLES_EACH), views)),
@@ -225,10 +204,8 @@ def _learning_page(curves: object) -> _LearningPage | None:
     if not isinstance(curves, list) or not curves or not all(map(_measured, curves)):
         return None
     charts = {
-        measure: _chart(
-            f"{measure.capitalize()} by epoch",
-            learning_chart(curves, measure),
-            (6.2, 4.2),
+        measure: svg(
+            learning_chart(curves, measure), f"{measure.capitalize()} by epoch"
         )
         for measure in ("loss", "accuracy")
     }
@@ -242,11 +219,6 @@ def _measured(epoch: object) -> bool:
         isinstance(epoch.get(name), float) and np.isfinite(epoch[name])
         for name in names
     )
-
-
-def _chart(title: str, drawing: Drawing, size: tuple[float, float]) -> _Chart:
-    light, dark = (draw(drawing, theme, *size) for theme in (LIGHT, DARK))
-    return _Chart(title, light, dark)
 
 
 def _cards(answers: Answers, numbers: NDArray[np.int64], views: int) -> Iterator[_Card]:

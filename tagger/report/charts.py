@@ -1,49 +1,16 @@
-"""Draw charts as SVG that takes its colours from the page, dark or light.
+"""Draw the charts of the report as SVG: items by tag, confidences, shares by run."""
 
-Vega-Lite draws them, by the Vega project's vl-convert: one wheel for every system,
-without a browser or Node. Its SVG keeps CSS variables as colours and text as text,
-which Matplotlib's does not, and weighs 5 to 20 KB. Altair would add five packages to
-write the same few lines of specification.
-"""
-
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from tagger.charts import TEN_COLOURS, svg
 
 _WIDTH: Final = 400
 """Pixels of a chart."""
 
 _MOST_RUNS = 30
 """The newest runs that are drawn."""
-
-_CONFIG: Final[Mapping[str, Any]] = {
-    "aria": False,  # the page has a title and a table for each chart
-    "background": None,
-    "font": "system-ui, sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": "var(--ink)",
-        "titleColor": "var(--ink)",
-        "titleFontWeight": "normal",
-        "gridColor": "var(--line)",
-        "domainColor": "var(--line)",
-        "tickColor": "var(--line)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "labelLimit": 110,
-    },
-    "legend": {
-        "labelColor": "var(--ink)",
-        "orient": "top",
-        "direction": "horizontal",
-        "title": None,
-        "columns": 3,
-        "labelFontSize": 12,
-        "symbolType": "square",
-        "columnPadding": 16,
-    },
-}
 
 STANDINGS: Final = {
     "accepted": "var(--machine)",
@@ -58,15 +25,6 @@ _LINES: Final = {
     "unreadable": "var(--trouble)",
 }
 """Colours of the lines that are drawn over the runs."""
-
-_ROLES = re.compile(r' (?:role|aria-roledescription|aria-hidden)="[^"]*"')
-"""Vega gives each mark a role; a screen reader would read marks without a name."""
-
-_TEN_COLOURS: Final = (
-    "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f",
-    "#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#8f8783",
-)  # fmt: skip
-"""Tableau 10, colours that are easy to distinguish."""
 
 _REST: Final = "other tags"
 
@@ -165,10 +123,10 @@ def mix(rows: Sequence[tuple[int, Mapping[str, int]]], title: str) -> str:
     shown = rows[-_MOST_RUNS:]
     together = sum((Counter(counts) for _, counts in shown), Counter())
     ranked = [tag for tag, _ in together.most_common()]
-    many = len(ranked) > len(_TEN_COLOURS)
-    tags = sorted(ranked[: len(_TEN_COLOURS) - 1] if many else ranked)
+    many = len(ranked) > len(TEN_COLOURS)
+    tags = sorted(ranked[: len(TEN_COLOURS) - 1] if many else ranked)
     names = [*tags, _REST] if many else tags
-    colours = dict(zip(names, _TEN_COLOURS, strict=False))
+    colours = dict(zip(names, TEN_COLOURS, strict=False))
     values = [
         {"run": run, "tag": tag, "items": items}
         for run, counts in shown
@@ -225,30 +183,12 @@ def _drawn(
     height: int | Mapping[str, int],
     encoding: Mapping[str, Any],
 ) -> str:
-    import vl_convert  # noqa: PLC0415  starts an engine of 100 MB
-
     specification = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": _WIDTH,
         "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": list(values)},
         "mark": dict(mark),
         "encoding": dict(encoding),
-        "config": dict(_CONFIG),
-        "padding": 8,
-        "autosize": {"type": "fit-x", "contains": "padding"},
     }
-    svg = vl_convert.vegalite_to_svg(specification, allowed_base_urls=[])
-    return _named(svg, title)
-
-
-def _named(svg: str, title: str) -> str:
-    """Make the drawing one image with an accessible name, scaled to its width."""
-    from markupsafe import escape  # noqa: PLC0415  comes with Jinja2
-
-    width, height = re.findall(r'(?:width|height)="([\d.]+)"', svg)[:2]
-    head = (
-        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}">'
-    )
-    return head + _ROLES.sub("", svg[svg.index(">") + 1 :])
+    return svg(specification, title)

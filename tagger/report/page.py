@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tagger.certification.summary import certified_lines
+from tagger.charts import DARK, LIGHT, css
 from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.records import AutoTaggingStats, InventoryStatus, Item, RunRecord
 from tagger.inventory.report_data import BINS
@@ -93,6 +94,8 @@ def render(
         found=found,
         made_at=made_at,
         version=__version__,
+        light=css(LIGHT),
+        dark=css(DARK),
         charts=list(_charts(found)),
         roots=_roots(found),
         flagged=list(_pictures(found.flagged)),

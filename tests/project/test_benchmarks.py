@@ -110,4 +110,4 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
     curves.write(tmp_path / "curves.png", [file])
 
     drawn = Image.open(io.BytesIO((tmp_path / "curves.png").read_bytes()))
-    assert drawn.size == (1125, 675)
+    assert drawn.size == (1124, 676)
