@@ -126,13 +126,12 @@ class MissingExtraError(TaggerError):
 
 
 EXTRAS: Final = {
-    "embed": ("matplotlib", "scikit-learn", "threadpoolctl"),
-    "evaluate": ("matplotlib",),
+    "embed": ("scikit-learn", "threadpoolctl"),
     "parquet": ("pyarrow",),
     "xlsx": ("openpyxl",),
 }
-"""Packages of each extra of pyproject.toml. Messages name them and not the extra: the
-package "tagger" on PyPI is another project."""
+"""Packages of each extra of pyproject.toml that is not empty. Messages name them and
+not the extra: the package "tagger" on PyPI is another project."""
 
 
 def installing(packages: Sequence[str]) -> str:

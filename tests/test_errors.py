@@ -36,6 +36,7 @@ def test_the_packages_of_the_extras_are_those_of_the_project() -> None:
     assert {
         extra: tuple(re.split("[<>=~! ]", need)[0] for need in needs)
         for extra, needs in project["optional-dependencies"].items()
+        if needs
     } == errors.EXTRAS
 
 
