@@ -56,7 +56,7 @@ from tagger.datasets.load import load
 from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
 from tagger.evaluation.measures import coverage_at, coverage_curve
-from tagger.imaging.decode import upright
+from tagger.imaging.prepare import upright
 from tagger.inventory.records import AuditedAnswer, Reviewed
 from tagger.labels import tags_of
 from tagger.policy.accept import accepts

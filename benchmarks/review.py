@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tagger.imaging.decode import prepare, upright
+from tagger.imaging.prepare import prepare, upright
 from tagger.inventory import Inventory
 from tagger.inventory.records import Selection
 from tagger.records import FASHION_LABELS, PREPARING, PreparedImage

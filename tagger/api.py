@@ -94,7 +94,7 @@ class Network:
     def predict_views(self, views: "Sequence[NDArray[np.uint8]]") -> list[Prediction]:
         """Predict from prepared views, each (28, 28, 3) and uint8, in their order.
 
-        They are the `pixels` that `tagger.imaging.decode.prepare` makes of a file.
+        They are the `pixels` that `tagger.imaging.prepare.prepare` makes of a file.
         """
         import numpy as np  # noqa: PLC0415
 
@@ -112,7 +112,7 @@ def _views(
     import numpy as np  # noqa: PLC0415
 
     if isinstance(picture, Path | str):
-        from tagger.imaging.decode import prepare  # noqa: PLC0415
+        from tagger.imaging.prepare import prepare  # noqa: PLC0415
 
         image = prepare(Path(picture))
         if isinstance(image, UnreadableImage):

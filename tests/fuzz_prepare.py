@@ -16,8 +16,8 @@ import atheris
 with atheris.instrument_imports(include=["PIL", "tagger.imaging"]):
     from support import SAMPLES
 
-    from tagger.imaging.decode import prepare_bytes
     from tagger.imaging.formats import FORMATS
+    from tagger.imaging.prepare import prepare_bytes
     from tagger.records import UnreadableImage
 
 ENDINGS = sorted(FORMATS)

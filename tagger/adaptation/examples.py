@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tagger.datasets.records import LabelledImages
 from tagger.errors import DataError
-from tagger.imaging.decode import prepare
+from tagger.imaging.prepare import prepare
 from tagger.inventory.records import LEAST_ANSWERS, NEAR_DUPLICATE, Reviewed, Reviews
 from tagger.labels import OTHER
 from tagger.records import IMAGE_SIDE, PREPARING, VIEWS, PreparedImage

@@ -129,7 +129,7 @@ def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:
     """
     if not corrections:
         return {}  # before the decoders are imported
-    from tagger.imaging.decode import prepare
+    from tagger.imaging.prepare import prepare
     from tagger.records import PreparedImage
 
     images = (prepare(Path(row.root, row.path)) for row in corrections)

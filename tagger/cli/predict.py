@@ -36,7 +36,7 @@ def predict(
     """
     from tagger.api import Network
     from tagger.errors import EXIT_UNREADABLE
-    from tagger.imaging.decode import prepare
+    from tagger.imaging.prepare import prepare
     from tagger.records import UnreadableImage
     from tagger.text import printable
 
@@ -101,7 +101,7 @@ def _tell(
     path: Path, image: "PreparedImage", network: "Network", *, as_json: bool
 ) -> None:
     from tagger.cli.views import scan_views
-    from tagger.imaging.decode import upright
+    from tagger.imaging.prepare import upright
 
     (prediction,) = network.predict_views([image.pixels])
     by_label = dict(zip(network.labels, prediction.probabilities, strict=True))

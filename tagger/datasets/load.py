@@ -24,8 +24,8 @@ from tagger.datasets.fashion_mnist import (
 )
 from tagger.datasets.records import EVERYTHING, Choice, LabelledImages, Part
 from tagger.errors import DataError
-from tagger.imaging.decode import canvas, prepare
 from tagger.imaging.formats import ENDINGS, FOREIGN_PICTURES
+from tagger.imaging.prepare import canvas, prepare
 from tagger.imaging.views import Views
 from tagger.labels import OTHER, kind_label
 from tagger.records import (
@@ -94,7 +94,7 @@ def load_canvases(
     """Read a folder of photographs as canvases, for training with augmentation.
 
     As `load` for a folder with a `labels.csv`, or of folders named by their tags, but
-    `images` are the canvases of `decode.canvas`, (n, 96, 96, 3). Raises DataError,
+    `images` are the canvases of `prepare.canvas`, (n, 96, 96, 3). Raises DataError,
     which names the faults and counts them.
     """
     if (folder / "labels.csv").is_file():

@@ -34,7 +34,7 @@ from tagger.evaluation.predictions import (
     worst_mistakes,
 )
 from tagger.evaluation.results import AVERAGED, WORST_TOLD, Evaluation, Section, as_json
-from tagger.imaging.decode import upright
+from tagger.imaging.prepare import upright
 from tagger.text import printable
 from tagger.version import __version__
 

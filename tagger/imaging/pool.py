@@ -89,7 +89,7 @@ class Workers:
         self._workers.clear()
 
     def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
-        """Yield the result of `decode.prepare` for each file, in order.
+        """Yield the result of `prepare.prepare` for each file, in order.
 
         Takes some paths ahead of the results. May be called again when it has yielded
         all. Raises WorkerError if no process can be started.
@@ -254,7 +254,7 @@ def serve() -> None:
     with open(os.devnull, "wb") as sink:  # noqa: PTH123
         os.dup2(sink.fileno(), 1)  # a library that prints must not disturb replies
     _limit_memory()
-    from tagger.imaging.decode import prepare  # noqa: PLC0415  the heavy part, for workers only
+    from tagger.imaging.prepare import prepare  # noqa: PLC0415  the heavy part, for workers only
 
     with suppress(BrokenPipeError):
         answer(requests, replies, prepare)

@@ -62,7 +62,7 @@ def is_damaged(file: ScannedFile) -> bool:
 
     An older version of tagger took such files for whole.
     """
-    from tagger.imaging.decode import prepare  # noqa: PLC0415  loads the decoders
+    from tagger.imaging.prepare import prepare  # noqa: PLC0415  loads the decoders
 
     prepared = prepare(file.path)
     return isinstance(prepared, PreparedImage) and prepared.damaged

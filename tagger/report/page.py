@@ -260,7 +260,7 @@ def _pictures(items: Sequence[Item]) -> Iterator[Picture]:
 
 
 def _picture(item: Item) -> Picture:
-    from tagger.imaging.decode import upright  # noqa: PLC0415  loads the decoders
+    from tagger.imaging.prepare import upright  # noqa: PLC0415  loads the decoders
 
     small = upright(Path(item.root, item.path), side=_SIDE)
     stream = io.BytesIO()

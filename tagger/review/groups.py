@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagger.errors import InventoryError
-from tagger.imaging.decode import upright
+from tagger.imaging.prepare import upright
 from tagger.inventory.product_key import product_key
 from tagger.inventory.records import NEAR_DUPLICATE
 

@@ -10,7 +10,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryBusyError
-from tagger.imaging.decode import prepare, upright
+from tagger.imaging.prepare import prepare, upright
 from tagger.inventory.records import QueueItem
 from tagger.records import UnreadableImage
 

@@ -39,7 +39,7 @@ PrepareAll = Callable[[Iterable[Path]], Iterator[_Prepared]]
 
 def prepare_here(paths: Iterable[Path]) -> Iterator[_Prepared]:
     """Prepare files in this process, one after another."""
-    from tagger.imaging.decode import prepare  # noqa: PLC0415  not needed with workers
+    from tagger.imaging.prepare import prepare  # noqa: PLC0415  not needed with workers
 
     return map(prepare, paths)
 

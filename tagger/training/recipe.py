@@ -27,7 +27,7 @@ from tagger.datasets.load import (
 )
 from tagger.datasets.records import Choice, LabelledImages, split
 from tagger.errors import DataError
-from tagger.imaging.decode import prepare
+from tagger.imaging.prepare import prepare
 from tagger.labels import OTHER, kind_label
 from tagger.policy.table import PolicyTable
 from tagger.records import (

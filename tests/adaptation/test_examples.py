@@ -12,7 +12,7 @@ from support import Photo
 from tagger.adaptation.examples import collect_examples, groups_of
 from tagger.errors import DataError
 from tagger.exchange.decisions_jsonl import read_lines, write_lines
-from tagger.imaging.decode import prepare
+from tagger.imaging.prepare import prepare
 from tagger.inventory import Inventory
 from tagger.inventory.records import Answer, DecisionKind, Reviewed, Reviews, Selection
 from tagger.labels import OTHER

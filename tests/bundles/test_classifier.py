@@ -13,7 +13,7 @@ from support import SAMPLES, expected_by_file
 from tagger.bundles.bundle import Bundle, find_bundle
 from tagger.bundles.classifier import CHUNK, BundleClassifier
 from tagger.errors import ModelError
-from tagger.imaging.decode import prepare
+from tagger.imaging.prepare import prepare
 from tagger.records import PreparedImage, Runtime
 
 

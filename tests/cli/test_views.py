@@ -17,7 +17,7 @@ from support import GOLDEN, SAMPLES, FakeClassifier, scan
 from tagger.bundles.bundle import DEFAULT_BUNDLE, find_bundle
 from tagger.bundles.classifier import BundleClassifier
 from tagger.cli.views import scan_views
-from tagger.imaging.decode import prepare, upright
+from tagger.imaging.prepare import prepare, upright
 from tagger.inventory import Inventory
 from tagger.policy.decide import predict
 from tagger.records import PreparedImage, UnreadableImage

@@ -11,7 +11,7 @@ from support import SAMPLES, write_idx
 from tagger.datasets.load import load, load_test_part, tag_named
 from tagger.datasets.records import LabelledImages, split
 from tagger.errors import DataError
-from tagger.imaging.decode import prepare
+from tagger.imaging.prepare import prepare
 from tagger.records import FASHION_LABELS, PreparedImage
 
 

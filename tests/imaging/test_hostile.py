@@ -16,8 +16,8 @@ from support import SAMPLES, expected_by_file
 from support.hostile import Hostile, hostile_files
 from support.program import Tagger
 
-from tagger.imaging.decode import prepare_bytes
 from tagger.imaging.formats import FORMATS
+from tagger.imaging.prepare import prepare_bytes
 from tagger.records import PreparedImage, UnreadableImage
 
 FETCHED = os.environ.get("TAGGER_TEST_HOSTILE", "")

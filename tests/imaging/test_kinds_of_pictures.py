@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from support.pictures import bmp, chunk, drawn, encoded, png, tiff, with_chunk
 
-from tagger.imaging.decode import prepare_bytes
-from tagger.imaging.pixels import decode
+from tagger.imaging.decode import decode
+from tagger.imaging.prepare import prepare_bytes
 from tagger.records import PreparedImage, UnreadableImage
 
 PLAIN = encoded(drawn())

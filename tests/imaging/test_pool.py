@@ -17,8 +17,8 @@ from support import AT_ONCE, SAMPLES, FakeClassifier, scan
 
 from tagger.errors import WorkerError
 from tagger.imaging import pool
-from tagger.imaging.decode import digest_of, prepare
 from tagger.imaging.pool import Prepared, Workers, _Task, answer
+from tagger.imaging.prepare import digest_of, prepare
 from tagger.inventory import Inventory
 from tagger.records import Policy, PreparedImage, UnreadableImage
 from tagger.scan.records import RunSummary
@@ -28,9 +28,10 @@ Hostile = Callable[[str], None]
 HOSTILE = """
 import os, signal, sys, time
 if sys.orig_argv[1:2] == ["-c"] and "serve" in sys.orig_argv[2]:
-    from tagger.imaging import decode, pool
+    from tagger.imaging import pool
+    from tagger.imaging import prepare as module
     pool.SECONDS = 5
-    real = decode.prepare
+    real = module.prepare
     def prepare(path):
         if path.name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -43,7 +44,7 @@ if sys.orig_argv[1:2] == ["-c"] and "serve" in sys.orig_argv[2]:
             print("hello from a library", flush=True)
             os.write(1, b"and from its C part")
         return real(path)
-    decode.prepare = prepare
+    module.prepare = prepare
 """
 """Stands in for decoders with such faults; nothing else of the workers is false."""
 

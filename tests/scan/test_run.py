@@ -96,7 +96,7 @@ def test_an_unchanged_file_is_not_even_opened(
     photo()
     run()
     monkeypatch.setattr(
-        "tagger.imaging.decode.prepare", lambda path: pytest.fail(str(path))
+        "tagger.imaging.prepare.prepare", lambda path: pytest.fail(str(path))
     )
 
     assert run().unchanged == 1

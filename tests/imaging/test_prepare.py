@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from support import GOLDEN, SAMPLES, expected_by_file
 
-from tagger.imaging import decode as images
-from tagger.imaging import pixels as decoder
-from tagger.imaging.decode import prepare, prepare_bytes, upright
+from tagger.imaging import decode as decoder
+from tagger.imaging import prepare as images
 from tagger.imaging.formats import FORMATS
+from tagger.imaging.prepare import prepare, prepare_bytes, upright
 from tagger.records import PreparedImage, UnreadableImage
 
 PREPARED = GOLDEN / "prepared.npz"
