@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Never
 
-from tagger.errors import Stopped, TaggerError
+from tagger.errors import EXIT_USAGE, Stopped, TaggerError
 from tagger.system.gc_tuning import disable_gc_at_exit, relax_gc
 from tagger.system.signals import stop_at_once
 from tagger.system.stdio import flush_or_drop, harden
@@ -22,13 +22,15 @@ def main() -> Never:
 
         status = _run(app)
         sys.stdout.flush()
+        if status == EXIT_USAGE and (advice := _missing_quotes("error: ")):
+            _complain(advice)
     except Stopped as stopped:
         _complain("interrupted: finished work is saved")
         status = stopped.exit_code
     except BrokenPipeError:
         status = 1  # the reader of our output closed it, as head does
     except TaggerError as error:
-        _complain(f"error: {error}", error)
+        _complain(f"error: {error}{_missing_quotes(': ')}", error)
         status = error.exit_code
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
@@ -59,6 +61,14 @@ def _complain(message: str, error: Exception | None = None) -> None:
 
         traceback.print_exception(error)
     sys.stderr.write(printable(message) + "\n")
+
+
+def _missing_quotes(before: str = "") -> str:
+    """Name the path that was typed without quotes, if that explains a failure."""
+    from tagger.cli.quoting import advice  # noqa: PLC0415  after a failure only
+
+    advised = advice(sys.argv[1:])
+    return before + advised if advised else ""
 
 
 def _exit(status: int) -> Never:

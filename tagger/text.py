@@ -60,6 +60,11 @@ def spellings(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))))
 
 
+def as_typed(path: object) -> str:
+    """Return a path as it is typed in a command: in quotes if it has blanks."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
 def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:
     """Return the most similar known name, ignoring case; "" if none is similar.
 

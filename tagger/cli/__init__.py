@@ -19,6 +19,7 @@ from tagger.cli.config import config
 from tagger.cli.decisions import decisions
 from tagger.cli.explain import explain
 from tagger.cli.export import export
+from tagger.cli.help import help_
 from tagger.cli.ignore import ignore
 from tagger.cli.import_ import import_
 from tagger.cli.man import man
@@ -30,15 +31,20 @@ from tagger.cli.review import review
 from tagger.cli.roots import roots
 from tagger.cli.runs import runs
 from tagger.cli.scan import scan
+from tagger.cli.start import start
 from tagger.cli.status import status
 from tagger.cli.tags import tags
+from tagger.errors import EXIT_USAGE
 from tagger.version import __version__
 
 app = typer.Typer(
     help="Tag folders of shop photographs into a SQLite inventory.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    context_settings={"auto_envvar_prefix": "TAGGER"},
+    context_settings={
+        "auto_envvar_prefix": "TAGGER",
+        "help_option_names": ["--help", "-h"],
+    },
     epilog=(
         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but files are newly "
         "unreadable or a folder is gone, 4 done but no threshold could be certified, "
@@ -46,27 +52,34 @@ app = typer.Typer(
         "or 143 interrupted (finished work is saved)."
     ),
 )
-app.command()(scan)
-app.command()(review)
-app.command()(certify)
+
+_EVERY_DAY = "Every day"
+_IN_AND_OUT = "In and out"
+_LEARNING = "Learning"
+_ADMINISTRATION = "Administration"
+
+app.command(rich_help_panel=_EVERY_DAY)(scan)
+app.command(rich_help_panel=_EVERY_DAY)(review)
+app.command(rich_help_panel=_EVERY_DAY)(status)
+app.command(rich_help_panel=_EVERY_DAY)(explain)
+app.command(rich_help_panel=_EVERY_DAY)(ignore)
+app.command("help", rich_help_panel=_EVERY_DAY)(help_)
+app.command(rich_help_panel=_IN_AND_OUT)(export)
+app.command("import", rich_help_panel=_IN_AND_OUT)(import_)
+app.command(rich_help_panel=_IN_AND_OUT)(report)
+app.command(rich_help_panel=_IN_AND_OUT)(predict)
+app.add_typer(decisions, rich_help_panel=_IN_AND_OUT)
+app.add_typer(tags, rich_help_panel=_LEARNING)
+app.command(rich_help_panel=_LEARNING)(certify)
 app.command("calibrate", hidden=True)(calibrate)
-app.command()(status)
-app.command()(export)
-app.command("import")(import_)
-app.command()(report)
-app.command()(predict)
-app.command()(explain)
-app.command()(ignore)
-app.command()(check)
-app.command()(backup)
-app.command()(restore)
-app.add_typer(roots)
-app.command()(man)
-app.add_typer(decisions)
-app.add_typer(tags)
-app.add_typer(runs)
-app.add_typer(model)
-app.add_typer(config)
+app.add_typer(model, rich_help_panel=_LEARNING)
+app.add_typer(roots, rich_help_panel=_ADMINISTRATION)
+app.add_typer(runs, rich_help_panel=_ADMINISTRATION)
+app.command(rich_help_panel=_ADMINISTRATION)(check)
+app.command(rich_help_panel=_ADMINISTRATION)(backup)
+app.command(rich_help_panel=_ADMINISTRATION)(restore)
+app.add_typer(config, rich_help_panel=_ADMINISTRATION)
+app.command(rich_help_panel=_ADMINISTRATION)(man)
 
 
 @app.callback()
@@ -96,6 +109,16 @@ def _globals(
         options.warn(line)
     if debug:
         os.environ["TAGGER_DEBUG"] = "1"
+    if ctx.invoked_subcommand is None:
+        _without_command(ctx)
+
+
+def _without_command(ctx: typer.Context) -> None:
+    """Help a person in a terminal; show a script that its command is missing."""
+    if not sys.stdout.isatty():
+        typer.echo(ctx.get_help())
+        raise typer.Exit(EXIT_USAGE)
+    start(ctx)
 
 
 def _restore_help(group: typer.Typer) -> None:

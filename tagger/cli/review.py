@@ -200,7 +200,7 @@ def _why_not_full_screen() -> str:
     if os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         return "this terminal cannot move its cursor"
     console = options.console()
-    if console.color_system is None or "NO_COLOR" in os.environ:
+    if console.color_system is None:
         return "this terminal has no colour"
     if console.width < _LEAST_COLUMNS or console.height < _LEAST_LINES:
         return (

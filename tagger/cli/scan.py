@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.quoting import unquoted
 from tagger.cli.scan_log import LogFormat, ScanReporter, scan_reporter
 from tagger.records import Runtime
 from tagger.scan.exclude import DEFAULT_EXCLUDE
@@ -140,7 +141,7 @@ def scan(
     database = options.database(db)
     with _failures_told(reporter):
         # Check the request first, so that a mistake leaves no empty inventory.
-        if not database.exists():
+        if not database.exists() or unquoted(list(map(str, folders))):
             check_folders(folders)
             options.bundle(model)
         with (

@@ -1,6 +1,7 @@
 """`tagger status`: show the counts of the inventory and its last scan."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,7 +52,8 @@ def status(
         from tagger.text import printable
 
         console = options.console()
-        console.print(scan_views.inventory_status(counts))
+        absent = [root for root in counts.roots if not Path(root).is_dir()]
+        console.print(scan_views.inventory_status(counts, absent))
         if stats is not None:
             console.print()
             console.print(summary.auto_tagging_stats(stats))

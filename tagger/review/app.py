@@ -33,6 +33,7 @@ from textual_image.widget import SixelImage, TGPImage
 from tagger.errors import InventoryBusyError, InventoryError, ReviewError
 from tagger.inventory.records import QueueItem
 from tagger.review import halfblocks, rendering
+from tagger.review.blocks import has_few_colours
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown
 from tagger.review.screens import (
@@ -452,7 +453,7 @@ class ReviewScreen(Screen[None]):
         room = self.query_one("#photo").size
         self._room = room.width, room.height
         if isinstance(self._picture, HalfBlocks):
-            self._picture.show(halfblocks.photograph(shown, *self._room))
+            self._picture.show(self._drawn(shown, self._room))
         else:
             self._picture.image = shown.photograph
         trouble = self.query_one("#trouble", Static)
@@ -464,13 +465,21 @@ class ReviewScreen(Screen[None]):
         self._put("#reason", reason)
         self._put("#tags", rendering.tags(self._session, shown.item))
         seen = self.query_one("#seen", HalfBlocks)
-        seen.show(halfblocks.seen(shown, self._seen_lines))
+        seen.show(self._drawn_seen(shown))
 
     def _draw_ahead(self, shown: Shown) -> None:
         """Draw a coming picture, in the thread that reads ahead."""
-        halfblocks.seen(shown, self._seen_lines)
+        self._drawn_seen(shown)
         if isinstance(self._picture, HalfBlocks) and self._room is not None:
-            halfblocks.photograph(shown, *self._room)
+            self._drawn(shown, self._room)
+
+    def _drawn(self, shown: Shown, room: tuple[int, int]) -> halfblocks.Lines:
+        few = has_few_colours(self.app.console)
+        return halfblocks.photograph(shown, *room, few_colours=few)
+
+    def _drawn_seen(self, shown: Shown) -> halfblocks.Lines:
+        few = has_few_colours(self.app.console)
+        return halfblocks.seen(shown, self._seen_lines, few_colours=few)
 
     @property
     def _seen_lines(self) -> int:

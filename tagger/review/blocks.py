@@ -16,6 +16,33 @@ _UPPER_HALF: Final = "▀"
 
 Rgb = tuple[int, int, int]
 
+_ANSI: Final[list[Rgb]] = [
+    (_red, _green, _blue)
+    for _bright in (0, 85)
+    for _blue in (_bright, 170 + _bright)
+    for _green in (_bright, 170 + _bright)
+    for _red in (_bright, 170 + _bright)
+]
+"""The 16 colours of a simple terminal, as Rich maps them; its fourth is brown."""
+_ANSI[3] = (170, 85, 0)
+
+
+def has_few_colours(console: "Console") -> bool:
+    """Whether a terminal has 16 colours or fewer, as TERM=linux or TERM=xterm."""
+    return console.color_system == "standard"
+
+
+def dithered(image: "Image") -> "Image":
+    """Return a picture of the 16 colours of a simple terminal.
+
+    Dithering keeps the shapes, where the nearest colours leave large flat areas.
+    """
+    from PIL import Image  # noqa: PLC0415  few terminals need it
+
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([level for colour in _ANSI for level in colour])
+    return image.convert("RGB").quantize(palette=palette).convert("RGB")
+
 
 def cells(image: "Image") -> Iterator[list[Segment]]:
     """Yield a line of cells for every two rows of pixels.
@@ -34,20 +61,20 @@ class HalfBlockPicture:
     """A picture that rich prints, as wide as it has columns of pixels."""
 
     def __init__(self, image: "Image") -> None:
-        self._lines = list(cells(image))
-        self._width = image.width
+        self._image = image
 
     def __rich_console__(
         self, console: "Console", options: "ConsoleOptions"
     ) -> "RenderResult":
-        for line in self._lines:
+        image = dithered(self._image) if has_few_colours(console) else self._image
+        for line in cells(image):
             yield from line
             yield Segment.line()
 
     def __rich_measure__(
         self, console: "Console", options: "ConsoleOptions"
     ) -> Measurement:
-        return Measurement(self._width, self._width)
+        return Measurement(self._image.width, self._image.width)
 
 
 def _cell(upper: Rgb, lower: Rgb | None) -> Segment:

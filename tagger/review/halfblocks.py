@@ -10,11 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tagger.records import IMAGE_SIDE
-from tagger.review.blocks import cells
+from tagger.review.blocks import cells, dithered
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +29,9 @@ Lines = Sequence[Strip]
 
 
 @lru_cache(KEPT)
-def photograph(shown: "Shown", columns: int, lines: int) -> Lines:
+def photograph(
+    shown: "Shown", columns: int, lines: int, *, few_colours: bool = False
+) -> Lines:
     """Draw a photograph within `columns` by `lines` cells; () without one."""
     if shown.photograph is None or min(columns, lines) < 1:
         return ()
@@ -36,11 +39,11 @@ def photograph(shown: "Shown", columns: int, lines: int) -> Lines:
 
     small = shown.photograph.copy()
     small.thumbnail((columns, 2 * lines), Resampling.BOX)
-    return tuple(_drawn(small))
+    return tuple(_drawn(dithered(small) if few_colours else small))
 
 
 @lru_cache(KEPT)
-def seen(shown: "Shown", lines: int) -> Lines:
+def seen(shown: "Shown", lines: int, *, few_colours: bool = False) -> Lines:
     """Draw the gray view that the network sees, `lines` high; () without one."""
     if shown.prepared is None:
         return ()
@@ -48,7 +51,8 @@ def seen(shown: "Shown", lines: int) -> Lines:
 
     gray = fromarray(shown.prepared.pixels[:, :, 0])
     how = Resampling.BOX if 2 * lines < IMAGE_SIDE else Resampling.NEAREST
-    return tuple(_drawn(gray.resize((2 * lines, 2 * lines), how).convert("RGB")))
+    small = gray.resize((2 * lines, 2 * lines), how).convert("RGB")
+    return tuple(_drawn(dithered(small) if few_colours else small))
 
 
 class HalfBlocks(Widget):
@@ -70,7 +74,9 @@ class HalfBlocks(Widget):
         if not 0 <= at < len(self._lines):
             return Strip([])  # Textual fills the rest with the background
         before = max(0, (width - self._lines[at].cell_length) // 2)
-        return Strip.join([Strip([Segment(" " * before)], before), self._lines[at]])
+        # Textual's filter for NO_COLOR fails on a segment without a style.
+        margin = Strip([Segment(" " * before, Style.null())], before)
+        return Strip.join([margin, self._lines[at]])
 
 
 def _drawn(image: "Image") -> Iterator[Strip]:

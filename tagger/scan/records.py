@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tagger.scan.exclude import DEFAULT_EXCLUDE
+from tagger.text import as_typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,16 @@ class RunSummary:
         if self.foreign:
             sentences["foreign"] = describe_foreign(self.foreign)
         return sentences
+
+
+def advise_on_absent(root: Path | str) -> str:
+    """Say what to do about a root that is not found."""
+    named = as_typed(root)
+    return (
+        "Is the disk plugged in? If the folder has moved, run "
+        f"'tagger roots move {named} NEW'; if it is gone for good, run "
+        f"'tagger roots forget {named}'"
+    )
 
 
 def describe_foreign(numbers: Mapping[str, int]) -> str:

@@ -59,6 +59,7 @@ from tagger.scan.records import (
     OwnMix,
     RunSummary,
     ScanOptions,
+    advise_on_absent,
 )
 from tagger.scan.walk import check_root
 from tagger.system.gc_tuning import freeze_gc
@@ -287,13 +288,13 @@ class _Run:
         """Note that absent files of a place are not to be marked missing."""
         self.doubted[plan.place.path] = why
         place = plan.place
-        way_out = f"run 'tagger roots forget {place.root}'"
-        if place.folder:  # a root can be forgotten, a folder in it cannot
-            way_out = f"scan {place.root} once with --max-missing 100%"
-        self.warnings.append(
-            f"{why}: no picture there was marked missing. Is the disk plugged in? "
-            f"If it is gone for good, {way_out}"
-        )
+        way_out = advise_on_absent(place.root)
+        if place.folder:  # a root can be moved or forgotten, a folder in it cannot
+            way_out = (
+                "Is the disk plugged in? If it is gone for good, scan "
+                f"{place.root} once with --max-missing 100%"
+            )
+        self.warnings.append(f"{why}: no picture there was marked missing. {way_out}")
 
     def _record(
         self, plan: Plan, outcomes: Sequence[Outcome], formers: Formers

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import sqlite3
@@ -77,6 +78,7 @@ class Program(Tagger):
         while until not in seen:
             assert select.select([ours], [], [], 60)[0], "nothing is drawn"
             seen += os.read(ours, 65536)
+        self.seen = seen
         return process, ours
 
 
@@ -264,18 +266,27 @@ def test_a_line_that_drops_costs_no_decision(
 
 
 @pytest.mark.parametrize("no", ["1", ""])
-def test_who_wants_no_colour_is_asked_in_lines(
+def test_without_colours_the_screen_is_in_shades_of_gray(
     program: Program, queue: Inventory, no: str
 ) -> None:
-    program.environment["NO_COLOR"] = no
+    program.environment |= {"NO_COLOR": no, "COLORTERM": "truecolor"}
     command = program.command("review", "--order", "path")
-    process, ours = program.in_terminal(command, until=b"Enter, 0-9")
-
-    os.write(ours, b"8\nq\n")
+    process, ours = program.in_terminal(command)
+    drawn = program.seen
+    time.sleep(1)
+    os.write(ours, b"8")
+    wait_for(lambda: len(decided(queue)) == 1)
+    os.write(ours, b"q")
+    with suppress(OSError):  # it has left
+        while more := os.read(ours, 65536):
+            drawn += more
+    os.close(ours)
 
     assert process.wait(timeout=60) == 0
-    os.close(ours)
-    assert decided(queue) == {"0.png": ("Bag", "correct")}
+    assert b"\x1b[?1049h" in drawn, "the screen of its own"
+    shades = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", drawn)
+    assert shades
+    assert all(red == green == blue for red, green, blue in shades)
 
 
 def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:

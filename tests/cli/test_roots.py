@@ -67,7 +67,10 @@ def test_a_folder_that_is_gone_for_good_is_forgotten(
     with raw(tagger.db) as connection, connection:
         connection.execute("UPDATE root SET scanned_at = '2026-01-01T00:00:00.0Z'")
     warned = tagger("scan", shop / "gone", shop / "here")
-    assert f"'tagger roots forget {shop}/gone'" in warned.stderr
+    ways = [f"'taggerroots{way}{shop}/gone" for way in ("move", "forget")]
+    for told in (warned.stderr, tagger("status").stdout):
+        unwrapped = "".join(told.split())
+        assert 0 < unwrapped.find(ways[0]) < unwrapped.find(ways[1])
     assert "not been seen whole" in tagger("status", "--max-age", "26h").stderr
 
     done = tagger("roots", "forget", shop / "gone")

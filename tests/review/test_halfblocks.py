@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from rich._palettes import STANDARD_PALETTE
 from rich.color import Color
 from rich.style import Style
 from textual.app import App, ComposeResult
 
 from tagger.inventory.records import QueueItem
 from tagger.records import PreparedImage
-from tagger.review import halfblocks
+from tagger.review import blocks, halfblocks
 from tagger.review.halfblocks import HalfBlocks
 from tagger.review.prefetch import Shown
 
@@ -83,6 +84,30 @@ def test_what_the_network_saw_is_drawn_pixel_for_pixel() -> None:
     read = colours(halfblocks.seen(one, 14))
 
     np.testing.assert_array_equal(read[..., 0], one.prepared.pixels[..., 0])
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_on_a_simple_terminal_every_pixel_has_one_of_its_colours(
+    width: int, height: int
+) -> None:
+    drawn = halfblocks.photograph(shown(width, height), 100, 100, few_colours=True)
+
+    colours_ = colours(drawn)[:height].reshape(-1, 3).tolist()
+    assert {tuple(one) for one in colours_} <= {
+        tuple(STANDARD_PALETTE[number]) for number in range(16)
+    }
+
+
+def test_shades_between_the_colours_are_mixed() -> None:
+    """The nearest of the 16 colours alone would turn this ramp into four areas."""
+    ramp = np.repeat(np.arange(64, dtype=np.uint8)[None, :, None] * 4, 3, axis=2)
+    ramp = np.repeat(ramp, 64, axis=0)
+
+    mixed = np.array(blocks.dithered(Image.fromarray(ramp)), np.float64)
+
+    blurred = mixed.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
+    wanted = ramp.astype(np.float64).reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
+    assert np.abs(blurred - wanted).mean() < 16
 
 
 @pytest.mark.parametrize("lines", [7, 14])

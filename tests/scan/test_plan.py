@@ -33,8 +33,9 @@ def test_a_known_root_that_is_gone_is_told_and_the_others_are_scanned(
     (warning,) = summary.warnings
     assert warning == (
         f"{shop}/disk does not exist: no picture there was marked missing. "
-        "Is the disk plugged in? If it is gone for good, "
-        f"run 'tagger roots forget {shop}/disk'"
+        "Is the disk plugged in? If the folder has moved, run "
+        f"'tagger roots move {shop}/disk NEW'; if it is gone for good, run "
+        f"'tagger roots forget {shop}/disk'"
     )
     assert (summary.new, summary.missing) == (1, 0)
     assert [item for item in lasting(inventory) if item.path != "c.png"] == before

@@ -35,7 +35,7 @@ from tagger.records import (
     State,
     UnreadableImage,
 )
-from tagger.scan.records import RunSummary, describe_foreign
+from tagger.scan.records import RunSummary, advise_on_absent, describe_foreign
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -124,8 +124,10 @@ def _mix(root: str, shares: Mapping[str, float]) -> Text:
     return Text(printable(f"Own mix of {root}: {shown}"), style="dim")
 
 
-def inventory_status(status: InventoryStatus) -> RenderableType:
-    """Show the counts of the inventory and its last run."""
+def inventory_status(
+    status: InventoryStatus, absent: Sequence[str] = ()
+) -> RenderableType:
+    """Show the counts of the inventory, its last run, and the roots not found."""
     states = {state.value: status.states.get(state, 0) for state in _EXPECTED}
     states |= {state.value: count for state, count in status.states.items()}
     review = {
@@ -143,6 +145,7 @@ def inventory_status(status: InventoryStatus) -> RenderableType:
         Text(),
         _last_run(status.last_run, status.scanning),
         *_foreign(status.last_run),
+        *(_absent(root) for root in absent),
     )
 
 
@@ -523,6 +526,11 @@ def _last_run(
         ending = "was killed; the next scan continues from there"
     begun = f"{what} {run.id}, {_moment(run.started_at)} on {run.host}, "
     return Text(printable(begun + ending))
+
+
+def _absent(root: str) -> Text:
+    advised = printable(f"{root} is not found. {advise_on_absent(root)}.")
+    return Text(advised, style="red")
 
 
 def _foreign(run: RunRecord | None) -> list[Text]:
