@@ -1,13 +1,18 @@
 """Report how precise tags without a person are, as of now."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from tagger.certification.reach import audit_reach
+from tagger.certification.summary import FIRST_CERTIFICATE, FIRST_FROM
+from tagger.inventory.records import ENOUGH, AuditReach
 
 if TYPE_CHECKING:
     from tagger.bundles.bundle import Bundle
     from tagger.inventory import Inventory
     from tagger.inventory.records import AutoTaggingStats
-    from tagger.records import Policy
+    from tagger.records import Certificate, Policy
 
 
 def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
@@ -20,8 +25,10 @@ def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
     from tagger.errors import ModelError
 
     stats = inventory.auto_tagging_stats()
-    if stats is None or not stats.audited_since:
-        return stats
+    if stats is None:
+        return None
+    if not stats.audited_since:
+        return replace(stats, reach=_reach(inventory, stats.certificate))
     from tagger.certification.issue import as_of_now
 
     with suppress(ModelError):  # without the network, report the last certificate
@@ -29,6 +36,13 @@ def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
         uncertified = uncertified_policy(inventory, network)
         return as_of_now(inventory, stats, network.card, uncertified)
     return stats
+
+
+def _reach(inventory: "Inventory", certificate: "Certificate | None") -> "AuditReach":
+    if certificate is not None:
+        return audit_reach(inventory, certificate)
+    left = inventory.auditable(FIRST_FROM, most=FIRST_CERTIFICATE)
+    return AuditReach(left) if left < FIRST_CERTIFICATE else ENOUGH
 
 
 def uncertified_policy(inventory: "Inventory", network: "Bundle") -> "Policy":

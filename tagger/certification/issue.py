@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 import numpy as np
 
 from tagger.bundles.bundle import ModelCard
+from tagger.certification.reach import audit_reach
 from tagger.certification.sequential_testing import (
     Population,
     certified_policy,
     certify,
     evidence_of,
+    reachable_precision,
 )
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
-from tagger.inventory.records import AuditEvidence, AutoTaggingStats
+from tagger.inventory.records import AuditEvidence, AuditReach, AutoTaggingStats
 from tagger.labels import tags_of
 from tagger.policy.calibration import CERTAINTY, TARGET_PRECISION
 from tagger.records import Certificate, ModelIdentity, Policy
@@ -22,10 +24,11 @@ from tagger.records import Certificate, ModelIdentity, Policy
 
 @dataclass(frozen=True, slots=True)
 class CertificationResult:
-    """A certificate that is not stored yet, and its evidence."""
+    """A certificate that is not stored yet, its evidence, and what audits can add."""
 
     certificate: Certificate
     evidence: AuditEvidence
+    reach: AuditReach
 
 
 def certify_network(  # noqa: PLR0913  the terms of a certificate
@@ -68,7 +71,16 @@ def certify_network(  # noqa: PLR0913  the terms of a certificate
         accepts=_share(population, policy or uncertified, tags),
         accepted_before=_share(population, in_force, tags),
     )
-    return CertificationResult(certificate, audited)
+    return CertificationResult(certificate, audited, _reach(inventory, certificate))
+
+
+def _reach(inventory: Inventory, certificate: Certificate) -> AuditReach:
+    """Return what audits can reach, with the precision for all tags together."""
+    reach, joint = audit_reach(inventory, certificate), certificate.claims[0]
+    if reach.joint is None:
+        return reach
+    precision = reachable_precision(joint, reach.joint, certificate.certainty)
+    return replace(reach, precision=precision)
 
 
 def _population(
@@ -116,7 +128,13 @@ def as_of_now(
     certificate = result.certificate
     is_new = not has_same_claims(before, certificate)
     waits = is_new and certificate.policy is not None
-    return replace(known, certificate=certificate, audited_since=0, waits=waits)
+    return replace(
+        known,
+        certificate=certificate,
+        audited_since=0,
+        waits=waits,
+        reach=result.reach,
+    )
 
 
 def has_same_claims(before: Certificate | None, now: Certificate) -> bool:

@@ -230,6 +230,20 @@ def answers_needed(right: int, wrong: int, precision: float, doubt: float) -> in
     return high
 
 
+def reachable_precision(claim: Claim, more: int, certainty: float) -> float:
+    """Return the highest precision that a joint claim can reach, in hundredths.
+
+    If `more` further answers are all right; 0 if not even one half can be proven.
+    """
+    doubt = JOINT * (1 - certainty) / len(STARTS)
+    wrong = claim.answers - claim.right
+    hundredths = (number / 100 for number in range(99, 49, -1))
+    return next(
+        (p for p in hundredths if answers_needed(claim.right, wrong, p, doubt) <= more),
+        0.0,
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counts:
     """The answers of one claim: counts for each threshold of `_GRID`, (99,).

@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.inventory.records import (
+    ENOUGH,
     Agreement,
     AuditEvidence,
+    AuditReach,
     AutoTaggingStats,
     Contradiction,
 )
@@ -24,6 +26,9 @@ FIRST_CERTIFICATE: Final = 155
 `testing.answers_needed` for the defaults of `tagger certify`. A constant, so that
 `tagger status` need not import NumPy."""
 
+FIRST_FROM: Final = 0.8
+"""Least confidence of these answers, the lowest of `testing.STARTS`."""
+
 _GOOD_AGREEMENT: Final = 0.95
 """Least share of blind repeats that a careful reviewer answers alike. Below it no
 network can be shown to be right on 97 of 100: the answers themselves are not."""
@@ -32,6 +37,7 @@ network can be shown to be right on 97 of 100: the answers themselves are not.""
 def certification(
     certificate: Certificate,
     evidence: AuditEvidence,
+    reach: AuditReach = ENOUGH,
     *,
     withdrawn: bool,
     dry_run: bool,
@@ -42,9 +48,9 @@ def certification(
         f"accepted pictures right, with a certainty of {certificate.certainty:.0%}"
     )
     parts: list[RenderableType] = [Text(title, style="bold"), Text()]
-    parts += [_claims(certificate), Text()]
+    parts += [_claims(certificate, reach), Text()]
     parts += [Text(_outcome(certificate, withdrawn=withdrawn), style="bold")]
-    parts += [Text(line) for line in next_steps(certificate)]
+    parts += [Text(line) for line in next_steps(certificate, reach)]
     parts += [Text(), *(Text(line, style="dim") for line in _rests_on(evidence))]
     parts += [Text(line, style="yellow") for line in warnings(evidence)]
     if dry_run:
@@ -63,22 +69,38 @@ def certified_lines(stats: AutoTaggingStats) -> list[str]:
     return [printable(line) for line in (*_moved(stats), *_certified(stats))]
 
 
-def next_steps(certificate: Certificate) -> Iterator[str]:
-    """Yield the claims that are not certified, with the audit to run next."""
+def next_steps(certificate: Certificate, reach: AuditReach = ENOUGH) -> Iterator[str]:
+    """Yield the claims that are not certified, with the step to take next."""
     joint, *single = certificate.claims
     if joint.threshold is None:
-        lacking = _lacking(certificate, joint)
-        yield f"all tags together: {lacking}: run {audit_command(joint)}"
+        lacking = _lacking(certificate, joint, reach)
+        step = _step(joint, reach)
+        yield f"all tags together: {lacking}: {step}"
     if missing := [
         c.tag for c in single if c.tag and not c.answers and not c.threshold
     ]:
         yield f"no audited pictures yet: {printable(', '.join(missing))}"
 
 
-def audit_command(claim: Claim) -> str:
-    """Return the command that collects the answers that a claim lacks."""
+def audit_command(claim: Claim, size: int) -> str:
+    """Return the command that collects answers that a claim lacks."""
     tag = f" --tag '{printable(claim.tag)}'" if claim.tag is not None else ""
-    return f"tagger review --audit {claim.needed} --from {claim.least:.2f}{tag}"
+    return f"tagger review --audit {size} --from {claim.least:.2f}{tag}"
+
+
+def _step(joint: Claim, reach: AuditReach) -> str:
+    """Return what to do for the claim about all tags, with the pictures there are."""
+    left = reach.joint
+    if left is None:
+        return f"run {audit_command(joint, joint.needed)}"
+    if reach.precision is None:
+        return "'tagger certify' shows what they can prove"
+    if not reach.precision:
+        return "scan more pictures first"
+    lower = f"tagger certify --precision {reach.precision:.2f}"
+    if not left:
+        return f"the answers may prove less: run {lower}"
+    return f"if these are right, {lower} succeeds: run {audit_command(joint, left)}"
 
 
 def warnings(evidence: AuditEvidence) -> Iterator[str]:
@@ -148,11 +170,9 @@ def _confused(stats: AutoTaggingStats) -> Iterator[str]:
 def _certified(stats: AutoTaggingStats) -> Iterator[str]:
     certificate = stats.certificate
     if certificate is None:
-        yield (
-            f"Nothing is certified yet. {FIRST_CERTIFICATE} audited pictures, all "
-            f"right, would be enough: run 'tagger review --audit {FIRST_CERTIFICATE} "
-            "--from 0.80', then 'tagger certify'"
-        )
+        if not stats.audited:
+            return  # `_measured` suggests the first audit; one step at a time
+        yield f"Nothing is certified yet. {_first_certificate(stats.reach)}"
         return
     made = f"Certified on {certificate.made_at.astimezone():%Y-%m-%d}"
     if stats.waits:
@@ -168,12 +188,26 @@ def _certified(stats: AutoTaggingStats) -> Iterator[str]:
             f"{certificate.accepts:.0%} of the pictures predicted as items "
             f"(before: {certificate.accepted_before:.0%})."
         )
-    yield from next_steps(certificate)
+    yield from next_steps(certificate, stats.reach)
     if stats.audited_since:
         yield f"{stats.audited_since:,} audit answers since then: run 'tagger certify'"
 
 
-def _claims(found: Certificate) -> Table:
+def _first_certificate(reach: AuditReach) -> str:
+    """Say what a first certificate needs."""
+    needed = f"{FIRST_CERTIFICATE} audited pictures, all right, would be enough"
+    if reach.joint is not None:
+        return (
+            f"{needed}, but only {reach.joint:,} have a confidence of "
+            f"{FIRST_FROM:.2f} or more: 'tagger certify' shows what they can prove"
+        )
+    return (
+        f"{needed}: run 'tagger review --audit {FIRST_CERTIFICATE} --from "
+        f"{FIRST_FROM:.2f}', then 'tagger certify'"
+    )
+
+
+def _claims(found: Certificate, reach: AuditReach) -> Table:
     table = Table(box=None, pad_edge=False, header_style="italic")
     table.add_column("tag")
     for name in ("audited", "right", "accepted from"):
@@ -181,11 +215,11 @@ def _claims(found: Certificate) -> Table:
     table.add_column("")
     for claim in found.claims:
         if claim.tag is None or claim.answers or claim.threshold is not None:
-            table.add_row(*_row(found, claim))
+            table.add_row(*_row(found, claim, reach))
     return table
 
 
-def _row(found: Certificate, claim: Claim) -> tuple[str | Text, ...]:
+def _row(found: Certificate, claim: Claim, reach: AuditReach) -> tuple[str | Text, ...]:
     least = "" if claim.tag is None else _least(found, claim.tag)
     audited = f"{claim.answers:,} from {claim.least:.2f}" if claim.answers else "none"
     right = f"{claim.right / claim.answers:.1%}" if claim.answers else ""
@@ -194,7 +228,7 @@ def _row(found: Certificate, claim: Claim) -> tuple[str | Text, ...]:
         audited,
         right,
         least,
-        _standing(found, claim),
+        _standing(found, claim, reach),
     )
 
 
@@ -202,16 +236,22 @@ def _least(found: Certificate, tag: str) -> str:
     return "" if found.policy is None else f"{found.policy.least(tag):.2f}"
 
 
-def _standing(found: Certificate, claim: Claim) -> Text:
+def _standing(found: Certificate, claim: Claim, reach: AuditReach) -> Text:
     if claim.threshold is not None:
         return Text(f"certified from {claim.threshold:.2f} on", style="green")
     if found.joint and claim.tag is not None:
         return Text("certified with all tags together", style="green")
-    return Text(_lacking(found, claim), style="dim")
+    return Text(_lacking(found, claim, reach), style="dim")
 
 
-def _lacking(found: Certificate, claim: Claim) -> str:
+def _lacking(found: Certificate, claim: Claim, reach: AuditReach) -> str:
     more = f"{claim.needed:,} more audited picture{'s' * (claim.needed != 1)} needed"
+    left = reach.left(claim.tag)
+    if left is not None:
+        return (
+            f"not certified: {claim.needed:,} more right answers needed, and only "
+            f"{left:,} picture{'s' * (left != 1)} left to audit"
+        )
     if claim.right < found.precision * claim.answers:
         return f"not certified: too many wrong; {more}, all right"
     return f"not certified: {more}, all right"

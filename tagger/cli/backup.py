@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import Step, show_next
 
 
 def backup(
@@ -21,8 +22,10 @@ def backup(
     Example: tagger backup /backup/inventory.db
     """
     from tagger.inventory import back_up
-    from tagger.text import printable
+    from tagger.text import as_typed, printable
 
     size = back_up(options.database(db), file)
     with options.telling_of(f"the backup {file} is written"):
         typer.echo(printable(f"wrote {file}, {size:,} bytes"))
+        command = f"tagger restore {as_typed(file)}"
+        show_next(Step(command, "puts it back in place of the inventory"))

@@ -6,6 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import Step, show_next
+
+_SCAN = Step("tagger scan FOLDER", "accepts pictures by the certified thresholds")
+_FOR_GOOD = Step("tagger certify", "writes this result")
 
 
 def certify(
@@ -72,9 +76,11 @@ def certify(
 
         withdrawn = before is not None and before.policy is not None
         shown = certification(
-            certificate, evidence, withdrawn=withdrawn, dry_run=dry_run
+            certificate, evidence, proof.reach, withdrawn=withdrawn, dry_run=dry_run
         )
         options.console().print(shown)
+        if certificate.policy is not None:
+            show_next(_FOR_GOOD if dry_run else _SCAN)
     if certificate.policy is None:
         raise typer.Exit(EXIT_UNCERTIFIED)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import completion, filter_options, options
+from tagger.cli.next_step import STATUS, Step, show_next
 from tagger.records import Format
+from tagger.text import as_typed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,7 +163,7 @@ def export(
         )
         if item_pattern is not None:
             _keep_pattern(inventory, item_pattern, root or ())
-        write_export(
+        rows = write_export(
             inventory,
             ExportRequest(chosen, conditions, by_item, mark if changed else None),
             output or sys.stdout.buffer,
@@ -174,6 +176,20 @@ def export(
                 escape=not output and sys.stdout.isatty(),
             ),
         )
+    if output is not None:
+        _show_written(output, rows, can_import=not by_item)
+
+
+def _show_written(output: Path, rows: int, *, can_import: bool) -> None:
+    """Say what was written, on a terminal; a script reads the file alone."""
+    if not sys.stdout.isatty():
+        return
+    typer.echo(printable(f"wrote {rows:,} row{'s' * (rows != 1)} to {output}"))
+    if can_import and output.suffix in {".csv", ".xlsx"}:
+        command = f"tagger import {as_typed(output)}"
+        show_next(Step(command, "records the tags that you correct in it"))
+    else:
+        show_next(STATUS)
 
 
 def _keep_pattern(inventory: "Inventory", pattern: str, names: "Sequence[str]") -> None:

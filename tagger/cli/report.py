@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import show_page
 
 
 def report(
@@ -41,6 +42,7 @@ def report(
     from tagger.inventory import Inventory
     from tagger.report import render
     from tagger.system.atomic import atomic_write
+    from tagger.text import printable
 
     with Inventory(options.database(db), create=False) as inventory:
         status = inventory.status()
@@ -54,3 +56,6 @@ def report(
         return
     with atomic_write(output) as stream:
         stream.write(content)
+    if sys.stdout.isatty():
+        typer.echo(printable(f"wrote {output}"))
+    show_page(output)

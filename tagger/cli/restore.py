@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import STATUS, show_next
 
 
 def restore(
@@ -28,3 +29,4 @@ def restore(
     note = f"; the old inventory is kept as {kept}" if kept else ""
     with options.telling_of(f"{database} is restored"):
         typer.echo(printable(f"restored {database} from {file}{note}"))
+        show_next(STATUS)

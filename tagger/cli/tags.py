@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import SCAN_AGAIN, Step, show_next
 
 tags = typer.Typer(name="tags", help="Manage custom tags.", no_args_is_help=True)
 
@@ -28,10 +29,12 @@ def add(tag: Tag, db: options.Db = None, reviewer: options.Reviewer = None) -> N
         ]
     outcome = "added" if added else "exists already"
     typer.echo(printable(f"{tag.strip()}: {outcome}"))
-    if added and kinds:
-        options.next_step(
-            f"'tagger scan' gives this tag to pictures of {_phrases(kinds)}"
+    if kinds:
+        show_next(
+            Step("tagger scan FOLDER", f"gives it to pictures of {_phrases(kinds)}")
         )
+    else:
+        show_next(Step("tagger review", "offers it: t chooses a tag by its name"))
 
 
 @tags.command()
@@ -53,15 +56,13 @@ def suggest(db: options.Db = None, as_json: options.AsJsonLines = False) -> None
         return
     from tagger.cli.views import scan_views
     from tagger.labels import tag_for
+    from tagger.text import as_typed
 
     options.console().print(scan_views.kind_list(kinds))
     untagged = [kind.kind for kind in kinds if kind.tag is None and kind.waiting]
     if untagged:
-        name = untagged[0]
-        options.next_step(
-            f"'tagger tags add \"{tag_for(name)}\"' adds a tag for it, "
-            f"'tagger tags map \"{name}\" TAG' gives it an existing tag"
-        )
+        tag = as_typed(tag_for(untagged[0]))
+        show_next(Step(f"tagger tags add {tag}", f"adds a tag for {untagged[0]}"))
 
 
 @tags.command("map")
@@ -84,7 +85,7 @@ def map_(
         name = options.reviewer_name(reviewer)
         known = inventory.map_kind(kind.strip(), tag.strip(), name)
     typer.echo(printable(f"{known}: tagged {tag.strip()}"))
-    options.next_step("'tagger scan' gives this tag to pictures of the kind")
+    show_next(SCAN_AGAIN)
 
 
 @tags.command()
@@ -104,7 +105,7 @@ def unmap(
     with Inventory(options.database(db), create=False) as inventory:
         known = inventory.unmap_kind(kind.strip())
     typer.echo(printable(f"{known}: no tag"))
-    options.next_step("'tagger scan' flags pictures of the kind for review")
+    show_next(Step("tagger scan FOLDER", "flags pictures of the kind for review"))
 
 
 @tags.command("list")
@@ -140,6 +141,7 @@ def remove(tag: Tag, db: options.Db = None) -> None:
     with Inventory(options.database(db), create=False) as inventory:
         inventory.remove_tag(tag.strip())
     typer.echo(printable(f"{tag.strip()}: removed; decisions with it stay"))
+    show_next(Step("tagger scan FOLDER", "no longer gives this tag"))
 
 
 def _phrases(kinds: "list[str]") -> str:

@@ -96,6 +96,21 @@ def draw(
     return next(audit for audit in results(connection) if audit.id == audit_id)
 
 
+def auditable(connection: Connection, least: float, tag: str | None, most: int) -> int:
+    """Count the contents that audits from `least` on can draw, but at most `most`.
+
+    Decided ones count: an audit that draws them takes their decision as its answer.
+    """
+    model_id, policy = in_force(connection)
+    if model_id is None:
+        return 0
+    policy = Policy(least, policy.margin if policy else 0.0)
+    population = _population(model_id, policy, least, tag)
+    drawn = _from_population([IMAGE.c.digest], population).distinct().limit(most)
+    number = select(func.count()).select_from(drawn.subquery())
+    return connection.scalar(number) or 0
+
+
 def results(connection: Connection) -> list[AuditResult]:
     """Return every audit with its answers so far, newest first."""
     right = case((DECISION.c.tag == PREDICTION.c.tag, 1), else_=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from tagger.labels import doubts, kind_of, none_of_the_tags, phrase
 from tagger.records import (
@@ -460,6 +461,29 @@ class PreviousPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditReach:
+    """What further audits can prove with the pictures that are there.
+
+    `joint` and, by tag, `tags` are the pictures that audits can still draw for a claim
+    about all tags together or about one; only of claims that need more than these.
+    `precision` is the highest share, in 0..1, that `joint` pictures could certify, all
+    of them right; 0 if none, None if it is not known.
+    """
+
+    joint: int | None = None
+    tags: Mapping[str, int] = field(default_factory=dict)
+    precision: float | None = None
+
+    def left(self, tag: str | None) -> int | None:
+        """Return the pictures left for a claim that needs more; None if enough."""
+        return self.joint if tag is None else self.tags.get(tag)
+
+
+ENOUGH: Final = AuditReach()
+"""There are as many pictures as every claim needs."""
+
+
+@dataclass(frozen=True, slots=True)
 class AutoTaggingStats:
     """The known precision of automatic tagging.
 
@@ -470,6 +494,7 @@ class AutoTaggingStats:
     counts corrections by (predicted tag, person's tag), the most frequent first; the
     person's tag is None for "not a catalogue item". They were made since the network
     came into force, or, if there are none since, before it (`confused_before`).
+    `reach` says what further audits can prove.
     """
 
     network: str
@@ -483,6 +508,7 @@ class AutoTaggingStats:
     confused_before: bool = False
     formerly: PreviousPolicy | None = None
     waits: bool = False
+    reach: AuditReach = ENOUGH
 
 
 @dataclass(frozen=True, slots=True)

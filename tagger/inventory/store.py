@@ -258,6 +258,11 @@ class Inventory:
         with self._database.writing() as connection:
             return audits.draw(connection, size, reviewer, least=least, tag=tag)
 
+    def auditable(self, least: float, *, tag: str | None = None, most: int) -> int:
+        """Count the pictures that audits from `least` on can draw, at most `most`."""
+        with self._database.reading() as connection:
+            return audits.auditable(connection, least, tag, most)
+
     def audits(self) -> list[AuditResult]:
         """Return every audit with its answers so far, newest first."""
         with self._database.reading() as connection:

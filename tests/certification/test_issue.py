@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from support import SAMPLES, FakeClassifier
+from support.audits import BUNDLED, NETWORK, answer_audit, say, scan, stock
 from support.inventories import ROOT, digest_of, raw, tagged
 from support.program import Tagger
 
@@ -19,15 +20,14 @@ from tagger.certification.issue import as_of_now, certify_network
 from tagger.certification.sequential_testing import JOINT, STARTS, answers_needed
 from tagger.certification.summary import (
     FIRST_CERTIFICATE,
+    FIRST_FROM,
     auto_tagging_stats,
     next_steps,
     warnings,
 )
 from tagger.errors import ModelError
-from tagger.inventory import Inventory, Tagged, decisions
+from tagger.inventory import Inventory, decisions
 from tagger.inventory.records import (
-    Answer,
-    AuditResult,
     Decision,
     DecisionKind,
     PreviousPolicy,
@@ -50,36 +50,10 @@ from tagger.records import (
 )
 from tagger.report import render
 
-NETWORK = FakeClassifier().identity
-BUNDLED = Policy(0.96)
 NEVER_AUDITED = (
     "How many accepted pictures are right is not measured yet: run "
     "'tagger review --audit 100'"
 )
-
-
-def scan(
-    inventory: Inventory,
-    items: dict[str, Tagged],
-    policy: Policy,
-    network: ModelIdentity = NETWORK,
-) -> None:
-    """Put items into the inventory as a scan by a policy would, without files."""
-    with inventory.recording(network, options={}) as recording:
-        recording.enforce(policy, decide)
-        judged = [
-            (
-                ImageFile(path, 1, 2),
-                replace(one, verdict=decide(one.prediction, policy)),
-            )
-            for path, one in items.items()
-        ]
-        recording.record(ROOT, judged, recording.known(ROOT), {})
-        recording.finish([ROOT], exit_code=0, counts={})
-
-
-def stock(count: int, confidence: float, *, start: int = 0) -> dict[str, Tagged]:
-    return {f"{n:05}.jpg": tagged(n, confidence) for n in range(start, start + count)}
 
 
 @pytest.fixture
@@ -87,32 +61,6 @@ def shelf(inventory: Inventory) -> Inventory:
     """An inventory of 200 accepted pictures and 100 flagged ones."""
     scan(inventory, stock(200, 0.99) | stock(100, 0.7, start=200), BUNDLED)
     return inventory
-
-
-def answer_audit(
-    inventory: Inventory,
-    audit: AuditResult | None,
-    *,
-    most: int = 10_000,
-    wrong: Iterable[str] = (),
-    reviewer: str = "anna",
-) -> AuditResult:
-    """Answer an audit in the order of its draw."""
-    assert audit is not None
-    bad = set(wrong)
-    with inventory.reviewing(reviewer, Selection(audit_id=audit.id)) as opened:
-        for item in opened.take(most, without=()):
-            shown = {item.digest: item.in_force.id if item.in_force else None}
-            given = say(item.digest, "Bag" if item.digest in bad else item.tag)
-            opened.decide([given], shown)
-        result = opened.audit()
-        assert result is not None
-        return result
-
-
-def say(digest: str, tag: str | None) -> Answer:
-    kind = DecisionKind.CORRECT if tag else DecisionKind.NOT_CATALOGUE
-    return Answer(digest, kind, tag)
 
 
 def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
@@ -596,15 +544,13 @@ def lines(inventory: Inventory) -> list[str]:
 def test_what_is_known_of_the_machines_work_alone_is_told_step_by_step(
     shelf: Inventory,
 ) -> None:
-    assert lines(shelf) == [
-        NEVER_AUDITED,
-        (
-            "Nothing is certified yet. 155 audited pictures, all right, would be "
-            "enough: run 'tagger review --audit 155 --from 0.80', then 'tagger certify'"
-        ),
-    ]
+    assert lines(shelf) == [NEVER_AUDITED]
 
     answer_audit(shelf, shelf.draw_audit(40, "anna"), wrong=map(digest_of, range(200)))
+    assert lines(shelf)[1] == (
+        "Nothing is certified yet. 155 audited pictures, all right, would be enough: "
+        "run 'tagger review --audit 155 --from 0.80', then 'tagger certify'"
+    )
     shelf.keep_certificate(certificate(shelf))
 
     measured, nothing, lacking, unheard, corrected = lines(shelf)
@@ -649,6 +595,7 @@ def test_the_first_certificate_takes_as_many_answers_as_is_said() -> None:
     share = JOINT * (1 - CERTAINTY) / len(STARTS)
 
     assert answers_needed(0, 0, TARGET_PRECISION, share) == FIRST_CERTIFICATE
+    assert min(STARTS) == FIRST_FROM
 
 
 SHOPS, LEARNT = (FakeClassifier(name).identity for name in ("shops", "shops-1"))

@@ -7,6 +7,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.model import arguments
+from tagger.cli.next_step import show_page
 
 
 def evaluate(
@@ -42,3 +43,4 @@ def evaluate(
     else:
         options.console().print(model_views.evaluation_view(evaluation))
         typer.echo(f"wrote {output / pages.PAGE_FILE} and {pages.METRICS_FILE}")
+        show_page(output / pages.PAGE_FILE)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import Step, show_next
 
 
 def use(
@@ -23,5 +24,6 @@ def use(
 
     found = registry.use(bundle)
     typer.echo(printable(f"your scans now use {found.card.name}"))
+    show_next(Step("tagger scan FOLDER", "classifies the pictures with it"))
     if named := os.environ.get("TAGGER_MODEL"):
         options.warn(f"but TAGGER_MODEL is set: scans use {named} instead")
