@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import Step, show_next
 
 
 def explain(
@@ -21,7 +22,9 @@ def explain(
     from tagger.cli.views import scan_views
     from tagger.errors import TaggerError
     from tagger.inventory import Inventory
+    from tagger.records import State
     from tagger.system.paths import as_spelt
+    from tagger.text import as_typed
 
     absolute = as_spelt(path)
     with Inventory(options.database(db), create=False) as inventory:
@@ -29,6 +32,8 @@ def explain(
         if history is None:
             raise TaggerError(_why_unknown(absolute, inventory.roots()))
     options.console().print(scan_views.history_view(history))
+    if history.item.state == State.TAGGED:
+        show_next(Step(f"tagger review --redo {as_typed(path)}", "lets you decide it"))
 
 
 def _why_unknown(path: Path, roots: list[str]) -> str:

@@ -89,13 +89,13 @@ def _events(connection: Connection, image: RowMapping) -> list[PathEvent]:
     events += [PathEvent(*row) for row in rows]
     if image["digest"] is not None:
         for made in history(connection, image["digest"]):
-            name = f"{made.answer.kind} by {made.reviewer}"
-            source = "" if made.source == "review" else f" ({made.source})"
-            detail = (made.answer.tag or "") + source
-            events.append(PathEvent(made.decided_at, name, detail.strip()))
+            tag, by = made.answer.tag or "", made.reviewer
+            kind = made.answer.kind.value
+            events.append(PathEvent(made.decided_at, kind, tag, by, made.source))
             if made.undone_at:
-                events.append(PathEvent(made.undone_at, "decision undone", ""))
-        for note in notes(connection, image["digest"]):
-            name = f"note by {note.reviewer}"
-            events.append(PathEvent(note.written_at, name, note.text))
+                events.append(PathEvent(made.undone_at, "undone", tag, by))
+        events += [
+            PathEvent(note.written_at, "note", note.text, note.reviewer)
+            for note in notes(connection, image["digest"])
+        ]
     return sorted(events, key=lambda event: event.at)

@@ -122,11 +122,18 @@ class InventoryStatus:
 
 @dataclass(frozen=True, slots=True)
 class PathEvent:
-    """An event in the history of a path: time (UTC), name and details."""
+    """An event in the history of a path: time (UTC), name and details.
+
+    `by` is the person who decided or noted, "" for a scan. Then `what` is the kind of
+    the decision, "undone" or "note", `detail` the tag or the note, and `source` where
+    the decision was made.
+    """
 
     at: datetime
     what: str
     detail: str
+    by: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

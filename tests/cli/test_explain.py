@@ -1,9 +1,11 @@
 """`tagger explain`: the story of a path, or why there is none."""
 
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.inventories import raw
 from support.program import Tagger
 
 
@@ -13,7 +15,9 @@ def test_explain_tells_the_story_of_a_path(tagger: Tagger, pictures: Path) -> No
     told = tagger("explain", "pictures/tiny.png").stdout
 
     assert str(pictures / "tiny.png") in told
-    assert "first seen" in told
+    assert re.search(
+        r"20\d\d-\d\d-\d\d [\d:]+  a scan found it; the machine tagged", told
+    )
     assert "22x22 PNG" in told
 
 
@@ -63,3 +67,40 @@ def test_a_folder_of_macos_is_found_by_the_name_that_a_person_types(
     stored.unlink()
     assert str(stored) in tagger("explain", typed).stdout
     assert tagger("roots", "forget", pictures / composed, "--yes").returncode == 0
+
+
+def test_the_history_is_told_in_sentences(tagger: Tagger, pictures: Path) -> None:
+    tagger.environment |= {"TAGGER_REVIEWER": "anna", "COLUMNS": "400"}
+    tagger("scan", pictures)
+    review, path = ("review", "--plain"), pictures / "lossy.webp"
+    tagger(*review, "--all", "--order", "path", answers="x\nu\nq\n")
+    tagger(*review, "--redo", path, answers="8\n")
+    tagger(*review, "--redo", path, answers="n odd\nq\n")
+    path.rename(pictures / "new.webp")
+    tagger("scan", pictures)
+
+    told = tagger("explain", pictures / "new.webp").stdout
+
+    dated = re.findall(r"^20\d\d-\S+ \S+  (.*?) *$", told, re.MULTILINE)
+    found, *rest = dated
+    assert re.fullmatch(r"a scan found it; the machine tagged it .*, \d\.\d\d.*", found)
+    assert rest == [
+        "anna said that it is not a catalogue item",
+        "the answer of anna was undone",
+        "anna corrected it to Bag",
+        "anna noted: odd",
+        f"it moved here from {pictures}/lossy.webp",
+    ]
+
+
+def test_times_are_those_of_the_place(program: Tagger, pictures: Path) -> None:
+    program("scan", pictures)
+    with raw(program.db) as connection, connection:
+        connection.execute(
+            "UPDATE image SET first_seen = '2026-01-01T23:30:00.000000Z'"
+        )
+
+    assert (
+        "2026-01-02 05:00:00"
+        in program("explain", pictures / "tiny.png", TZ="Asia/Kolkata").stdout
+    )

@@ -355,9 +355,9 @@ def test_a_decision_keeps_what_the_machine_had_said_and_where_it_was_given(
     assert paths == (["/shop/00.jpg"], ["/shop/00.jpg"])
     history = shelf.history(Path("/shop/00.jpg"))
     assert history is not None
-    told = {event.what: event.detail for event in history.events}
-    assert told["correct by anna"] == "Bag (prices.csv)"
-    assert told["note by anna"] == "see the label"
+    told = {event.what: event for event in history.events if event.by == "anna"}
+    assert (told["correct"].detail, told["correct"].source) == ("Bag", "prices.csv")
+    assert told["note"].detail == "see the label"
 
 
 def test_answers_given_together_are_recorded_together_or_not_at_all(

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.cli.faults import LISTED, how_many, next_step
+from tagger.cli.views.event_words import sentences
 from tagger.imaging.formats import promised
 from tagger.inventory.records import (
     CheckReport,
@@ -312,12 +313,8 @@ def history_view(history: PathHistory) -> RenderableType:
         note = f"Adjusted to this folder's own mix of tags; the network alone: {alone}"
         parts += [Text(printable(note), style="dim")]
     events = Table.grid(padding=(0, 2))
-    for event in history.events:
-        events.add_row(
-            Text(_moment(event.at), style="dim"),
-            Text(printable(event.what)),
-            Text(printable(event.detail)),
-        )
+    for event, sentence in sentences(history):
+        events.add_row(Text(_moment(event.at), style="dim"), Text(printable(sentence)))
     return Group(*parts, Text(), events)
 
 
