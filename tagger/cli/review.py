@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import EXPORT, REVIEW, Step, show_next
 from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
 
@@ -142,10 +143,17 @@ def review(
             ) as begun:
                 code = _show(begun, plain=plain or bool(why))
         if code != _HUNG_UP:
-            _tell_end(begun)
-            _tell_what_is_proven(inventory)
-            if selection == Selection(Order.RANDOM) and redo is None:
-                _tell_what_teaches(inventory)
+            _tell_end(begun, seen=not (plain or why) and begun.current is None)
+            if audit is not None:
+                _tell_what_is_proven(inventory)
+            elif (
+                selection == Selection(Order.RANDOM)
+                and redo is None
+                and (_can_learn(inventory))
+            ):
+                options.console().print(_TEACHES)
+            else:
+                show_next(_next_step(begun))
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -295,10 +303,16 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
     return item
 
 
-def _tell_end(begun: "ReviewSession") -> None:
-    """Print the summary of the session below the closed screen."""
-    from tagger.review.end_summary import end_summary
+def _tell_end(begun: "ReviewSession", *, seen: bool) -> None:
+    """Print the summary of the session below the closed screen.
 
+    Only its first line, if the screen showed it at the end of the queue.
+    """
+    from tagger.review.end_summary import end_summary, headline
+
+    if seen:
+        options.console().print(headline(begun.summary()))
+        return
     summary = end_summary(
         begun.summary(), left=begun.waiting, whole=begun.whole, audit=begun.audit()
     )
@@ -316,9 +330,12 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
         options.console().print(auto_tagging_stats(known))
 
 
-def _tell_what_teaches(inventory: "Inventory") -> None:
-    """Print what random answers are good for, until a network is adapted."""
+def _next_step(begun: "ReviewSession") -> Step:
+    return REVIEW if begun.waiting else EXPORT
+
+
+def _can_learn(inventory: "Inventory") -> bool:
+    """Whether no network is adapted to this shop yet."""
     from tagger.records import Outcome
 
-    if all(row.outcome is not Outcome.PROMOTED for row in inventory.adaptations()):
-        options.console().print(_TEACHES)
+    return all(row.outcome is not Outcome.PROMOTED for row in inventory.adaptations())

@@ -364,6 +364,14 @@ class QueueItem:
         standing = [made for made in self.decisions if made.undone_at is None]
         return standing[-1] if standing else None
 
+    @property
+    def offered(self) -> str | None:
+        """The tag to offer: of the decision in force, else the network's.
+
+        None for "not a catalogue item".
+        """
+        return self.in_force.answer.tag if self.in_force else self.tag
+
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:

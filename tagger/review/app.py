@@ -57,6 +57,9 @@ UNSEEN_SECONDS = 0.15
 """Drop keys that come sooner after a picture: they are held down or typed ahead.
 People need 0.2 s to react to a picture."""
 
+_AFTER_SHELL = 0.3
+"""Seconds to drop keys after the program comes back from the shell."""
+
 _PATIENCE = 0.5
 """Seconds of saving after which the screen explains the wait."""
 
@@ -73,6 +76,9 @@ _Photograph = HalfBlocks | SixelImage | TGPImage
 class ReviewApp(App[int]):
     """The full-screen review; its result is the exit status."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+    ]
     TITLE = "tagger review"
     ENABLE_COMMAND_PALETTE = False
     CSS = (
@@ -143,7 +149,16 @@ class ReviewApp(App[int]):
             with suppress(NotImplementedError):  # on Windows
                 loop = asyncio.get_running_loop()
                 loop.add_signal_handler(number, self.exit, 128 + number)
-        self.push_screen(ReviewScreen(self.session))
+        self._review = ReviewScreen(self.session)
+        self.push_screen(self._review)
+
+    def action_suspend_process(self) -> None:
+        """Go to the shell, but not while an answer is being saved.
+
+        A stopped process would lock the inventory in the middle of a write.
+        """
+        if self._review.may_stop():
+            super().action_suspend_process()
 
 
 class ReviewScreen(Screen[None]):
@@ -197,6 +212,7 @@ class ReviewScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the first item; refresh the progress and the group every second."""
         self._session.when_read(self._draw_ahead)
+        self.app.app_resume_signal.subscribe(self, lambda _: self._see_again())
         self._show_status("loading the queue…")
         self._work(self._session.advance, then=lambda _: self._show_status(""))
         self.set_interval(1.0, self._refresh_news)
@@ -207,11 +223,11 @@ class ReviewScreen(Screen[None]):
         self._show()
 
     def action_accept(self) -> None:
-        """Accept the network's tag."""
+        """Accept the offered answer."""
         if self._session.blind:
             self._show_status("an audit hides the network's tag: choose a tag, or x")
         elif (shown := self._session.current) is not None:
-            self._answer(shown.item.tag)
+            self._answer(shown.item.offered)
 
     def action_tag(self, number: int) -> None:
         """Choose a tag by its key."""
@@ -289,6 +305,12 @@ class ReviewScreen(Screen[None]):
             self._show_status("still saving your answer; Ctrl-C leaves without it")
         else:
             self.app.exit(0)
+
+    def may_stop(self) -> bool:
+        """Whether no answer is being saved; if one is, say so."""
+        if self._busy:
+            self._show_status("still saving your answer; Ctrl-Z again in a moment")
+        return not self._busy
 
     def action_interrupt(self) -> None:
         """Leave at once."""
@@ -484,6 +506,11 @@ class ReviewScreen(Screen[None]):
     @property
     def _seen_lines(self) -> int:
         return 14 if self.has_class("large") else 7
+
+    def _see_again(self) -> None:
+        """Show the item anew after the shell; drop keys that were typed before."""
+        self._painted_at = None
+        self.set_timer(_AFTER_SHELL, self._show)
 
     def _note_painted(self, shown: Shown) -> None:
         if shown is self._session.current:

@@ -25,7 +25,7 @@ def end_summary(
     `left` counts the items left, None if unknown: those of the `whole` queue, or of the
     reviewed selection.
     """
-    parts: list[RenderableType] = [Text(_decided(summary), style="bold")]
+    parts: list[RenderableType] = [headline(summary)]
     if audit is not None:
         parts.append(Text(_audited(audit)))
     elif summary.decided:
@@ -34,6 +34,11 @@ def end_summary(
         parts += [Text(), _pairs(summary)]
     parts += [Text(), Text(_rest(summary, left, whole=whole, audit=audit))]
     return Group(*parts)
+
+
+def headline(summary: SessionSummary) -> Text:
+    """Report how many items were decided, for whom the rest was shown before."""
+    return Text(_decided(summary), style="bold")
 
 
 def _decided(summary: SessionSummary) -> str:

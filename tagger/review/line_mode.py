@@ -119,7 +119,8 @@ class LineReview:
             return "s, u, q or ?: "
         if self._session.blind:
             return "tag (0-9, x, s, u, q or ?): "
-        return f"{printable(shown.item.tag)}? (Enter, 0-9, x, s, u, q or ?): "
+        offered = printable(shown.item.offered or NOT_CATALOGUE)
+        return f"{offered}? (Enter, 0-9, x, s, u, q or ?): "
 
     def _handle(self, shown: Shown, line: str) -> None:
         if line == "n" or line.startswith("n "):  # not a tag that begins with n
@@ -148,7 +149,7 @@ class LineReview:
         """Record the answer in a line for items; return False if it is not one."""
         tags = self._session.tags
         if line == "" and not self._session.blind:
-            tag: str | None = items[0].item.tag
+            tag: str | None = items[0].item.offered
         elif line == "x":
             tag = None
         elif line == "k" and (new := self._patiently(self._session.add_new_tag)):
@@ -207,7 +208,7 @@ class LineReview:
         for member in members:
             prediction = f"{member.item.tag} {share(member.item.confidence)}"
             self._say(f"  {printable(f'{member.path}, {prediction}')}")
-        tag = printable(members[0].item.tag)
+        tag = printable(members[0].item.offered or NOT_CATALOGUE)
         line = self._ask(f"all {len(members)}: {tag}? (Enter, 0-9, x; b goes back): ")
         if line == "b" or not self._answer(line, members):
             self._session.release_group(members)

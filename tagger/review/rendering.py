@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BARS = 5
 _BAR_CELLS = 14
 _LEAST_BAR = 0.01
-_RARER: Final = ("/", "n", "v", "t", "a", "u", "s")
+_RARER: Final = ("/", "n", "v", "t", "u", "0", "a", "s")
 """Keys that are left out in a narrow terminal, the least missed first."""
 
 _DIGITS = 10
@@ -75,7 +75,7 @@ def tags(session: "ReviewSession", item: QueueItem) -> Text:
     lines = []
     for number, tag in enumerate(names):
         key = str(number) if number < _DIGITS else "t"
-        top = tag == item.tag and not session.blind
+        top = tag == item.offered and not session.blind
         probability = None if session.blind else item.probabilities.get(tag)
         drawn = "" if probability is None else _bar(probability, tag in ranked)
         line = Text(
@@ -94,12 +94,12 @@ def tags(session: "ReviewSession", item: QueueItem) -> Text:
 
 def _no_item(item: QueueItem, width: int, *, blind: bool) -> Text:
     likely = item.doubtful and not blind
+    chosen = item.offered is None and not blind
     drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
     named = item.none_as if likely else "none of them"
-    line = Text(
-        f"{'?' if likely else ' '} x {named:<{width}} {drawn}",
-        style="bold" if likely else "",
-    )
+    mark = "▶" if chosen else "?" if likely else " "
+    style = "bold" if likely or chosen else ""
+    line = Text(f"{mark} x {named:<{width}} {drawn}", style=style)
     line.stylize(Style(meta={"@click": "screen.no_item"}))
     return line
 
@@ -139,24 +139,28 @@ def keys(
     entries: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
         if not session.blind:
-            entries.append(("Enter", printable(shown.item.tag), "accept"))
+            offered = printable(shown.item.offered or NOT_CATALOGUE)
+            entries.append(("Enter", offered, "accept"))
+        last = min(len(session.tags), _DIGITS) - 1
+        entries.append((f"0-{last}", "tags", ""))
         entries.append(("x", "none", "no_item"))
     entries += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike:
         entries.append(("a", f"{alike + 1} similar", "group"))
     if len(session.tags) > _DIGITS:
-        entries.append(("t", "tag", "name_tag"))
+        entries.append(("t", "by name", "name_tag"))
     entries += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
     entries += [("?", "help", "help"), ("q", "leave", "leave")]
     for rarer in _RARER:
         if sum(len(f"{key} {what}  ") for key, what, _ in entries) - 2 > width:
-            entries = [entry for entry in entries if entry[0] != rarer]
-    line = Text(no_wrap=True, overflow="ellipsis")
+            entries = [entry for entry in entries if entry[0][0] != rarer]
+    drawn = []
     for key, what, action in entries:
         text = Text.assemble((key, "reverse bold"), f" {what}")
-        text.stylize(Style(meta={"@click": f"screen.{action}"}))
-        line.append_text(text).append("  ")
-    return line
+        if action:
+            text.stylize(Style(meta={"@click": f"screen.{action}"}))
+        drawn.append(text)
+    return Text("  ", no_wrap=True, overflow="ellipsis").join(drawn)
 
 
 def views(prepared: "PreparedImage", side: int) -> list[tuple[str, "RenderableType"]]:

@@ -29,7 +29,7 @@ from tagger.text import printable
 T = TypeVar("T")
 
 _HELP = """\
-Enter    the tag marked ▶ is right
+Enter    the answer marked ▶ is right
 0 to 9   another tag
 t        another tag by its name, if there are more than ten
 x        not a catalogue item: none of these tags, or not for sale
@@ -41,6 +41,7 @@ n        write a note about this picture
 v        enlarge the views that the network saw
 /        go to a picture by a part of its path
 q        leave; every answer is already saved
+Ctrl-Z   go to the shell; fg comes back
 
 You can also click on a key. To change an earlier decision:
 tagger review --redo PATH
@@ -348,8 +349,8 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         self._show_selection()
 
     def action_accept(self) -> None:
-        """Answer with the tag predicted for the current item."""
-        self._dismiss_with(self._members[0].item.tag)
+        """Answer with the tag offered for the current item."""
+        self._dismiss_with(self._members[0].item.offered)
 
     def action_tag(self, number: int) -> None:
         """Answer with a tag by its key."""
@@ -394,7 +395,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         chosen = len(self._chosen())
         title = f"{len(self._members)} similar pictures; {chosen} selected"
         self.query_one("#sheet-title", Static).update(title)
-        tag = printable(self._members[0].item.tag)
+        tag = printable(self._members[0].item.offered or NOT_CATALOGUE)
         names = "  ".join(f"{n} {printable(t)}" for n, t in enumerate(self._tags[:10]))
         keys = f"Enter {tag}  space select  ←↑→↓ move  Esc back"
         self.query_one("#sheet-keys", Static).update(

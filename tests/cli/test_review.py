@@ -122,6 +122,7 @@ def test_an_earlier_decision_is_taken_up_again(
 
     assert done.returncode == 0
     assert "anna said Bag" in done.stdout
+    assert "Bag? (Enter" in done.stdout
     assert decided(queue)["0.png"] == ("Pullover", "correct")
     assert {i.tag for i in queue.items() if i.path == "0.png"} == {"Pullover"}
 
@@ -287,6 +288,71 @@ def test_without_colours_the_screen_is_in_shades_of_gray(
     shades = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", drawn)
     assert shades
     assert all(red == green == blue for red, green, blue in shades)
+
+
+def test_the_shell_gets_what_is_typed_for_it(
+    program: Program, queue: Inventory
+) -> None:
+    """Ctrl-Z goes to the shell; what is typed there, and ahead of fg, is no answer."""
+    tmux = shutil.which("tmux")
+    if tmux is None:
+        pytest.skip("no tmux")
+    socket = ["-L", f"tagger-shell-{os.getpid()}"]
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [tmux, *socket, "-f", "/dev/null", *arguments],
+            env=program.environment | {"TERM": "xterm-256color", "PS1": "shell: "},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def shows(text: str) -> bool:
+        return text in run("capture-pane", "-p")
+
+    run("new-session", "-d", "-x", "90", "-y", "30", "bash --norc -i")
+    try:
+        command = " ".join(program.command("review", "--order", "path"))
+        run("send-keys", command, "Enter")
+        wait_for(lambda: shows("shop/0.png") and shows("Ankle boot"))
+        time.sleep(1)
+        run("send-keys", "C-z")
+        wait_for(lambda: shows("Stopped"))
+        run("send-keys", "echo 8$((40+2))8", "Enter")
+        wait_for(lambda: shows("8428"))
+        run("send-keys", "fg", "Enter", "8", "8", "8")
+        wait_for(lambda: shows("shop/0.png") and shows("Ankle boot"))
+        time.sleep(1)
+        assert decided(queue) == {}
+        run("send-keys", "8")
+        wait_for(lambda: shows("✓ 0.png: Bag"))
+    finally:
+        run("kill-server")
+    assert decided(queue) == {"0.png": ("Bag", "correct")}
+
+
+def test_the_end_is_told_once(program: Program, queue: Inventory) -> None:
+    command = program.command("review", "--order", "path", "--limit", 1)
+    process, ours = program.in_terminal(command)
+    time.sleep(1)
+    os.write(ours, b"8")
+    wait_for(lambda: len(decided(queue)) == 1)
+    time.sleep(1)
+    os.write(ours, b"q")
+    drawn = b""
+    with suppress(OSError):  # it has left
+        while more := os.read(ours, 65536):
+            drawn += more
+    os.close(ours)
+
+    assert process.wait(timeout=60) == 0
+    on_screen, _, after = drawn.partition(b"\x1b[?1049l")
+    assert b"network was right" in on_screen
+    assert b"network was right" not in after
+    assert after.count(b"1 decided") == 1
+    assert after.count(b"Next: ") == 1
 
 
 def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:

@@ -1,16 +1,31 @@
 """The review on the whole screen."""
 
 import asyncio
+import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import wait_for
-from support.reviews import decided, on_screen, order_of, press, settle, sit, text_of
+from support.reviews import (
+    EVERY_FLAGGED,
+    decided,
+    on_screen,
+    order_of,
+    press,
+    settle,
+    sit,
+    text_of,
+)
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
 from tagger.inventory.records import DecisionKind, Selection
+from tagger.review import rendering
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.screens import ContactSheet, EndScreen
 from tagger.review.session import review_session
@@ -210,3 +225,49 @@ def test_a_screen_that_fails_is_told(
         review_session(reviewing) as begun,
     ):
         ReviewApp.hold(begun)
+
+
+@given(st.integers(20, 140), st.integers(0, 9), st.integers(10, 11))
+def test_the_footer_keeps_the_keys_that_matter_most(
+    width: int, alike: int, tags: int
+) -> None:
+    session = SimpleNamespace(blind=False, tags=[str(n) for n in range(tags)])
+    item = SimpleNamespace(offered="T-shirt/top")
+    one = SimpleNamespace(item=item, trouble="")
+
+    footer = rendering.keys(session, one, alike, width)  # type: ignore[arg-type]
+
+    shown = footer.plain.split("  ")
+    if width >= 78:
+        assert {"0-9 tags", "s skip", "q leave"} <= set(shown)
+        assert bool(alike) == (f"a {alike + 1} similar" in shown)
+    if width >= 60:
+        assert footer.cell_len <= width
+    assert len(shown) == len(set(shown))
+
+
+def test_a_second_decision_offers_the_first(queue: Inventory) -> None:
+    """Enter confirms what the person said, not what the network says."""
+
+    async def run(path: Path) -> str:
+        with queue.reviewing("anna", EVERY_FLAGGED) as opened:
+            again = opened.at(path)
+            with review_session(opened, redo=again) as begun:
+                async with on_screen(begun) as pilot:
+                    shown = text_of(pilot)
+                    await press(pilot, "enter")
+        return shown
+
+    (first, second) = list(queue.items())[:2]
+    digests = [item.digest for item in (first, second)]
+    assert all(digests)
+    queue.decide(digests[0], DecisionKind.CORRECT, tag="Bag", reviewer="anna")  # type: ignore[arg-type]
+    queue.decide(digests[1], DecisionKind.NOT_CATALOGUE, tag=None, reviewer="anna")  # type: ignore[arg-type]
+    before = decided(queue)
+
+    shown = [asyncio.run(run(Path(item.root, item.path))) for item in (first, second)]
+
+    assert re.search("▶ 8 Bag", shown[0])
+    assert "Enter\n Bag" in shown[0]
+    assert "▶ x" in shown[1]
+    assert decided(queue) == before

@@ -36,6 +36,12 @@ SHOWN = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _in_all_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw as a terminal with all colours does, wherever the tests run."""
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
 @pytest.fixture
 def shop_of_samples(inventory: Inventory, shop: Path) -> Inventory:
     for name in SHOWN:
