@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tagger.bundles.bundle import load_bundle
 from tagger.datasets.records import LabelledImages
@@ -103,7 +104,7 @@ def test_a_network_learns_by_a_recipe_and_becomes_a_bundle(
 
 @pytest.mark.model
 def test_a_recipe_may_give_the_policy(materials: Materials, tmp_path: Path) -> None:
-    careful = replace(
+    careful = structs.replace(
         recipe(tmp_path, SIZE, SIZE), policy=Policy(0.93, tags={"Coat": 1})
     )
     network = fit(careful, materials, tmp_path / "state")
@@ -218,7 +219,9 @@ def test_a_loss_that_is_no_number_ends_the_training(
     materials: Materials, tmp_path: Path
 ) -> None:
     wild = recipe(tmp_path, 40 * SIZE, SIZE)
-    wild = replace(wild, stages=(replace(wild.stages[0], rate=1e30), wild.stages[1]))
+    wild = structs.replace(
+        wild, stages=(structs.replace(wild.stages[0], rate=1e30), wild.stages[1])
+    )
 
     with pytest.raises(TrainingError, match=r"at step \d+.*state: remove it and lower"):
         fit(wild, materials, tmp_path / "state")
