@@ -179,7 +179,7 @@ def _scale_transparency(image: Image.Image, *, depth: int) -> None:
 
 
 def _lacks_parts(image: Image.Image, data: bytes) -> bool:
-    """Whether a picture has damage of which its decoder does not tell."""
+    """Whether a picture has damage that its decoder does not report."""
     if image.format in _WITHOUT_CHECK:
         return chunks.is_emptied(data)
     return isinstance(image, TiffImageFile) and _is_damaged_tiff(image, data)

@@ -1,4 +1,4 @@
-"""Leave out what is no photograph of the shop: bins, thumbnails, resized copies.
+"""Leave out bins, thumbnails, snapshots and resized copies of photographs.
 
 Names of folders that file servers make, resized copies beside their original, and what
 a file `.taggerignore` names. The patterns of `--exclude` are in `walk.Rules`.
