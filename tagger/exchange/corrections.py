@@ -297,7 +297,7 @@ class _Comparing:
 
 
 class _Open:
-    """The contents of a sheet that nobody has decided: flagged ones, and others.
+    """The contents of a sheet without a decision: flagged ones, and others.
 
     They tell which decisions are a sample: all rows were looked at, and not only those
     whose tag was seen to be wrong. That is so if every row is decided or, failing that,

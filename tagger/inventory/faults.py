@@ -9,8 +9,9 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from tagger.errors import InventoryError
+from tagger.inventory.history import possible_places
 from tagger.inventory.mapping import now
-from tagger.inventory.tables import EVENT, IMAGE, ROOT, RUN
+from tagger.inventory.tables import EVENT, IMAGE, RUN
 from tagger.records import IGNORED_BY_PERSON, State
 
 
@@ -50,14 +51,12 @@ def _is_ignored(image: RowMapping) -> bool:
 
 
 def _image(connection: Connection, path: Path) -> RowMapping:
-    for root in connection.execute(select(ROOT.c.id, ROOT.c.path)):
-        if path.is_relative_to(root.path):
-            relative = path.relative_to(root.path).as_posix()
-            query = select(IMAGE).where(
-                IMAGE.c.root_id == root.id, IMAGE.c.path == relative
-            )
-            if image := connection.execute(query).mappings().first():
-                return image
+    for root_id, _, relative in possible_places(connection, path):
+        query = select(IMAGE).where(
+            IMAGE.c.root_id == root_id, IMAGE.c.path == relative
+        )
+        if image := connection.execute(query).mappings().first():
+            return image
     raise InventoryError(
         f"{path} is not in the inventory: 'tagger export --state unreadable' lists "
         "the files that cannot be read"

@@ -35,7 +35,7 @@ from tagger.inventory.exports import (
     policies,
 )
 from tagger.inventory.filters_sql import meeting
-from tagger.inventory.history import path_history
+from tagger.inventory.history import path_history, possible_places
 from tagger.inventory.lock import scan_in_progress
 from tagger.inventory.mapping import (
     insert_one,
@@ -91,8 +91,6 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
-from tagger.system.paths import roots_above
-from tagger.text import spellings
 
 MOST: Final = 2**63 - 1
 """The largest number that SQLite can hold."""
@@ -467,13 +465,9 @@ class Inventory:
     def history(self, path: Path) -> PathHistory | None:
         """Return the history of an absolute path; None for an unknown path."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
-            ids = {Path(row.path): row.id for row in rows}
-            for root, inside in reversed(roots_above(path, ids)):
-                for relative in spellings(inside.as_posix()):
-                    history = path_history(connection, ids[root], str(root), relative)
-                    if history:
-                        return history
+            for place in possible_places(connection, path):
+                if history := path_history(connection, *place):
+                    return history
         return None
 
     def network_file_system(self) -> str:

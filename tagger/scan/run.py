@@ -103,8 +103,8 @@ def scan(  # noqa: PLR0913  the parts of a scan
     stop = interruption or Interruption()
     guard, policy = effective.guard, effective.policy
     places = places_of(folders, inventory)
-    roots = [Path(root) for root in inventory.roots()]
-    notes = tuple(other_names(folders, places, roots))
+    known = [Path(root) for root in inventory.roots()]
+    notes = tuple(other_names(folders, places, known))
     with inventory.recording(
         classifier.identity, options=_run_options(places, policy, options)
     ) as recording:

@@ -268,7 +268,7 @@ def _look_behind_link(
 def _folder(path: str, name: str, rules: Rules) -> SkippedFile | None:
     """Return None for a folder to enter, else why it is left out."""
     for pattern in rules.exclude_folders:
-        if fnmatchcase(name.casefold(), pattern.casefold()):
+        if rules.matches(path, name, pattern):
             reason = f"a folder of thumbnails, snapshots or deleted files: {pattern}"
             return SkippedFile(path, State.IGNORED, reason, below=Below.LEFT_OUT)
     return None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from support import SAMPLES, FakeClassifier
-from support.audits import BUNDLED, NETWORK, answer_audit, say, scan, stock
+from support.audits import BUNDLED, NETWORK, answer_audit, certified, say, scan, stock
 from support.inventories import ROOT, digest_of, raw, tagged
 from support.program import Tagger
 
@@ -64,14 +64,7 @@ def shelf(inventory: Inventory) -> Inventory:
 
 
 def certificate(inventory: Inventory, precision: float = 0.97) -> Certificate:
-    return certify_network(
-        inventory,
-        NETWORK,
-        bundled=BUNDLED,
-        uncertified=BUNDLED,
-        precision=precision,
-        certainty=0.9,
-    ).certificate
+    return certified(inventory, precision).certificate
 
 
 def test_what_was_drawn_by_another_mix_is_no_evidence(shelf: Inventory) -> None:

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.audits import BUNDLED, NETWORK, answer_audit, scan, stock
+from support.audits import BUNDLED, answer_audit, certified, scan, stock
 
-from tagger.certification.issue import CertificationResult, certify_network
 from tagger.certification.reach import audit_reach
 from tagger.certification.sequential_testing import (
     JOINT,
@@ -20,17 +19,6 @@ from tagger.certification.summary import certified_lines, next_steps
 from tagger.inventory import Inventory
 from tagger.inventory.records import AuditReach
 from tagger.records import Claim
-
-
-def certified(inventory: Inventory, precision: float = 0.97) -> CertificationResult:
-    return certify_network(
-        inventory,
-        NETWORK,
-        bundled=BUNDLED,
-        uncertified=BUNDLED,
-        precision=precision,
-        certainty=0.9,
-    )
 
 
 @given(st.integers(0, 60), st.integers(0, 5), st.integers(0, 200))

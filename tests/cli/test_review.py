@@ -173,7 +173,7 @@ def test_decisions_move_to_another_machine(
     assert mine == theirs
 
 
-def test_a_killed_sitting_has_lost_nothing_and_its_lease_runs_out(
+def test_a_killed_session_has_lost_nothing_and_its_lease_runs_out(
     program: Program, queue: Inventory
 ) -> None:
     program.killed_at("2 of", "8\n")

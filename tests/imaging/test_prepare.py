@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from support import GOLDEN, SAMPLES, expected_by_file
+from support.pictures import drawn, encoded
 
 from tagger.imaging import decode as decoder
 from tagger.imaging import prepare as images
@@ -22,12 +23,6 @@ from tagger.imaging.prepare import prepare, prepare_bytes, upright
 from tagger.records import PreparedImage, UnreadableImage
 
 PREPARED = GOLDEN / "prepared.npz"
-
-
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def pixels_of(result: PreparedImage | UnreadableImage) -> NDArray[np.uint8]:
@@ -39,17 +34,6 @@ def pixels_of(result: PreparedImage | UnreadableImage) -> NDArray[np.uint8]:
 def inside(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The pixels that no rounding of the item's edge can reach."""
     return pixels[2:-2, 9:19].astype(np.int64)
-
-
-def drawn(
-    ground: tuple[int, int, int] = (255, 255, 255),
-    item: tuple[int, int, int] = (30, 30, 30),
-    size: tuple[int, int] = (120, 160),
-) -> Image.Image:
-    """An item half as wide as it is tall, off centre on a ground."""
-    picture = Image.new("RGB", size, ground)
-    picture.paste(item, (10, 20, 10 + size[0] // 3, 20 + size[0] * 2 // 3))
-    return picture
 
 
 def test_every_sample_stands_in_the_table_and_only_they() -> None:

@@ -234,7 +234,7 @@ def test_a_lease_does_not_outlive_a_clock_that_is_set_back(
         assert everything(anna) == []
 
 
-def test_leases_are_given_back_at_the_end_of_a_sitting(shelf: Inventory) -> None:
+def test_leases_are_given_back_at_the_end_of_a_session(shelf: Inventory) -> None:
     with shelf.reviewing("anna", Selection()) as anna:
         everything(anna)
 

@@ -103,7 +103,7 @@ def test_what_is_no_answer_decides_nothing(queue: Inventory) -> None:
     assert "\x1b" not in told
 
 
-def test_a_limit_ends_the_sitting(queue: Inventory) -> None:
+def test_a_limit_ends_the_session(queue: Inventory) -> None:
     in_lines(queue, *[""] * 9, limit=2)
 
     assert len(decided(queue)) == 2
@@ -203,7 +203,7 @@ def test_names_that_steer_terminals_are_shown_escaped(
     assert "\x1b" not in told
 
 
-def test_a_conflict_is_shown_and_settled_by_whoever_meets_it(
+def test_a_conflict_is_shown_and_settled_by_the_one_who_meets_it(
     queue: Inventory,
 ) -> None:
     first, second, *_ = order_of(queue)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from support import FakeClassifier
 from support.inventories import ROOT, tagged
 
+from tagger.certification.issue import CertificationResult, certify_network
 from tagger.inventory import Inventory, Tagged
 from tagger.inventory.records import Answer, AuditResult, DecisionKind, Selection
 from tagger.policy.decide import decide
@@ -37,6 +38,17 @@ def scan(
 
 def stock(count: int, confidence: float, *, start: int = 0) -> dict[str, Tagged]:
     return {f"{n:05}.jpg": tagged(n, confidence) for n in range(start, start + count)}
+
+
+def certified(inventory: Inventory, precision: float = 0.97) -> CertificationResult:
+    return certify_network(
+        inventory,
+        NETWORK,
+        bundled=BUNDLED,
+        uncertified=BUNDLED,
+        precision=precision,
+        certainty=0.9,
+    )
 
 
 def answer_audit(
