@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from tagger.labels import doubts
+from tagger.labels import doubts, is_tag, kind_of, phrase
 
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
     import os
@@ -39,7 +39,7 @@ is right on as many pictures of either (measured, models/README.md)."""
 AMBIGUOUS = "ambiguous"
 """Label of pictures that fit no single tag: neither right nor wrong. Never a tag."""
 
-NO_ITEM: Final = "no catalogue item?"
+NO_ITEM: Final = "probably not a catalogue item"
 """Beginning of a reason: the network doubts that the picture shows an item."""
 
 DAMAGED: Final = "damaged file"
@@ -54,6 +54,9 @@ be read follows."""
 
 NOT_CATALOGUE: Final = "not a catalogue item"
 """Written in place of a tag for a picture that is not a catalogue item."""
+
+WITHOUT_TAG: Final = "no tag: "
+"""Written before the kind, in place of a tag, for a kind that has no tag."""
 
 FASHION_LABELS = (
     "T-shirt/top",
@@ -136,6 +139,24 @@ class FileStamp(NamedTuple):
     def of(cls, status: "os.stat_result") -> Self:
         """Return the stamp of a file's status."""
         return cls(status.st_size, kept_time(status.st_mtime_ns))
+
+
+def without_tag(kind: str) -> str:
+    """Return the answer for a picture without a tag: of a kind, or `NOT_CATALOGUE`."""
+    return f"{WITHOUT_TAG}{kind}" if kind else NOT_CATALOGUE
+
+
+def label_text(label: str) -> str:
+    """Return a network's label in words: a tag, "a skirt", or `NOT_CATALOGUE`."""
+    if is_tag(label):
+        return label
+    kind = kind_of(label)
+    return phrase(kind) if kind else NOT_CATALOGUE
+
+
+def is_without_tag(answer: str) -> bool:
+    """Whether an answer is that a picture has no tag; see `without_tag`."""
+    return answer == NOT_CATALOGUE or answer.startswith(WITHOUT_TAG)
 
 
 def kept_time(nanoseconds: int) -> int:
@@ -247,6 +268,26 @@ class Prediction:
     def doubtful(self) -> bool:
         """Whether the image more probably shows something without a tag."""
         return doubts(self.other, self.confidence)
+
+    @property
+    def answer(self) -> str:
+        """The most probable answer: the tag, or in doubt `without_tag`."""
+        return without_tag(self.kind) if self.doubtful else self.tag
+
+    @property
+    def answer_confidence(self) -> float:
+        """The probability of that answer."""
+        return self.other if self.doubtful else self.confidence
+
+    @property
+    def answer_margin(self) -> float:
+        """By how much that answer is more probable than the next tag."""
+        return self.other - self.confidence if self.doubtful else self.margin
+
+    @property
+    def next_tag(self) -> str:
+        """The most probable tag that is not that answer."""
+        return self.tag if self.doubtful else self.runner_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tagger.inventory.records import (
     Contradiction,
 )
 from tagger.policy.intervals import wilson
-from tagger.records import Certificate, Claim
+from tagger.records import NOT_CATALOGUE, Certificate, Claim
 from tagger.text import printable
 
 _MOST_CONTRADICTIONS: Final = 10
@@ -155,7 +155,7 @@ def _confused(stats: AutoTaggingStats) -> Iterator[str]:
     if not stats.confused:
         return
     pairs = ", ".join(
-        f"{predicted} → {answer or 'not a catalogue item'} ({count:,})"
+        f"{predicted} → {answer or NOT_CATALOGUE} ({count:,})"
         for predicted, answer, count in stats.confused
     )
     before = stats.formerly
@@ -305,7 +305,7 @@ def _contradictions(found: Sequence[Contradiction]) -> Iterator[str]:
     )
     for picture in found[:_MOST_CONTRADICTIONS]:
         answers = ", ".join(
-            f"{reviewer}: {tag or 'not a catalogue item'}"
+            f"{reviewer}: {tag or NOT_CATALOGUE}"
             for tag, reviewer in zip(picture.tags, picture.reviewers, strict=True)
         )
         yield f"  {printable(picture.path)} ({printable(answers)})"

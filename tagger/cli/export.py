@@ -133,7 +133,12 @@ def export(
     from tagger.exchange import DELIMITERS, Style, format_of
     from tagger.exchange.export import ExportRequest, write_export
     from tagger.inventory import Inventory
-    from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS, find_columns
+    from tagger.inventory.columns import (
+        COLUMNS,
+        PROBABILITIES,
+        PRODUCT_COLUMNS,
+        find_columns,
+    )
 
     if by_item and (changed or since):
         raise RequestError(
@@ -149,7 +154,12 @@ def export(
         output = None
     chosen_format = format_of(output, as_format)
     every = PRODUCT_COLUMNS if by_item else COLUMNS
-    chosen = find_columns(columns.split(","), every) if columns else list(every)
+    asked = every if by_item else (*every, PROBABILITIES)
+    chosen = find_columns(columns.split(","), asked) if columns else list(every)
+    if changed and PROBABILITIES in chosen:
+        raise RequestError(
+            "--changed cannot export probabilities: leave out one of the two"
+        )
     with Inventory(options.database(db), create=False) as inventory:
         conditions = filter_options.conditions(
             inventory,

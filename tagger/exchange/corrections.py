@@ -24,7 +24,7 @@ from tagger.inventory.records import (
     Item,
     ItemNow,
 )
-from tagger.records import NOT_CATALOGUE, State
+from tagger.records import NOT_CATALOGUE, State, is_without_tag
 from tagger.text import suggestion
 
 _AT_ONCE = 200
@@ -145,6 +145,8 @@ class _Comparing:
         as_exported = exported == now.item.updated_at
         sure = row.cells.get("confirmed", "").strip().casefold()
         confirmed = sure in _YES or self._unflagged(row, now, as_exported=as_exported)
+        if confirmed and not tag and now.item.machine_tag == NOT_CATALOGUE:
+            tag = NOT_CATALOGUE
         if as_exported:
             self._note_ignored(row, now.item, confirmed=confirmed)
         if sure and sure not in _YES | _NO:
@@ -178,12 +180,15 @@ class _Comparing:
         A row that has the network's tag of the time of the export is not edited, even
         if the network predicts another tag now.
         """
-        untouched = (
-            row.cells.get("decided_by") == DecidedBy.MACHINE
-            and self._tag(row.cells.get("machine_tag", "")) == tag
-        )
+        by_machine = row.cells.get("decided_by") == DecidedBy.MACHINE
+        untouched = by_machine and self._machine_tag(row) == tag
         shown = (now.item.tag or "").casefold()
         return not untouched and tag.casefold() not in {_in_force(now), shown}
+
+    def _machine_tag(self, row: Row) -> str:
+        """Return what the column `tag` held if the network's answer stood there."""
+        said = self._tag(row.cells.get("machine_tag", ""))
+        return "" if is_without_tag(said) else said
 
     def _note_ignored(self, row: Row, item: Item, *, confirmed: bool) -> None:
         """Note edits of other columns in a row that is as it was exported."""

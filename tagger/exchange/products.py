@@ -92,12 +92,17 @@ def products(
         key = product_key(pattern, item.path) if pattern else ""
         name = key or item.path
         gathered = shown.setdefault((item.root, name), _Shown())
-        if item.state is State.TAGGED and item.tag:
+        if item.state is State.TAGGED and not _is_no_item(item):
             gathered.photographs.append(photograph)
         else:
             gathered.others.append(item)
     for (root, name), gathered in sorted(shown.items()):
         yield _product(root, name, gathered, policies)
+
+
+def _is_no_item(item: Item) -> bool:
+    """Whether a person called the picture "not a catalogue item"."""
+    return item.decided_by is DecidedBy.PERSON and item.tag is None
 
 
 def _product(
@@ -111,12 +116,12 @@ def _product(
         root=root,
         item=name,
         tag=tag,
-        confidence=pooled.confidence if pooled else None,
+        confidence=pooled.answer_confidence if pooled else None,
         flagged=verdict.flagged,
         reason=verdict.reason,
         decided_by=who,
-        runner_up=pooled.runner_up if pooled else None,
-        margin=pooled.margin if pooled else None,
+        runner_up=pooled.next_tag if pooled else None,
+        margin=pooled.answer_margin if pooled else None,
         photographs=len(items),
         path=every[0].path,
         updated_at=max(item.updated_at for item in every),
@@ -152,12 +157,13 @@ def _in_force(
         return tag, DecidedBy.PERSON, Verdict(split, reason)
     if pooled is None:
         return None, None, Verdict(flagged=False, reason="no photograph is tagged")
-    tags = [item.machine_tag for item in items]
-    if len(set(tags)) > 1:
-        reason = f"photographs disagree: {_tally(tags)}"
-        return pooled.tag, DecidedBy.MACHINE, Verdict(flagged=True, reason=reason)
+    answers = [item.machine_tag for item in items]
+    tag = None if pooled.doubtful else pooled.tag
+    if len(set(answers)) > 1:
+        reason = f"photographs disagree: {_tally(answers)}"
+        return tag, DecidedBy.MACHINE, Verdict(flagged=True, reason=reason)
     policy = policies.get(items[0].model or "", Policy(1.0))
-    return pooled.tag, DecidedBy.MACHINE, decide(pooled, policy)
+    return tag, DecidedBy.MACHINE, decide(pooled, policy)
 
 
 def _tally(tags: Sequence[str | None]) -> str:

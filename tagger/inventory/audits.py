@@ -30,12 +30,14 @@ from tagger.inventory.tables import (
     AUDIT,
     DECISION,
     IMAGE,
+    IN_FORCE,
     KIND_TAG,
     MIX,
     MODEL,
     POLICY,
     PREDICTION,
     SAMPLED,
+    is_doubtful,
     is_standing,
 )
 from tagger.records import PREPARING, Policy, State
@@ -289,6 +291,7 @@ def _population(
         & (PREDICTION.c.confidence >= policy.threshold)
         & (PREDICTION.c.margin >= policy.margin)
         & ~PREDICTION.c.damaged
+        & ~is_doubtful()
     )
 
 
@@ -370,17 +373,11 @@ def _store_sample(
 
 def _apply_standing_decisions(connection: Connection, audit_id: int) -> None:
     """Answer the sampled pictures not asked again with the decisions in force."""
-    newest_standing = (
-        select(DECISION.c.id)
-        .where(DECISION.c.digest == SAMPLED.c.digest, is_standing())
-        .order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    newest = select(IN_FORCE.c.id).where(IN_FORCE.c.digest == SAMPLED.c.digest)
     connection.execute(
         update(SAMPLED)
         .where(SAMPLED.c.audit_id == audit_id, ~SAMPLED.c.again)
-        .values(decision_id=newest_standing)
+        .values(decision_id=newest.scalar_subquery())
     )
 
 

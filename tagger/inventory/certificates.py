@@ -15,17 +15,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
-    case,
-    exists,
     func,
     insert,
     select,
-    tuple_,
 )
 
 from tagger.inventory import audits, previous_policy
 from tagger.inventory.decisions import contradicts, decision, paths
-from tagger.inventory.mapping import kind_tags, looked_up_by, prediction, read_labels
+from tagger.inventory.mapping import prediction
 from tagger.inventory.records import (
     Agreement,
     AuditedAnswer,
@@ -40,19 +37,18 @@ from tagger.inventory.tables import (
     CERTIFICATE,
     DECISION,
     IMAGE,
+    IN_FORCE,
     MODEL,
     PREDICTION,
     SAMPLED,
+    agrees,
+    is_doubtful,
     is_standing,
 )
-from tagger.labels import reading
 from tagger.policy.accept import accepts
 from tagger.records import PREPARING, Certificate, Claim, Policy, State
 
 _MOST_CONFUSED = 5
-
-_COIN = 0.5
-"""From this confidence on, "no tag" cannot be more probable."""
 
 
 def audit_evidence(connection: Connection, model_digest: str) -> AuditEvidence:
@@ -91,40 +87,22 @@ def undecided(
     Only for pictures that a threshold can accept: those with at least that margin,
     whose tag is more probable than having no tag, and whose file is not damaged.
     """
-    model = connection.execute(
-        select(MODEL.c.id, MODEL.c.labels).where(MODEL.c.digest == model_digest)
-    ).first()
-    if model is None:
-        return []
-    labels = read_labels(connection, model.labels)
-    # Probabilities are read only where they can show a doubt, which saves time.
-    doubtful, adjusted = (
-        case((PREDICTION.c.confidence < _COIN, column))
-        for column in (PREDICTION.c.probabilities, PREDICTION.c.adjusted)
+    query = (
+        select(PREDICTION.c.tag, PREDICTION.c.confidence)
+        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
+        .where(
+            MODEL.c.digest == model_digest,
+            PREDICTION.c.margin >= margin,
+            ~PREDICTION.c.damaged,
+            ~is_doubtful(),
+            PREDICTION.c.id.in_(
+                select(IMAGE.c.prediction_id).where(
+                    IMAGE.c.state == State.TAGGED, ~audits.has_decision(IMAGE.c.digest)
+                )
+            ),
+        )
     )
-    query = select(
-        PREDICTION.c.tag,
-        PREDICTION.c.confidence,
-        PREDICTION.c.runner_up,
-        PREDICTION.c.margin,
-        PREDICTION.c.damaged,
-        doubtful.label("probabilities"),
-        adjusted.label("adjusted"),
-    ).where(
-        PREDICTION.c.model_id == model.id,
-        PREDICTION.c.margin >= margin,
-        ~PREDICTION.c.damaged,
-        PREDICTION.c.id.in_(
-            select(IMAGE.c.prediction_id).where(
-                IMAGE.c.state == State.TAGGED, ~audits.has_decision(IMAGE.c.digest)
-            )
-        ),
-    )
-    return [
-        (row["tag"], row["confidence"])
-        for row in connection.execute(query).mappings()
-        if row["probabilities"] is None or not prediction(row, labels).doubtful
-    ]
+    return [(tag, confidence) for tag, confidence in connection.execute(query)]
 
 
 def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
@@ -139,8 +117,8 @@ def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
     audited, right = _measured(connection, model.digest, policy)
     certificate = newest(connection, model.digest)
     came = previous_policy.came(connection, model_id)
-    confused = _confused(connection, DECISION.c.decided_at >= came)
-    earlier = () if confused else _confused(connection, DECISION.c.decided_at < came)
+    confused = _confused(connection, IN_FORCE.c.decided_at >= came)
+    earlier = () if confused else _confused(connection, IN_FORCE.c.decided_at < came)
     return AutoTaggingStats(
         network=model.name,
         digest=model.digest,
@@ -232,70 +210,25 @@ def _audited_since(connection: Connection, certificate: Certificate | None) -> i
 def _confused(
     connection: Connection, when: ColumnElement[bool]
 ) -> tuple[tuple[str, str | None, int], ...]:
-    """Count people's corrections, by the newest standing decision about each content.
-
-    "No catalogue item" corrects nothing if the network doubted the picture as well.
-    """
-    later = DECISION.alias()
-    moment = tuple_(DECISION.c.decided_at, DECISION.c.id)
-    replaced = exists().where(
-        later.c.digest == DECISION.c.digest,
-        is_standing(later.c),
-        tuple_(later.c.decided_at, later.c.id) > moment,
-    )
+    """Count the decisions in force that differ from the network's answer then."""
+    number = func.count()
     corrected = (
-        select(DECISION.c.machine_tag, DECISION.c.tag, func.count())
+        select(IN_FORCE.c.machine_tag, IN_FORCE.c.tag, number)
         .where(
-            is_standing(),
-            DECISION.c.machine_tag.is_not(None),
-            DECISION.c.machine_tag.is_distinct_from(DECISION.c.tag),
-            ~replaced,
+            IN_FORCE.c.machine_tag.is_not(None),
+            ~agrees(IN_FORCE.c.machine_tag, IN_FORCE.c.tag),
             when,
         )
-        .group_by(DECISION.c.machine_tag, DECISION.c.tag)
-    )
-    times = Counter(
-        {
-            (machine_tag or "", tag): count
-            for machine_tag, tag, count in connection.execute(corrected)
-        }
-    )
-    times -= _shared(connection, ~replaced & when)
-    ranked = sorted(
-        times.items(), key=lambda pair: (-pair[1], pair[0][0], pair[0][1] or "")
+        .group_by(IN_FORCE.c.machine_tag, IN_FORCE.c.tag)
+        .order_by(
+            number.desc(), IN_FORCE.c.machine_tag, func.coalesce(IN_FORCE.c.tag, "")
+        )
+        .limit(_MOST_CONFUSED)
     )
     return tuple(
         (machine_tag, tag, count)
-        for (machine_tag, tag), count in ranked[:_MOST_CONFUSED]
+        for machine_tag, tag, count in connection.execute(corrected)
     )
-
-
-def _shared(
-    connection: Connection, when: ColumnElement[bool]
-) -> Counter[tuple[str, str | None]]:
-    """Count, by predicted tag, the "no catalogue item" answers that shared its doubt.
-
-    The doubt of the prediction at that time counts: neither the network in force today
-    nor a deleted file changes what the two agreed on.
-    """
-    query = (
-        select(DECISION.c.id.label("decision_id"), PREDICTION, MODEL.c.labels)
-        .join(PREDICTION, PREDICTION.c.digest == looked_up_by(DECISION.c.digest))
-        .join(MODEL, MODEL.c.id == looked_up_by(PREDICTION.c.model_id))
-        .where(
-            is_standing(),
-            DECISION.c.tag.is_(None),
-            DECISION.c.machine_tag == PREDICTION.c.tag,
-            PREDICTION.c.confidence < _COIN,
-            when,
-        )
-    )
-    doubted, tags = {}, kind_tags(connection)
-    for row in connection.execute(query).mappings():
-        predicted = prediction(row, reading(row["labels"], tags).labels)
-        if predicted.doubtful:
-            doubted[row["decision_id"]] = (predicted.tag, None)
-    return Counter(doubted.values())
 
 
 def _certificates() -> Any:  # noqa: ANN401
@@ -333,11 +266,9 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
             audits.answered_in_audit().label("asked"),
             audits.is_present(SAMPLED.c.digest).label("there"),
             PREDICTION,
-            MODEL.c.labels,
         )
         .join(AUDIT, AUDIT.c.id == SAMPLED.c.audit_id)
         .join(PREDICTION, PREDICTION.c.id == SAMPLED.c.prediction_id)
-        .join(MODEL, MODEL.c.id == PREDICTION.c.model_id)
         .where(
             audits.by_current_network(model_id),
             AUDIT.c.model_id == model_id,
@@ -347,11 +278,7 @@ def _sampled(connection: Connection, model_id: int) -> list[Mapping[str, Any]]:
         )
         .order_by(SAMPLED.c.id)
     )
-    tags = kind_tags(connection)
-    return [
-        {**row, "labels": reading(row["labels"], tags).labels}
-        for row in connection.execute(query).mappings()
-    ]
+    return [*connection.execute(query).mappings()]
 
 
 @dataclass
@@ -405,7 +332,7 @@ class _Drawn:
         return standing[-1]
 
     def _read(self, row: Mapping[str, Any], decided: Decision | None) -> AuditedAnswer:
-        predicted = prediction(row, row["labels"])  # type: ignore[arg-type]
+        predicted = prediction(row)  # type: ignore[arg-type]
         agreed = decided is not None and decided.answer.tag == predicted.tag
         return AuditedAnswer(
             digest=row["digest"],

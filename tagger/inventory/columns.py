@@ -25,7 +25,7 @@ from typing import Any, Final
 from tagger.errors import RequestError
 from tagger.text import spellings, suggestion
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """Version of the exported columns: their names, order, types and meanings."""
 
 
@@ -60,9 +60,10 @@ COLUMNS: Final = (
     Column(
         "tag",
         Kind.TEXT,
-        "the tag in force: a person's, else the machine's; empty if there is no tag",
+        "the tag in force: a person's, else the network's; empty if there is none, and "
+        "if the network thinks it more probable that none fits",
     ),
-    Column("confidence", Kind.SHARE, "probability of the predicted tag, 0 to 1"),
+    Column("confidence", Kind.SHARE, "probability of `machine_tag`, 0 to 1"),
     Column(
         "flagged",
         Kind.FLAG,
@@ -70,7 +71,7 @@ COLUMNS: Final = (
     ),
     Column("reason", Kind.TEXT, "why it is flagged, unreadable, ignored or missing"),
     Column("decided_by", Kind.TEXT, "who gave the tag in force: `machine` or `person`"),
-    Column("runner_up", Kind.TEXT, "the network's second choice"),
+    Column("runner_up", Kind.TEXT, "the most probable other tag"),
     Column("margin", Kind.SHARE, "confidence minus that of the runner-up"),
     Column(
         "state",
@@ -81,10 +82,25 @@ COLUMNS: Final = (
     Column("digest", Kind.TEXT, "SHA-256 of the file's content", repeats=False),
     Column("model", Kind.TEXT, "name of the network"),
     Column("updated_at", Kind.MOMENT, "when the row last changed, ISO 8601 in UTC"),
-    Column("machine_tag", Kind.TEXT, "the predicted tag, even if a person decided"),
+    Column(
+        "machine_tag",
+        Kind.TEXT,
+        "the network's answer, even if a person decided: a tag, `not a catalogue "
+        "item`, or a kind of thing that has no tag, as `no tag: skirt`",
+    ),
     Column("reviewer", Kind.TEXT, "the person who decided, if any"),
+    Column("no_tag", Kind.SHARE, "probability that none of the tags fits, 0 to 1"),
 )
 """The columns of an item, in order: the fields of `records.Item`."""
+
+PROBABILITIES: Final = Column(
+    "probabilities",
+    Kind.TEXT,
+    "probability of each tag and kind, as a JSON object; written only if `--columns` "
+    "names it",
+    repeats=False,
+)
+"""A column that an export has on request only, as it is long."""
 
 PRODUCT_COLUMNS: Final = (
     Column("root", Kind.TEXT, "the scanned folder, absolute"),
@@ -92,15 +108,18 @@ PRODUCT_COLUMNS: Final = (
     Column(
         "tag",
         Kind.TEXT,
-        "the tag in force: a person's, else the one predicted from all photographs",
+        "the tag in force: a person's, else the one predicted from all photographs; "
+        "empty if it is more probable that none fits",
     ),
     Column(
-        "confidence", Kind.SHARE, "probability of that tag from all photographs, 0 to 1"
+        "confidence",
+        Kind.SHARE,
+        "probability of that tag, or that none fits, from all photographs, 0 to 1",
     ),
     Column("flagged", Kind.FLAG, "`true` while the product waits for a person"),
     Column("reason", Kind.TEXT, "why it is flagged"),
     Column("decided_by", Kind.TEXT, "who gave the tag in force: `machine` or `person`"),
-    Column("runner_up", Kind.TEXT, "the second choice from all photographs"),
+    Column("runner_up", Kind.TEXT, "the next tag from all photographs"),
     Column("margin", Kind.SHARE, "confidence minus that of the runner-up"),
     Column("photographs", Kind.COUNT, "number of the product's photographs"),
     Column("path", Kind.TEXT, "the first photograph, relative to the root"),

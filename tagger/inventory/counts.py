@@ -1,23 +1,23 @@
 """Count the items of an inventory by root, state and tag."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from tagger.inventory.mapping import in_parts
-from tagger.inventory.records import DecisionKind
+from tagger.inventory.mapping import looked_up_by
+from tagger.inventory.records import TagCounts
 from tagger.inventory.tables import (
     COUNTED,
-    DECISION,
     IMAGE,
+    IN_FORCE,
     PREDICTION,
     ROOT,
-    is_standing,
+    answer,
 )
-from tagger.records import State
+from tagger.records import NOT_CATALOGUE, State
 
 _Name = TypeVar("_Name", bound=str)
 
@@ -26,25 +26,32 @@ _Name = TypeVar("_Name", bound=str)
 class Counts:
     """Numbers of items, the largest first in each mapping.
 
-    `roots` and `states` count all items, `tags` the tagged ones.
+    `roots` and `states` count all items; `tags` the tagged ones, by the answer in force
+    (a tag, or as `records.without_tag`). `by_tag` splits `tags`.
     """
 
     roots: Mapping[str, int]
     states: Mapping[State, int]
-    tags: Mapping[str, int]
+    by_tag: Mapping[str, TagCounts]
     flagged: int
     decided_by_person: int
 
+    @property
+    def tags(self) -> Mapping[str, int]:
+        """Number of tagged items by the answer in force."""
+        return {tag: counts.total for tag, counts in self.by_tag.items()}
+
 
 _Kind = tuple[int, State, str | None, bool, bool]
-"""Root id, state, tag in force, whether it is flagged, whether a person decided."""
+"""Root id, state, answer in force, whether it is flagged, whether a person decided."""
 
 
 def count_items(connection: Connection, roots: Sequence[str] | None = None) -> Counts:
     """Count the items, or those of some roots.
 
-    Triggers keep the counts by the network's tags; the few items that a person decided
-    are moved from there to their own counts. So the cost does not grow with the items.
+    Triggers keep the counts by the network's answer; the few items that a person
+    decided are moved from there to their own counts. So the cost does not grow with the
+    items.
     """
     paths = {
         row.id: row.path for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
@@ -55,10 +62,10 @@ def count_items(connection: Connection, roots: Sequence[str] | None = None) -> C
     counted = select(COUNTED).where(COUNTED.c.root_id.in_(paths))
     for root, state, tag, flagged, number in connection.execute(counted):
         numbers[_by_machine(root, state, tag or None, flagged)] += number
-    for (root, state, tag, flagged, _), kind, decided in _decided(connection):
+    for root, state, said, flagged, decided in _decided(connection):
         if root in paths:
-            numbers[_by_machine(root, state, tag, flagged)] -= 1
-            numbers[_by_person(root, state, kind, decided)] += 1
+            numbers[_by_machine(root, state, said, flagged)] -= 1
+            numbers[root, state, decided or NOT_CATALOGUE, False, True] += 1
     return _counts(numbers, paths)
 
 
@@ -80,53 +87,42 @@ def _by_machine(root: int, state: State, tag: str | None, flagged: bool) -> _Kin
     return root, state, tag, flagged and state is State.TAGGED, False
 
 
-def _by_person(root: int, state: State, kind: DecisionKind, tag: str | None) -> _Kind:
-    if kind is DecisionKind.NOT_CATALOGUE and state is State.TAGGED:
-        state = State.IGNORED
-    return root, state, tag, False, True
-
-
-def _decided(connection: Connection) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield each decided item: its image row, and the decision's kind and tag."""
-    rows = connection.execute(
-        select(DECISION.c.digest, DECISION.c.kind, DECISION.c.tag)
-        .where(is_standing())
-        .order_by(DECISION.c.decided_at, DECISION.c.id)
-    )
-    newest = {row.digest: (row.kind, row.tag) for row in rows}  # later rows replace
-    items = (
-        select(
-            IMAGE.c.root_id,
-            IMAGE.c.state,
-            PREDICTION.c.tag,
-            IMAGE.c.flagged,
-            IMAGE.c.digest,
-        )
-        .select_from(IMAGE)
+def _decided(connection: Connection) -> Iterator[Any]:
+    """Yield each decided item: root, state, network's answer, flag, person's tag."""
+    said = case((PREDICTION.c.id.is_not(None), answer()))
+    query = (
+        select(IMAGE.c.root_id, IMAGE.c.state, said, IMAGE.c.flagged, IN_FORCE.c.tag)
+        .select_from(IN_FORCE)
+        .join(IMAGE, IMAGE.c.digest == looked_up_by(IN_FORCE.c.digest))
         .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
     )
-    for digests in in_parts(newest):
-        for row in connection.execute(items.where(IMAGE.c.digest.in_(digests))):
-            yield row, *newest[row.digest]
+    yield from connection.execute(query)
 
 
 def _counts(numbers: Mapping[_Kind, int], paths: Mapping[int, str]) -> Counts:
-    roots, states, tags = Counter[str](), Counter[State](), Counter[str]()
+    roots, states = Counter[str](), Counter[State]()
+    by_tag: dict[str, Counter[str]] = defaultdict(Counter)
     flagged = by_person = 0
     for (root, state, tag, waits, decided), number in numbers.items():
         roots[paths[root]] += number
         states[state] += number
         if state is State.TAGGED and tag is not None:
-            tags[tag] += number
+            group = "decided" if decided else "waiting" if waits else "accepted"
+            by_tag[tag][group] += number
         flagged += number * waits
         by_person += number * decided
     return Counts(
         roots=_largest_first(roots),
         states=_largest_first(states),
-        tags=_largest_first(tags),
+        by_tag=_ranked(by_tag),
         flagged=flagged,
         decided_by_person=by_person,
     )
+
+
+def _ranked(by_tag: Mapping[str, Counter[str]]) -> dict[str, TagCounts]:
+    totals = Counter({tag: groups.total() for tag, groups in by_tag.items()})
+    return {tag: TagCounts(**by_tag[tag]) for tag in _largest_first(totals)}
 
 
 def _largest_first(counter: Counter[_Name]) -> dict[_Name, int]:

@@ -14,14 +14,17 @@ from tagger.inventory.records import KindInShop, OwnTag
 from tagger.inventory.tables import (
     DECISION,
     IMAGE,
+    IN_FORCE,
     KIND_TAG,
     MODEL,
     OWN_TAG,
+    PREDICTION,
     WAITING,
+    is_doubtful,
     is_standing,
 )
-from tagger.labels import is_tag, kind_named, kinds_of, phrase
-from tagger.records import AMBIGUOUS, FASHION_LABELS, NO_TAG, NOT_CATALOGUE, State
+from tagger.labels import is_tag, kind_named, kinds_of
+from tagger.records import AMBIGUOUS, FASHION_LABELS, State, is_without_tag
 
 LONGEST = 64
 """Maximum characters of a tag: it must fit a column of the screen."""
@@ -83,36 +86,30 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
     Each with the tags that people gave to its pictures, and its own tag, if any.
     """
     kinds = _kinds(connection)
-    by_phrase = {f"{NO_TAG}{phrase(kind)},": kind for kind in kinds}
     waiting: dict[str, set[str]] = {kind: set() for kind in kinds}
     in_force: dict[str, dict[str, str | None]] = {kind: {} for kind in kinds}
     query = (
         select(
-            IMAGE.c.flag_reason,
+            PREDICTION.c.kind,
             IMAGE.c.digest,
             WAITING.c.image_id,
-            DECISION.c.id,
-            DECISION.c.tag,
+            IN_FORCE.c.id,
+            IN_FORCE.c.tag,
         )
+        .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
         .outerjoin(WAITING, WAITING.c.image_id == IMAGE.c.id)
-        .outerjoin(
-            DECISION,
-            (DECISION.c.digest == IMAGE.c.digest) & is_standing(),
-        )
+        .outerjoin(IN_FORCE, IN_FORCE.c.digest == IMAGE.c.digest)
         .where(
             IMAGE.c.state == State.TAGGED,
-            IMAGE.c.flag_reason.startswith(NO_TAG, autoescape=True),
+            is_doubtful(),
+            PREDICTION.c.kind.in_(kinds),
         )
-        .order_by(DECISION.c.decided_at, DECISION.c.id)
     )
-    for reason, digest, waits, decided, tag in connection.execute(query):
-        kind = next((k for p, k in by_phrase.items() if reason.startswith(p)), None)
-        if kind is None:
-            continue
+    for kind, digest, waits, decided, tag in connection.execute(query):
         if waits is not None:
             waiting[kind].add(str(digest))
         if decided is not None:
-            in_force[kind][str(digest)] = tag  # the newest comes last
+            in_force[kind][str(digest)] = tag
     tags = kind_tags(connection)
     answers = {
         kind: Counter(by_digest.values()) for kind, by_digest in in_force.items()
@@ -199,7 +196,8 @@ def _check(tag: str) -> None:
         raise ReviewError("a tag is one word or a few, without spaces around them")
     if len(tag) > LONGEST:
         raise ReviewError(f"a tag has at most {LONGEST} characters")
-    if tag.casefold() in {AMBIGUOUS, NOT_CATALOGUE} or not is_tag(tag.casefold()):
+    plain = tag.casefold()
+    if plain == AMBIGUOUS or is_without_tag(plain) or not is_tag(plain):
         raise ReviewError(f"{tag} is a reserved word: choose another one")
     if tag.isdecimal() or len(tag) == 1:
         raise ReviewError(

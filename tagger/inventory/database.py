@@ -36,6 +36,7 @@ REVISIONS: Final = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 """All schema revisions, oldest first; the last is today's. A test compares the list
 with the revision files. It lets an up-to-date inventory open without loading Alembic.

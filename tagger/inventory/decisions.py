@@ -24,12 +24,14 @@ from tagger.inventory.records import Answer, Decision, Merged, Note
 from tagger.inventory.tables import (
     DECISION,
     IMAGE,
+    IN_FORCE,
     NOTE,
     PREDICTION,
     ROOT,
     SAMPLED,
     is_standing,
 )
+from tagger.inventory.tables import answer as machine_answer
 
 REVIEW: Final = "review"
 """Source of decisions made in a review."""
@@ -107,11 +109,9 @@ def _touch(connection: Connection, which: ColumnElement[bool], at: datetime) -> 
 
 def in_force(connection: Connection, digest: str) -> Decision | None:
     """Return the decision in force about a content."""
-    query = _about(digest).where(is_standing())
-    rows = connection.execute(
-        query.order_by(DECISION.c.decided_at.desc(), DECISION.c.id.desc()).limit(1)
-    )
-    row = rows.mappings().first()
+    newest = select(IN_FORCE.c.id).where(IN_FORCE.c.digest == digest)
+    query = select(DECISION).where(DECISION.c.id == newest.scalar_subquery())
+    row = connection.execute(query).mappings().first()
     return None if row is None else decision(row)
 
 
@@ -168,9 +168,9 @@ def paths(connection: Connection, digest: str) -> list[str]:
 
 
 def machine_tag(connection: Connection, digest: str) -> str | None:
-    """Return the predicted tag of a content."""
+    """Return the network's answer about a content."""
     query = (
-        select(PREDICTION.c.tag)
+        select(machine_answer())
         .join(IMAGE, IMAGE.c.prediction_id == PREDICTION.c.id)
         .where(IMAGE.c.digest == digest)
         .limit(1)

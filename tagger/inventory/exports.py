@@ -4,6 +4,7 @@ A mark stores a fingerprint of each exported row. A row counts as changed if its
 fingerprint differs, so neither clocks nor the cause of the change matter.
 """
 
+import json
 import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.inventory.columns import Column, Condition
+from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import meeting
 from tagger.inventory.mapping import item, kind_tags, unpack
@@ -145,6 +146,26 @@ def photographs(
         yield Photograph(
             item(row), row_labels, unpack(row["probabilities"]), bool(row["damaged"])
         )
+
+
+def rows_with_probabilities(
+    connection: Connection, columns: Sequence[Column], where: Sequence[Condition]
+) -> Iterator[Sequence[Any]]:
+    """Yield the values of columns, one of them `PROBABILITIES`, by root and path."""
+    for photograph in photographs(connection, where):
+        yield [
+            _as_json(photograph)
+            if column is PROBABILITIES
+            else getattr(photograph.item, column.name)
+            for column in columns
+        ]
+
+
+def _as_json(photograph: Photograph) -> str | None:
+    if not photograph.probabilities:
+        return None
+    pairs = zip(photograph.labels, photograph.probabilities, strict=True)
+    return json.dumps({label: round(value, 6) for label, value in pairs})
 
 
 def policies(connection: Connection) -> Mapping[str, Policy]:

@@ -53,7 +53,7 @@ def path_history(
     return PathHistory(
         item=item(row.mappings().one()),
         probabilities=(
-            dict(zip(labels, prediction(predicted, labels).probabilities, strict=True))
+            dict(zip(labels, prediction(predicted).probabilities, strict=True))
             if predicted
             else {}
         ),

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Insert,
     RowMapping,
-    or_,
     select,
     true,
 )
@@ -21,8 +20,8 @@ from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory.records import DecidedBy, DecisionKind, Item, ItemNow, RunRecord
 from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
-from tagger.labels import kind_of, none_of_the_tags, reading
-from tagger.records import NO_ITEM, NO_TAG, Prediction, State
+from tagger.labels import reading
+from tagger.records import Prediction, State
 
 _Value = TypeVar("_Value")
 
@@ -65,14 +64,6 @@ STATES: Final = {state.value: state for state in State}
 """States by their value in a row."""
 
 
-def doubts_item(flag_reason: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition for a doubtful picture; answer "x" agrees with the doubt."""
-    return or_(
-        flag_reason.startswith(NO_ITEM, autoescape=True),
-        flag_reason.startswith(NO_TAG, autoescape=True),
-    )
-
-
 def unpack(values: bytes | None) -> tuple[float, ...]:
     """Decode probabilities from `pack`; None gives an empty tuple."""
     return tuple(value for (value,) in struct.iter_unpack("<f", values or b""))
@@ -85,28 +76,24 @@ def kind_tags(connection: Connection) -> dict[str, str]:
 
 
 def read_labels(connection: Connection, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return a model's labels, with this shop's tags in place of kinds.
-
-    `prediction` takes labels of this form.
-    """
+    """Return a model's labels, with this shop's tags in place of kinds."""
     return reading(labels, kind_tags(connection)).labels
 
 
-def prediction(row: RowMapping, labels: Sequence[str]) -> Prediction:
-    """Convert a row of the predictions, of a model with the labels of `read_labels`.
+def prediction(row: RowMapping) -> Prediction:
+    """Convert a row of the predictions.
 
     Uses the adjusted probabilities, if there are any.
     """
     probabilities = unpack(row["adjusted"] or row["probabilities"])
-    none, likeliest = none_of_the_tags(probabilities, labels)
     return Prediction(
         tag=row["tag"],
         confidence=row["confidence"],
         runner_up=row["runner_up"],
         margin=row["margin"],
         probabilities=probabilities,
-        other=none,
-        kind=kind_of(likeliest),
+        other=row["other"],
+        kind=row["kind"],
         damaged=row["damaged"],
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from tagger.inventory.mapping import in_parts, prediction, read_labels
+from tagger.inventory.mapping import in_parts, prediction
 from tagger.inventory.records import PreviousPolicy
 from tagger.inventory.tables import IMAGE, MODEL, POLICY, PREDICTION
 from tagger.policy.accept import accepts
@@ -101,7 +101,6 @@ def _predictions(
 ) -> dict[str, Prediction]:
     """Return a model's stored predictions of these digests, by digest."""
     predictions = {}
-    labels = read_labels(connection, model.labels)
     for part in in_parts(digests):
         query = (
             select(PREDICTION)
@@ -112,5 +111,5 @@ def _predictions(
             .order_by(PREDICTION.c.id)
         )
         for row in connection.execute(query).mappings():
-            predictions[row["digest"]] = prediction(row, labels)
+            predictions[row["digest"]] = prediction(row)
     return predictions

@@ -21,7 +21,17 @@ from sqlalchemy import (
 from tagger.inventory import audits, decisions
 from tagger.inventory.mapping import looked_up_by, prediction, read_labels
 from tagger.inventory.records import LEAST_ANSWERS, Order, QueueItem, Selection
-from tagger.inventory.tables import IMAGE, MODEL, PREDICTION, ROOT, SAMPLED, WAITING
+from tagger.inventory.tables import (
+    IMAGE,
+    MODEL,
+    PREDICTION,
+    ROOT,
+    SAMPLED,
+    WAITING,
+    answer,
+    answer_confidence,
+    answer_margin,
+)
 from tagger.records import State
 
 
@@ -41,7 +51,7 @@ class Rows:
         self.digest: Any = IMAGE.c.digest
         self.where: list[ColumnElement[bool]] = [IMAGE.c.state == State.TAGGED]
         if selection.tag is not None:
-            self.where.append(PREDICTION.c.tag == selection.tag)
+            self.where.append(answer() == selection.tag)
         if selection.root is not None:
             self.where.append(ROOT.c.path == selection.root)
         if selection.since is not None:
@@ -130,8 +140,8 @@ class _Undecided(Rows):
 
     def _keys(self) -> dict[Order, tuple[Any, ...]]:
         return {
-            Order.CONFIDENCE: (PREDICTION.c.confidence, IMAGE.c.id),
-            Order.MARGIN: (PREDICTION.c.margin, IMAGE.c.id),
+            Order.CONFIDENCE: (answer_confidence(), IMAGE.c.id),
+            Order.MARGIN: (answer_margin(), IMAGE.c.id),
             Order.NEWEST: (IMAGE.c.id,),
             Order.RANDOM: (IMAGE.c.digest, IMAGE.c.id),
             Order.PATH: (IMAGE.c.root_id, IMAGE.c.path),
@@ -198,7 +208,7 @@ def _read_waiting(connection: Connection, image_id: int) -> QueueItem | None:
     if row is None:
         return None
     labels = read_labels(connection, row["labels"])
-    predicted = prediction(row, labels)
+    predicted = prediction(row)
     own_path = f"{row['root']}/{row['image_path']}"
     digest = row["digest"]
     return QueueItem(

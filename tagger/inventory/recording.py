@@ -46,7 +46,6 @@ from tagger.inventory.mapping import (
     now,
     pack,
     prediction,
-    read_labels,
     said_by,
     tallies_by_root,
     unpack,
@@ -59,6 +58,7 @@ from tagger.inventory.tables import (
     DECISION,
     EVENT,
     IMAGE,
+    IN_FORCE,
     MIX,
     MODEL,
     POLICY,
@@ -67,7 +67,6 @@ from tagger.inventory.tables import (
     RUN,
     VIEW,
     PathText,
-    is_standing,
 )
 from tagger.labels import Reading, kind_of, none_of_the_tags, reading
 from tagger.policy.label_shift import Mix
@@ -279,11 +278,8 @@ class Recording:
             predictions = connection.execute(query).all()
             decided: dict[str, str | None] = {}
             for digests in in_parts(row.digest for row in predictions):
-                answers = (
-                    select(DECISION.c.digest, DECISION.c.tag)
-                    .where(DECISION.c.digest.in_(digests), is_standing())
-                    # The newest comes last, and replaces the others.
-                    .order_by(DECISION.c.decided_at, DECISION.c.id)
+                answers = select(IN_FORCE.c.digest, IN_FORCE.c.tag).where(
+                    IN_FORCE.c.digest.in_(digests)
                 )
                 decided |= {row.digest: row.tag for row in connection.execute(answers)}
             return Sample(
@@ -416,6 +412,8 @@ class Recording:
                 confidence=bindparam("new_confidence"),
                 runner_up=bindparam("new_runner_up"),
                 margin=bindparam("new_margin"),
+                other=bindparam("new_other"),
+                kind=bindparam("new_kind"),
                 adjusted=bindparam("new_adjusted"),
                 adjusted_by=name,
             ),
@@ -426,6 +424,8 @@ class Recording:
                     "new_confidence": adjusted.confidence,
                     "new_runner_up": adjusted.runner_up,
                     "new_margin": adjusted.margin,
+                    "new_other": adjusted.other,
+                    "new_kind": adjusted.kind,
                     "new_adjusted": pack(adjusted.probabilities) if name else None,
                 }
                 for row, adjusted in zip(rows, predictions, strict=True)
@@ -551,13 +551,12 @@ class Recording:
         """Return this model's stored predictions of these digests, by digest."""
         predictions: dict[str, Prediction] = {}
         with self._database.reading() as connection:
-            labels = read_labels(connection, self._model.labels)
             for part in in_parts(digests):
                 query = select(PREDICTION).where(
                     PREDICTION.c.digest.in_(part), *self._by_this_model()
                 )
                 for row in connection.execute(query).mappings():
-                    predictions[row["digest"]] = prediction(row, labels)
+                    predictions[row["digest"]] = prediction(row)
         return predictions
 
     def record(
@@ -823,12 +822,9 @@ class Recording:
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
-        labels = read_labels(connection, self._model.labels)
         rows = connection.execution_options(yield_per=_MANY).execute(query)
         for part in rows.mappings().partitions():
-            verdicts = [
-                (row["id"], decide(prediction(row, labels), policy)) for row in part
-            ]
+            verdicts = [(row["id"], decide(prediction(row), policy)) for row in part]
             connection.execute(
                 change,
                 [
@@ -854,6 +850,8 @@ class Recording:
                     "confidence": result.prediction.confidence,
                     "runner_up": result.prediction.runner_up,
                     "margin": result.prediction.margin,
+                    "other": result.prediction.other,
+                    "kind": result.prediction.kind,
                     "probabilities": pack(result.prediction.probabilities),
                     "damaged": result.prediction.damaged,
                 }
@@ -1122,9 +1120,9 @@ def _event(known: KnownFile, result: Tagged | UnreadableImage) -> tuple[str, str
     if isinstance(result, UnreadableImage):
         return "unreadable", result.reason
     if known.digest is None and known.state is State.UNSETTLED:
-        return "settled", f"tagged {result.prediction.tag}"
+        return "settled", f"tagged {result.prediction.answer}"
     if known.digest == result.image.digest and known.state in _ABSENT:
-        return "returned", f"tagged {result.prediction.tag}"
+        return "returned", f"tagged {result.prediction.answer}"
     if known.digest == result.image.digest:
-        return "classified again", f"as {result.prediction.tag}"
-    return "changed", f"tagged {result.prediction.tag}"
+        return "classified again", f"as {result.prediction.answer}"
+    return "changed", f"tagged {result.prediction.answer}"

@@ -15,6 +15,7 @@ from tagger.records import (
     Policy,
     Prediction,
     State,
+    without_tag,
 )
 
 
@@ -55,6 +56,7 @@ class Item:
     updated_at: datetime
     machine_tag: str | None
     reviewer: str | None
+    no_tag: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,28 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TagCounts:
+    """Numbers of tagged items with one answer in force.
+
+    `accepted` without a person; `waiting` for one; `decided` by one.
+    """
+
+    accepted: int = 0
+    waiting: int = 0
+    decided: int = 0
+
+    @property
+    def total(self) -> int:
+        """Number of all of them."""
+        return self.accepted + self.waiting + self.decided
+
+
+@dataclass(frozen=True, slots=True)
 class InventoryStatus:
     """Counts of the inventory's items. `scanning` names the running scan, if any.
 
+    `tags` counts the tagged items by the answer in force: a tag, or as
+    `records.without_tag`. `by_tag` splits these numbers.
     `damaged` counts the tagged files that lack parts of the picture.
     """
 
@@ -113,6 +134,7 @@ class InventoryStatus:
     roots: Mapping[str, int]
     states: Mapping[State, int]
     tags: Mapping[str, int]
+    by_tag: Mapping[str, TagCounts]
     flagged: int
     decided_by_person: int
     damaged: int
@@ -220,7 +242,7 @@ class Answer:
 class Decision:
     """A recorded answer: its reviewer, time (UTC) and source.
 
-    `machine_tag` is the predicted tag at that time; `undone_at` the time of the undo.
+    `machine_tag` is the network's answer then; `undone_at` the time of the undo.
     """
 
     id: int
@@ -359,18 +381,20 @@ class QueueItem:
         return tuple(self.probabilities.values()), tuple(self.probabilities)
 
     @property
+    def answer(self) -> str:
+        """The network's answer: its tag, or in doubt as `records.without_tag`."""
+        return without_tag(self.kind) if self.doubtful else self.tag
+
+    @property
+    def answer_confidence(self) -> float:
+        """Probability of the network's answer, in [0, 1]."""
+        return max(self.none, self.confidence)
+
+    @property
     def in_force(self) -> Decision | None:
         """The decision in force when the item was read."""
         standing = [made for made in self.decisions if made.undone_at is None]
         return standing[-1] if standing else None
-
-    @property
-    def offered(self) -> str | None:
-        """The tag to offer: of the decision in force, else the network's.
-
-        None for "not a catalogue item".
-        """
-        return self.in_force.answer.tag if self.in_force else self.tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, case, cast, exists, func, select
 
 from tagger.inventory import adaptations, audits, decisions
-from tagger.inventory.mapping import (
-    doubts_item,
-    item,
-    run_record,
-    said_by,
-    tallies_by_root,
-)
+from tagger.inventory.mapping import item, run_record, said_by, tallies_by_root
 from tagger.inventory.records import AuditResult, DecidedBy, Item, PathEvent, RunRecord
 from tagger.inventory.tables import (
     DECISION,
@@ -24,9 +18,11 @@ from tagger.inventory.tables import (
     RUN,
     SAMPLED,
     VIEW,
+    agrees,
     is_standing,
+    is_without_tag,
 )
-from tagger.records import Adaptation, State
+from tagger.records import NOT_CATALOGUE, Adaptation, State
 
 BINS = 20
 """Bins of the confidence histogram, each 1/20 wide."""
@@ -34,7 +30,10 @@ BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of tagged items of one root with one tag in force, by who decided."""
+    """Counts of tagged items of one root with one answer in force, by who decided.
+
+    `tag` is that answer: a tag, or as `records.without_tag`.
+    """
 
     root: str
     tag: str
@@ -45,13 +44,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How often a person answered `person` when the network predicted `machine`.
+    """How often a person answered `person` when the network's answer was `machine`.
 
-    `person` is None for "not a catalogue item". `accepted`: the policy in force accepts
-    the prediction. `reviewed`: decided in a review, so not in an audit, and not in a
-    spreadsheet, which yields only corrections. `agreed`: the person confirmed the
-    predicted tag, or the network's doubt. Each content counts once, however many paths
-    it has.
+    `machine` is a tag, or as `records.without_tag`; `person` is None for "not a
+    catalogue item". `accepted`: the policy in force accepts the prediction. `reviewed`:
+    decided in a review, so not in an audit, and not in a spreadsheet, which yields only
+    corrections. `agreed`: the person gave the network's answer. Each content counts
+    once, however many paths it has.
     """
 
     machine: str
@@ -134,18 +133,21 @@ _TAGGED = VIEW.c.state == State.TAGGED
 _UNREADABLE = VIEW.c.state == State.UNREADABLE
 _BY_MACHINE = VIEW.c.decided_by == DecidedBy.MACHINE
 _UNDECIDED = _TAGGED & _BY_MACHINE
-# A doubtful picture has two improbable tags, which are always close: no close call.
-_CLOSE = _UNDECIDED & ~doubts_item(func.coalesce(VIEW.c.reason, ""))
+_CLOSE = _UNDECIDED & ~is_without_tag(VIEW.c.machine_tag)
+_ANSWER = func.coalesce(
+    VIEW.c.tag, case((_BY_MACHINE, VIEW.c.machine_tag), else_=NOT_CATALOGUE)
+)
+"""The answer in force about a tagged item: a tag, or as `records.without_tag`."""
 
 
 def _tallies(connection: Connection) -> tuple[Tally, ...]:
     person = func.sum(case((VIEW.c.decided_by == DecidedBy.PERSON, 1), else_=0))
     waiting = func.sum(case((VIEW.c.flagged, 1), else_=0))
     rows = connection.execute(
-        select(VIEW.c.root, VIEW.c.tag, func.count(), person, waiting)
+        select(VIEW.c.root, _ANSWER.label("answer"), func.count(), person, waiting)
         .where(_TAGGED)
-        .group_by(VIEW.c.root, VIEW.c.tag)
-        .order_by(VIEW.c.root, VIEW.c.tag)
+        .group_by(VIEW.c.root, "answer")
+        .order_by(VIEW.c.root, "answer")
     )
     return tuple(
         Tally(root, tag, number - by_person - waits, by_person, waits)
@@ -185,9 +187,7 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
         is_standing(),
         DECISION.c.source == decisions.REVIEW,
     )
-    agreed = (VIEW.c.tag == VIEW.c.machine_tag) | (
-        VIEW.c.tag.is_(None) & doubts_item(IMAGE.c.flag_reason)
-    )
+    agreed = agrees(VIEW.c.machine_tag, VIEW.c.tag)
     kinds = (
         VIEW.c.machine_tag,
         VIEW.c.tag,
@@ -279,11 +279,11 @@ def _arrived(
     if run is None:
         return ()
     rows = connection.execute(
-        select(VIEW.c.tag, func.count())
+        select(_ANSWER.label("answer"), func.count())
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .where(IMAGE.c.first_seen == run.started_at, _TAGGED)
-        .group_by(VIEW.c.tag)
-        .order_by(func.count().desc(), VIEW.c.tag)
+        .group_by("answer")
+        .order_by(func.count().desc(), "answer")
     )
     return tuple((tag, number) for tag, number in rows)

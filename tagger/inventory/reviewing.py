@@ -27,7 +27,7 @@ from tagger.inventory import audits, decisions
 from tagger.inventory import custom_tags as own_tags
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import contains
-from tagger.inventory.mapping import now
+from tagger.inventory.mapping import kind_tags, now
 from tagger.inventory.queue import read_waiting, rows_of
 from tagger.inventory.records import (
     Answer,
@@ -76,6 +76,11 @@ class Reviewing:
         """Return the custom tags of the shop."""
         with self._database.reading() as connection:
             return tuple(custom.tag for custom in own_tags.own(connection))
+
+    def kind_tags(self) -> dict[str, str]:
+        """Return the tags that this shop gave to kinds, by kind."""
+        with self._database.reading() as connection:
+            return kind_tags(connection)
 
     def add_tag(self, tag: str) -> bool:
         """Add a custom tag; give it to the kind of that name, too, if there is one.

@@ -29,7 +29,7 @@ CREATE TABLE prediction (
 	confidence FLOAT NOT NULL, 
 	runner_up TEXT NOT NULL, 
 	margin FLOAT NOT NULL, 
-	probabilities BLOB NOT NULL, adjusted BLOB, adjusted_by TEXT, damaged BOOLEAN DEFAULT 0 NOT NULL, 
+	probabilities BLOB NOT NULL, adjusted BLOB, adjusted_by TEXT, damaged BOOLEAN DEFAULT 0 NOT NULL, other FLOAT DEFAULT 0 NOT NULL, kind TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (digest, model_id, preparing), 
 	CONSTRAINT confidence CHECK (confidence BETWEEN 0 AND 1), 
@@ -183,78 +183,6 @@ CREATE TABLE fingerprint (
 	PRIMARY KEY (digest)
 );
 
-CREATE VIEW inventory AS
-SELECT
-  root.path AS root,
-  image.path AS path,
-  CASE WHEN decision.id IS NULL THEN prediction.tag ELSE decision.tag END AS tag,
-  prediction.confidence AS confidence,
-  image.flagged AND image.state = 'tagged' AND decision.id IS NULL AS flagged,
-  CASE
-    WHEN image.state <> 'tagged' THEN image.reason
-    WHEN decision.id IS NULL THEN image.flag_reason
-    WHEN decision.kind = 'not-a-catalogue-item' THEN 'not a catalogue item'
-    ELSE ''
-  END AS reason,
-  CASE
-    WHEN decision.id IS NOT NULL THEN 'person'
-    WHEN prediction.id IS NOT NULL THEN 'machine'
-  END AS decided_by,
-  prediction.runner_up AS runner_up,
-  prediction.margin AS margin,
-  CASE
-    WHEN image.state = 'tagged' AND decision.kind = 'not-a-catalogue-item'
-    THEN 'ignored'
-    ELSE image.state
-  END AS state,
-  image.digest AS digest,
-  model.name AS model,
-  max(image.updated_at, coalesce(decision.decided_at, '')) AS updated_at,
-  prediction.tag AS machine_tag,
-  decision.reviewer AS reviewer
-FROM image
-JOIN root ON root.id = image.root_id
-LEFT JOIN prediction ON prediction.id = image.prediction_id
-LEFT JOIN model ON model.id = prediction.model_id
-LEFT JOIN decision ON decision.id = (
-  SELECT newest.id FROM decision AS newest
-  WHERE newest.digest = image.digest AND newest.undone_at IS NULL
-  ORDER BY newest.decided_at DESC, newest.id DESC
-  LIMIT 1
-);
-
-CREATE TRIGGER waiting_image_inserted AFTER INSERT ON image
-WHEN new.state = 'tagged' AND new.flagged
-BEGIN
-  INSERT OR REPLACE INTO waiting (image_id, digest, confidence, margin)
-  
-  SELECT image.id, image.digest, prediction.confidence, prediction.margin
-  FROM image JOIN prediction ON prediction.id = image.prediction_id
-  WHERE image.state = 'tagged' AND image.flagged
-    AND NOT EXISTS (
-      SELECT 1 FROM decision
-      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
-    )
- AND image.id = new.id;
-END;
-
-CREATE TRIGGER waiting_image_updated
-AFTER UPDATE OF state, flagged, digest, prediction_id ON image
-WHEN old.flagged OR new.flagged
-BEGIN
-  DELETE FROM waiting WHERE image_id = new.id;
-  INSERT INTO waiting (image_id, digest, confidence, margin)
-  
-  SELECT image.id, image.digest, prediction.confidence, prediction.margin
-  FROM image JOIN prediction ON prediction.id = image.prediction_id
-  WHERE image.state = 'tagged' AND image.flagged
-    AND NOT EXISTS (
-      SELECT 1 FROM decision
-      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
-    )
- AND image.id = new.id;
-END;
-
 CREATE TRIGGER waiting_image_deleted AFTER DELETE ON image
 BEGIN
   DELETE FROM waiting WHERE image_id = old.id;
@@ -263,36 +191,6 @@ END;
 CREATE TRIGGER waiting_decided AFTER INSERT ON decision WHEN new.undone_at IS NULL
 BEGIN
   DELETE FROM waiting WHERE digest = new.digest;
-END;
-
-CREATE TRIGGER waiting_decision_changed AFTER UPDATE OF undone_at, digest ON decision
-BEGIN
-  DELETE FROM waiting WHERE digest IN (old.digest, new.digest);
-  INSERT INTO waiting (image_id, digest, confidence, margin)
-  
-  SELECT image.id, image.digest, prediction.confidence, prediction.margin
-  FROM image JOIN prediction ON prediction.id = image.prediction_id
-  WHERE image.state = 'tagged' AND image.flagged
-    AND NOT EXISTS (
-      SELECT 1 FROM decision
-      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
-    )
- AND image.digest IN (old.digest, new.digest);
-END;
-
-CREATE TRIGGER waiting_decision_deleted AFTER DELETE ON decision
-BEGIN
-  DELETE FROM waiting WHERE digest = old.digest;
-  INSERT INTO waiting (image_id, digest, confidence, margin)
-  
-  SELECT image.id, image.digest, prediction.confidence, prediction.margin
-  FROM image JOIN prediction ON prediction.id = image.prediction_id
-  WHERE image.state = 'tagged' AND image.flagged
-    AND NOT EXISTS (
-      SELECT 1 FROM decision
-      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
-    )
- AND image.digest = old.digest;
 END;
 
 CREATE TABLE exported (
@@ -355,48 +253,6 @@ CREATE TABLE counted (
 	FOREIGN KEY(root_id) REFERENCES root (id)
 );
 
-CREATE TRIGGER counted_image_inserted AFTER INSERT ON image
-BEGIN 
-  INSERT INTO counted (root_id, state, tag, flagged, number)
-  VALUES (new.root_id, new.state, coalesce(
-    (SELECT prediction.tag FROM prediction WHERE prediction.id = new.prediction_id),
-    ''
-  ), new.flagged, 1)
-  ON CONFLICT (root_id, state, tag, flagged) DO UPDATE SET number = number + 1;
- END;
-
-CREATE TRIGGER counted_image_updated
-AFTER UPDATE OF root_id, state, flagged, prediction_id ON image
-WHEN (old.root_id, old.state, old.flagged, old.prediction_id)
-  IS NOT (new.root_id, new.state, new.flagged, new.prediction_id)
-BEGIN 
-  UPDATE counted SET number = number - 1
-  WHERE root_id = old.root_id AND state = old.state AND flagged = old.flagged
-  AND tag = coalesce(
-    (SELECT prediction.tag FROM prediction WHERE prediction.id = old.prediction_id),
-    ''
-  );
-  DELETE FROM counted WHERE root_id = old.root_id AND number = 0;
- 
-  INSERT INTO counted (root_id, state, tag, flagged, number)
-  VALUES (new.root_id, new.state, coalesce(
-    (SELECT prediction.tag FROM prediction WHERE prediction.id = new.prediction_id),
-    ''
-  ), new.flagged, 1)
-  ON CONFLICT (root_id, state, tag, flagged) DO UPDATE SET number = number + 1;
- END;
-
-CREATE TRIGGER counted_image_deleted AFTER DELETE ON image
-BEGIN 
-  UPDATE counted SET number = number - 1
-  WHERE root_id = old.root_id AND state = old.state AND flagged = old.flagged
-  AND tag = coalesce(
-    (SELECT prediction.tag FROM prediction WHERE prediction.id = old.prediction_id),
-    ''
-  );
-  DELETE FROM counted WHERE root_id = old.root_id AND number = 0;
- END;
-
 CREATE TABLE mix (
 	id INTEGER NOT NULL, 
 	root_id INTEGER NOT NULL, 
@@ -420,11 +276,219 @@ CREATE TABLE kind_tag (
 	PRIMARY KEY (kind)
 );
 
-CREATE TRIGGER counted_prediction_updated AFTER UPDATE OF tag ON prediction
-WHEN old.tag <> new.tag
+CREATE INDEX prediction_damaged ON prediction (id) WHERE damaged = 1;
+
+CREATE VIEW decision_in_force AS
+SELECT
+  id, digest, kind, tag, reviewer, decided_at, prepared, preparing, source, machine_tag
+FROM decision
+WHERE undone_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM decision AS later
+  WHERE later.digest = decision.digest AND later.undone_at IS NULL
+    AND (later.decided_at, later.id) > (decision.decided_at, decision.id)
+);
+
+CREATE VIEW inventory AS
+SELECT
+  root.path AS root,
+  image.path AS path,
+  CASE
+    WHEN decision.id IS NOT NULL THEN decision.tag
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+  END AS tag,
+  max(prediction.confidence, prediction.other) AS confidence,
+  image.flagged AND image.state = 'tagged' AND decision.id IS NULL AS flagged,
+  CASE
+    WHEN image.state <> 'tagged' THEN image.reason
+    WHEN decision.id IS NULL THEN image.flag_reason
+    WHEN decision.kind = 'not-a-catalogue-item' THEN 'not a catalogue item'
+    ELSE ''
+  END AS reason,
+  CASE
+    WHEN decision.id IS NOT NULL THEN 'person'
+    WHEN prediction.id IS NOT NULL THEN 'machine'
+  END AS decided_by,
+  CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.tag
+    ELSE prediction.runner_up
+  END AS runner_up,
+  CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.other - prediction.confidence
+    ELSE prediction.margin
+  END AS margin,
+  image.state AS state,
+  image.digest AS digest,
+  model.name AS model,
+  max(image.updated_at, coalesce(decision.decided_at, '')) AS updated_at,
+  CASE WHEN prediction.id IS NOT NULL THEN CASE
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+    WHEN prediction.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || prediction.kind
+  END END
+    AS machine_tag,
+  decision.reviewer AS reviewer,
+  prediction.other AS no_tag
+FROM image
+JOIN root ON root.id = image.root_id
+LEFT JOIN prediction ON prediction.id = image.prediction_id
+LEFT JOIN model ON model.id = prediction.model_id
+LEFT JOIN decision_in_force AS decision ON decision.digest = image.digest;
+
+CREATE TRIGGER waiting_image_inserted 
+AFTER INSERT ON image WHEN new.state = 'tagged' AND new.flagged
+BEGIN
+  INSERT INTO waiting (image_id, digest, confidence, margin) 
+  SELECT image.id, image.digest,
+    max(prediction.confidence, prediction.other), CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.other - prediction.confidence
+    ELSE prediction.margin
+  END
+  FROM image JOIN prediction ON prediction.id = image.prediction_id
+  WHERE image.state = 'tagged' AND image.flagged
+    AND NOT EXISTS (
+      SELECT 1 FROM decision
+      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
+    )
+ AND image.id = new.id;
+END;
+
+CREATE TRIGGER waiting_image_updated 
+AFTER UPDATE OF state, flagged, digest, prediction_id ON image
+WHEN old.flagged OR new.flagged
+BEGIN
+  DELETE FROM waiting WHERE image_id = new.id;
+  INSERT INTO waiting (image_id, digest, confidence, margin) 
+  SELECT image.id, image.digest,
+    max(prediction.confidence, prediction.other), CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.other - prediction.confidence
+    ELSE prediction.margin
+  END
+  FROM image JOIN prediction ON prediction.id = image.prediction_id
+  WHERE image.state = 'tagged' AND image.flagged
+    AND NOT EXISTS (
+      SELECT 1 FROM decision
+      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
+    )
+ AND image.id = new.id;
+END;
+
+CREATE TRIGGER waiting_decision_changed 
+AFTER UPDATE OF undone_at, digest ON decision
+BEGIN
+  DELETE FROM waiting WHERE digest IN (old.digest, new.digest);
+  INSERT INTO waiting (image_id, digest, confidence, margin) 
+  SELECT image.id, image.digest,
+    max(prediction.confidence, prediction.other), CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.other - prediction.confidence
+    ELSE prediction.margin
+  END
+  FROM image JOIN prediction ON prediction.id = image.prediction_id
+  WHERE image.state = 'tagged' AND image.flagged
+    AND NOT EXISTS (
+      SELECT 1 FROM decision
+      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
+    )
+ AND image.digest IN (old.digest, new.digest);
+END;
+
+CREATE TRIGGER waiting_decision_deleted 
+AFTER DELETE ON decision
+BEGIN
+  DELETE FROM waiting WHERE digest = old.digest;
+  INSERT INTO waiting (image_id, digest, confidence, margin) 
+  SELECT image.id, image.digest,
+    max(prediction.confidence, prediction.other), CASE
+    WHEN prediction.other > prediction.confidence THEN prediction.other - prediction.confidence
+    ELSE prediction.margin
+  END
+  FROM image JOIN prediction ON prediction.id = image.prediction_id
+  WHERE image.state = 'tagged' AND image.flagged
+    AND NOT EXISTS (
+      SELECT 1 FROM decision
+      WHERE decision.digest = image.digest AND decision.undone_at IS NULL
+    )
+ AND image.digest = old.digest;
+END;
+
+CREATE TRIGGER waiting_prediction_updated 
+AFTER UPDATE OF confidence, margin, other ON prediction
+WHEN (old.confidence, old.margin, old.other)
+  IS NOT (new.confidence, new.margin, new.other)
+BEGIN
+  UPDATE waiting
+  SET confidence = max(new.confidence, new.other), margin = CASE
+    WHEN new.other > new.confidence THEN new.other - new.confidence
+    ELSE new.margin
+  END
+  WHERE image_id IN (SELECT id FROM image WHERE prediction_id = new.id);
+END;
+
+CREATE TRIGGER counted_image_inserted AFTER INSERT ON image BEGIN 
+  INSERT INTO counted (root_id, state, tag, flagged, number)
+  VALUES (new.root_id, new.state, coalesce((SELECT CASE
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+    WHEN prediction.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || prediction.kind
+  END FROM prediction
+    WHERE prediction.id = new.prediction_id), ''), new.flagged, 1)
+  ON CONFLICT (root_id, state, tag, flagged) DO UPDATE SET number = number + 1;
+ END;
+
+CREATE TRIGGER counted_image_updated 
+AFTER UPDATE OF root_id, state, flagged, prediction_id ON image
+WHEN (old.root_id, old.state, old.flagged, old.prediction_id)
+  IS NOT (new.root_id, new.state, new.flagged, new.prediction_id)
+BEGIN 
+  UPDATE counted SET number = number - 1
+  WHERE root_id = old.root_id AND state = old.state AND flagged = old.flagged
+    AND tag = coalesce((SELECT CASE
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+    WHEN prediction.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || prediction.kind
+  END FROM prediction
+    WHERE prediction.id = old.prediction_id), '');
+  DELETE FROM counted WHERE root_id = old.root_id AND number = 0;
+ 
+  INSERT INTO counted (root_id, state, tag, flagged, number)
+  VALUES (new.root_id, new.state, coalesce((SELECT CASE
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+    WHEN prediction.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || prediction.kind
+  END FROM prediction
+    WHERE prediction.id = new.prediction_id), ''), new.flagged, 1)
+  ON CONFLICT (root_id, state, tag, flagged) DO UPDATE SET number = number + 1;
+ END;
+
+CREATE TRIGGER counted_image_deleted AFTER DELETE ON image BEGIN 
+  UPDATE counted SET number = number - 1
+  WHERE root_id = old.root_id AND state = old.state AND flagged = old.flagged
+    AND tag = coalesce((SELECT CASE
+    WHEN prediction.other <= prediction.confidence THEN prediction.tag
+    WHEN prediction.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || prediction.kind
+  END FROM prediction
+    WHERE prediction.id = old.prediction_id), '');
+  DELETE FROM counted WHERE root_id = old.root_id AND number = 0;
+ END;
+
+CREATE TRIGGER counted_prediction_updated 
+AFTER UPDATE OF tag, confidence, other, kind ON prediction
+WHEN CASE
+    WHEN old.other <= old.confidence THEN old.tag
+    WHEN old.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || old.kind
+  END <> CASE
+    WHEN new.other <= new.confidence THEN new.tag
+    WHEN new.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || new.kind
+  END
 BEGIN
   INSERT INTO counted (root_id, state, tag, flagged, number)
-  SELECT root_id, state, new.tag, flagged, count(*) FROM image
+  SELECT root_id, state, CASE
+    WHEN new.other <= new.confidence THEN new.tag
+    WHEN new.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || new.kind
+  END, flagged, count(*) FROM image
   WHERE prediction_id = new.id GROUP BY root_id, state, flagged
   ON CONFLICT (root_id, state, tag, flagged)
   DO UPDATE SET number = number + excluded.number;
@@ -433,17 +497,15 @@ BEGIN
     WHERE prediction_id = new.id AND image.root_id = counted.root_id
       AND image.state = counted.state AND image.flagged = counted.flagged
   )
-  WHERE tag = old.tag;
-  DELETE FROM counted WHERE tag = old.tag AND number = 0;
+  WHERE tag = CASE
+    WHEN old.other <= old.confidence THEN old.tag
+    WHEN old.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || old.kind
+  END;
+  DELETE FROM counted WHERE tag = CASE
+    WHEN old.other <= old.confidence THEN old.tag
+    WHEN old.kind = '' THEN 'not a catalogue item'
+    ELSE 'no tag: ' || old.kind
+  END AND number = 0;
 END;
-
-CREATE TRIGGER waiting_prediction_updated
-AFTER UPDATE OF confidence, margin ON prediction
-WHEN (old.confidence, old.margin) IS NOT (new.confidence, new.margin)
-BEGIN
-  UPDATE waiting SET confidence = new.confidence, margin = new.margin
-  WHERE image_id IN (SELECT id FROM image WHERE prediction_id = new.id);
-END;
-
-CREATE INDEX prediction_damaged ON prediction (id) WHERE damaged = 1;
 

@@ -25,7 +25,7 @@ from tagger.inventory import (
 from tagger.inventory import (
     custom_tags as own_tags,
 )
-from tagger.inventory.columns import Column, Condition
+from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.counts import count_damaged, count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.exports import (
@@ -33,6 +33,7 @@ from tagger.inventory.exports import (
     Photograph,
     photographs,
     policies,
+    rows_with_probabilities,
 )
 from tagger.inventory.filters_sql import meeting
 from tagger.inventory.history import path_history, possible_places
@@ -371,7 +372,14 @@ class Inventory:
     def rows(
         self, columns: Sequence[Column], where: Sequence[Condition] = ()
     ) -> Iterator[Sequence[Any]]:
-        """Yield the values of the given columns, item by item, as `items` does."""
+        """Yield the values of the given columns, item by item, as `items` does.
+
+        They may include `columns.PROBABILITIES`.
+        """
+        if PROBABILITIES in columns:
+            with self._database.reading() as connection:
+                yield from rows_with_probabilities(connection, columns, where)
+            return
         chosen = (VIEW.c[column.name] for column in columns)
         query = select(*chosen).where(meeting(where))
         with self._database.reading() as connection:
@@ -423,6 +431,7 @@ class Inventory:
                 roots=counts.roots,
                 states=counts.states,
                 tags=counts.tags,
+                by_tag=counts.by_tag,
                 flagged=counts.flagged,
                 decided_by_person=counts.decided_by_person,
                 damaged=count_damaged(connection),

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Named,
@@ -32,8 +33,11 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    case,
     cast,
     false,
+    literal,
+    text,
 )
 from sqlalchemy import column as _column
 from sqlalchemy import table as _table
@@ -41,7 +45,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from tagger.inventory.records import DecisionKind
-from tagger.records import FIRST_PREPARING, Outcome, State
+from tagger.records import (
+    FIRST_PREPARING,
+    NOT_CATALOGUE,
+    WITHOUT_TAG,
+    Outcome,
+    State,
+)
 
 _REMEMBERED: Final = 8192
 """Size of the caches of converted values: an export of a million rows repeats the same
@@ -164,9 +174,11 @@ class _Prediction(TypedColumns):
 
     `probabilities` are the network's: float32, little-endian, in the order of the
     model's labels. `adjusted` are the same after the own mix and the tags of kinds; the
-    other columns are derived from them. `adjusted_by` names that mix and those tags.
-    Both are NULL without an adjustment. `damaged`: the decoder found parts of the
-    picture missing or wrong, so no policy accepts the tag.
+    other columns are derived from them, as in `records.Prediction`. `adjusted_by` names
+    that mix and those tags. Both are NULL without an adjustment. `other` is the
+    probability of none of the tags, and `kind` what the picture then shows. `damaged`:
+    the decoder found parts of the picture missing or wrong, so no policy accepts the
+    tag.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -181,6 +193,8 @@ class _Prediction(TypedColumns):
     adjusted: Named[bytes | None]
     adjusted_by: Named[str | None] = Column(Text)
     damaged: Named[bool] = Column(server_default=false())
+    other: Named[float] = Column(Float, server_default=text("0"))
+    kind: Named[str] = Column(Text, server_default=text("''"))
 
 
 PREDICTION = Table(
@@ -234,8 +248,8 @@ class _Decision(TypedColumns):
 
     `prepared` holds the bytes of the views that the network saw, (28, 28, 3), so that
     an adaptation does not need the file, and `preparing` is their preprocessing id.
-    `source` names where the answer was given; `machine_tag` is the predicted tag at
-    that time.
+    `source` names where the answer was given; `machine_tag` is the network's
+    answer at that time.
     """
 
     id: Named[int] = Column(primary_key=True)
@@ -265,11 +279,70 @@ DECISION = Table(
 def is_standing(decisions: Any = DECISION.c) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a decision is not undone.
 
-    The newest standing decision about a picture is in force. The triggers and the view
-    `inventory` in schema.sql repeat this rule.
+    The newest standing decision about a picture is in force: `IN_FORCE`. The triggers
+    in schema.sql repeat this rule.
     """
     not_undone: ColumnElement[bool] = decisions.undone_at.is_(None)
     return not_undone
+
+
+IN_FORCE = _table(
+    "decision_in_force",
+    _column("id", Integer),
+    _column("digest", String(64)),
+    _column("kind", _enum(DecisionKind)),
+    _column("tag", Text),
+    _column("reviewer", Text),
+    _column("decided_at", Utc),
+    _column("prepared", LargeBinary),
+    _column("preparing", Text),
+    _column("source", Text),
+    _column("machine_tag", Text),
+)
+"""The decision in force about each content: the newest that is not undone. A view."""
+
+
+def is_doubtful(predictions: Any = PREDICTION.c) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether a network thinks it more probable that a picture has no tag.
+
+    The same as `records.Prediction.doubtful`. The view `inventory` and the triggers in
+    schema.sql repeat this rule.
+    """
+    doubtful: ColumnElement[bool] = predictions.other > predictions.confidence
+    return doubtful
+
+
+def answer(predictions: Any = PREDICTION.c) -> ColumnElement[str]:  # noqa: ANN401
+    """Return a network's most probable answer, as `records.Prediction.answer`."""
+    return case(
+        (~is_doubtful(predictions), predictions.tag),
+        (predictions.kind == "", literal(NOT_CATALOGUE)),
+        else_=literal(WITHOUT_TAG).op("||")(predictions.kind),
+    )
+
+
+def answer_confidence() -> ColumnElement[float]:
+    """Return the probability of the network's answer."""
+    return case((is_doubtful(), PREDICTION.c.other), else_=PREDICTION.c.confidence)
+
+
+def answer_margin() -> ColumnElement[float]:
+    """Return by how much the network's answer is more probable than the next tag."""
+    above = PREDICTION.c.other - PREDICTION.c.confidence
+    return case((is_doubtful(), above), else_=PREDICTION.c.margin)
+
+
+def is_without_tag(answers: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether an answer is that a picture has no tag: `records.is_without_tag`."""
+    return (answers == NOT_CATALOGUE) | answers.startswith(WITHOUT_TAG, autoescape=True)
+
+
+def agrees(
+    answers: ColumnElement[Any], tags: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Whether a person's tag, or NULL for no tag, is the network's answer."""
+    same = answers.is_not_distinct_from(tags)
+    return same | (tags.is_(None) & is_without_tag(answers))
 
 
 class _Note(TypedColumns):
@@ -315,8 +388,8 @@ WAITING = Table(
 class _Counted(TypedColumns):
     """Numbers of images by root, state, tag and flag; no row means 0.
 
-    `tag` is the predicted one, empty without a prediction. Triggers on images maintain
-    this table; nothing else writes here.
+    `tag` is the network's answer, empty without a prediction. Triggers on images and
+    predictions maintain this table; nothing else writes here.
     """
 
     root_id: Named[int] = Column(ForeignKey("root.id"), primary_key=True)
@@ -581,6 +654,7 @@ VIEW = _table(
     _column("updated_at", Utc),
     _column("machine_tag", Text),
     _column("reviewer", Text),
+    _column("no_tag", Float),
 )
 """One row for each image, with the tag in force: a person's, else the network's. The
 revisions make it; its columns are those of `records.Item`."""

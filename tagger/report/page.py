@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -16,7 +16,7 @@ from tagger.inventory import Judgement, Overview, ReadInRun
 from tagger.inventory.records import AutoTaggingStats, InventoryStatus, Item, RunRecord
 from tagger.inventory.report_data import BINS
 from tagger.policy.intervals import Share, wilson
-from tagger.records import NOT_CATALOGUE, State
+from tagger.records import NOT_CATALOGUE, State, is_without_tag
 from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
 from tagger.scan.records import Drift
@@ -31,6 +31,11 @@ _QUALITY: Final = 60
 
 _AUDITS: Final = 5
 """The most audits that are listed, the newest first."""
+
+
+_TAGGED: Final = ("accepted", "waiting", "decided")
+_FOLDER_COLUMNS: Final = ("tagged", *_TAGGED, "unreadable", "missing", "ignored")
+"""Columns of the folders: their items by state, the tagged ones by who decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,12 @@ def render(
         drifts=_drifts(found.read),
         verdict=verdict,
         confusion=_Confusion(found.judgements),
-        not_catalogue=NOT_CATALOGUE,
         certified=[] if sure is None else certified_lines(sure),
         total=sum(status.states.values()),
         tagged=status.states.get(State.TAGGED, 0),
+        accepted=sum(counts.accepted for counts in status.by_tag.values()),
+        decided=sum(counts.decided for counts in status.by_tag.values()),
+        folder_columns=_FOLDER_COLUMNS,
     )
 
 
@@ -242,12 +249,14 @@ def _tags(run: RunRecord) -> dict[str, int]:
 
 
 def _roots(found: Overview) -> dict[str, Counter[str]]:
-    """Count each root's items by state, and its waiting items."""
+    """Count each root's items by state, and its tagged ones by who decided."""
     roots: dict[str, Counter[str]] = {}
     for root, state, number in found.states:
         roots.setdefault(root, Counter())[state] = number
     for tally in found.tallies:
+        roots[tally.root]["accepted"] += tally.accepted
         roots[tally.root]["waiting"] += tally.waiting
+        roots[tally.root]["decided"] += tally.by_person
     return roots
 
 
@@ -287,7 +296,7 @@ def _precisions(found: Overview, sure: AutoTaggingStats | None) -> list[Precisio
         share = wilson(sure.right, sure.audited)
         measured = [Precision("all audits together", share, by_chance=True)]
     accepted = [j for j in found.judgements if j.accepted and j.reviewed]
-    right = sum(j.count for j in accepted if j.person == j.machine)
+    right = sum(j.count for j in accepted if j.agreed)
     total = sum(j.count for j in accepted)
     if not total:
         return measured[:_AUDITS]
@@ -320,22 +329,28 @@ def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
 
 
 class _Confusion:
-    """A confusion matrix: predicted tags (rows) by people's tags (columns)."""
+    """A confusion matrix: the network's answers (rows) by people's tags (columns).
+
+    A kind without a tag and "not a catalogue item" are one row, so that the cells with
+    equal names are those where people and the network agree.
+    """
 
     def __init__(self, judgements: Sequence[Judgement]) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         for judgement in judgements:
-            pair = judgement.machine, judgement.person or NOT_CATALOGUE
-            self._counts[pair] += judgement.count
-        self.machine = sorted({machine for machine, _ in self._counts})
-        tags = {person for _, person in self._counts} | set(self.machine)
-        self.persons = sorted(tags - {NOT_CATALOGUE})
-        if NOT_CATALOGUE in tags:
-            self.persons.append(NOT_CATALOGUE)
+            machine = judgement.machine
+            said = NOT_CATALOGUE if is_without_tag(machine) else machine
+            self._counts[said, judgement.person or NOT_CATALOGUE] += judgement.count
+        rows = {machine for machine, _ in self._counts}
+        self.machine = self._sorted(rows)
+        self.persons = self._sorted(rows | {person for _, person in self._counts})
         self.total = self._counts.total()
-        self.right = sum(
-            judgement.count for judgement in judgements if judgement.agreed
-        )
+        self.right = sum(self._counts[answer, answer] for answer in rows)
+
+    @staticmethod
+    def _sorted(answers: Collection[str]) -> list[str]:
+        """Sort answers by name; "not a catalogue item" comes last."""
+        return sorted(answers, key=lambda answer: (answer == NOT_CATALOGUE, answer))
 
     def count(self, machine: str, person: str) -> int:
         """Return how often this pair occurred."""

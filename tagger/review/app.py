@@ -224,10 +224,11 @@ class ReviewScreen(Screen[None]):
 
     def action_accept(self) -> None:
         """Accept the offered answer."""
-        if self._session.blind:
-            self._show_status("an audit hides the network's tag: choose a tag, or x")
-        elif (shown := self._session.current) is not None:
-            self._answer(shown.item.offered)
+        if (shown := self._session.current) is not None:
+            if offer := self._session.offer(shown):
+                self._answer(offer.tag)
+            else:
+                self._show_status(self._session.why_no_offer())
 
     def action_tag(self, number: int) -> None:
         """Choose a tag by its key."""
@@ -362,7 +363,9 @@ class ReviewScreen(Screen[None]):
             if chosen:
                 self._answer(*chosen)
 
-        sheet = ContactSheet(members, self._session.tags)
+        sheet = ContactSheet(
+            members, self._session.tags, self._session.offer(members[0])
+        )
         self.app.push_screen(sheet, done)
 
     def _write_note(self, text: str | None) -> None:
@@ -485,7 +488,7 @@ class ReviewScreen(Screen[None]):
         self._put("#path", rendering.path_line(shown, width))
         reason = rendering.reason(self._session, shown)
         self._put("#reason", reason)
-        self._put("#tags", rendering.tags(self._session, shown.item))
+        self._put("#tags", rendering.tags(self._session, shown))
         seen = self.query_one("#seen", HalfBlocks)
         seen.show(self._drawn_seen(shown))
 

@@ -104,7 +104,8 @@ class LineReview:
             for tag in ranked[:_TOP]
         ]
         if item.doubtful:
-            candidates.insert(0, f"x {item.none_as} {share(item.none)}")
+            what = f"{item.none_as} (no tag)" if item.kind else f"x {NOT_CATALOGUE}"
+            candidates.insert(0, f"{what} {share(item.none)}")
         if self._session.new_tag:
             candidates.append(f"k adds the tag {printable(self._session.new_tag)}")
         return ", ".join(candidates)
@@ -119,8 +120,9 @@ class LineReview:
             return "s, u, q or ?: "
         if self._session.blind:
             return "tag (0-9, x, s, u, q or ?): "
-        offered = printable(shown.item.offered or NOT_CATALOGUE)
-        return f"{offered}? (Enter, 0-9, x, s, u, q or ?): "
+        if offer := self._session.offer(shown):
+            return f"{offer.text}? (Enter, 0-9, x, s, u, q or ?): "
+        return "tag (0-9, k, x, s, u, q or ?): "
 
     def _handle(self, shown: Shown, line: str) -> None:
         if line == "n" or line.startswith("n "):  # not a tag that begins with n
@@ -148,8 +150,12 @@ class LineReview:
     def _answer(self, line: str, items: Sequence[Shown]) -> bool:
         """Record the answer in a line for items; return False if it is not one."""
         tags = self._session.tags
-        if line == "" and not self._session.blind:
-            tag: str | None = items[0].item.offered
+        offer = self._session.offer(items[0])
+        if line == "" and offer is not None:
+            tag: str | None = offer.tag
+        elif line == "":
+            self._say(self._session.why_no_offer())
+            return False
         elif line == "x":
             tag = None
         elif line == "k" and (new := self._patiently(self._session.add_new_tag)):
@@ -206,10 +212,12 @@ class LineReview:
             self._say(self._session.none_alike())
             return
         for member in members:
-            prediction = f"{member.item.tag} {share(member.item.confidence)}"
+            item = member.item
+            prediction = f"{item.answer} {share(item.answer_confidence)}"
             self._say(f"  {printable(f'{member.path}, {prediction}')}")
-        tag = printable(members[0].item.offered or NOT_CATALOGUE)
-        line = self._ask(f"all {len(members)}: {tag}? (Enter, 0-9, x; b goes back): ")
+        offer = self._session.offer(members[0])
+        offered = f"{offer.text}? (Enter, " if offer else "tag? ("
+        line = self._ask(f"all {len(members)}: {offered}0-9, x; b goes back): ")
         if line == "b" or not self._answer(line, members):
             self._session.release_group(members)
 

@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tagger.inventory.records import QueueItem
-from tagger.labels import tags_of
+from tagger.labels import OTHER, tags_of
 from tagger.records import NOT_CATALOGUE
 from tagger.review.blocks import HalfBlockPicture
 from tagger.review.line_mode import decision_text, share
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _BARS = 5
 _BAR_CELLS = 14
 _LEAST_BAR = 0.01
-_RARER: Final = ("/", "n", "v", "t", "u", "0", "a", "s")
-"""Keys that are left out in a narrow terminal, the least missed first."""
+_RARER: Final = ("/", "n", "v", "x", "t", "u", "0", "a", "s")
+"""Keys that are left out in a narrow terminal, the least missed first. The list of tags
+shows x, too."""
 
 _DIGITS = 10
 _ALIKE_NAMED = 5
@@ -62,20 +63,20 @@ def reason(session: "ReviewSession", shown: "Shown") -> Text:
     return Text(printable(shown.item.reason) or "accepted by the network")
 
 
-def tags(session: "ReviewSession", item: QueueItem) -> Text:
+def tags(session: "ReviewSession", shown: "Shown") -> Text:
     """List the tags with their keys, and bars for the five most probable.
 
     The order is always the network's, so that a tag keeps its key. A click on a line
     works as its key.
     """
-    names = session.tags
+    names, item, offer = session.tags, shown.item, session.offer(shown)
     ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
     ranked = list(tags_of(ranked))[:_BARS]
     width = max(map(len, names), default=0)
     lines = []
     for number, tag in enumerate(names):
         key = str(number) if number < _DIGITS else "t"
-        top = tag == item.offered and not session.blind
+        top = offer is not None and tag == offer.tag
         probability = None if session.blind else item.probabilities.get(tag)
         drawn = "" if probability is None else _bar(probability, tag in ranked)
         line = Text(
@@ -84,22 +85,24 @@ def tags(session: "ReviewSession", item: QueueItem) -> Text:
         )
         line.stylize(Style(meta={"@click": f"screen.tag({number})"}))
         lines.append(line)
-    lines.append(_no_item(item, width, blind=session.blind))
+    chosen = offer is not None and offer.tag is None
+    lines.append(_no_item(item, width, chosen=chosen, blind=session.blind))
     if session.new_tag:
-        line = Text(f"  k {printable(session.new_tag)}: add this tag and use it")
+        bar = _bar(item.none, ranked=True)
+        line = Text(f"  k add the tag {printable(session.new_tag)} {bar}", "bold")
         line.stylize(Style(meta={"@click": "screen.new_tag"}))
         lines.append(line)
     return Text("\n").join(lines)
 
 
-def _no_item(item: QueueItem, width: int, *, blind: bool) -> Text:
-    likely = item.doubtful and not blind
-    chosen = item.offered is None and not blind
-    drawn = _bar(item.none, ranked=True) if item.knows_none and not blind else ""
-    named = item.none_as if likely else "none of them"
-    mark = "▶" if chosen else "?" if likely else " "
-    style = "bold" if likely or chosen else ""
-    line = Text(f"{mark} x {named:<{width}} {drawn}", style=style)
+def _no_item(item: QueueItem, width: int, *, chosen: bool, blind: bool) -> Text:
+    # What probably shows a kind has its bar on the line of the kind's tag.
+    none = item.probabilities.get(OTHER, 0.0) if item.kind else item.none
+    drawn = _bar(none, ranked=True) if item.knows_none and not blind else ""
+    mark = "▶" if chosen else " "
+    line = Text(
+        f"{mark} x {NOT_CATALOGUE:<{width}} {drawn}", style="bold" if chosen else ""
+    )
     line.stylize(Style(meta={"@click": "screen.no_item"}))
     return line
 
@@ -138,12 +141,11 @@ def keys(
     """
     entries: list[tuple[str, str, str]] = []
     if shown is not None and not shown.trouble:
-        if not session.blind:
-            offered = printable(shown.item.offered or NOT_CATALOGUE)
-            entries.append(("Enter", offered, "accept"))
+        if offer := session.offer(shown):
+            entries.append(("Enter", offer.text, "accept"))
         last = min(len(session.tags), _DIGITS) - 1
         entries.append((f"0-{last}", "tags", ""))
-        entries.append(("x", "none", "no_item"))
+        entries.append(("x", NOT_CATALOGUE, "no_item"))
     entries += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike:
         entries.append(("a", f"{alike + 1} similar", "group"))

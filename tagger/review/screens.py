@@ -23,7 +23,7 @@ from tagger.review import rendering
 from tagger.review.end_summary import end_summary
 from tagger.review.line_mode import decision_text, share
 from tagger.review.prefetch import Shown
-from tagger.review.session import Conflict, ReviewSession
+from tagger.review.session import Conflict, Offer, ReviewSession
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ _HELP = """\
 Enter    the answer marked ▶ is right
 0 to 9   another tag
 t        another tag by its name, if there are more than ten
-x        not a catalogue item: none of these tags, or not for sale
+x        not a catalogue item: none of the tags fits, or not for sale
 k        add the offered tag ("k Skirt") to your tags and use it
 s        skip; the picture comes back at the end
 u        undo the last answer, then the one before, and so on
@@ -291,12 +291,12 @@ class Thumbnail(Static, can_focus=True):
         item = self.shown.item
         mark = "[✓]" if self.chosen else "[ ]"
         name = printable(self.shown.path.name)
-        tag = printable(item.tag)
+        answer = printable(item.answer)
         self.update(
             Group(
                 rendering.thumbnail(self.shown, 22, 9),
                 Text(f"{mark} {name}", no_wrap=True, overflow="ellipsis"),
-                Text(f"    {tag} {share(item.confidence)}", no_wrap=True),
+                Text(f"    {answer} {share(item.answer_confidence)}", no_wrap=True),
             )
         )
 
@@ -317,10 +317,14 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         Binding("escape,q,b", "dismiss", show=False),
     ]
 
-    def __init__(self, members: list[Shown], tags: Sequence[str]) -> None:
+    def __init__(
+        self, members: list[Shown], tags: Sequence[str], offer: Offer | None
+    ) -> None:
+        """`offer` is the answer that Enter gives, None for none."""
         super().__init__()
         self._members = members
         self._tags = tags
+        self._offer = offer
         self._columns = 1
 
     def compose(self) -> ComposeResult:
@@ -350,7 +354,8 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
 
     def action_accept(self) -> None:
         """Answer with the tag offered for the current item."""
-        self._dismiss_with(self._members[0].item.offered)
+        if self._offer is not None:
+            self._dismiss_with(self._offer.tag)
 
     def action_tag(self, number: int) -> None:
         """Answer with a tag by its key."""
@@ -395,11 +400,11 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         chosen = len(self._chosen())
         title = f"{len(self._members)} similar pictures; {chosen} selected"
         self.query_one("#sheet-title", Static).update(title)
-        tag = printable(self._members[0].item.offered or NOT_CATALOGUE)
         names = "  ".join(f"{n} {printable(t)}" for n, t in enumerate(self._tags[:10]))
-        keys = f"Enter {tag}  space select  ←↑→↓ move  Esc back"
+        enter = f"Enter {self._offer.text}  " if self._offer else ""
+        keys = f"{enter}space select  ←↑→↓ move  Esc back"
         self.query_one("#sheet-keys", Static).update(
-            Text(f"{names}  x no item\n{keys}")
+            Text(f"{names}  x {NOT_CATALOGUE}\n{keys}")
         )
 
 

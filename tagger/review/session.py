@@ -21,9 +21,11 @@ from tagger.inventory.records import (
     QueueItem,
 )
 from tagger.labels import tag_for, tags_of
+from tagger.records import NOT_CATALOGUE
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
 from tagger.review.stats import SessionStats, SessionSummary
+from tagger.text import printable
 
 if TYPE_CHECKING:
     from tagger.inventory import Reviewing
@@ -49,6 +51,18 @@ class Conflict:
     answers: tuple[Answer, ...]
     items: tuple[Shown, ...]
     others: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The answer that Enter gives: a tag, or None for "not a catalogue item"."""
+
+    tag: str | None
+
+    @property
+    def text(self) -> str:
+        """The answer in words, fit to be shown."""
+        return printable(self.tag or NOT_CATALOGUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,7 @@ class ReviewSession:
         self.current: Shown | None = None
         self._reviewing = reviewing
         self._own_tags = reviewing.own_tags()
+        self._kind_tags = reviewing.kind_tags()
         self._groups = groups
         self._steps: list[_Step] = []
         self._tally = SessionStats(monotonic())
@@ -143,25 +158,60 @@ class ReviewSession:
         known = tags_of(tuple(self.current.item.probabilities))
         return tuple(dict.fromkeys([*known, *self._own_tags]))
 
+    def offer(self, shown: Shown) -> Offer | None:
+        """Return the answer that Enter gives for a picture.
+
+        That is the last decision, if there is one, else the network's answer. None in
+        an audit, which is blind, and for a kind that has no tag in this shop.
+        """
+        item = shown.item
+        if self.blind:
+            return None
+        if item.in_force is not None:
+            return Offer(item.in_force.answer.tag)
+        if not item.doubtful:
+            return Offer(item.tag)
+        if not item.kind:
+            return Offer(None)
+        tag = self._tag_of(item.kind)
+        return Offer(tag) if tag else None
+
+    def why_no_offer(self) -> str:
+        """Return what to press where Enter has no answer to give."""
+        if self.blind:
+            return "an audit hides the network's tag: choose a tag, or x"
+        tag = printable(self.new_tag)
+        return f"no tag {tag} yet: k adds it, x: {NOT_CATALOGUE}, or choose another tag"
+
+    def _tag_of(self, kind: str) -> str:
+        """Return the tag of a kind in this shop; "" if it has none."""
+        named = tag_for(kind).casefold()
+        known = (tag for tag in self._own_tags if tag.casefold() == named)
+        return self._kind_tags.get(kind) or next(known, "")
+
     @property
     def new_tag(self) -> str:
         """A custom tag to add for the predicted kind, as "Skirt"; "" for none.
 
-        Offered only if the shop does not have such a tag yet.
+        Offered only if the shop does not have a tag for it yet.
         """
         if self.current is None or self.blind or not self.current.item.kind:
             return ""
-        tag = tag_for(self.current.item.kind)
-        known = {existing.casefold() for existing in self.tags}
-        return "" if tag.casefold() in known else tag
+        kind = self.current.item.kind
+        return "" if self._tag_of(kind) else tag_for(kind)
 
     def add_new_tag(self) -> str:
         """Add `new_tag` to the custom tags; return it."""
         tag = self.new_tag
         if tag:
             self._reviewing.add_tag(tag)
-            self._own_tags = self._reviewing.own_tags()
+            self._read_tags()
         return tag
+
+    def _read_tags(self) -> None:
+        """Read the custom tags and the tags of kinds, which others may change too."""
+        self._own_tags = self._reviewing.own_tags()
+        self._kind_tags = self._reviewing.kind_tags()
 
     @property
     def skipped(self) -> int:
@@ -469,7 +519,7 @@ class ReviewSession:
         while not self._closed:
             with suppress(InventoryError):  # busy: try again in a minute
                 self._reviewing.renew()
-                self._own_tags = self._reviewing.own_tags()
+                self._read_tags()
                 if not self._one_only:
                     self._count()
             self._wake_keeper.wait(_RENEW_SECONDS)
@@ -499,7 +549,7 @@ def _answer(shown: Shown, tag: str | None) -> Answer:
     """Return an answer as the inventory keeps it, with the views the network saw."""
     if tag is None:
         kind = DecisionKind.NOT_CATALOGUE
-    elif tag == shown.item.tag:
+    elif tag == shown.item.answer:
         kind = DecisionKind.ACCEPT
     else:
         kind = DecisionKind.CORRECT

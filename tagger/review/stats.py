@@ -20,7 +20,7 @@ class SessionSummary:
     """The figures of a session at one moment.
 
     `right` counts the decisions that agree with the network. `confusions` counts the
-    others by (predicted tag, answered tag or "not a catalogue item"). `seconds` is the
+    others by the network's answer and the person's. `seconds` is the
     session's duration. `per_minute` is 0 until it can be computed.
     """
 
@@ -50,7 +50,7 @@ class SessionStats:
         if _agree(item, answer):
             self.right += 1
         else:
-            self.confusions[item.tag, answer.tag or NOT_CATALOGUE] += 1
+            self.confusions[item.answer, answer.tag or NOT_CATALOGUE] += 1
         self._recent.append(moment)
 
     def take_away(self, item: QueueItem, answer: Answer) -> None:
@@ -62,7 +62,7 @@ class SessionStats:
         if _agree(item, answer):
             self.right -= 1
         else:
-            self.confusions[item.tag, answer.tag or NOT_CATALOGUE] -= 1
+            self.confusions[item.answer, answer.tag or NOT_CATALOGUE] -= 1
 
     def per_minute(self) -> float:
         """Return the recent decisions a minute, without breaks; 0 for too few."""
@@ -89,10 +89,10 @@ class SessionStats:
 
 
 def _agree(item: QueueItem, answer: Answer) -> bool:
-    """Whether a person and the network agree; its doubt agrees with "no item"."""
+    """Whether a person gave the network's answer; its doubt agrees with no tag."""
     if answer.tag is None:
         return item.doubtful
-    return answer.tag == item.tag
+    return answer.tag == item.answer
 
 
 def remaining(left: int, per_minute: float) -> str:

@@ -332,7 +332,7 @@ def test_an_audit_of_one_tag_draws_that_tag(shelf: Inventory) -> None:
 
 
 def test_what_no_threshold_can_accept_is_not_counted(inventory: Inventory) -> None:
-    """Neither what is more probably no catalogue item, nor a close call."""
+    """Neither what is probably not a catalogue item, nor a close call."""
     identity = FakeClassifier("with other", (*NETWORK.labels, OTHER)).identity
     shares = {"a": (0.4, 0.5), "b": (0.6, 0.3), "c": (0.4, 0.3)}
     with inventory.recording(identity, options={}) as recording:
@@ -342,7 +342,10 @@ def test_what_no_threshold_can_accept_is_not_counted(inventory: Inventory) -> No
             rest = (1 - top - other) / 9
             probabilities = (top, *[rest] * 9, other)
             said = replace(
-                one.prediction, probabilities=probabilities, margin=top - rest
+                one.prediction,
+                probabilities=probabilities,
+                margin=top - rest,
+                other=other,
             )
             file = ImageFile(f"{name}.jpg", 1, 2)
             outcomes.append((file, replace(one, prediction=said)))

@@ -11,7 +11,7 @@ from support.program import Tagger, in_a_terminal, refused
 
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecisionKind
-from tagger.records import FASHION_LABELS
+from tagger.records import FASHION_LABELS, NOT_CATALOGUE
 
 pytestmark = pytest.mark.usefixtures("stock")
 
@@ -58,7 +58,9 @@ def test_an_export_is_of_what_was_asked_for(tagger: Tagger, stocked: Path) -> No
     assert len(paths("--since", "last-run")) == len(paths("--since", "1")) == 4
     assert paths("--since", "2999-01-01") == []
     every_tag = [word for tag in FASHION_LABELS for word in ("--tag", tag.lower())]
-    assert len(paths(*every_tag)) == 4
+    no_tag = paths("--where", 'tag = ""')
+    assert len(paths(*every_tag)) == 4 - len(no_tag)
+    assert no_tag == paths("--where", f'machine_tag = "{NOT_CATALOGUE}"')
 
 
 def test_what_is_no_catalogue_item_is_exported_as_the_message_says(

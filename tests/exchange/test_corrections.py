@@ -267,7 +267,7 @@ def test_bad_rows_are_told_with_their_lines(stocked: Inventory) -> None:
         "never read",
         "no scanned folder '/else'",
         "expected after",
-        "17 cells for 15 columns",
+        "17 cells for 16 columns",
     ):
         assert reason in told
 

@@ -22,9 +22,15 @@ from support.program import Tagger
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory, database
 from tagger.inventory.database import REVISIONS
-from tagger.inventory.records import DecidedBy, DecisionKind
+from tagger.inventory.records import DecidedBy, DecisionKind, Item
 from tagger.inventory.tables import METADATA
-from tagger.records import Policy, SkippedFile, State
+from tagger.records import (
+    NOT_CATALOGUE,
+    Policy,
+    SkippedFile,
+    State,
+    is_without_tag,
+)
 
 SCHEMAS = GOLDEN / "schemas"
 
@@ -498,8 +504,8 @@ def test_whatever_befalls_images_they_are_counted(
             "INSERT INTO root (id, path) VALUES (1, '/a'), (2, '/b');"
             "INSERT INTO model (id, name, digest, labels) VALUES (1, 'm', 'd', '[]');"
             "INSERT INTO prediction VALUES"
-            " (1, '1', 1, 'p', 'Bag', .5, 'x', .1, '', NULL, NULL, 0),"
-            " (2, '2', 1, 'p', 'Coat', .5, 'x', .1, '', NULL, NULL, 0);"
+            " (1, '1', 1, 'p', 'Bag', .4, 'x', .1, '', NULL, NULL, 0, .2, ''),"
+            " (2, '2', 1, 'p', 'Coat', .4, 'x', .1, '', NULL, NULL, 0, .6, 'skirt');"
         )
         for number, state, root, flagged, said in changes:
             if state is None:
@@ -508,7 +514,8 @@ def test_whatever_befalls_images_they_are_counted(
             if state == "weighed":  # by a shop's own mix of tags
                 tag = "Bag" if flagged else "Dress"
                 connection.execute(
-                    "UPDATE prediction SET tag = ? WHERE id = ?", (tag, root)
+                    "UPDATE prediction SET tag = ?, other = ?, kind = ? WHERE id = ?",
+                    (tag, number / 10, ("", "skirt")[said == 1], root),
                 )
                 continue
             predicted = 1 if said is None and state == "tagged" else said
@@ -523,7 +530,10 @@ def test_whatever_befalls_images_they_are_counted(
             )
         counted = connection.execute("SELECT * FROM counted ORDER BY 1, 2, 3, 4")
         anew = connection.execute(
-            "SELECT root_id, state, coalesce(tag, ''), flagged, count(*) FROM image"
+            "SELECT root_id, state, CASE WHEN other <= confidence THEN tag"
+            " WHEN kind = 'skirt' THEN 'no tag: skirt'"
+            " WHEN kind = '' THEN 'not a catalogue item' ELSE '' END,"
+            " flagged, count(*) FROM image"
             " LEFT JOIN prediction ON prediction.id = prediction_id"
             " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         )
@@ -537,7 +547,7 @@ def test_whatever_befalls_images_they_are_counted(
             st.sampled_from(["/a", "/b"]),
             st.sampled_from(["tagged", "tagged", "missing", "unreadable"]),
             st.booleans(),
-            st.sampled_from([None, "Bag", "Coat"]),
+            st.sampled_from([None, "Bag", "Coat", NOT_CATALOGUE, "no tag: skirt"]),
             st.sampled_from(["", "accept", "not-a-catalogue-item", "undone"]),
         ),
         max_size=12,
@@ -562,9 +572,9 @@ def test_counts_are_those_of_the_view(
             predicted = n if tag or state == "tagged" else None
             if predicted:
                 connection.execute(
-                    "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .5, 'x', .1, '',"
-                    " NULL, NULL, 0)",
-                    (n, str(n), tag or "Dress"),
+                    "INSERT INTO prediction VALUES (?, ?, 1, 'p', ?, .4, 'x', .1, '',"
+                    " NULL, NULL, 0, ?, ?)",
+                    (n, str(n), *_predicted(tag or "Dress")),
                 )
             connection.execute(
                 "INSERT INTO image VALUES (?, ?, ?, ?, 1, 1, ?, '', ?, '', ?, 1, 1,"
@@ -590,13 +600,35 @@ def test_counts_are_those_of_the_view(
     with Inventory(path) as inventory:
         items, status = list(inventory.items()), inventory.status()
 
-    in_force = [item.tag for item in items if item.state is State.TAGGED and item.tag]
+    tagged = [item for item in items if item.state is State.TAGGED]
+    people = [item for item in items if item.decided_by is DecidedBy.PERSON]
+    waiting = [item for item in items if item.flagged]
     assert status.roots == Counter(item.root for item in items)
     assert status.states == Counter(item.state for item in items)
-    assert status.tags == Counter(in_force)
-    assert status.flagged == sum(item.flagged for item in items)
-    people = [item for item in items if item.decided_by is DecidedBy.PERSON]
+    assert status.tags == Counter(map(_in_force, tagged))
+    assert status.flagged == len(waiting)
     assert status.decided_by_person == len(people)
+    split = status.by_tag.items()
+    assert {tag: n.waiting for tag, n in split if n.waiting} == Counter(
+        map(_in_force, waiting)
+    )
+    assert {tag: n.decided for tag, n in split if n.decided} == Counter(
+        _in_force(item) for item in people if item.state is State.TAGGED
+    )
+    assert {tag: n.total for tag, n in split} == status.tags
+
+
+def _predicted(answer: str) -> tuple[str, float, str]:
+    """Return tag, probability of no tag and kind of a prediction with that answer."""
+    if not is_without_tag(answer):
+        return answer, 0.3, "skirt"
+    return "Dress", 0.6, "skirt" if "skirt" in answer else ""
+
+
+def _in_force(item: Item) -> str:
+    """Return the answer in force about a tagged item."""
+    by_person = item.decided_by is DecidedBy.PERSON
+    return item.tag or (NOT_CATALOGUE if by_person else item.machine_tag or "")
 
 
 def test_a_dry_run_without_a_place_for_its_copy_says_so(

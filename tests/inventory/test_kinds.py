@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from support import Photo, scan
+from support.kinds import CARDIGAN, DRESS, LABELS, SKIRT, Knowing
 from support.program import Tagger
 from support.reviews import decided, in_lines, on_screen, press, sit, text_of
 
@@ -19,31 +19,8 @@ from tagger.errors import ReviewError
 from tagger.inventory import Inventory
 from tagger.inventory.recording import Sample
 from tagger.inventory.records import DecisionKind, Item
-from tagger.labels import OTHER, kind_named, reading, tag_for
-from tagger.records import PREPARING, ModelIdentity, Policy
-
-LABELS = ("Dress", "Pullover", OTHER, "other/skirt", "other/cardigan")
-
-
-class Knowing:
-    """Says of dark items that they are skirts, of middling ones that cardigans."""
-
-    def __init__(self) -> None:
-        self.identity = ModelIdentity("knowing", "c" * 64, LABELS, PREPARING)
-
-    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        brightest = batch[..., 0].max(axis=(1, 2))
-        skirt, cardigan, dress = (
-            np.array([0.1, 0.02, 0.03, 0.8, 0.05]),
-            np.array([0.05, 0.3, 0.03, 0.02, 0.6]),
-            np.array([0.9, 0.02, 0.03, 0.03, 0.02]),
-        )
-        rows = [
-            skirt if one > 200 else cardigan if one > 120 else dress
-            for one in brightest
-        ]
-        return np.array(rows, np.float32).reshape(-1, len(LABELS))
-
+from tagger.labels import kind_named, reading, tag_for
+from tagger.records import Policy
 
 Look = Callable[[], dict[str, Item]]
 
@@ -51,10 +28,10 @@ Look = Callable[[], dict[str, Item]]
 @pytest.fixture
 def look(shop: Path, inventory: Inventory, photo: Photo) -> Look:
     for number in range(3):
-        photo(f"skirt{number}.png", 20 + number)
+        photo(f"skirt{number}.png", SKIRT + number)
     for number in range(2):
-        photo(f"cardigan{number}.png", 100 + number)
-    photo("dress.png", 190)
+        photo(f"cardigan{number}.png", CARDIGAN + number)
+    photo("dress.png", DRESS)
 
     def look_again() -> dict[str, Item]:
         scan([shop], inventory, Knowing(), Policy(0.7))
@@ -68,6 +45,10 @@ def test_what_has_no_tag_waits_and_the_reason_says_what_it_is(look: Look) -> Non
 
     assert not items["dress.png"].flagged
     assert items["skirt0.png"].flagged
+    assert items["skirt0.png"].tag is None
+    assert items["skirt0.png"].machine_tag == "no tag: skirt"
+    assert items["skirt0.png"].runner_up == "Dress"
+    assert items["skirt0.png"].no_tag == pytest.approx(0.88)
     assert "a skirt" in items["skirt0.png"].reason
     assert "a cardigan" in items["cardigan0.png"].reason
 
@@ -112,7 +93,8 @@ def test_a_kind_is_mapped_to_a_tag_and_back(look: Look, inventory: Inventory) ->
     inventory.unmap_kind("cardigan")
     items = look()
     assert items["cardigan0.png"].flagged
-    assert items["cardigan0.png"].confidence == pytest.approx(0.3)
+    assert items["cardigan0.png"].tag is None
+    assert items["cardigan0.png"].confidence == pytest.approx(0.65)
 
 
 def test_a_tag_from_before_the_network_knew_the_kind_is_given_to_it(
@@ -243,7 +225,7 @@ def test_the_screen_offers_the_tag_and_k_gives_it(
         with sit(inventory) as begun:
             async with on_screen(begun) as pilot:
                 offered = begun.new_tag
-                assert f"k {offered}" in text_of(pilot)
+                assert f"k add the tag {offered}" in text_of(pilot)
                 await press(pilot, "k", "q")
 
     asyncio.run(run())

@@ -136,7 +136,7 @@ def test_what_is_more_probably_no_catalogue_item_is_flagged_whatever_the_policy(
     assert (odd.tag, odd.runner_up) == ("Bag", "Coat")
     assert odd.other == pytest.approx(0.6)
     assert decide(odd, Policy(0.0)).reason == (
-        "no catalogue item? 0.60, else Bag 0.30, Coat 0.10"
+        "probably not a catalogue item 0.60, else Bag 0.30, Coat 0.10"
     )
     assert not decide(sound, Policy(0.0)).flagged
 

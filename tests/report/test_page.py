@@ -133,9 +133,11 @@ def test_a_corrected_sheet_is_no_review_and_a_shared_doubt_is_agreed(
         inventory.decide_all([(wrong, "")], reviewer="anna", source="fixed.csv")
     with raw(inventory.path) as connection, connection:
         connection.execute(
-            "UPDATE image SET flagged = 1, flag_reason = 'no catalogue item? 0.99' "
-            "WHERE digest = ?",
+            "UPDATE prediction SET other = 0.99, confidence = 0 WHERE digest = ?",
             [digests[2]],
+        )
+        connection.execute(
+            "UPDATE image SET flagged = 1 WHERE digest = ?", [digests[2]]
         )
     inventory.decide(digests[2], DecisionKind.NOT_CATALOGUE, tag=None, reviewer="anna")
 
@@ -151,12 +153,9 @@ def test_what_is_taken_for_nothing_is_no_close_call(
     all_accepted(inventory, shop, photo, 3)
     with raw(inventory.path) as connection, connection:
         connection.execute("UPDATE prediction SET margin = 0.2")
+        connection.execute("UPDATE image SET flagged = 1 WHERE path = '1.png'")
         connection.execute(
-            "UPDATE image SET flagged = 1, flag_reason = 'no catalogue item? 0.99' "
-            "WHERE path = '1.png'",
-        )
-        connection.execute(
-            "UPDATE prediction SET margin = 0.01 WHERE id = "
+            "UPDATE prediction SET other = 0.51, confidence = 0.5 WHERE id = "
             "(SELECT prediction_id FROM image WHERE path = '1.png')"
         )
 

@@ -28,7 +28,7 @@ from tagger.inventory.records import DecisionKind, Selection
 from tagger.review import rendering
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.screens import ContactSheet, EndScreen
-from tagger.review.session import review_session
+from tagger.review.session import Offer, review_session
 
 
 def test_one_key_a_picture(queue: Inventory) -> None:
@@ -231,9 +231,10 @@ def test_a_screen_that_fails_is_told(
 def test_the_footer_keeps_the_keys_that_matter_most(
     width: int, alike: int, tags: int
 ) -> None:
-    session = SimpleNamespace(blind=False, tags=[str(n) for n in range(tags)])
-    item = SimpleNamespace(offered="T-shirt/top")
-    one = SimpleNamespace(item=item, trouble="")
+    session = SimpleNamespace(
+        tags=[str(n) for n in range(tags)], offer=lambda _: Offer("T-shirt/top")
+    )
+    one = SimpleNamespace(trouble="")
 
     footer = rendering.keys(session, one, alike, width)  # type: ignore[arg-type]
 

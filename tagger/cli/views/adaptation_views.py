@@ -11,11 +11,7 @@ from rich.text import Text
 from tagger.adaptation.gate import ModelOutputs, outcomes
 from tagger.labels import OTHER
 from tagger.policy.decide import decide, predict
-from tagger.records import (
-    NOT_CATALOGUE,
-    Outcome,
-    Policy,
-)
+from tagger.records import Outcome, Policy, label_text
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -85,7 +81,7 @@ def _by_tag(result: "AdaptationResult") -> RenderableType:
         own = truth == label
         counts = ["", ""] if label == OTHER else [f"{r[own].sum():,}" for r in right]
         table.add_row(
-            Text(printable(NOT_CATALOGUE if label == OTHER else label)),
+            Text(printable(label_text(label))),
             f"{count:,}",
             *counts,
             f"{accepted[own].sum():,}",

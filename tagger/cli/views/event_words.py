@@ -1,10 +1,11 @@
 """Describe the history of a path in sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from tagger.inventory.records import DecisionKind, PathEvent, PathHistory
-from tagger.labels import is_tag, kind_of, phrase
+from tagger.labels import phrase
+from tagger.records import WITHOUT_TAG, is_without_tag
 
 _TAGGING: Final = {
     "first seen": "a scan found it",
@@ -38,8 +39,11 @@ def sentences(history: PathHistory) -> Iterator[tuple[PathEvent, str]]:
         if event.by:
             yield event, _by_person(event)
         elif event.what in _TAGGING:
-            last = tagging[-1] is event and history.probabilities
-            said = _prediction(history.probabilities) if last else _recorded(event)
+            item = history.item
+            if tagging[-1] is event and item.machine_tag:
+                said = f"{_said(item.machine_tag)}, {item.confidence:.2f}"
+            else:
+                said = _recorded(event)
             yield event, f"{_TAGGING[event.what]}{said}"
         else:
             yield event, _of_scan(event)
@@ -64,18 +68,15 @@ def _of_scan(event: PathEvent) -> str:
 
 
 def _recorded(event: PathEvent) -> str:
-    """Return the tag that an earlier scan recorded with its event."""
-    tag = event.detail.removeprefix("tagged ").removeprefix("as ")
-    return f"; the machine tagged it {tag}" if tag else ""
+    """Return the answer that an earlier scan recorded with its event."""
+    answer = event.detail.removeprefix("tagged ").removeprefix("as ")
+    return _said(answer) if answer else ""
 
 
-def _prediction(probabilities: Mapping[str, float]) -> str:
-    """Describe the newest prediction with its confidence."""
-    tags = [label for label in probabilities if is_tag(label)]
-    tag = max(tags, key=lambda label: probabilities[label])
-    label = max(probabilities, key=lambda name: probabilities[name])
-    said = f"; the machine tagged it {tag}, {probabilities[tag]:.2f}"
-    if label == tag:
-        return said
-    named = phrase(kind_of(label)) if kind_of(label) else label
-    return f"{said}, in doubt: {named} {probabilities[label]:.2f}"
+def _said(answer: str) -> str:
+    """Describe a network's answer: a tag, or as `records.without_tag`."""
+    if not is_without_tag(answer):
+        return f"; the machine tagged it {answer}"
+    kind = answer.removeprefix(WITHOUT_TAG)
+    what = answer if kind == answer else f"{phrase(kind)}, for which there is no tag"
+    return f"; the machine said: {what}"

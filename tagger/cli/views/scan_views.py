@@ -19,14 +19,16 @@ from tagger.imaging.formats import promised
 from tagger.inventory.records import (
     CheckReport,
     Correction,
+    DecidedBy,
     InventoryStatus,
     KindInShop,
     OwnTag,
     PathHistory,
     RootRecord,
     RunRecord,
+    TagCounts,
 )
-from tagger.labels import is_tag, kind_of, phrase
+from tagger.labels import is_tag
 from tagger.records import (
     DAMAGED,
     NOT_CATALOGUE,
@@ -35,6 +37,7 @@ from tagger.records import (
     PreparedImage,
     State,
     UnreadableImage,
+    label_text,
 )
 from tagger.scan.records import RunSummary, advise_on_absent, describe_foreign
 from tagger.text import printable
@@ -121,7 +124,7 @@ def fault_steps(summary: RunSummary) -> Sequence[str]:
 def _mix(root: str, shares: Mapping[str, float]) -> Text:
     """Show the most common labels of a root's own mix."""
     ranked = sorted(shares.items(), key=lambda pair: -pair[1])[:_MOST_OF_MIX]
-    shown = ", ".join(f"{label} {share:.0%}" for label, share in ranked)
+    shown = ", ".join(f"{label_text(label)} {share:.0%}" for label, share in ranked)
     return Text(printable(f"Own mix of {root}: {shown}"), style="dim")
 
 
@@ -131,16 +134,17 @@ def inventory_status(
     """Show the counts of the inventory, its last run, and the roots not found."""
     states = {state.value: status.states.get(state, 0) for state in _EXPECTED}
     states |= {state.value: count for state, count in status.states.items()}
-    review = {
+    tagged = {
+        "accepted": sum(counts.accepted for counts in status.by_tag.values()),
         "waiting for review": status.flagged,
-        "decided by a person": status.decided_by_person,
-        "damaged files": status.damaged,
+        "decided by a person": sum(n.decided for n in status.by_tag.values()),
     }
+    damaged = {"damaged files": status.damaged} if status.damaged else {}
     return Group(
         Text(f"Inventory {printable(str(status.database))}", style="bold"),
         _side_by_side(
-            Group(_facts("Items", states), Text(), _facts("Review", review)),
-            _counts("Tags", status.tags),
+            Group(_facts("Items", states), Text(), _facts("Tagged", tagged | damaged)),
+            _by_tag(status.by_tag),
             _counts("Folders", status.roots),
         ),
         Text(),
@@ -292,7 +296,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
         style = "bold green" if rank == 0 else "dim"
         bar = "█" * round(probability * _BAR_CELLS)
         table.add_row(
-            Text(phrase(kind_of(label)) if kind_of(label) else label, style=style),
+            Text(printable(label_text(label)), style=style),
             Text(f"{probability:.2f}", style=style),
             Text(bar, style=style),
         )
@@ -309,7 +313,9 @@ def history_view(history: PathHistory) -> RenderableType:
         parts += [Text(), probability_bars(history.probabilities)]
     if history.before_mix:
         ranked = sorted(history.before_mix.items(), key=lambda pair: -pair[1])
-        alone = ", ".join(f"{label} {value:.2f}" for label, value in ranked[:3])
+        alone = ", ".join(
+            f"{label_text(label)} {value:.2f}" for label, value in ranked[:3]
+        )
         note = f"Adjusted to this folder's own mix of tags; the network alone: {alone}"
         parts += [Text(printable(note), style="dim")]
     events = Table.grid(padding=(0, 2))
@@ -330,7 +336,7 @@ def corrections(
             Text(printable(change.path), overflow="fold"),
             Text(change.before or "no tag", style="red"),
             Text("→"),
-            Text(change.tag or "not a catalogue item", style="green"),
+            Text(change.tag or NOT_CATALOGUE, style="green"),
         )
     if (more := len(changes) - _MOST_CORRECTIONS) > 0:
         table.add_row("", f"and {more:,} more")
@@ -449,8 +455,10 @@ def _told(value: object) -> str:
 def _history_facts(history: PathHistory) -> dict[str, str]:
     item = history.item
     facts = {"state": item.state + (f": {item.reason}" if item.reason else "")}
-    if item.tag or item.decided_by:
-        facts["tag"] = f"{item.tag or 'none'}, decided by a {item.decided_by}"
+    if item.decided_by is DecidedBy.PERSON:
+        facts["tag"] = f"{item.tag or NOT_CATALOGUE}, decided by a person"
+    elif item.machine_tag:
+        facts["tag"] = f"{item.machine_tag}, by the network"
     facts["review"] = "waiting for review" if item.flagged else "not needed"
     if item.model:
         facts["network"] = f"{item.model}, preprocessing {history.preparing}"
@@ -480,6 +488,19 @@ def _facts(title: str, numbers: Mapping[str, int]) -> RenderableType:
         named = Text(name, overflow="fold")
         table.add_row(f"{number:,}", named, style="" if number else "dim")
     return Group(Text(title, style="italic"), table)
+
+
+def _by_tag(by_tag: Mapping[str, TagCounts]) -> RenderableType:
+    """Show a table of the tags: all items, accepted, waiting and decided ones."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    for heading in ("all", "accepted", "waiting", "decided"):
+        table.add_column(heading, justify="right")
+    table.add_column("tag", overflow="fold")
+    for tag, counts in by_tag.items():
+        numbers = (counts.total, counts.accepted, counts.waiting, counts.decided)
+        shown = (Text(f"{n:,}", style="" if n else "dim") for n in numbers)
+        table.add_row(*shown, Text(printable(tag)))
+    return Group(Text("Tags", style="italic"), table)
 
 
 def _counts(title: str, numbers: Mapping[str, int]) -> RenderableType:
