@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from support.program import Inside, Tagger
 from tagger.inventory import Inventory
 from tagger.records import Policy
 from tagger.scan.records import RunSummary
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # TensorFlow reads this once, when it is first imported, here by tests that build a
 # network of their own as well as by the tool, which sets it itself.
@@ -151,6 +155,20 @@ def large_shop(tmp_path: Path) -> Path:
     for number in range(1500):
         (folder / f"{number}.jpg").write_bytes(data + number.to_bytes(4))
     return folder
+
+
+# Not for the session: while it runs, its event loop does, and no other may begin.
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium here: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        # A container's root has no sandbox to run in; the pages are our own.
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

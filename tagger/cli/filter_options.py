@@ -68,7 +68,7 @@ Where = Annotated[
         "--where",
         metavar="FILTER",
         help="Only items that match this: 'confidence < 0.5 and reason ~ \"close\"'. "
-        "May be repeated; see the README for the language.",
+        "May be repeated; docs/formats.md explains the language.",
         rich_help_panel=_WHICH,
     ),
 ]

@@ -1,7 +1,7 @@
 """Columns of an export (CSV, JSON, XLSX…), and conditions that filter rows by them.
 
-One table of columns serves the export, the filters, the completion and the README. A
-new column of an item is added in four places, last in each:
+One table of columns serves the export, the filters, the completion and
+docs/formats.md. A new column of an item is added in four places, last in each:
 
 1. here, in `COLUMNS`;
 2. as a field of `records.Item`, which `mapping.item` fills by name;

@@ -1,4 +1,7 @@
-"""The README, the changelog and the package say the same."""
+"""The README, the pages of docs/, the changelog and the package say the same.
+
+`poe docs-check` builds the site, which checks the links between all of these files.
+"""
 
 import json
 import re
@@ -7,6 +10,7 @@ import tomllib
 import pytest
 import typer
 from support import TOP
+from support.transcripts import home_with_photos, run_block
 
 import tagger
 from tagger.bundles.bundle import CARD_FILE, models_folder
@@ -15,9 +19,11 @@ from tagger.exchange.products import Product
 from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS
 from tagger.inventory.records import Item
 
+DOCS = TOP / "docs"
 README = (TOP / "README.md").read_text(encoding="utf-8")
-ARCHITECTURE = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
-COMMANDS = (TOP / "docs" / "commands.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
+ARCHITECTURE = PAGES["architecture.md"]
+COMMANDS = PAGES["commands.md"]
 
 
 def commands() -> dict[str, typer.core.TyperCommand]:
@@ -65,7 +71,8 @@ def test_the_modules_that_the_docs_name_are_there() -> None:
 
 
 def test_every_exported_column_is_explained() -> None:
-    explained = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
+    page = PAGES["formats.md"]
+    explained = re.findall(r"^\| `(\w+)` \| (?!chooses)", page, re.MULTILINE)
     items, products = Item.__slots__, Product.__slots__
 
     assert tuple(explained) == items + products
@@ -73,11 +80,36 @@ def test_every_exported_column_is_explained() -> None:
     assert tuple(column.name for column in PRODUCT_COLUMNS) == products
 
 
-def test_the_pictures_of_the_readme_are_there() -> None:
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", README))
 
-    assert len(pictures) >= 4
-    assert all((TOP / picture).is_file() for picture in pictures)
+    assert README.count("\n") <= 150
+    assert linked == PAGES.keys()
+
+
+def test_every_picture_has_a_description() -> None:
+    pictures = [
+        picture
+        for text in (README, *PAGES.values())
+        for picture in re.findall(r"!\[(.*?)\]\(.*?\)", text)
+    ]
+
+    assert len(pictures) >= 10
+    assert all(pictures)
+
+
+def run_blocks(page: str) -> list[str]:
+    return re.findall(
+        r"^<!-- run -->\n```sh\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in sorted(PAGES) if run_blocks(page)])
+def test_the_commands_of_a_page_run_one_after_the_other(page: str) -> None:
+    with home_with_photos() as home:
+        for block in run_blocks(page):
+            done = run_block(block, home)
+            assert done.returncode == 0, block + done.stdout + done.stderr
 
 
 def test_the_newest_release_in_the_changelog_is_this_version() -> None:

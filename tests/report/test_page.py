@@ -282,20 +282,6 @@ def test_ten_thousand_items_make_a_page_that_can_be_mailed(tmp_path: Path) -> No
     assert len(page.encode()) < 5_000_000 / 4
 
 
-# Not for the session: while it runs, its event loop does, and no other may begin.
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium here: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        # A container's root has no sandbox to run in; the pages are our own.
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 Opened = Callable[..., "Page"]
 
 
