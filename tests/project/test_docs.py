@@ -3,9 +3,11 @@
 `poe docs-check` builds the site, which checks the links between all of these files.
 """
 
+import ast
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 
 import pytest
 import typer
@@ -110,6 +112,34 @@ def test_the_commands_of_a_page_run_one_after_the_other(page: str) -> None:
         for block in run_blocks(page):
             done = run_block(block, home)
             assert done.returncode == 0, block + done.stdout + done.stderr
+
+
+def texts_of_the_program() -> Iterator[str]:
+    """Yield the texts in the code, each with … for what is filled in."""
+    for path in (TOP / "tagger").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", "") for part in node.values)
+                yield "".join(p if isinstance(p, str) else "…" for p in parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_the_messages_of_troubleshooting_are_those_of_the_program() -> None:
+    page = PAGES["troubleshooting.md"]
+    explained = [
+        m.replace("\n", " ") for m in re.findall(r"\*\*`(.*?)`\**", page, re.DOTALL)
+    ]
+    reasons = re.findall(r"^\| (\w.*?) \|", page.partition("| --- |")[2], re.MULTILINE)
+    texts = list(texts_of_the_program())
+
+    def is_shown(message: str) -> bool:
+        pattern = re.compile(".*".join(map(re.escape, message.split("…"))), re.DOTALL)
+        return any(pattern.search(text) for text in texts)
+
+    assert len(explained) >= 12
+    assert len(reasons) >= 3
+    assert [one for one in (*explained, *reasons) if not is_shown(one)] == []
 
 
 def test_the_newest_release_in_the_changelog_is_this_version() -> None:
