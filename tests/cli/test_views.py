@@ -1,7 +1,7 @@
 """What a person sees, on the sample images with the bundled network.
 
-The golden texts are compared; the SVG pictures beside them are those of the README and
-are rewritten, with the texts, by `pytest tests/cli/test_views.py --update-golden`.
+The golden texts are compared; the SVG pictures beside them are those of docs/ and are
+rewritten, with the texts, by `pytest tests/cli/test_views.py --update-golden`.
 """
 
 import io

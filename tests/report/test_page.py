@@ -1,6 +1,6 @@
 """The report, as text and as a real browser shows it.
 
-The pictures of it in the README are taken anew by
+The pictures of it in docs/first-day.md are taken anew by
 `pytest tests/report/test_page.py --update-golden`.
 """
 

@@ -1,4 +1,4 @@
-"""The screens of the README, drawn by the real application from the sample images.
+"""The screens in docs/, drawn by the real application from the sample images.
 
 The SVG pictures are Textual's; `pytest tests/review/test_screens.py --update-golden`
 writes them anew. A person looks at them; the test holds them to what must stand there.
