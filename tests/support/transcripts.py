@@ -42,7 +42,7 @@ def home_with_photos() -> Iterator[Path]:
         for name, expected in expected_by_file().items():
             if expected != "unreadable":
                 shutil.copy(SAMPLES / name, photos)
-        yield Path(folder)
+        yield Path(folder).resolve()
 
 
 def transcript(
@@ -65,7 +65,7 @@ def transcript(
 def _shown(line: str, home: Path) -> str:
     tagger = Tagger(home)
     tagger.environment |= {"NO_COLOR": "1", "TZ": "UTC"}
-    here = f'cd {shlex.quote(str(home))}; stty columns 110; exec "$@"'
+    here = f'cd {shlex.quote(str(home))}; stty columns 200; exec "$@"'
     command = [sys.executable, "-m", *shlex.split(line)]
     text = in_a_terminal(["bash", "-c", here, "bash", *command], tagger)
     for pattern, shown in _SHOWN.items():
