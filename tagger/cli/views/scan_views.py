@@ -143,10 +143,12 @@ def inventory_status(
     return Group(
         Text(f"Inventory {printable(str(status.database))}", style="bold"),
         _side_by_side(
-            Group(_facts("Items", states), Text(), _facts("Tagged", tagged | damaged)),
-            _by_tag(status.by_tag),
+            _facts("Items", states),
+            _facts("Tagged", tagged | damaged),
             _counts("Folders", status.roots),
         ),
+        Text(),
+        _by_tag(status.by_tag),
         Text(),
         _last_run(status.last_run, status.scanning),
         *_foreign(status.last_run),
@@ -494,7 +496,7 @@ def _by_tag(by_tag: Mapping[str, TagCounts]) -> RenderableType:
     """Show a table of the tags: all items, accepted, waiting and decided ones."""
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
     for heading in ("all", "accepted", "waiting", "decided"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("tag", overflow="fold")
     for tag, counts in by_tag.items():
         numbers = (counts.total, counts.accepted, counts.waiting, counts.decided)
