@@ -167,6 +167,11 @@ class _Sample(Rows):
         return dict.fromkeys(Order, (SAMPLED.c.id,))
 
 
+def count_pictures(connection: Connection, selection: Selection) -> int:
+    """Count the different pictures left in a selection, as a review does."""
+    return connection.scalar(rows_of(selection).counted()) or 0
+
+
 def best_order(connection: Connection, selection: Selection) -> Order:
     """Return the best order to review a selection in; its own order is ignored.
 

@@ -127,7 +127,9 @@ class InventoryStatus:
 
     `tags` counts the tagged items by the answer in force: a tag, or as
     `records.without_tag`. `by_tag` splits these numbers.
-    `damaged` counts the tagged files that lack parts of the picture.
+    `flagged` counts the items that wait for a person, `waiting_pictures` the different
+    pictures among them: a review shows each once. `damaged` counts the tagged files
+    that lack parts of the picture.
     """
 
     database: Path
@@ -136,6 +138,7 @@ class InventoryStatus:
     tags: Mapping[str, int]
     by_tag: Mapping[str, TagCounts]
     flagged: int
+    waiting_pictures: int
     decided_by_person: int
     damaged: int
     last_run: RunRecord | None

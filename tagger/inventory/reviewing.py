@@ -28,7 +28,7 @@ from tagger.inventory import custom_tags as own_tags
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import contains
 from tagger.inventory.mapping import kind_tags, now
-from tagger.inventory.queue import read_waiting, rows_of
+from tagger.inventory.queue import count_pictures, read_waiting, rows_of
 from tagger.inventory.records import (
     Answer,
     AuditResult,
@@ -105,7 +105,7 @@ class Reviewing:
     def left(self) -> int:
         """Count the contents left in the selection, including leased ones."""
         with self._database.reading() as connection:
-            return connection.scalar(rows_of(self.selection).counted()) or 0
+            return count_pictures(connection, self.selection)
 
     def decide(
         self,

@@ -433,6 +433,7 @@ class Inventory:
                 tags=counts.tags,
                 by_tag=counts.by_tag,
                 flagged=counts.flagged,
+                waiting_pictures=queue.count_pictures(connection, Selection()),
                 decided_by_person=counts.decided_by_person,
                 damaged=count_damaged(connection),
                 last_run=_run(connection),

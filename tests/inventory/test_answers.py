@@ -24,7 +24,7 @@ from tagger.exchange.corrections import Comparison, compare
 from tagger.exchange.products import products
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS
-from tagger.inventory.records import DecidedBy, DecisionKind, Item
+from tagger.inventory.records import DecidedBy, DecisionKind, Item, Selection
 from tagger.labels import OTHER
 from tagger.policy.decide import predict
 from tagger.records import NOT_CATALOGUE, Format, Policy, State
@@ -369,3 +369,20 @@ def test_old_decisions_agree_with_the_doubt_of_their_time(tmp_path: Path) -> Non
 
     assert stats is not None
     assert stats.confused == ()
+
+
+def test_status_and_review_count_the_same_pictures(
+    inventory: Inventory, shop: Path, photo: Photo, tagger: Tagger
+) -> None:
+    photo("vase.png", VASE)
+    photo("copies/vase.png", VASE)
+    photo("skirt.png", SKIRT)
+    scan([shop], inventory, Knowing(), Policy(0.7))
+
+    status = inventory.status()
+    with inventory.reviewing("anna", Selection()) as opened:
+        left = opened.left()
+
+    assert (status.flagged, status.waiting_pictures, left) == (3, 2, 2)
+    told = tagger("status", "--db", inventory.path, COLUMNS="200").stdout
+    assert "3 waiting for review, 2 without copies" in told

@@ -28,7 +28,9 @@ _SHOWN = {
     r" on \S+, took \d+\.\d s": " on shop, took 1.2 s",
     r"(?m)^\d+\.\d s$": "1.2 s",
     # The shares may differ by a hundredth on another processor.
-    r"(Own mix of [^:\n]*: ).*": r"\1not a catalogue item 19%, Sneaker 19%, T-shirt/top 6%, Dress 6%",
+    r"(Own mix of [^:\n]*: ).*": (
+        r"\1not a catalogue item 19%, Sneaker 19%, T-shirt/top 6%, Dress 6%"
+    ),
     r"[ ]+\n": "\n",
 }
 

@@ -136,7 +136,7 @@ def inventory_status(
     states |= {state.value: count for state, count in status.states.items()}
     tagged = {
         "accepted": sum(counts.accepted for counts in status.by_tag.values()),
-        "waiting for review": status.flagged,
+        _waiting(status): status.flagged,
         "decided by a person": sum(n.decided for n in status.by_tag.values()),
     }
     damaged = {"damaged files": status.damaged} if status.damaged else {}
@@ -154,6 +154,13 @@ def inventory_status(
         *_foreign(status.last_run),
         *(_absent(root) for root in absent),
     )
+
+
+def _waiting(status: InventoryStatus) -> str:
+    """Name the number of waiting items; with copies, say how many pictures it is."""
+    if status.waiting_pictures == status.flagged:
+        return "waiting for review"
+    return f"waiting for review, {status.waiting_pictures:,} without copies"
 
 
 def check_report(report: CheckReport) -> RenderableType:
