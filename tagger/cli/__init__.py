@@ -6,6 +6,7 @@ packages are imported when a command runs, so that `--help` takes as long as Typ
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated
 
@@ -105,12 +106,29 @@ def _globals(
     del version
     settings.rename_variables()
     ctx.default_map = settings.defaults(ctx)
-    for line in settings.misspelt(ctx):
-        options.warn(line)
+    _warn_of(ctx, settings.misspelt(ctx))
     if debug:
         os.environ["TAGGER_DEBUG"] = "1"
     if ctx.invoked_subcommand is None:
         _without_command(ctx)
+
+
+def _warn_of(ctx: typer.Context, lines: Iterable[str]) -> None:
+    """Print warnings now; those of a scan when its log format is known.
+
+    A scan takes them from `ctx.obj`. Those that it leaves, as after a wrong option, are
+    printed at the end.
+    """
+    waiting = ctx.obj = list(lines)
+
+    def warn() -> None:
+        while waiting:
+            options.warn(waiting.pop(0))
+
+    if ctx.invoked_subcommand == "scan":
+        ctx.call_on_close(warn)
+    else:
+        warn()
 
 
 def _without_command(ctx: typer.Context) -> None:

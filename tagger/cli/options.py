@@ -194,14 +194,32 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def as_json(value: Mapping[str, Any]) -> str:
-    """Return an object as JSON on one line; moments as ISO 8601, paths as text."""
+    r"""Return an object as JSON on one line; moments as ISO 8601, paths as text.
+
+    The JSON is strict (RFC 8259): a number that is not finite becomes null, and a byte
+    of a file name that is not UTF-8 the text `\xff`, as in exports.
+    """
     import json
 
-    return json.dumps(value, default=_plain)
+    return json.dumps(_plain(value), allow_nan=False)
 
 
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _plain(value: Any) -> Any:  # noqa: ANN401  any value that JSON has a form for
+    from tagger.text import encodable
+
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return {_plain(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return encodable(str(value))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def scan(
+    ctx: typer.Context,
     folders: Annotated[
         list[Path],
         typer.Argument(
@@ -138,8 +139,10 @@ def scan(
     from tagger.system.signals import deferred_signals
 
     reporter = scan_reporter(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
-    database = options.database(db)
-    with _failures_told(reporter):
+    while ctx.obj:
+        reporter.warn(ctx.obj.pop(0))
+    with _failures_told(reporter), reporter.watch_libraries():
+        database = options.database(db)
         # Check the request first, so that a mistake leaves no empty inventory.
         if not database.exists() or unquoted(list(map(str, folders))):
             check_folders(folders)

@@ -6,7 +6,9 @@ and errors too, as a JSON object on its own line. `--json`: one object at the en
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -65,6 +67,14 @@ class ScanReporter:
     def fail(self, message: str, exit_code: int) -> None:
         """Report the error that ended the scan."""
 
+    def warn(self, text: str) -> None:
+        """Report what may be wrong, and does not end the scan."""
+        options.warn(text)
+
+    def watch_libraries(self) -> "AbstractContextManager[None]":
+        """Report what libraries warn of in this context, if they would not do so."""
+        return nullcontext()
+
     def _trouble(self, summary: RunSummary, exit_code: int) -> bool:
         return bool(exit_code or summary.warnings)
 
@@ -94,7 +104,7 @@ class TerminalReporter(ScanReporter):
         if self._quiet and not self._trouble(summary, exit_code):
             return
         for warning in summary.warnings:
-            options.warn(warning)
+            self.warn(warning)
         shown = scan_views.run_summary(summary, dry_run=self._dry_run)
         options.console().print(shown)
         for step in scan_views.fault_steps(summary):
@@ -109,7 +119,7 @@ class JsonReporter(ScanReporter):
         if self._quiet and not self._trouble(summary, exit_code):
             return
         for warning in summary.warnings:
-            options.warn(warning)
+            self.warn(warning)
         with _telling():
             options.print_json(self._as_fields(summary, exit_code))
 
@@ -135,10 +145,11 @@ class TextReporter(ScanReporter):
     ) -> None:
         """Report the folders to scan, and the earlier scan that was killed, if any."""
         shown = ", ".join(map(str, folders))
-        self._say("began", f"scan of {shown} into {database}")
+        text = f"scan of {shown} into {database}"
+        self._say("began", text, folders=folders, database=database)
         if dead is not None:
             text = f"the previous scan ({dead}) was killed; its finished work is kept"
-            self._say("recovered", text)
+            self._say("recovered", text, pid=dead.pid)
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
         """Yield the files; report every minute how many were read."""
@@ -146,7 +157,8 @@ class TextReporter(ScanReporter):
         for number, file in enumerate(files):
             if monotonic() - last >= _PROGRESS_SECONDS:
                 last = monotonic()
-                self._say("progress", f"{number:,} of {total:,} pictures read")
+                text = f"{number:,} of {total:,} pictures read"
+                self._say("progress", text, read=number, total=total)
             yield file
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
@@ -156,23 +168,31 @@ class TextReporter(ScanReporter):
         if self._trouble(summary, exit_code):
             self._speak_up()
         for warning in summary.warnings:
-            self._warn(warning)
-        newly = summary.newly_unreadable_images
-        for path, reason in newly[:_MOST_UNREADABLE]:
-            self._say("unreadable", f"unreadable: {path}: {reason}")
-        if (more := len(newly) - _MOST_UNREADABLE) > 0:
-            self._say("unreadable", f"and {more:,} more: {LISTED}")
+            self.warn(warning, **_fault_of(warning, summary.doubts))
+        self._name_unreadable(summary.newly_unreadable_images)
         if known := summary.unreadable - summary.newly_unreadable:
-            self._say("known", f"unreadable as before: {how_many(known)}; {LISTED}")
+            text = f"unreadable as before: {how_many(known)}; {LISTED}"
+            self._say("known", text, unreadable=known)
         if summary.tightened:
             self._say("careful", summary.tightened)
         for drift in summary.drift:
             if not drift.moved:  # drift that moved is already among the warnings
-                self._say("drift", describe(drift))
+                self._say("drift", describe(drift), **asdict(drift))
         self._sum_up(summary, exit_code)
         if self._write_error is not None:
             with _telling():
                 raise self._write_error
+
+    def warn(self, text: str, **more: object) -> None:
+        """Print a warning on standard error."""
+        del more  # a person reads the text
+        options.warn(text)
+
+    def _name_unreadable(self, images: Sequence[tuple[str, str]]) -> None:
+        for path, reason in images[:_MOST_UNREADABLE]:
+            self._say("unreadable", _unreadable(path, reason))
+        if (more := len(images) - _MOST_UNREADABLE) > 0:
+            self._say("unreadable", f"and {more:,} more: {LISTED}")
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
@@ -196,8 +216,11 @@ class TextReporter(ScanReporter):
         for line in kept:
             self._print(line)
 
-    def _say(self, event: str, text: str) -> None:
-        line = self._line("info", event, text)
+    def _say(self, event: str, text: str, **more: object) -> None:
+        self._put(self._line("info", event, text, **more))
+
+    def _put(self, line: str) -> None:
+        """Print a line, or keep it until there is trouble."""
         if self._kept is None:
             self._print(line)
         else:
@@ -211,37 +234,85 @@ class TextReporter(ScanReporter):
             except OSError as error:
                 self._write_error = error
 
-    def _warn(self, text: str) -> None:
-        options.warn(text)
-
     def _line(self, level: str, event: str, text: str, **more: object) -> str:
         del level, event, more  # a person reads the text
         return f"{_moment().isoformat(' ', 'seconds')} {printable(text)}"
 
 
 class JsonLinesReporter(TextReporter):
-    """Print one JSON object per event; the last has the counts and the exit status."""
+    """Print one JSON object per event; the last has the counts and the exit status.
+
+    Each has a `time` (RFC 3339), a `level`, an `event` and a `message`. An object about
+    one file or folder has its `path` and the `reason`, too.
+    """
 
     complains = True
+
+    def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
+        super().__init__(quiet=quiet, dry_run=dry_run)
+        self._pass_on: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def watch_libraries(self) -> Iterator[None]:
+        """Print as warnings what libraries warn of, or write to standard error."""
+        from tagger.system.native_stderr import collect_native_stderr
+
+        def show(
+            message: Warning | str, category: type[Warning], *_: object, **__: object
+        ) -> None:
+            self._tell_of_library(f"{category.__name__}: {message}")
+
+        former, warnings.showwarning = warnings.showwarning, show
+        try:
+            with collect_native_stderr(self._tell_of_library) as self._pass_on:
+                yield
+        finally:
+            warnings.showwarning, self._pass_on = former, lambda: None
+
+    def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
+        """Yield the files; report progress, and what libraries wrote meanwhile."""
+        for file in super().track(files, total):
+            self._pass_on()
+            yield file
 
     def fail(self, message: str, exit_code: int) -> None:
         """Print the error that ended the scan as the last object."""
         self._speak_up()
         self._print(self._line("error", "failed", message, exit_code=exit_code))
 
+    def warn(self, text: str, **more: object) -> None:
+        """Print a warning."""
+        self._print(self._line("warning", "warning", text, **more))
+
+    def _tell_of_library(self, text: str) -> None:
+        self._print(self._line("warning", "library", text))
+
+    def _name_unreadable(self, images: Sequence[tuple[str, str]]) -> None:
+        for path, reason in images:
+            fault = {"path": path, "reason": reason}
+            text = _unreadable(path, reason)
+            self._put(self._line("warning", "unreadable", text, **fault))
+
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         text = "dry run, nothing was written" if self._dry_run else "done"
-        line = self._line("info", "done", text, **self._as_fields(summary, exit_code))
-        if self._kept is None:
-            self._print(line)
-
-    def _warn(self, text: str) -> None:
-        self._print(self._line("warning", "warning", text))
+        self._say("done", text, **self._as_fields(summary, exit_code))
 
     def _line(self, level: str, event: str, text: str, **more: object) -> str:
         moment = _moment().isoformat(timespec="milliseconds")
         line = {"time": moment, "level": level, "event": event, "message": text}
         return options.as_json(line | more)
+
+
+def _unreadable(path: str, reason: str) -> str:
+    return f"unreadable: {path}: {reason}"
+
+
+def _fault_of(warning: str, doubts: Mapping[str, str]) -> dict[str, str]:
+    """Return the path and the reason of the doubt that a warning begins with."""
+    for path, reason in doubts.items():
+        if warning.startswith(reason):
+            return {"path": path, "reason": reason}
+    return {}
 
 
 def _telling() -> "AbstractContextManager[None]":

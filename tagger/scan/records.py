@@ -88,7 +88,8 @@ class RunSummary:
     what the scan found, `classified` what the network saw. `tagged`, `flagged` and
     `unreadable` count the items of the scanned roots afterwards, `tags` their tags in
     force. `newly_unreadable` counts those that no earlier scan reported; the lists of
-    images name both. `doubted` are folders whose losses are too large to be believed.
+    images name both. `doubted` are folders whose losses are too large to be believed;
+    `doubts` has the reason for each, with which its warning begins.
     `drift` compares what was read with the month before, root by root. `warnings` and
     `notes` are sentences for a person; a note is no trouble. `shift` is the distance of
     the pictures from the training pictures, `tightened` a sentence about the tightened
@@ -117,6 +118,7 @@ class RunSummary:
     drift: tuple[Drift, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    doubts: Mapping[str, str] = field(default_factory=dict)
     shift: float | None = None
     tightened: str = ""
     mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

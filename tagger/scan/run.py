@@ -152,6 +152,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
             warnings=tuple(run.warnings),
             notes=notes,
             doubted=tuple(str(path) for path in run.doubted),
+            doubts={str(path): why for path, why in run.doubted.items()},
             drift=drift,
             shift=shift,
             tightened=_describe_tightening(policy, in_force, shift),
@@ -198,7 +199,8 @@ def _run_options(
 def _kept_counts(summary: RunSummary) -> dict[str, Any]:
     counts = asdict(summary)
     lists = ("unreadable_images", "newly_unreadable_images")
-    for name in ("run_id", *lists, "warnings", "notes", "drift", "tightened"):
+    texts = ("warnings", "notes", "doubts", "tightened")
+    for name in ("run_id", "drift", *lists, *texts):
         del counts[name]
     # In the form of the run's options: the alarm for overdue scans compares the two.
     return counts | {"doubted": [encodable(path) for path in summary.doubted]}
@@ -403,12 +405,13 @@ class _Run:
             return []
         if len(gone) <= round(most * there, 6):  # in floats, 0.29 * 100 is below 29
             return gone
-        self.doubted[path] = "too much is gone"
-        self.warnings.append(
+        warning = (
             f"{len(gone):,} of {there:,} pictures in {path} are gone, more than "
             f"{most:.0%}: none was marked missing. Is the disk complete? "
             "If they are gone for good, scan once with --max-missing 100%"
         )
+        self.doubted[path] = warning.partition(": none was marked missing")[0]
+        self.warnings.append(warning)
         return []
 
 

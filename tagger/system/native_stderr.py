@@ -1,9 +1,12 @@
-"""Keep C libraries from writing to standard error."""
+"""Keep C libraries from writing to standard error, or collect what is written there."""
 
 import os
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Lock
+from typing import IO
 
 _STANDARD_ERROR = 2
 
@@ -67,3 +70,48 @@ def original_stderr() -> int:
     Use it to draw on a terminal while other threads suppress their output.
     """
     return _suppression.beneath()
+
+
+@contextmanager
+def collect_native_stderr(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """Collect output to the file descriptor beneath `sys.stderr`, and tell its lines.
+
+    Yield a function that tells the whole lines written since its last call; the end of
+    the context tells the rest. Lines come without their ends; blank ones are left out,
+    and bytes that are not UTF-8 are escaped. A file, not a pipe, holds the lines, so
+    that no writer ever waits for a reader.
+    """
+    with tempfile.TemporaryFile("a+b", buffering=0) as file:
+        lines = _WrittenLines(file)
+
+        def pass_on() -> None:
+            sys.stderr.flush()
+            for line in lines.take():
+                tell(line)
+
+        saved = os.dup(_STANDARD_ERROR)
+        os.dup2(file.fileno(), _STANDARD_ERROR)
+        try:
+            yield pass_on
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, _STANDARD_ERROR)
+            os.close(saved)
+            file.write(b"\n")  # the end of a last line without one
+            pass_on()
+
+
+class _WrittenLines:
+    """Read the lines of a file that grows; its writers append and share its offset."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._position = 0
+
+    def take(self) -> list[str]:
+        """Return the whole lines that were appended since the last call."""
+        self._file.seek(self._position)
+        whole, end, _ = self._file.read().rpartition(b"\n")
+        self._position += len(whole + end)
+        lines = whole.decode("utf-8", "backslashreplace").splitlines()
+        return [line for line in lines if line.strip()]

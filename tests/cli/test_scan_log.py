@@ -2,9 +2,13 @@
 
 import json
 import re
+import shutil
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from support import Photo, many
+import pytest
+from support import SAMPLES, Photo, many
 from support.program import Tagger, in_a_terminal
 
 
@@ -69,3 +73,123 @@ def test_the_last_object_holds_the_counts_and_the_exit_status(
     assert (last["event"], last["exit_code"]) == ("failed", 1)
     assert json.loads(plainly.stdout)["exit_code"] == 1
     assert plainly.stderr.startswith("error: ")
+
+
+NOISY = """
+import sys
+if sys.argv[1:2] == ["scan"]:
+    import logging, os, warnings
+    from tagger.scan import run
+    real = run.scan
+    def scan(*arguments, **options):
+        warnings.warn("an old function\\nis used")
+        logging.getLogger("library").warning("a logged line")
+        os.write(2, b"a line of C, \\xff\\n\\nand one without an end")
+        return real(*arguments, **options)
+    run.scan = scan
+"""
+"""Libraries that warn in all their ways; nothing else of the scan is false."""
+
+RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+
+
+def _strict(line: str) -> dict[str, Any]:
+    """Parse a line as the strictest parsers do: no NaN, no lone surrogates."""
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is not JSON: {line}")
+
+    parsed: dict[str, Any] = json.loads(line, parse_constant=refuse)
+    json.dumps(parsed, ensure_ascii=False).encode()
+    return parsed
+
+
+def test_every_line_of_a_json_log_is_an_object(
+    program: Tagger, shop: Path, photo: Photo, tmp_path: Path
+) -> None:
+    many(photo, 6)
+    disk = tmp_path / "disk \udcff"
+    shutil.copytree(shop, disk)
+    first = program("scan", shop, disk, "--log-format", "json")
+    whole = (SAMPLES / "skateboard.jpg").read_bytes()
+    (shop / "damaged.jpg").write_bytes(whole[:-2000] + bytes(1998) + whole[-2:])
+    (shop / "bad \udce9.jpg").write_bytes(b"no picture")
+    (shop / "new\nline.png").touch()
+    (shop / "0.png").unlink()
+    shutil.rmtree(disk)
+    (tmp_path / "sitecustomize.py").write_text(NOISY)
+
+    second = program(
+        *("scan", shop, disk, "--log-format", "json"),
+        PYTHONPATH=str(tmp_path),
+        PYTHONIOENCODING="ascii",
+        TAGGER_SCAN_TRESHOLD="0.5",
+    )
+
+    assert (first.returncode, second.returncode) == (0, 3)
+    assert first.stderr == second.stderr == ""
+    told = [_strict(line) for line in (first.stdout + second.stdout).splitlines()]
+    for one in told:
+        assert re.fullmatch(RFC_3339, one["time"])
+        assert datetime.fromisoformat(one["time"]).tzinfo
+        assert one["level"] in {"info", "warning", "error"}
+        assert one["event"]
+        assert one["message"]
+    faults = {Path(one["path"]).name: one for one in told if "path" in one}
+    assert set(faults) == {"bad \\xe9.jpg", "new\nline.png", "disk \\xff"}
+    for one in faults.values():
+        assert one["level"] == "warning"
+        assert one["reason"]
+        assert one["reason"] in one["message"]
+    by_libraries = [one["message"] for one in told if one["event"] == "library"]
+    assert by_libraries == [
+        "UserWarning: an old function\nis used",
+        "a logged line",
+        "a line of C, \\xff",
+        "and one without an end",
+    ]
+    assert any("did you mean" in one["message"] for one in told)
+    last = told[-1]
+    assert last["event"] == "done"
+    numbers = ("new", "missing", "unreadable", "newly_unreadable", "exit_code")
+    assert [last[name] for name in numbers] == [3, 1, 2, 2, 3]
+    assert isinstance(last["seconds"], float)
+
+
+def test_a_json_log_names_every_unreadable_picture(tagger: Tagger, shop: Path) -> None:
+    for number in range(30):
+        (shop / f"{number}.jpg").write_bytes(b"no picture")
+
+    done = tagger("scan", shop, "--log-format", "json")
+
+    told = [_strict(line) for line in done.stdout.splitlines()]
+    assert len({one["path"] for one in told if one["event"] == "unreadable"}) == 30
+
+
+def test_an_error_in_a_json_log_is_its_last_object(
+    program: Tagger, shop: Path, tmp_path: Path
+) -> None:
+    failing = NOISY.replace("return real(*arguments, **options)", "raise OSError('x')")
+    (tmp_path / "sitecustomize.py").write_text(failing)
+
+    done = program(
+        "scan", shop, "--log-format", "json", "--quiet", PYTHONPATH=str(tmp_path)
+    )
+    told = [_strict(line) for line in done.stdout.splitlines()]
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "a logged line" in [one["message"] for one in told]
+    assert (told[-1]["level"], told[-1]["event"], told[-1]["exit_code"]) == (
+        "error",
+        "failed",
+        1,
+    )
+
+
+def test_a_warning_of_settings_is_not_lost_beside_a_wrong_option(
+    program: Tagger,
+) -> None:
+    done = program("scan", "--nonsense", TAGGER_SCAN_TRESHOLD="0.5")
+
+    assert done.returncode == 2
+    assert "TAGGER_SCAN_THRESHOLD" in done.stderr
