@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,10 +181,17 @@ def queue(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
     return inventory
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Yield names of home folders: to make each one in pytest's way takes longer."""
+    parent = tmp_path_factory.mktemp("homes")
+    return (parent / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _nobodys_choices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what whoever runs the tests chose and added out of them, and vice versa."""
-    home = tmp_path_factory.mktemp("home")
+def _separate_settings(homes: Iterator[Path]) -> Iterator[None]:
+    """Keep the settings and bundles of the user out of the tests, and vice versa."""
+    home = next(homes)
     with pytest.MonkeyPatch.context() as patch:
         for kind in ("CONFIG", "DATA"):
             patch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
