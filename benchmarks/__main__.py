@@ -25,17 +25,22 @@ _FEW: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured."""
+    """How much is measured.
+
+    `warm` says whether all is run once before, with byte code of its own. If not, the
+    figures mean nothing; the run shows that every part works.
+    """
 
     pictures: int
     articles: int
     large: int
     tree: int
     rows: int
+    warm: bool = True
 
 
 SIZES: Final = {
-    "smallest": Sizes(pictures=6, articles=2, large=1, tree=20, rows=100),
+    "smallest": Sizes(pictures=6, articles=2, large=1, tree=20, rows=100, warm=False),
     "small": Sizes(pictures=300, articles=40, large=20, tree=10_000, rows=100_000),
     "full": Sizes(
         pictures=2000, articles=2000, large=200, tree=100_000, rows=1_000_000
@@ -49,12 +54,13 @@ class Bench:
     def __init__(self, top: Path, sizes: Sizes, repeats: int) -> None:
         self.top, self.sizes, self.repeats = top, sizes, repeats
         self._fresh = itertools.count()
-        # Everybody's byte code is compiled, as an installation by pip has it.
-        self._environment = {
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(top / "pycache"),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
+        self._environment = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        if sizes.warm:
+            # Everybody's byte code is compiled, as an installation by pip has it.
+            self._environment |= {
+                "PYTHONDONTWRITEBYTECODE": "",
+                "PYTHONPYCACHEPREFIX": str(top / "pycache"),
+            }
 
     def command(self, *words: object) -> Callable[[], Cost]:
         """Return what runs a command."""
@@ -84,8 +90,9 @@ class Bench:
 
     def turns(self, **contestants: Callable[[], Cost]) -> dict[str, Cost]:
         """Run in turns, after each has run once and warmed the disk's cache."""
-        for contestant in contestants.values():
-            contestant()
+        if self.sizes.warm:
+            for contestant in contestants.values():
+                contestant()
         return in_turns(contestants, self.repeats)
 
 
