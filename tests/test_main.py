@@ -11,6 +11,8 @@ from support.program import Tagger
 import tagger.__main__ as program
 from tagger import cli
 
+pytestmark = pytest.mark.measured
+
 
 def test_nothing_heavy_is_loaded_before_it_is_needed(
     tagger: Tagger, pictures: Path

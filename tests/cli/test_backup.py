@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import UNMEASURED, Photo, Scan, many, mounted, wait_for
+from support import Photo, Scan, many, mounted, wait_for
 from support.inventories import count_images, raw
 from support.program import Tagger, begun
 
@@ -85,7 +85,7 @@ def test_a_copy_that_cannot_be_written_is_named(
     tagger("scan", shop)
 
     # No file may grow over this size; the notes beside one that is read have 32 kB.
-    small = (*UNMEASURED, "prlimit", "--fsize=50000")
+    small = ("prlimit", "--fsize=50000")
     message = program.fails("backup", tmp_path / "copy.db", prefix=small)
 
     assert message.startswith(f"error: {tmp_path}/copy.db cannot be read or written")

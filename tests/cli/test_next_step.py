@@ -5,7 +5,7 @@ import re
 import pytest
 from support.program import Tagger, in_a_terminal
 
-pytestmark = pytest.mark.usefixtures("stock")
+pytestmark = [pytest.mark.measured, pytest.mark.usefixtures("stock")]
 
 
 def shown(program: Tagger, *arguments: object) -> str:

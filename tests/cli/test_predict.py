@@ -61,6 +61,7 @@ def test_predict_asks_the_network_that_learnt_here(tagger: Tagger) -> None:
     assert "restore" in tagger.fails("predict", SAMPLES / "tiny.png")
 
 
+@pytest.mark.measured
 def test_predict_draws_the_picture_where_there_is_a_terminal(program: Tagger) -> None:
     shown = in_a_terminal(program.command("predict", SAMPLES / "tiny.png"), program)
 

@@ -25,6 +25,8 @@ from tagger.inventory import Inventory
 from tagger.inventory.records import Decision, Order, Selection
 from tagger.records import Adaptation, Outcome, Policy
 
+pytestmark = pytest.mark.measured
+
 
 class Program(Tagger):
     """Runs `tagger`, and reviews in it that are killed or held at a terminal."""

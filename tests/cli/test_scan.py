@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
 from support import SAMPLES, Photo, expected_by_file
 from support.inventories import raw
 from support.program import Tagger, in_a_terminal, without_dac_override
@@ -137,6 +138,7 @@ def test_what_may_not_be_read_is_told_and_not_taken_for_missing(
     assert tagger.rows()["tiny.png"]["state"] == "tagged"
 
 
+@pytest.mark.measured
 def test_hostile_names_never_reach_the_terminal_raw(
     program: Tagger, pictures: Path
 ) -> None:

@@ -10,6 +10,8 @@ from support.program import Tagger, in_a_terminal
 
 from tagger.cli import app, quoting
 
+pytestmark = pytest.mark.measured
+
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 NAMES = [name for name, command in COMMANDS.items() if not command.hidden]
 

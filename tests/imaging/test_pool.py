@@ -23,6 +23,8 @@ from tagger.inventory import Inventory
 from tagger.records import Policy, PreparedImage, UnreadableImage
 from tagger.scan.records import RunSummary
 
+pytestmark = pytest.mark.measured
+
 Hostile = Callable[[str], None]
 
 HOSTILE = """

@@ -78,16 +78,6 @@ def write_idx(path: Path, values: NDArray[np.uint8]) -> None:
     path.write_bytes(gzip.compress(head + values.tobytes()))
 
 
-UNMEASURED = (
-    "env",
-    "-u",
-    "COVERAGE_PROCESS_CONFIG",
-    "-u",
-    "COVERAGE_PROCESS_START",
-)
-"""Before a command of which coverage must not be measured, for it writes files, too."""
-
-
 class FakeClassifier:
     """Tags by the mean brightness of an image, and counts what it is asked."""
 

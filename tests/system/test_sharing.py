@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import SAMPLES, UNMEASURED
+from support import SAMPLES
 
 from tagger.system.sharing import share, share_all
 
@@ -60,7 +60,7 @@ def run_as(
     os.chown(home, user, user)
     environment = {"HOME": str(home), "TAGGER_DB": str(folder / "inventory.db")}
     return subprocess.run(
-        [*UNMEASURED, *as_user(user), "-m", "tagger", *map(str, arguments)],
+        [*as_user(user), "-m", "tagger", *map(str, arguments)],
         umask=umask,
         env=os.environ | environment | {"TAGGER_SETTLE": "0"},
         cwd=home,
@@ -110,7 +110,7 @@ def test_a_reader_in_the_middle_hinders_no_scan(common: Path) -> None:
         "    sys.stdin.read()\n"
     )
     reader = subprocess.Popen(
-        [*UNMEASURED, *as_user(READER), "-c", holding, str(inventory)],
+        [*as_user(READER), "-c", holding, str(inventory)],
         umask=0o022,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -116,6 +116,7 @@ def test_a_stopped_scan_keeps_what_it_finished(
     assert without_times(program.db) == without_times(undisturbed)
 
 
+@pytest.mark.measured
 def test_a_signal_during_the_start_is_answered_like_any_other(program: Tagger) -> None:
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         text = f"import os; os.kill(os.getpid(), {int(number)})"

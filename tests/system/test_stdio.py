@@ -45,6 +45,7 @@ def shell(program: Tagger) -> Shell:
     return run
 
 
+@pytest.mark.measured
 def test_closed_streams_are_no_faults(
     tagger: Tagger, pictures: Path, shell: Shell
 ) -> None:
