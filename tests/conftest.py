@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 from support import AT_ONCE, CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
-from support.inventories import raw
+from support.inventories import new_inventory, raw
 from support.program import Inside, Tagger
 
 from tagger.inventory import Inventory
@@ -47,18 +47,9 @@ def classifier() -> FakeClassifier:
     return FakeClassifier()
 
 
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an inventory with nothing in it, to be copied: making one takes longer."""
-    path = tmp_path_factory.mktemp("blank") / "inventory.db"
-    Inventory(path).__exit__()
-    return path
-
-
 @pytest.fixture
-def inventory(tmp_path: Path, blank: Path) -> Iterator[Inventory]:
-    shutil.copy(blank, tmp_path / "inventory.db")
-    with Inventory(tmp_path / "inventory.db") as opened:
+def inventory(tmp_path: Path) -> Iterator[Inventory]:
+    with new_inventory(tmp_path / "inventory.db") as opened:
         yield opened
 
 

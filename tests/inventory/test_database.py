@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from support import GOLDEN, TOP, FakeClassifier
-from support.inventories import raw, record_names
+from support.inventories import new_inventory, raw, record_names
 from support.program import Tagger
 
 from tagger.errors import InventoryError
@@ -493,12 +493,11 @@ def test_skipped_paths_change_their_state_and_say_why(inventory: Inventory) -> N
     )
 )
 def test_whatever_befalls_images_they_are_counted(
-    blank: Path,
     tmp_path_factory: pytest.TempPathFactory,
     changes: list[tuple[int, str | None, int, bool, int | None]],
 ) -> None:
     path = tmp_path_factory.mktemp("counted") / "inventory.db"
-    shutil.copy(blank, path)
+    new_inventory(path).__exit__()
     with raw(path) as connection:
         connection.executescript(
             "INSERT INTO root (id, path) VALUES (1, '/a'), (2, '/b');"
@@ -554,12 +553,11 @@ def test_whatever_befalls_images_they_are_counted(
     )
 )
 def test_counts_are_those_of_the_view(
-    blank: Path,
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, str, bool, str | None, str]],
 ) -> None:
     path = tmp_path_factory.mktemp("counted") / "inventory.db"
-    shutil.copy(blank, path)
+    new_inventory(path).__exit__()
     moment = "2026-01-02T03:04:05.000006Z"
     with raw(path) as connection:
         connection.execute(

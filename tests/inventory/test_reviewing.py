@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from support import FakeClassifier
-from support.inventories import ROOT, digest_of, tagged
+from support.inventories import ROOT, digest_of, new_inventory, tagged
 
 from tagger.errors import InventoryBusyError
 from tagger.inventory import (
@@ -455,7 +455,7 @@ def test_what_waits_is_what_is_flagged_and_undecided_whoever_wrote(
 ) -> None:
     path = tmp_path_factory.mktemp("queue") / "inventory.db"
     numbers = count()
-    with Inventory(path) as inventory:
+    with new_inventory(path) as inventory:
         for what, n in steps:
             name = f"{n}.jpg"
             if what in {"record", "accept"}:
@@ -534,7 +534,7 @@ def test_merging_decisions_does_not_depend_on_order_or_repetition(
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     in_force = []
     for name, order in (("a", records), ("b", [*shuffled, *shuffled[:3]])):
-        with Inventory(folder / f"{name}.db") as inventory:
+        with new_inventory(folder / f"{name}.db") as inventory:
             record(inventory, {f"{n}.jpg": tagged(n, 0.5) for n in range(3)})
             merged = inventory.merge_decisions(order)
             assert merged.added == len(records)

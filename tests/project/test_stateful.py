@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     rule,
 )
 from support import AT_ONCE, SAMPLES, FakeClassifier, scan
+from support.inventories import new_inventory
 
-from tagger.inventory import Inventory
 from tagger.inventory.records import DecidedBy, DecisionKind, Item
 from tagger.records import Policy, State
 
@@ -37,7 +37,7 @@ class FolderAndInventory(RuleBasedStateMachine):
         self.shop.mkdir()
         # One picture that nothing touches, for an emptied folder changes nothing.
         shutil.copy(SAMPLES / "tiny.png", self.shop / "always.png")
-        self.inventory = Inventory(self.top / "inventory.db")
+        self.inventory = new_inventory(self.top / "inventory.db")
         self.decided: dict[str, str] = {}
         self.seen: set[str] = set()
         self.clock = 1
@@ -66,7 +66,7 @@ class FolderAndInventory(RuleBasedStateMachine):
         options = replace(AT_ONCE, batch_size=2, exclude=exclude, max_missing=1.0)
         roots = [self.shop]
         scan(roots, self.inventory, FakeClassifier(), policy, options=options)
-        with Inventory(self.top / "fresh.db") as fresh:
+        with new_inventory(self.top / "fresh.db") as fresh:
             scan(roots, fresh, FakeClassifier(), policy, options=options)
             expected = {item.path: self.machine(item) for item in fresh.items()}
         for left in self.top.glob("fresh.db*"):

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import AT_ONCE, CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
+from support.inventories import new_inventory
 
 from tagger.errors import InventoryError
 from tagger.inventory import Inventory
@@ -200,7 +201,7 @@ class Shop:
         self.folder = folder / "shop"
         self.folder.mkdir()
         (self.folder / "always.png").write_bytes((SAMPLES / "tiny.png").read_bytes())
-        self.inventory = Inventory(folder / "inventory.db")
+        self.inventory = new_inventory(folder / "inventory.db")
         self._recorded: dict[str, str] = {}
         self._unreported: set[str] = set()
         self._clock = 0

@@ -19,7 +19,7 @@ from support import (
     expected_by_file,
     scan,
 )
-from support.inventories import lasting
+from support.inventories import lasting, new_inventory
 
 from tagger.errors import FolderError, ModelError
 from tagger.inventory import Inventory
@@ -744,7 +744,7 @@ def test_the_batch_size_makes_no_difference(
             stream.write(bytes([shade]))
     ends: list[list[Item]] = []
     for batch_size in (size, 64):
-        with Inventory(folder / f"{batch_size}-{len(ends)}.db") as inventory:
+        with new_inventory(folder / f"{batch_size}-{len(ends)}.db") as inventory:
             options = replace(AT_ONCE, batch_size=batch_size)
             scan([shop], inventory, FakeClassifier(), CAREFUL, options=options)
             ends.append(lasting(inventory))

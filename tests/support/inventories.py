@@ -2,9 +2,11 @@
 
 import hashlib
 import sqlite3
+import tempfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,20 @@ from tagger.records import (
 
 def raw(path: Path) -> "closing[sqlite3.Connection]":
     return closing(sqlite3.connect(path))
+
+
+@cache
+def _blank() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "inventory.db")
+        Inventory(path).__exit__()
+        return path.read_bytes()
+
+
+def new_inventory(path: Path) -> Inventory:
+    """Open a new inventory: the copy of a blank one, for to make each takes longer."""
+    path.write_bytes(_blank())
+    return Inventory(path)
 
 
 def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
