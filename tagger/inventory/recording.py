@@ -36,6 +36,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from tagger.inventory import roots
 from tagger.inventory.counts import count_items
 from tagger.inventory.database import Database
+from tagger.inventory.dead_mans_switch import DONE
 from tagger.inventory.mapping import (
     BY_ROOT,
     SAID_BY,
@@ -53,7 +54,6 @@ from tagger.inventory.mapping import (
 )
 from tagger.inventory.ordering import in_order
 from tagger.inventory.product_key import compile_pattern, product_key
-from tagger.inventory.staleness import DONE
 from tagger.inventory.tables import (
     DECISION,
     EVENT,

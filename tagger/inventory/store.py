@@ -28,6 +28,7 @@ from tagger.inventory import (
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.counts import count_damaged, count_items
 from tagger.inventory.database import Database, copy_database
+from tagger.inventory.dead_mans_switch import overdue
 from tagger.inventory.exports import (
     ChangedRows,
     Photograph,
@@ -79,7 +80,6 @@ from tagger.inventory.records import (
 )
 from tagger.inventory.report_data import Overview, overview
 from tagger.inventory.reviewing import Reviewing
-from tagger.inventory.staleness import overdue
 from tagger.inventory.tables import (
     COUNTED,
     DECISION,
