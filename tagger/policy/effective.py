@@ -36,7 +36,7 @@ class EffectivePolicy:
     network with the shop's present mix of tags, so the mix must not change.
     """
 
-    policy: Policy
+    base: Policy
     guard: ShiftGuard = NO_GUARD
     certified: bool = False
 
@@ -45,7 +45,7 @@ class EffectivePolicy:
 
         A `shift` of None is unknown: the policy is not tightened.
         """
-        return self.guard.policy(self.policy, shift)
+        return self.guard.policy(self.base, shift)
 
 
 def effective_policy(  # noqa: PLR0913  all that can set the policy

@@ -101,7 +101,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
     """
     start = perf_counter()
     stop = interruption or Interruption()
-    guard, policy = effective.guard, effective.policy
+    guard, policy = effective.guard, effective.base
     places = places_of(folders, inventory)
     known = [Path(root) for root in inventory.roots()]
     notes = tuple(other_names(folders, places, known))

@@ -103,9 +103,9 @@ def test_tags_that_the_shop_added_have_a_threshold_of_their_own(
 ) -> None:
     found = effective_policy(BUNDLED, TAGS, certificate=held, added={"Skirt", *TAGS})
 
-    assert found.policy.least("Skirt") == LEAST_OF_ADDED
+    assert found.base.least("Skirt") == LEAST_OF_ADDED
     without = effective_policy(BUNDLED, TAGS, certificate=held)
-    assert found.policy.least("Bag") == without.policy.least("Bag")
+    assert found.base.least("Bag") == without.base.least("Bag")
 
 
 def test_a_certificate_that_speaks_of_an_added_tag_decides_about_it() -> None:
@@ -113,4 +113,4 @@ def test_a_certificate_that_speaks_of_an_added_tag_decides_about_it() -> None:
 
     found = effective_policy(BUNDLED, TAGS, certificate=held, added={"Skirt"})
 
-    assert found.policy.least("Skirt") == 0.7
+    assert found.base.least("Skirt") == 0.7
