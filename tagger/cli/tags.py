@@ -119,7 +119,7 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     from tagger.inventory import Inventory
 
     with Inventory(options.database(db), create=False) as inventory:
-        custom = inventory.own_tags()
+        custom = inventory.custom_tags()
     if as_json:
         for tag in custom:
             options.print_json(asdict(tag))

@@ -47,7 +47,7 @@ def load(
     part: Part = "train",
     tags: Sequence[str] = FASHION_LABELS,
     *,
-    own_tags: bool = False,
+    custom_tags: bool = False,
     tell: _Tell = lambda _: None,
 ) -> LabelledImages:
     """Read a source of labelled images.
@@ -63,8 +63,8 @@ def load(
 
     If a source has a training and a test part, `part` chooses one; otherwise it is read
     completely. The labels of folders and of a `labels.csv` must be in `tags`. With
-    `own_tags` they are taken as they are, for a shop with tags of its own. `tell` takes
-    a line about the pictures of a folder that are left out, for each reason.
+    `custom_tags` they are taken as they are, for a shop with tags of its own. `tell`
+    takes a line about the pictures of a folder that are left out, for each reason.
 
     Raises DataError, which names the faults and counts them.
     """
@@ -76,12 +76,12 @@ def load(
     elif any(path.glob("*-idx3-ubyte*")):
         data = _load_idx(path, part)
     elif (path / "labels.csv").is_file():
-        data = _load_labelled_folder(path, tell, named=_named(tags, own_tags))
+        data = _load_labelled_folder(path, tell, named=_named(tags, custom_tags))
     elif path.is_dir():
-        data = _load_folders(path, tell, named=_named(tags, own_tags))
+        data = _load_folders(path, tell, named=_named(tags, custom_tags))
     else:
         raise DataError(f"{source} does not exist")
-    if own_tags:
+    if custom_tags:
         alike = _alike(data.labels.tolist())
         what = "tags that differ only in case or punctuation, or so from tagger's own"
         _refuse(f"{source}:", {f"{what} {OTHER} and {AMBIGUOUS}": alike})
@@ -155,9 +155,9 @@ def load_test_part(source: str) -> LabelledImages | None:
     return None
 
 
-def _named(tags: Sequence[str], own_tags: bool) -> _Named:  # noqa: FBT001
-    """Return the function that turns a label into a tag: see `load`'s `own_tags`."""
-    if own_tags:
+def _named(tags: Sequence[str], custom_tags: bool) -> _Named:  # noqa: FBT001
+    """Return the function that turns a label into a tag: see `load`'s `custom_tags`."""
+    if custom_tags:
         return lambda text: text.strip() or None
     return partial(tag_named, tags=tuple(tags))
 

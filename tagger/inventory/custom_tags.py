@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, distinct, func, insert, select
 
 from tagger.errors import ReviewError
 from tagger.inventory.mapping import kind_tags, now
-from tagger.inventory.records import KindInShop, OwnTag
+from tagger.inventory.records import CustomTag, KindInShop
 from tagger.inventory.tables import (
     DECISION,
     IMAGE,
@@ -157,7 +157,7 @@ def remove(connection: Connection, tag: str) -> None:
     connection.execute(delete(KIND_TAG).where(KIND_TAG.c.tag == tag))
 
 
-def own(connection: Connection) -> tuple[OwnTag, ...]:
+def own(connection: Connection) -> tuple[CustomTag, ...]:
     """Return the custom tags, oldest first.
 
     Each with the number of contents to which a person gave it.
@@ -172,7 +172,7 @@ def own(connection: Connection) -> tuple[OwnTag, ...]:
             OWN_TAG.c.tag, OWN_TAG.c.added_at, OWN_TAG.c.added_by, examples
         ).order_by(OWN_TAG.c.added_at, OWN_TAG.c.tag)
     )
-    return tuple(OwnTag(*row) for row in rows)
+    return tuple(CustomTag(*row) for row in rows)
 
 
 def every(connection: Connection) -> list[str]:

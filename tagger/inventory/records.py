@@ -258,7 +258,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnTag:
+class CustomTag:
     """A custom tag: when (UTC) and by whom it was added.
 
     `examples` counts the pictures to which a person gave it, each content once.

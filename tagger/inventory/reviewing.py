@@ -23,8 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.inventory import audits, decisions
-from tagger.inventory import custom_tags as own_tags
+from tagger.inventory import audits, custom_tags, decisions
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import contains
 from tagger.inventory.mapping import kind_tags, now
@@ -72,10 +71,10 @@ class Reviewing:
         self._session = uuid4().hex
         self._after: tuple[Any, ...] | None = None
 
-    def own_tags(self) -> tuple[str, ...]:
+    def custom_tags(self) -> tuple[str, ...]:
         """Return the custom tags of the shop."""
         with self._database.reading() as connection:
-            return tuple(custom.tag for custom in own_tags.own(connection))
+            return tuple(custom.tag for custom in custom_tags.own(connection))
 
     def kind_tags(self) -> dict[str, str]:
         """Return the tags that this shop gave to kinds, by kind."""
@@ -89,7 +88,7 @@ class Reviewing:
         be a tag.
         """
         with self._database.writing() as connection:
-            return own_tags.add(connection, tag, self.reviewer)
+            return custom_tags.add(connection, tag, self.reviewer)
 
     def take(self, most: int, *, without: Collection[str]) -> list[QueueItem]:
         """Lease and return the next items, at most `most`, in the selection's order.

@@ -16,14 +16,12 @@ from tagger.inventory import (
     adaptations,
     audits,
     certificates,
+    custom_tags,
     decisions,
     faults,
     integrity,
     queue,
     roots,
-)
-from tagger.inventory import (
-    custom_tags as own_tags,
 )
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.counts import count_damaged, count_items
@@ -61,6 +59,7 @@ from tagger.inventory.records import (
     AutoTaggingStats,
     CheckReport,
     Correction,
+    CustomTag,
     Decision,
     DecisionKind,
     Forgotten,
@@ -71,7 +70,6 @@ from tagger.inventory.records import (
     Merged,
     Note,
     Order,
-    OwnTag,
     PathHistory,
     Reviews,
     RootRecord,
@@ -559,12 +557,12 @@ class Inventory:
     def known_tags(self) -> list[str]:
         """Return every possible tag: of networks, of decisions and custom tags."""
         with self._database.reading() as connection:
-            return own_tags.every(connection)
+            return custom_tags.every(connection)
 
-    def own_tags(self) -> tuple[OwnTag, ...]:
+    def custom_tags(self) -> tuple[CustomTag, ...]:
         """Return the custom tags of the shop, oldest first."""
         with self._database.reading() as connection:
-            return own_tags.own(connection)
+            return custom_tags.own(connection)
 
     def add_tag(self, tag: str, reviewer: str) -> bool:
         """Add a custom tag; return False if the tag exists already.
@@ -572,7 +570,7 @@ class Inventory:
         Raises ReviewError if the text cannot be a tag.
         """
         with self._database.writing() as connection:
-            return own_tags.add(connection, tag, reviewer)
+            return custom_tags.add(connection, tag, reviewer)
 
     def map_kind(self, kind: str, tag: str, reviewer: str) -> str:
         """Give a kind a tag, which the next scan uses; return the kind.
@@ -581,22 +579,22 @@ class Inventory:
         exist.
         """
         with self._database.writing() as connection:
-            return own_tags.map_kind(connection, kind, tag, reviewer)
+            return custom_tags.map_kind(connection, kind, tag, reviewer)
 
     def unmap_kind(self, kind: str) -> str:
         """Take the tag of a kind away; ReviewError if it has none."""
         with self._database.writing() as connection:
-            return own_tags.unmap_kind(connection, kind)
+            return custom_tags.unmap_kind(connection, kind)
 
     def kinds_in_shop(self) -> tuple[KindInShop, ...]:
         """Return the kinds that networks find here, longest queue first."""
         with self._database.reading() as connection:
-            return own_tags.kinds_in_shop(connection)
+            return custom_tags.kinds_in_shop(connection)
 
     def remove_tag(self, tag: str) -> None:
         """Stop offering a custom tag; ReviewError if it is not a custom tag."""
         with self._database.writing() as connection:
-            own_tags.remove(connection, tag)
+            custom_tags.remove(connection, tag)
 
     def run(self, number: int | None = None) -> RunRecord | None:
         """Return a run by its number, or the last run; None if there is no such run."""

@@ -95,7 +95,7 @@ class ReviewSession:
         self.whole = redo is None and reviewing.selection.whole_queue
         self.current: Shown | None = None
         self._reviewing = reviewing
-        self._own_tags = reviewing.own_tags()
+        self._custom_tags = reviewing.custom_tags()
         self._kind_tags = reviewing.kind_tags()
         self._groups = groups
         self._steps: list[_Step] = []
@@ -156,7 +156,7 @@ class ReviewSession:
         if self.current is None:
             return ()
         known = tags_of(tuple(self.current.item.probabilities))
-        return tuple(dict.fromkeys([*known, *self._own_tags]))
+        return tuple(dict.fromkeys([*known, *self._custom_tags]))
 
     def offer(self, shown: Shown) -> Offer | None:
         """Return the answer that Enter gives for a picture.
@@ -186,7 +186,7 @@ class ReviewSession:
     def _tag_of(self, kind: str) -> str:
         """Return the tag of a kind in this shop; "" if it has none."""
         named = tag_for(kind).casefold()
-        known = (tag for tag in self._own_tags if tag.casefold() == named)
+        known = (tag for tag in self._custom_tags if tag.casefold() == named)
         return self._kind_tags.get(kind) or next(known, "")
 
     @property
@@ -210,7 +210,7 @@ class ReviewSession:
 
     def _read_tags(self) -> None:
         """Read the custom tags and the tags of kinds, which others may change too."""
-        self._own_tags = self._reviewing.own_tags()
+        self._custom_tags = self._reviewing.custom_tags()
         self._kind_tags = self._reviewing.kind_tags()
 
     @property

@@ -89,12 +89,12 @@ def train_bundle(  # noqa: PLR0913
     settings: Settings,
     on_epoch: Epoch = lambda *_: None,
     *,
-    own_tags: bool = False,
+    custom_tags: bool = False,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Bundle:
     """Train on a source of labelled images and write the bundle `folder`.
 
-    With `own_tags` all labels of the data are tags. The threshold is chosen on the
+    With `custom_tags` all labels of the data are tags. The threshold is chosen on the
     held-back part. The test part, if the source has one, only measures. During the
     training `folder`.training keeps the checkpoint, from which a training of the same
     data and settings continues. `tell` takes lines about pictures that are left out,
@@ -104,7 +104,7 @@ def train_bundle(  # noqa: PLR0913
     """
     _refuse_foreign(folder)
     folder = _by_name(folder)
-    data = load(source, own_tags=own_tags, tell=tell)
+    data = load(source, custom_tags=custom_tags, tell=tell)
     test_part = load_test_part(source)
     labels = _labels_of(data)
     data = data.take(np.isin(data.labels, labels))
@@ -141,7 +141,7 @@ def train_bundle(  # noqa: PLR0913
             "epochs": len(curves),
             "schedule": asdict(schedule),
             "seed": settings.seed,
-            "own_tags": own_tags,
+            "own_tags": custom_tags,
             "curves": curves,
         },
         more=_files(_to_rehearse(network, fitting, test_part or held_back)),

@@ -407,7 +407,7 @@ def test_a_network_of_a_shops_own_tags_learns_further(
             ground[10 : 10 + height + more, 10 : 10 + width - more] = 60
             Image.fromarray(ground).save(data / tag / f"{number}.png")
     bundle = train_bundle(
-        str(data), tmp_path / "mine", Settings("one-conv", epochs=3), own_tags=True
+        str(data), tmp_path / "mine", Settings("one-conv", epochs=3), custom_tags=True
     )
     choice_file().write_text(json.dumps({"bundle": str(bundle.folder)}))
     shops = pictures(KNOWN, 120, 5, aside=True)

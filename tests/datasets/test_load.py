@@ -193,7 +193,7 @@ def test_pictures_that_are_left_out_of_folders_are_told(folders: Path) -> None:
         (("Jeans", "AMBIGUOUS", "Skirt"), r"1 \(AMBIGUOUS and ambiguous\)"),
     ],
 )
-def test_own_tags_that_would_be_read_back_as_one_are_refused(
+def test_custom_tags_that_would_be_read_back_as_one_are_refused(
     tmp_path: Path, names: tuple[str, ...], says: str
 ) -> None:
     for name in names:
@@ -201,15 +201,15 @@ def test_own_tags_that_would_be_read_back_as_one_are_refused(
         shutil.copy(SAMPLES / "plain.bmp", tmp_path / name)
 
     with pytest.raises(DataError, match=says):
-        load(str(tmp_path), own_tags=True)
+        load(str(tmp_path), custom_tags=True)
 
 
-def test_own_tags_are_taken_as_they_stand(tmp_path: Path) -> None:
+def test_custom_tags_are_taken_as_they_stand(tmp_path: Path) -> None:
     for name in ("कुर्ता", "कुर्ती", "other", "+", "++"):
         (tmp_path / name).mkdir()
         shutil.copy(SAMPLES / "plain.bmp", tmp_path / name)
 
-    data = load(str(tmp_path), own_tags=True)
+    data = load(str(tmp_path), custom_tags=True)
 
     assert sorted(data.labels) == ["+", "++", "other", "कुर्ता", "कुर्ती"]
     tags = tuple(data.labels.tolist())

@@ -33,7 +33,7 @@ def test_a_tag_is_added_once(inventory: Inventory) -> None:
     assert not inventory.add_tag("Skirt", "ben")
     assert not inventory.add_tag("Dress", "ben")
 
-    (own,) = inventory.own_tags()
+    (own,) = inventory.custom_tags()
     assert (own.tag, own.added_by, own.examples) == ("Skirt", "anna", 0)
     assert inventory.known_tags() == [*FASHION_LABELS, "Skirt"]
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_a_tag_is_refused(
     with pytest.raises(ReviewError, match=why):
         inventory.add_tag(tag, "anna")
 
-    assert inventory.own_tags() == ()
+    assert inventory.custom_tags() == ()
 
 
 def test_a_removed_tag_is_offered_no_more_and_its_decisions_stay(
@@ -68,7 +68,7 @@ def test_a_removed_tag_is_offered_no_more_and_its_decisions_stay(
     in_lines(queue, "Skirt", "q")
     queue.remove_tag("Skirt")
 
-    assert queue.own_tags() == ()
+    assert queue.custom_tags() == ()
     assert "Skirt" in queue.known_tags()
     assert [tag for tag, _ in decided(queue).values()] == ["Skirt"]
     with pytest.raises(ReviewError, match="not a custom tag here"):
@@ -82,7 +82,7 @@ def test_lines_take_a_tag_by_number_and_by_name(queue: Inventory) -> None:
     assert "'Skirts' is not an answer" in told
     tags = [tag for tag, _ in decided(queue).values()]
     assert sorted(map(str, tags)) == ["Dress", "Skirt", "Skirt"]
-    (own,) = queue.own_tags()
+    (own,) = queue.custom_tags()
     assert own.examples == 2
 
 

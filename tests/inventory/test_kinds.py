@@ -210,9 +210,9 @@ def test_lines_offer_the_tag_and_k_gives_it(look: Look, inventory: Inventory) ->
     told = in_lines(inventory, "k", "q")
 
     assert "k adds the tag" in told
-    assert len(inventory.own_tags()) == 1
+    assert len(inventory.custom_tags()) == 1
     assert [tag for tag, _ in decided(inventory).values()] == [
-        inventory.own_tags()[0].tag
+        inventory.custom_tags()[0].tag
     ]
 
 
@@ -230,7 +230,7 @@ def test_the_screen_offers_the_tag_and_k_gives_it(
 
     asyncio.run(run())
     assert len(decided(inventory)) == 1
-    (own,) = inventory.own_tags()
+    (own,) = inventory.custom_tags()
     assert own.examples == 1
 
 

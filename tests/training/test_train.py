@@ -214,7 +214,7 @@ def test_a_shop_may_train_tags_of_its_own(tmp_path: Path) -> None:
         train_bundle(str(folder), tmp_path / "mine", Settings(epochs=1))
 
     bundle = train_bundle(
-        str(folder), tmp_path / "mine", Settings(epochs=2), own_tags=True
+        str(folder), tmp_path / "mine", Settings(epochs=2), custom_tags=True
     )
 
     assert bundle.card.labels == ("Kurta", "Sari")

@@ -172,7 +172,7 @@ def _by_article(
         typer.echo(f"epoch {epoch}/{epochs}  {shown}{left}")
 
     return train_bundle(
-        data, output, settings, show, own_tags=own_tags, tell=arguments.tell
+        data, output, settings, show, custom_tags=own_tags, tell=arguments.tell
     )
 
 

@@ -19,10 +19,10 @@ from tagger.imaging.formats import promised
 from tagger.inventory.records import (
     CheckReport,
     Correction,
+    CustomTag,
     DecidedBy,
     InventoryStatus,
     KindInShop,
-    OwnTag,
     PathHistory,
     RootRecord,
     RunRecord,
@@ -217,7 +217,7 @@ def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> Rendera
     return table if roots else Text("No scan yet", style="dim")
 
 
-def tag_list(tags: Sequence[OwnTag]) -> RenderableType:
+def tag_list(tags: Sequence[CustomTag]) -> RenderableType:
     """Show the custom tags."""
     table = Table.grid(padding=(0, 2))
     for tag in tags:
