@@ -5,7 +5,7 @@ The calls run in a thread, so that a slow disk or a busy inventory never freezes
 screen. Keys pressed while an answer is being saved, or too soon after a picture
 appeared, are dropped: they were not meant for it.
 
-Only this module, `screens` and `halfblocks` import Textual.
+Only this module, `screens` and `picture_widget` import Textual.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from textual_image.widget import SixelImage, TGPImage
 
 from tagger.errors import InventoryBusyError, InventoryError, ReviewError
 from tagger.inventory.records import QueueItem
-from tagger.review import halfblocks, rendering
-from tagger.review.blocks import has_few_colours
-from tagger.review.halfblocks import HalfBlocks
+from tagger.review import picture_widget, rendering
+from tagger.review.half_blocks import has_few_colours
+from tagger.review.picture_widget import HalfBlocks
 from tagger.review.prefetch import Shown
 from tagger.review.screens import (
     SCREENS_CSS,
@@ -498,13 +498,13 @@ class ReviewScreen(Screen[None]):
         if isinstance(self._picture, HalfBlocks) and self._room is not None:
             self._drawn(shown, self._room)
 
-    def _drawn(self, shown: Shown, room: tuple[int, int]) -> halfblocks.Lines:
+    def _drawn(self, shown: Shown, room: tuple[int, int]) -> picture_widget.Lines:
         few = has_few_colours(self.app.console)
-        return halfblocks.photograph(shown, *room, few_colours=few)
+        return picture_widget.photograph(shown, *room, few_colours=few)
 
-    def _drawn_seen(self, shown: Shown) -> halfblocks.Lines:
+    def _drawn_seen(self, shown: Shown) -> picture_widget.Lines:
         few = has_few_colours(self.app.console)
-        return halfblocks.seen(shown, self._seen_lines, few_colours=few)
+        return picture_widget.seen(shown, self._seen_lines, few_colours=few)
 
     @property
     def _seen_lines(self) -> int:

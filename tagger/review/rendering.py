@@ -8,7 +8,7 @@ from rich.text import Text
 from tagger.inventory.records import QueueItem
 from tagger.labels import OTHER, tags_of
 from tagger.records import NOT_CATALOGUE
-from tagger.review.blocks import HalfBlockPicture
+from tagger.review.half_blocks import HalfBlockPicture
 from tagger.review.line_mode import decision_text, share
 from tagger.review.stats import remaining
 from tagger.text import printable

@@ -593,6 +593,6 @@ def _small(picture: "Image") -> "Image":
 
 def _drawn(small: "Image") -> RenderableType:
     """Draw with half blocks, which every colour terminal and tmux can show."""
-    from tagger.review.blocks import HalfBlockPicture
+    from tagger.review.half_blocks import HalfBlockPicture
 
     return HalfBlockPicture(small)

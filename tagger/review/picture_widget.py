@@ -1,4 +1,4 @@
-"""Draw pictures ahead of time as half blocks, two pixels to a cell.
+"""Draw pictures ahead of time for the full screen, and show them in its widget.
 
 To show a picture is then to return its lines, as fast as text. rich-pixels and
 textual-image draw in the same way, but at the moment of showing: 0.1 s a photograph,
@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tagger.records import IMAGE_SIDE
-from tagger.review.blocks import cells, dithered
+from tagger.review.half_blocks import cells, dithered
 
 if TYPE_CHECKING:
     from PIL.Image import Image

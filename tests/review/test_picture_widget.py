@@ -17,8 +17,8 @@ from textual.app import App, ComposeResult
 
 from tagger.inventory.records import QueueItem
 from tagger.records import PreparedImage
-from tagger.review import blocks, halfblocks
-from tagger.review.halfblocks import HalfBlocks
+from tagger.review import half_blocks, picture_widget
+from tagger.review.picture_widget import HalfBlocks
 from tagger.review.prefetch import Shown
 
 
@@ -39,7 +39,7 @@ def shown(width: int, height: int) -> Shown:
     )
 
 
-def colours(lines: halfblocks.Lines) -> NDArray[np.int64]:
+def colours(lines: picture_widget.Lines) -> NDArray[np.int64]:
     """Read the pixels back from the cells; -1 where a cell has no lower one."""
     rows = []
     for line in lines:
@@ -58,7 +58,7 @@ def pixel(colour: Color | None) -> tuple[int, int, int]:
 def test_a_photograph_is_drawn_within_its_room(
     width: int, height: int, columns: int, lines: int
 ) -> None:
-    drawn = halfblocks.photograph(shown(width, height), columns, lines)
+    drawn = picture_widget.photograph(shown(width, height), columns, lines)
 
     assert len(drawn) <= lines
     assert all(line.cell_length <= columns for line in drawn)
@@ -70,7 +70,7 @@ def test_where_there_is_room_every_pixel_is_a_half_cell(
     width: int, height: int
 ) -> None:
     one = shown(width, height)
-    read = colours(halfblocks.photograph(one, 100, 100))
+    read = colours(picture_widget.photograph(one, 100, 100))
 
     assert one.photograph is not None
     np.testing.assert_array_equal(read[:height], np.array(one.photograph))
@@ -81,7 +81,7 @@ def test_what_the_network_saw_is_drawn_pixel_for_pixel() -> None:
     one = shown(5, 5)
     assert one.prepared is not None
 
-    read = colours(halfblocks.seen(one, 14))
+    read = colours(picture_widget.seen(one, 14))
 
     np.testing.assert_array_equal(read[..., 0], one.prepared.pixels[..., 0])
 
@@ -90,7 +90,7 @@ def test_what_the_network_saw_is_drawn_pixel_for_pixel() -> None:
 def test_on_a_simple_terminal_every_pixel_has_one_of_its_colours(
     width: int, height: int
 ) -> None:
-    drawn = halfblocks.photograph(shown(width, height), 100, 100, few_colours=True)
+    drawn = picture_widget.photograph(shown(width, height), 100, 100, few_colours=True)
 
     colours_ = colours(drawn)[:height].reshape(-1, 3).tolist()
     assert {tuple(one) for one in colours_} <= {
@@ -103,7 +103,7 @@ def test_shades_between_the_colours_are_mixed() -> None:
     ramp = np.repeat(np.arange(64, dtype=np.uint8)[None, :, None] * 4, 3, axis=2)
     ramp = np.repeat(ramp, 64, axis=0)
 
-    mixed = np.array(blocks.dithered(Image.fromarray(ramp)), np.float64)
+    mixed = np.array(half_blocks.dithered(Image.fromarray(ramp)), np.float64)
 
     blurred = mixed.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
     wanted = ramp.astype(np.float64).reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
@@ -114,8 +114,8 @@ def test_shades_between_the_colours_are_mixed() -> None:
 def test_nothing_to_see_is_nothing_drawn(lines: int) -> None:
     gone = Shown(shown(5, 5).item, Path("/shop/a.jpg"), trouble="gone")
 
-    assert halfblocks.seen(gone, lines) == ()
-    assert halfblocks.photograph(gone, 10, 10) == ()
+    assert picture_widget.seen(gone, lines) == ()
+    assert picture_widget.photograph(gone, 10, 10) == ()
 
 
 def test_the_widget_shows_its_lines_in_its_middle() -> None:
@@ -126,7 +126,9 @@ def test_the_widget_shows_its_lines_in_its_middle() -> None:
     async def run() -> list[str]:
         app = Screen()
         async with app.run_test(size=(11, 7)) as pilot:
-            app.query_one(HalfBlocks).show(halfblocks.photograph(shown(4, 6), 10, 3))
+            app.query_one(HalfBlocks).show(
+                picture_widget.photograph(shown(4, 6), 10, 3)
+            )
             await pilot.pause()
             widget = app.query_one(HalfBlocks)
             return ["".join(s.text for s in widget.render_line(y)) for y in range(7)]
