@@ -102,7 +102,7 @@ class Tagged:
         return self.image.digest
 
 
-ReadAgain = Callable[
+AdjustedPredictions = Callable[
     [Sequence[tuple[float, ...]], Reading, Mix | None], Sequence[Prediction]
 ]
 """Makes predictions from probabilities, a shop's tags of kinds and its own mix."""
@@ -315,7 +315,7 @@ class Recording:
     def adjust(
         self,
         policy: Policy,
-        read_again: ReadAgain,
+        adjusted_predictions: AdjustedPredictions,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> None:
         """Adjust this model's predictions to the present mixes and tags of kinds.
@@ -324,13 +324,13 @@ class Recording:
         mix of the root that was scanned first. People's decisions stay. No picture is
         classified again.
         """
-        while self._adjust_some(policy, read_again, decide):
+        while self._adjust_some(policy, adjusted_predictions, decide):
             pass
 
     def _adjust_some(
         self,
         policy: Policy,
-        read_again: ReadAgain,
+        adjusted_predictions: AdjustedPredictions,
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> bool:
         """Adjust up to `_MANY` stale predictions; return whether there were any.
@@ -355,7 +355,7 @@ class Recording:
                 stale.setdefault(row["root_id"], []).append(row)
             for root_id, root_rows in stale.items():
                 adjustment = by_root.get(root_id, without_mix)
-                rows_read = read_again(
+                rows_read = adjusted_predictions(
                     [unpack(row["probabilities"]) for row in root_rows],
                     read,
                     adjustment.mix,

@@ -45,10 +45,10 @@ def predict(
     ]
 
 
-def read_again(
+def adjusted_predictions(
     rows: Sequence[Sequence[float]], read: Reading, mix: Mix | None
 ) -> list[Prediction]:
-    """Turn kept probabilities into predictions by the rules of one shop.
+    """Return predictions from kept probabilities, adjusted to one shop.
 
     They are weighed by the shop's mix of tags, if it is known, and read with the tags
     that the shop gave to kinds. `rows` are probabilities as the network gave them,

@@ -50,9 +50,9 @@ def weigh(
         return marks
     if not own_mix.frozen:  # a certificate holds for the mixes as they are
         _estimate_all(recording, own_mix.prior)
-    from tagger.policy.decide import read_again  # noqa: PLC0415  it needs NumPy
+    from tagger.policy.decide import adjusted_predictions  # noqa: PLC0415  it needs NumPy
 
-    recording.adjust(policy, read_again, decide_later)
+    recording.adjust(policy, adjusted_predictions, decide_later)
     return marks | {"mixes": recording.mixes_in_force()}
 
 
