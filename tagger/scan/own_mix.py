@@ -25,14 +25,14 @@ _RARE = 0.02
 """Tags below this share of a root's pictures are left out of the reported mix."""
 
 
-def weigh(
+def adjust_to_own_mix(
     recording: Recording,
     own_mix: OwnMix,
     policy: Policy,
     *,
     asked: bool,
 ) -> dict[str, Any]:
-    """Estimate the mix of tags of each root, and weigh all predictions by the mixes.
+    """Estimate the mix of tags of each root, and adjust all predictions to the mixes.
 
     Skipped if nothing can have changed since the previous run: no picture was read, the
     network was not `asked`, nobody decided, no root was removed, and the previous run

@@ -28,7 +28,7 @@ from tagger.records import (
     State,
 )
 from tagger.scan.drift import DAYS, Tally, compare, describe
-from tagger.scan.own_mix import SAMPLE, decide_later, describe_mixes, weigh
+from tagger.scan.own_mix import SAMPLE, adjust_to_own_mix, decide_later, describe_mixes
 from tagger.scan.pipeline import (
     Classifier,
     Outcome,
@@ -143,7 +143,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
             recording.enforce(in_force, decide_later)
         read = any(counts.get(name) for name in ("new", "changed", "moved"))
         asked = read or bool(pipeline.classified)
-        marks = weigh(recording, own_mix, in_force, asked=asked)
+        marks = adjust_to_own_mix(recording, own_mix, in_force, asked=asked)
         drift = run.drift(recording.recent_tallies(DAYS))
         roots = [place.root for place in places]
         recording.claim_unreported(roots)

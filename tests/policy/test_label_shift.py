@@ -267,7 +267,7 @@ def test_a_scan_that_was_killed_before_it_weighed_is_made_good(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(scanning, "weigh", dies)
+        patched.setattr(scanning, "adjust_to_own_mix", dies)
         with pytest.raises(KeyboardInterrupt):
             run()
     assert items(inventory)["either.png"].tag == "Shirt"
