@@ -116,9 +116,9 @@ def auto_tagging_stats(connection: Connection) -> AutoTaggingStats | None:
     policy = policy or Policy(1.0)
     audited, right = _measured(connection, model.digest, policy)
     certificate = newest(connection, model.digest)
-    came = previous_policy.came(connection, model_id)
-    confused = _confused(connection, IN_FORCE.c.decided_at >= came)
-    earlier = () if confused else _confused(connection, IN_FORCE.c.decided_at < came)
+    since = previous_policy.in_force_since(connection, model_id)
+    confused = _confused(connection, IN_FORCE.c.decided_at >= since)
+    earlier = () if confused else _confused(connection, IN_FORCE.c.decided_at < since)
     return AutoTaggingStats(
         network=model.name,
         digest=model.digest,
@@ -177,7 +177,7 @@ def _measured(
 def _formerly(
     connection: Connection, model_id: int | None, policy: Policy
 ) -> PreviousPolicy | None:
-    previous = previous_policy.last(connection, model_id, policy)
+    previous = previous_policy.find_previous(connection, model_id, policy)
     if previous is None:
         return None
     audited, right = _measured(connection, previous.digest, previous.policy)

@@ -24,13 +24,13 @@ percentage points (95 % confidence), and a status should not take seconds."""
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def came(connection: Connection, model_id: int | None) -> datetime:
+def in_force_since(connection: Connection, model_id: int | None) -> datetime:
     """Return when a network's first policy came into force; 1970 if it has none."""
     query = select(func.min(POLICY.c.since))
     return connection.scalar(query.where(POLICY.c.model_id == model_id)) or _EVER
 
 
-def last(
+def find_previous(
     connection: Connection, model_id: int | None, policy: Policy
 ) -> PreviousPolicy | None:
     """Return the last network and policy in force before the given ones.
