@@ -74,7 +74,7 @@ with open(os.environ["PEAK"], "w") as stream:
 sys.exit(status)
 """
 """Notes the peak memory of what it runs, in KB. From in between, for a process's peak
-begins with that of whoever starts it: here, of all the tests before."""
+begins with that of the process that starts it: here, of all earlier tests."""
 
 
 def scanned(

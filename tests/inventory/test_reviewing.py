@@ -450,7 +450,7 @@ actions = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(actions)
-def test_what_waits_is_what_is_flagged_and_undecided_whoever_wrote(
+def test_what_waits_is_what_is_flagged_and_undecided_after_any_writes(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("queue") / "inventory.db"

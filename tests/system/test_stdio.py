@@ -107,7 +107,7 @@ def test_a_standard_error_that_is_full_changes_no_status(
         assert (done.returncode, done.stderr) == (status, ""), words
 
 
-def test_whoever_has_read_enough_hears_no_more(
+def test_a_reader_that_stops_early_ends_a_command_without_a_message(
     tagger: Tagger, pictures: Path, shell: Shell
 ) -> None:
     tagger("scan", pictures)

@@ -60,7 +60,7 @@ def assert_is_a_person_on_the_canvas(views: NDArray[np.uint8] | None) -> None:
 
 
 @given(garments(), worn_tags, seeds)
-def test_whoever_wears_an_array_stands_on_the_canvas(
+def test_a_person_wearing_an_array_stands_on_the_canvas(
     gray: NDArray[np.uint8], tag: str, seed: int
 ) -> None:
     before = gray.copy()
@@ -72,7 +72,7 @@ def test_whoever_wears_an_array_stands_on_the_canvas(
 
 
 @given(garments(), worn_tags, seeds)
-def test_whoever_wears_a_cut_out_stands_on_the_canvas(
+def test_a_person_wearing_a_cut_out_stands_on_the_canvas(
     gray: NDArray[np.uint8], tag: str, seed: int
 ) -> None:
     canvas = cut_out(gray)
