@@ -78,10 +78,16 @@ def collect_native_stderr(tell: Callable[[str], None]) -> Iterator[Callable[[], 
 
     Yield a function that tells the whole lines written since its last call; the end of
     the context tells the rest. Lines come without their ends; blank ones are left out,
-    and bytes that are not UTF-8 are escaped. A file, not a pipe, holds the lines, so
-    that no writer ever waits for a reader.
+    and bytes that are not UTF-8 are escaped. A temporary file, not a pipe, holds the
+    lines, so that no writer ever waits for a reader. Where none can be made, nothing is
+    collected.
     """
-    with tempfile.TemporaryFile("a+b", buffering=0) as file:
+    try:
+        file = tempfile.TemporaryFile("a+b", buffering=0)  # noqa: SIM115  closed below
+    except OSError:
+        yield lambda: None
+        return
+    with file:
         lines = _WrittenLines(file)
 
         def pass_on() -> None:

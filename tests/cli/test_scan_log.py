@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,18 @@ def test_a_json_log_names_every_unreadable_picture(tagger: Tagger, shop: Path) -
 
     told = [_strict(line) for line in done.stdout.splitlines()]
     assert len({one["path"] for one in told if one["event"] == "unreadable"}) == 30
+
+
+def test_without_a_temporary_folder_a_json_log_is_written(
+    tagger: Tagger, shop: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(photo, 2)
+    monkeypatch.setattr(tempfile, "tempdir", str(shop / "absent"))
+
+    done = tagger("scan", shop, "--log-format", "json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _strict(done.stdout.splitlines()[-1])["new"] == 2
 
 
 def test_an_error_in_a_json_log_is_its_last_object(
