@@ -118,6 +118,12 @@ def scan(
         bool,
         typer.Option("--quiet", "-q", help="Print nothing unless there is a problem."),
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Also show the numbers behind the sentences."
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat | None,
         typer.Option(
@@ -138,7 +144,9 @@ def scan(
     from tagger.scan.run import exit_code
     from tagger.system.signals import deferred_signals
 
-    reporter = scan_reporter(log_format, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    reporter = scan_reporter(
+        log_format, as_json=as_json, quiet=quiet, dry_run=dry_run, verbose=verbose
+    )
     while ctx.obj:
         reporter.warn(ctx.obj.pop(0))
     with _failures_told(reporter), reporter.watch_libraries():

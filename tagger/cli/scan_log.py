@@ -47,9 +47,12 @@ class ScanReporter:
     complains = False
     """Whether `fail` replaces the error line on standard error."""
 
-    def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, dry_run: bool = False, verbose: bool = False
+    ) -> None:
         self._quiet = quiet
         self._dry_run = dry_run
+        self._verbose = verbose
 
     def begin(
         self, folders: Sequence[Path], database: Path, dead: "Holder | None"
@@ -105,7 +108,9 @@ class TerminalReporter(ScanReporter):
             return
         for warning in summary.warnings:
             self.warn(warning)
-        shown = scan_views.run_summary(summary, dry_run=self._dry_run)
+        shown = scan_views.run_summary(
+            summary, dry_run=self._dry_run, verbose=self._verbose
+        )
         options.console().print(shown)
         for step in scan_views.fault_steps(summary):
             options.console().print(step)
@@ -135,8 +140,10 @@ class TextReporter(ScanReporter):
     OutputError at its end.
     """
 
-    def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
-        super().__init__(quiet=quiet, dry_run=dry_run)
+    def __init__(
+        self, *, quiet: bool = False, dry_run: bool = False, verbose: bool = False
+    ) -> None:
+        super().__init__(quiet=quiet, dry_run=dry_run, verbose=verbose)
         self._kept: list[str] | None = [] if quiet else None
         self._write_error: OSError | None = None
 
@@ -173,8 +180,7 @@ class TextReporter(ScanReporter):
         if known := summary.unreadable - summary.newly_unreadable:
             text = f"unreadable as before: {how_many(known)}; {LISTED}"
             self._say("known", text, unreadable=known)
-        if summary.tightened:
-            self._say("careful", summary.tightened)
+        self._say_how_far(summary)
         for drift in summary.drift:
             if not drift.moved:  # drift that moved is already among the warnings
                 self._say("drift", describe(drift), **asdict(drift))
@@ -193,6 +199,13 @@ class TextReporter(ScanReporter):
             self._say("unreadable", _unreadable(path, reason))
         if (more := len(images) - _MOST_UNREADABLE) > 0:
             self._say("unreadable", f"and {more:,} more: {LISTED}")
+
+    def _say_how_far(self, summary: RunSummary) -> None:
+        """Say if the pictures are unlike those that the network learned from."""
+        if summary.tightened:
+            self._say("careful", summary.tightened)
+        if self._verbose and (shift := summary.describe_shift()):
+            self._say("shift", shift)
 
     def _sum_up(self, summary: RunSummary, exit_code: int) -> None:
         self._say("found", f"found {_found(summary)}")
@@ -321,7 +334,12 @@ def _telling() -> "AbstractContextManager[None]":
 
 
 def scan_reporter(
-    log_format: LogFormat | None, *, as_json: bool, quiet: bool, dry_run: bool
+    log_format: LogFormat | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    verbose: bool = False,
 ) -> ScanReporter:
     """Return the reporter for these options and this standard output."""
     kind: type[ScanReporter]
@@ -333,7 +351,7 @@ def scan_reporter(
         kind = TerminalReporter
     else:
         kind = TextReporter
-    return kind(quiet=quiet, dry_run=dry_run)
+    return kind(quiet=quiet, dry_run=dry_run, verbose=verbose)
 
 
 def _found(summary: RunSummary) -> str:

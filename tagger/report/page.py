@@ -19,7 +19,7 @@ from tagger.policy.intervals import Share, wilson
 from tagger.records import NOT_CATALOGUE, State, is_without_tag
 from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
-from tagger.scan.records import Drift
+from tagger.scan.records import Drift, RunSummary
 from tagger.text import printable
 from tagger.version import __version__
 
@@ -107,6 +107,7 @@ def render(
         close_calls=list(_pictures(found.close_calls)),
         precisions=_precisions(found, sure),
         drifts=_drifts(found.read),
+        shift=_shift(status.last_run),
         verdict=verdict,
         confusion=_Confusion(found.judgements),
         certified=[] if sure is None else certified_lines(sure),
@@ -302,6 +303,11 @@ def _precisions(found: Overview, sure: AutoTaggingStats | None) -> list[Precisio
         return measured[:_AUDITS]
     reviews = Precision("reviews", wilson(right, total), by_chance=False)
     return [*measured[:_AUDITS], reviews]
+
+
+def _shift(run: RunRecord | None) -> str:
+    """Give the distance of the last run's pictures from the training pictures."""
+    return RunSummary.of_counts(run.id, run.counts).describe_shift() if run else ""
 
 
 def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:

@@ -1,9 +1,11 @@
 """Define the frozen values that a scan takes and returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Final, Self
 
+from tagger.policy.shift_guard import LIMIT
 from tagger.scan.exclude import DEFAULT_EXCLUDE
 from tagger.text import as_typed
 
@@ -92,9 +94,11 @@ class RunSummary:
     `doubts` has the reason for each, with which its warning begins.
     `drift` compares what was read with the month before, root by root. `warnings` and
     `notes` are sentences for a person; a note is no trouble. `shift` is the distance of
-    the pictures from the training pictures, `tightened` a sentence about the tightened
-    policy. `mix` has, by root, the estimated shares of the labels, in [0, 1]. `foreign`
-    counts pictures in formats that are not read, by their ending.
+    the pictures from the training pictures. `threshold` is the least confidence in
+    force, `base_threshold` the one before the shift guard; None in the runs of older
+    versions. `tightened` is a sentence if the guard raised it. `mix` has, by root,
+    the estimated shares of the labels, in [0, 1]. `foreign` counts pictures in
+    formats that are not read, by their ending.
     """
 
     run_id: int | None
@@ -121,8 +125,32 @@ class RunSummary:
     doubts: Mapping[str, str] = field(default_factory=dict)
     shift: float | None = None
     tightened: str = ""
+    threshold: float | None = None
+    base_threshold: float | None = None
     mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_counts(cls, run_id: int, counts: Mapping[str, Any]) -> Self:
+        """Return the summary of a run from the counts that the inventory keeps."""
+        known = {field.name for field in fields(cls)} - {"run_id"}
+        kept = {name: value for name, value in counts.items() if name in known}
+        # Runs of tagger 0.2 reported every unreadable file each time.
+        kept.setdefault("newly_unreadable", kept.get("unreadable", 0))
+        return cls(run_id, **kept)
+
+    def describe_shift(self) -> str:
+        """Give the numbers behind `tightened`; "" if the shift is not known."""
+        if self.shift is None:
+            return ""
+        far = "distance from the training pictures (shift): "
+        far += f"{self.shift:.1f}, limit {LIMIT:g}"
+        if self.threshold is None or self.threshold == self.base_threshold:
+            return far
+        return (
+            f"{far}; least confidence {self.threshold:.2f} instead of "
+            f"{self.base_threshold:.2f}, until 'tagger certify' certifies a threshold"
+        )
 
     def not_read(self) -> dict[str, str]:
         """Describe pictures that the scan left out, and what to do, by the cause."""
@@ -136,6 +164,13 @@ class RunSummary:
         if self.foreign:
             sentences["foreign"] = describe_foreign(self.foreign)
         return sentences
+
+
+DIFFERENT: Final = (
+    "these pictures differ from those that the network learned from, so fewer are "
+    "accepted without a person. Answer some of the others: tagger review"
+)
+"""Tells shop staff that the shift guard raised the threshold."""
 
 
 def advise_on_absent(root: Path | str) -> str:

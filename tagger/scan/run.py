@@ -19,7 +19,6 @@ from typing import Any, Final
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.inventory import Inventory, Recording, StateChange, Tagged
 from tagger.policy.effective import EffectivePolicy
-from tagger.policy.shift_guard import LIMIT
 from tagger.records import (
     FileStamp,
     ImageFile,
@@ -54,6 +53,7 @@ from tagger.scan.plan import (
 )
 from tagger.scan.records import (
     BY_DEFAULT,
+    DIFFERENT,
     NO_MIX,
     Drift,
     OwnMix,
@@ -155,7 +155,9 @@ def scan(  # noqa: PLR0913  the parts of a scan
             doubts={str(path): why for path, why in run.doubted.items()},
             drift=drift,
             shift=shift,
-            tightened=_describe_tightening(policy, in_force, shift),
+            tightened=DIFFERENT if in_force.threshold > policy.threshold else "",
+            threshold=in_force.threshold,
+            base_threshold=policy.threshold,
             mix=describe_mixes(recording, classifier.identity.labels),
             foreign=dict(sum((plan.foreign for plan in plans), Counter())),
             **counts,
@@ -169,18 +171,6 @@ def scan(  # noqa: PLR0913  the parts of a scan
             tallies={root: asdict(tally) for root, tally in run.tallies.items()},
         )
     return summary
-
-
-def _describe_tightening(policy: Policy, in_force: Policy, shift: float | None) -> str:
-    """Return the warning that the shift guard raised the threshold, else ""."""
-    if in_force.threshold == policy.threshold or shift is None:
-        return ""
-    return (
-        "these pictures differ from those that the network was trained on, so more of "
-        "them are flagged until 'tagger certify' certifies a threshold (least "
-        f"confidence {in_force.threshold:.2f} instead of {policy.threshold:.2f}; shift "
-        f"{shift:.1f}, limit {LIMIT:g})"
-    )
 
 
 def exit_code(summary: RunSummary) -> int:

@@ -19,9 +19,10 @@ from tagger.bundles.classifier import BundleClassifier
 from tagger.cli.views import scan_views
 from tagger.imaging.prepare import prepare, upright
 from tagger.inventory import Inventory
+from tagger.inventory.records import RunRecord
 from tagger.policy.decide import predict
 from tagger.records import PreparedImage, UnreadableImage
-from tagger.scan.records import RunSummary
+from tagger.scan.records import DIFFERENT, RunSummary
 
 SCREENS = GOLDEN / "screens"
 NIGHT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -181,3 +182,38 @@ def test_a_narrow_terminal_gets_its_pictures_one_below_the_other() -> None:
         return shown(view).count("\n")
 
     assert lines(width=60) > 2 * lines(width=140) - 4
+
+
+def test_the_numbers_of_a_shift_are_for_those_who_ask(
+    scanned: tuple[Inventory, RunSummary],
+) -> None:
+    _, summary = scanned
+    far = replace(
+        summary, shift=2.04, tightened=DIFFERENT, threshold=0.99, base_threshold=0.96
+    )
+
+    plain, verbose = (
+        text_of(scan_views.run_summary(far, verbose=asked)) for asked in (False, True)
+    )
+
+    assert "2.0" not in plain
+    assert "0.99" not in plain
+    assert "shift): 2.0, limit 1.1" in verbose
+    assert "0.99 instead of 0.96" in verbose
+
+
+def test_a_run_shows_the_numbers_that_its_scan_kept(inventory: Inventory) -> None:
+    kept = {"new": 1, "shift": 2.04, "threshold": 0.99, "base_threshold": 0.96}
+    of_old = {"new": 1, "shift": 2.04}
+    run = RunRecord(7, NIGHT, NIGHT, 0, "shop", {}, kept)
+
+    assert "0.99 instead of 0.96" in text_of(scan_views.run_again(run))
+    before = text_of(scan_views.run_again(replace(run, counts=of_old)))
+    assert "shift): 2.0, limit 1.1" in before
+    assert "instead" not in before
+
+
+def text_of(shown: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=200, record=True)
+    console.print(shown)
+    return console.export_text()

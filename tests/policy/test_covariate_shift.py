@@ -1,5 +1,6 @@
 """How far pictures are from those a network knows, and what a scan makes of it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,10 @@ def test_unfamiliar_pictures_are_accepted_from_a_higher_confidence_on(
     assert (plain.shift, plain.tightened) == (None, "")
     assert first.shift is not None
     assert first.shift > LIMIT
-    assert "least confidence 0.88 instead of 0.50" in first.tightened
+    assert (first.threshold, first.base_threshold) == (0.875, 0.5)
+    assert "tagger review" in first.tightened
+    assert not re.search(r"\d|shift|threshold|certif", first.tightened)
+    assert "0.88 instead of 0.50" in first.describe_shift()
     assert first.flagged > plain.flagged
     # With nothing to classify nothing is measured, and what was measured holds.
     assert second.tightened == first.tightened

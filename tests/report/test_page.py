@@ -210,6 +210,21 @@ def test_what_the_last_run_read_is_compared_with_the_month_before(
     assert "Pictures read in each run" in told
 
 
+def test_the_shift_of_the_last_run_is_told_with_its_numbers(
+    stocked: Inventory,
+) -> None:
+    status, found = stocked.status(), stocked.overview(pictures=0, lines=1)
+    assert status.last_run
+    counts = {"shift": 2.04, "threshold": 0.99, "base_threshold": 0.96}
+    far = replace(status.last_run, counts={**status.last_run.counts, **counts})
+
+    told = words(render(replace(status, last_run=far), found, made_at=NIGHT))
+
+    assert "(shift): 2.0, limit 1.1" in told
+    assert "0.99 instead of 0.96" in told
+    assert "(shift)" not in words(page_of(stocked))
+
+
 def test_what_another_network_said_is_not_compared(
     inventory: Inventory, shop: Path, photo: Photo
 ) -> None:

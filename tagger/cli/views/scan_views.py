@@ -5,9 +5,8 @@ as escapes, and nothing is read as markup.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -69,8 +68,13 @@ _BARS_CELLS = 22 + _BAR_CELLS
 _PICTURE_LINES = 28
 
 
-def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType:
-    """Show the result of a scan and the counts of its folders."""
+def run_summary(
+    summary: RunSummary, *, dry_run: bool = False, verbose: bool = False
+) -> RenderableType:
+    """Show the result of a scan and the counts of its folders.
+
+    `verbose` adds the numbers behind the sentences.
+    """
     title = "Scan (dry run)" if dry_run else "Scan"
     done = _facts(
         title,
@@ -97,18 +101,20 @@ def run_summary(summary: RunSummary, *, dry_run: bool = False) -> RenderableType
         _side_by_side(done, folders, _counts("Tags", summary.tags)),
     ]
     if summary.tightened:
-        parts += [
-            Text(),
-            Text(f"{summary.tightened[:1].upper()}{summary.tightened[1:]}."),
-        ]
+        parts += [Text(), _sentence(summary.tightened)]
+    if verbose and (shift := summary.describe_shift()):
+        parts += [_sentence(shift)]
     parts += [_mix(root, mix) for root, mix in summary.mix.items()]
     if last := (*summary.notes, *summary.not_read().values()):
-        shown = (Text(printable(f"{sentence}.")) for sentence in last)
-        parts += [Text(), *shown]
+        parts += [Text(), *map(_sentence, last)]
     if summary.newly_unreadable_images:
         parts += [Text(), _unreadable(summary.newly_unreadable_images)]
     parts += [Text(), Text(f"{summary.seconds:.1f} s", style="dim")]
     return Group(*parts)
+
+
+def _sentence(text: str) -> Text:
+    return Text(printable(f"{text[:1].upper()}{text[1:]}."))
 
 
 def fault_steps(summary: RunSummary) -> Sequence[str]:
@@ -437,11 +443,9 @@ def run_again(run: RunRecord) -> RenderableType:
         Text(),
     ]
     if run.counts:
-        known = {field.name for field in fields(RunSummary)} - {"run_id"}
-        counts: dict[str, Any] = {n: v for n, v in run.counts.items() if n in known}
-        # Runs of tagger 0.2 reported every unreadable file each time.
-        counts.setdefault("newly_unreadable", counts.get("unreadable", 0))
-        parts.append(run_summary(RunSummary(run.id, **counts)))
+        parts.append(
+            run_summary(RunSummary.of_counts(run.id, run.counts), verbose=True)
+        )
     else:
         none = "No counts were recorded: the scan failed or was stopped"
         parts.append(Text(none, style="dim"))
