@@ -363,8 +363,13 @@ class ReviewScreen(Screen[None]):
             if chosen:
                 self._answer(*chosen)
 
+        digests = [member.item.digest for member in members]
         sheet = ContactSheet(
-            members, self._session.tags, self._session.offer(members[0])
+            members,
+            self._session.tags,
+            self._session.offer(members[0]),
+            of_product=self._session.of_product(digests),
+            unseen=self._review_app.unseen,
         )
         self.app.push_screen(sheet, done)
 

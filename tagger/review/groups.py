@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
@@ -79,9 +79,13 @@ class Groups:
         Those of the same product come first, then near-duplicates, the nearest first.
         """
         with self._lock:
-            related = list(self._of_key.get(self._keys.get(digest, ("", "")), ()))
-            related += self._near(digest)
+            related = [*self._product(digest), *self._near(digest)]
         return [other for other in dict.fromkeys(related) if other != digest]
+
+    def product(self, digest: str) -> list[str]:
+        """Return the digests of the same product, with `digest`; none if unknown."""
+        with self._lock:
+            return list(self._product(digest))
 
     def path(self, digest: str) -> str:
         """Return the path of a digest relative to its root; "" if unknown."""
@@ -96,6 +100,9 @@ class Groups:
         self._closed.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def _product(self, digest: str) -> Sequence[str]:
+        return self._of_key.get(self._keys.get(digest, ("", "")), ())
 
     def _near(self, digest: str) -> list[str]:
         if digest not in self._bits:

@@ -13,6 +13,7 @@ from rich.console import Console
 from tagger.errors import InventoryBusyError
 from tagger.inventory.records import Decision, QueueItem
 from tagger.records import NOT_CATALOGUE
+from tagger.review.group_pages import GroupPages, describe_group
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, ReviewSession
 from tagger.review.stats import remaining
@@ -32,9 +33,12 @@ k              add the offered tag to your tags and use it
 s              skip; the picture comes back at the end
 u              undo the last answer, then the one before, and so on
 n TEXT         write a note about this picture
-a              answer for all similar pictures together
+a              answer for all pictures of the product, or all similar ones
 / TEXT         go to a picture whose path contains TEXT
 q              leave; every answer is already saved"""
+
+_LINES_AT_ONCE = 20
+"""Pictures of a group that are listed at a time, as many as a screen shows."""
 
 _PAUSE = 0.5
 """Seconds between two tries while another program writes to the inventory."""
@@ -93,7 +97,8 @@ class LineReview:
         for path in shown.item.same_bytes:
             self._say(f"  the same picture: {printable(path)}")
         if alike := self._session.alike():
-            self._say(f"  {len(alike)} similar pictures: a shows them")
+            group = describe_group(len(alike) + 1, self._session.of_product())
+            self._say(f"  {group}: a shows them")
 
     def _candidates(self, item: QueueItem) -> str:
         digits = {tag: n for n, tag in enumerate(self._session.tags)}
@@ -211,15 +216,33 @@ class LineReview:
         if len(members) < 2:  # noqa: PLR2004  the current one alone
             self._say(self._session.none_alike())
             return
-        for member in members:
-            item = member.item
-            prediction = f"{item.answer} {share(item.answer_confidence)}"
-            self._say(f"  {printable(f'{member.path}, {prediction}')}")
+        if not self._show_group(GroupPages(members, _LINES_AT_ONCE)):
+            self._session.release_group(members)
+            return
+        of_product = self._session.of_product([one.item.digest for one in members])
+        group = describe_group(len(members), of_product)
         offer = self._session.offer(members[0])
         offered = f"{offer.text}? (Enter, " if offer else "tag? ("
-        line = self._ask(f"all {len(members)}: {offered}0-9, x; b goes back): ")
+        line = self._ask(f"all {group}: {offered}0-9, x; b goes back): ")
         if line == "b" or not self._answer(line, members):
             self._session.release_group(members)
+
+    def _show_group(self, pages: GroupPages[Shown]) -> bool:
+        """List a group page by page; return False if the reviewer goes back."""
+        while True:
+            for member in pages.page:
+                item = member.item
+                prediction = f"{item.answer} {share(item.answer_confidence)}"
+                self._say(f"  {printable(f'{member.path}, {prediction}')}")
+            pages.see()
+            if not pages.unseen:
+                return True
+            line = self._ask(f"{pages.counter} (Enter shows more; b goes back): ")
+            if line == "b":
+                return False
+            if line:
+                self._say("  not answered yet: first see all pictures of the group")
+            pages.turn(1)
 
     def _ask(self, prompt: str) -> str:
         try:

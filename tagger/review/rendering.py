@@ -148,7 +148,9 @@ def keys(
         entries.append(("x", NOT_CATALOGUE, "no_item"))
     entries += [("s", "skip", "skip"), ("u", "undo", "undo")]
     if alike:
-        entries.append(("a", f"{alike + 1} similar", "group"))
+        one_product = session.of_product() > alike
+        what = "of product" if one_product else "similar"
+        entries.append(("a", f"{alike + 1} {what}", "group"))
     if len(session.tags) > _DIGITS:
         entries.append(("t", "by name", "name_tag"))
     entries += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]

@@ -5,7 +5,7 @@ Each returns the reviewer's choice, or None if the reviewer goes back.
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from rich.console import Group
 from rich.text import Text
@@ -21,10 +21,14 @@ from tagger.inventory.records import QueueItem
 from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
+from tagger.review.group_pages import GroupPages, describe_group, distinct_names
 from tagger.review.line_mode import decision_text, share
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, Offer, ReviewSession
 from tagger.text import printable
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
 
 T = TypeVar("T")
 
@@ -36,7 +40,8 @@ x        not a catalogue item: none of the tags fits, or not for sale
 k        add the offered tag ("k Skirt") to your tags and use it
 s        skip; the picture comes back at the end
 u        undo the last answer, then the one before, and so on
-a        show all similar pictures, to answer them together
+a        show all pictures of the product, or all similar ones, to
+         answer them together
 n        write a note about this picture
 v        enlarge the views that the network saw
 /        go to a picture by a part of its path
@@ -49,6 +54,21 @@ tagger review --redo PATH
 The bars are the network's five most probable tags. The small
 picture is what the network saw, light on dark: if it is cut
 off or reversed, do not trust the tag."""
+
+_THUMBNAIL_CELLS = 22
+"""Width of a thumbnail's picture."""
+
+_THUMBNAIL_LINES = 14
+"""Height of a thumbnail with its name and its prediction."""
+
+_MARK_CELLS = 4
+"""Width of the check mark before a thumbnail's name."""
+
+_SHEET_TEXT_LINES = 5
+"""Most lines that the title and the keys of a contact sheet take."""
+
+_AT_ONCE = 0.001
+"""A timer cannot wait for 0 s."""
 
 SCREENS_CSS: Final = """
     ModalScreen { align: center middle; background: $background 60%; }
@@ -268,10 +288,11 @@ class ConflictScreen(ModalScreen[bool]):
 class Thumbnail(Static, can_focus=True):
     """A member of a group, selected or not."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: Shown, name: str) -> None:
         super().__init__()
         self.shown = shown
         self.chosen = True
+        self._shown_name = name
 
     def on_mount(self) -> None:
         """Draw the thumbnail."""
@@ -290,19 +311,22 @@ class Thumbnail(Static, can_focus=True):
         """Show the picture with a check mark, its name and its prediction."""
         item = self.shown.item
         mark = "[✓]" if self.chosen else "[ ]"
-        name = printable(self.shown.path.name)
         answer = printable(item.answer)
         self.update(
             Group(
-                rendering.thumbnail(self.shown, 22, 9),
-                Text(f"{mark} {name}", no_wrap=True, overflow="ellipsis"),
+                rendering.thumbnail(self.shown, _THUMBNAIL_CELLS, 9),
+                Text(f"{mark} {self._shown_name}", no_wrap=True, overflow="ellipsis"),
                 Text(f"    {answer} {share(item.answer_confidence)}", no_wrap=True),
             )
         )
 
 
 class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
-    """A group as a contact sheet; returns a tag and the members to give it to."""
+    """A group as a contact sheet; returns a tag and the members to give it to.
+
+    The members are shown page by page. An answer is not taken before each of them was
+    on the screen for `unseen` seconds. `of_product` of them show the same product.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False, priority=True),
@@ -314,39 +338,51 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         Binding("right", "move(1, 0)", show=False, priority=True),
         Binding("up", "move(0, -1)", show=False, priority=True),
         Binding("down", "move(0, 1)", show=False, priority=True),
+        Binding("pagedown", "turn(1)", show=False, priority=True),
+        Binding("pageup", "turn(-1)", show=False, priority=True),
         Binding("escape,q,b", "dismiss", show=False),
     ]
 
     def __init__(
-        self, members: list[Shown], tags: Sequence[str], offer: Offer | None
+        self,
+        members: list[Shown],
+        tags: Sequence[str],
+        offer: Offer | None,
+        *,
+        of_product: int = 0,
+        unseen: float = 0.0,
     ) -> None:
         """`offer` is the answer that Enter gives, None for none."""
         super().__init__()
         self._members = members
         self._tags = tags
         self._offer = offer
+        self._of_product = of_product
+        self._unseen = unseen
         self._columns = 1
+        self._pages = GroupPages(members, 1)
+        self._seeing: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the sheet."""
+        names = distinct_names(
+            [shown.path for shown in self._members], _THUMBNAIL_CELLS - _MARK_CELLS
+        )
         yield Static(classes="title", id="sheet-title")
         with VerticalScroll(can_focus=False), Grid():
-            for shown in self._members:
-                yield Thumbnail(shown)
+            for shown, name in zip(self._members, names, strict=True):
+                yield Thumbnail(shown, name)
         yield Static(classes="hint", id="sheet-keys")
-
-    def on_mount(self) -> None:
-        """Focus the first member."""
-        self.query(Thumbnail).first().focus()
-        self._show_selection()
 
     def on_resize(self, event: events.Resize) -> None:
         """Adapt to the size of the terminal."""
-        self._columns = max(1, event.size.width // 25)
+        self._columns = max(1, event.size.width // (_THUMBNAIL_CELLS + 3))
+        rows = max(1, (event.size.height - _SHEET_TEXT_LINES) // _THUMBNAIL_LINES)
         grid = self.query_one(Grid)
         grid.styles.grid_size_columns = self._columns
-        rows = -(-len(self._members) // self._columns)
-        grid.styles.grid_rows = " ".join(["14"] * rows)
+        grid.styles.grid_rows = " ".join([str(_THUMBNAIL_LINES)] * rows)
+        self._pages.resize(rows * self._columns)
+        self._show_page()
 
     def on_click(self) -> None:
         """Count the selected members, which a click may have changed."""
@@ -382,29 +418,61 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         self._show_selection()
 
     def action_move(self, across: int, down: int) -> None:
-        """Focus another member."""
+        """Focus another member, on another page if need be."""
         thumbnails = list(self.query(Thumbnail))
         at = next((n for n, member in enumerate(thumbnails) if member.has_focus), 0)
         to = at + across + down * self._columns
         if 0 <= to < len(thumbnails):
+            if thumbnails[to].shown not in self._pages.page:
+                self._pages.turn_to(to)
+                self._show_page()
             thumbnails[to].focus()
+
+    def action_turn(self, by: int) -> None:
+        """Turn the page."""
+        self._pages.turn(by)
+        self._show_page()
+
+    def _show_page(self) -> None:
+        """Show the members of the page; they are seen when it has stood a moment."""
+        page = self._pages.page
+        for thumbnail in self.query(Thumbnail):
+            thumbnail.display = thumbnail.shown in page
+        if not (isinstance(self.focused, Thumbnail) and self.focused.shown in page):
+            next(t for t in self.query(Thumbnail) if t.shown is page[0]).focus()
+        self._show_selection()
+        self.call_after_refresh(self._begin_to_see)
+
+    def _begin_to_see(self) -> None:
+        if self._seeing is not None:
+            self._seeing.stop()
+        self._seeing = self.set_timer(max(self._unseen, _AT_ONCE), self._see)
+
+    def _see(self) -> None:
+        self._pages.see()
+        self._show_selection()
 
     def _chosen(self) -> list[Shown]:
         return [member.shown for member in self.query(Thumbnail) if member.chosen]
 
     def _dismiss_with(self, tag: str | None) -> None:
-        if chosen := self._chosen():
+        if self._pages.unseen:
+            self._show_selection("not answered yet: see all pictures first, PgDn turns")
+        elif chosen := self._chosen():
             self.dismiss((tag, chosen))
 
-    def _show_selection(self) -> None:
-        chosen = len(self._chosen())
-        title = f"{len(self._members)} similar pictures; {chosen} selected"
-        self.query_one("#sheet-title", Static).update(title)
+    def _show_selection(self, refusal: str = "") -> None:
+        group = describe_group(len(self._members), self._of_product)
+        parts = [group, self._pages.counter, f"{len(self._chosen())} selected"]
+        if self._pages.count > 1:
+            parts.append(f"page {self._pages.number} of {self._pages.count}")
+        self.query_one("#sheet-title", Static).update(" · ".join(parts))
         names = "  ".join(f"{n} {printable(t)}" for n, t in enumerate(self._tags[:10]))
         enter = f"Enter {self._offer.text}  " if self._offer else ""
-        keys = f"{enter}space select  ←↑→↓ move  Esc back"
+        turn = "PgDn PgUp turn the page  " if self._pages.count > 1 else ""
+        keys = f"{enter}space select  ←↑→↓ move  {turn}Esc back"
         self.query_one("#sheet-keys", Static).update(
-            Text(f"{names}  x {NOT_CATALOGUE}\n{keys}")
+            Text(f"{names}  x {NOT_CATALOGUE}\n{refusal or keys}")
         )
 
 

@@ -341,6 +341,16 @@ class ReviewSession:
             return []
         return [self._groups.path(digest) for digest in self._digests_alike()]
 
+    def of_product(self, digests: Collection[str] | None = None) -> int:
+        """Count the items of the current one's product; 0 if no pattern finds it.
+
+        Counts them among `digests`, by default in all of the queue.
+        """
+        if self.current is None or self.blind:
+            return 0
+        product = self._groups.product(self.current.item.digest)
+        return len(product if digests is None else {*product}.intersection(digests))
+
     def none_alike(self) -> str:
         """Return the message that no similar picture is known, yet or at all."""
         if self._groups.finished():

@@ -202,7 +202,7 @@ def test_the_numbers_of_a_shift_are_for_those_who_ask(
     assert "0.99 instead of 0.96" in verbose
 
 
-def test_a_run_shows_the_numbers_that_its_scan_kept(inventory: Inventory) -> None:
+def test_a_run_shows_the_numbers_that_its_scan_kept() -> None:
     kept = {"new": 1, "shift": 2.04, "threshold": 0.99, "base_threshold": 0.96}
     of_old = {"new": 1, "shift": 2.04}
     run = RunRecord(7, NIGHT, NIGHT, 0, "shop", {}, kept)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import wait_for
+from support import FakeClassifier, Photo, photo_with_other_bytes, scan, wait_for
 from support.reviews import (
     EVERY_FLAGGED,
     decided,
@@ -19,12 +19,15 @@ from support.reviews import (
     press,
     settle,
     sit,
+    soon,
     text_of,
 )
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
+from tagger.inventory.product_key import compile_pattern
 from tagger.inventory.records import DecisionKind, Selection
+from tagger.records import Policy
 from tagger.review import rendering
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.screens import ContactSheet, EndScreen
@@ -164,6 +167,67 @@ def test_the_contact_sheet(queue: Inventory) -> None:
     assert decided(queue) == {}
 
 
+@pytest.fixture
+def twins(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
+    """An inventory of 16 files that look the same and wait."""
+    photo_with_other_bytes(16, photo, shop)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    return inventory
+
+
+def test_a_group_is_answered_after_all_its_pages_were_seen(twins: Inventory) -> None:
+    async def run() -> None:
+        with sit(twins) as begun:
+            async with on_screen(begun, (80, 24)) as pilot:  # three pictures a page
+                wait_for(lambda: len(begun.alike()) == 15)
+                await press(pilot, "a")
+                assert "3 of 16 seen" in await soon(pilot, "3 of 16 seen")
+                await press(pilot, "enter", "8", "x")
+                assert "not answered yet" in text_of(pilot)
+                for number in range(2, 6):
+                    await press(pilot, "pagedown")
+                    await soon(pilot, f"{3 * number} of 16 seen")
+                    await press(pilot, "8")
+                assert decided(twins) == {}
+                await press(pilot, *["right"] * 3)  # turns the page, too
+                await soon(pilot, "16 of 16 seen")
+                await press(pilot, "8")
+
+    asyncio.run(run())
+    assert [tag for tag, _ in decided(twins).values()] == ["Bag"] * 16
+
+
+def test_pages_that_were_turned_too_fast_were_not_seen(twins: Inventory) -> None:
+    async def run() -> None:
+        with sit(twins) as begun:
+            async with on_screen(begun, (80, 24)) as pilot:
+                wait_for(lambda: len(begun.alike()) == 15)
+                await press(pilot, "a")
+                pilot.app.screen._unseen = 60.0  # type: ignore[attr-defined]  # noqa: SLF001
+                await press(pilot, *["pagedown"] * 6, "8", "enter")
+                assert isinstance(pilot.app.screen, ContactSheet)
+                assert "not answered yet" in text_of(pilot)
+
+    asyncio.run(run())
+    assert decided(twins) == {}
+
+
+def test_a_group_of_one_product_says_so(twins: Inventory, shop: Path) -> None:
+    patterns = {str(shop): compile_pattern(r"(?P<item>1)?\d\.png")}
+
+    async def run() -> None:
+        with sit(twins, patterns=patterns) as begun:
+            async with on_screen(begun) as pilot:
+                wait_for(begun._groups.finished)  # noqa: SLF001
+                while begun.current and begun.current.path.name != "10.png":
+                    await press(pilot, "s")
+                await press(pilot, "a")
+                told = text_of(pilot)
+                assert "16 pictures: 6 of one product, 10 similar" in told
+
+    asyncio.run(run())
+
+
 def test_a_conflict_on_the_screen(queue: Inventory) -> None:
     async def run() -> None:
         with sit(queue) as begun:
@@ -227,12 +291,17 @@ def test_a_screen_that_fails_is_told(
         ReviewApp.hold(begun)
 
 
-@given(st.integers(20, 140), st.integers(0, 9), st.integers(10, 11))
+@given(st.integers(20, 140), st.integers(0, 9), st.integers(10, 11), st.booleans())
 def test_the_footer_keeps_the_keys_that_matter_most(
-    width: int, alike: int, tags: int
+    width: int,
+    alike: int,
+    tags: int,
+    product: bool,  # noqa: FBT001
 ) -> None:
     session = SimpleNamespace(
-        tags=[str(n) for n in range(tags)], offer=lambda _: Offer("T-shirt/top")
+        tags=[str(n) for n in range(tags)],
+        offer=lambda _: Offer("T-shirt/top"),
+        of_product=lambda: alike + 1 if product else 0,
     )
     one = SimpleNamespace(trouble="")
 
@@ -241,7 +310,8 @@ def test_the_footer_keeps_the_keys_that_matter_most(
     shown = footer.plain.split("  ")
     if width >= 78:
         assert {"0-9 tags", "s skip", "q leave"} <= set(shown)
-        assert bool(alike) == (f"a {alike + 1} similar" in shown)
+        what = "of product" if product else "similar"
+        assert bool(alike) == (f"a {alike + 1} {what}" in shown)
     if width >= 60:
         assert footer.cell_len <= width
     assert len(shown) == len(set(shown))

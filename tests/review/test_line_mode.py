@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
-from support import FakeClassifier, Photo, scan, wait_for
+from support import (
+    FakeClassifier,
+    Photo,
+    photo_with_other_bytes,
+    scan,
+    wait_for,
+)
 from support.reviews import decided, in_lines, order_of, sit
 
 from tagger.inventory import Inventory
@@ -281,6 +287,34 @@ def test_groups_share_an_answer(queue: Inventory) -> None:
         assert begun.current.item.digest == members[-1].item.digest
         assert begun.undo()
         assert decided(queue) == {}
+
+
+def test_a_long_group_is_answered_after_all_of_it_was_listed(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    photo_with_other_bytes(25, photo, shop)
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+
+    early = in_lines(inventory, "a", "8", "b", grouped=True)
+    assert "20 of 25 seen" in early
+    assert "not answered yet" in early
+    assert decided(inventory) == {}
+
+    back = in_lines(inventory, "a", "b", grouped=True)
+    assert "all 25" not in back
+    assert decided(inventory) == {}
+
+    told = in_lines(inventory, "a", "", "8", grouped=True)
+    assert "all 25 similar pictures" in told
+    assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 25
+
+
+def test_a_group_of_one_product_says_so(queue: Inventory) -> None:
+    patterns = dict.fromkeys(queue.roots(), compile_pattern(r"\d\.(png)"))
+    told = in_lines(queue, "a", "b", patterns=patterns, grouped=True)
+
+    assert "5 pictures of one product: a shows them" in told
+    assert "all 5 pictures of one product" in told
 
 
 def test_a_group_decided_without_the_current_picture_leaves_it_current(

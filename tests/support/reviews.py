@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from support import wait_for
 from textual.pilot import Pilot
 
 from tagger.inventory import Inventory
@@ -39,8 +40,13 @@ def in_lines(
     *answers: str,
     selection: Selection = EVERY_FLAGGED,
     limit: int | None = None,
+    patterns: Mapping[str, re.Pattern[str]] | None = None,
+    grouped: bool = False,
 ) -> str:
-    """Hold a review with these answers; return what was printed."""
+    """Hold a review with these answers; return what was printed.
+
+    `grouped` begins when it is known which pictures belong together.
+    """
     console = Console(width=200, record=True, file=io.StringIO())
     lines = iter(answers)
     asked: list[str] = []
@@ -52,7 +58,9 @@ def in_lines(
         except StopIteration:
             raise EOFError from None
 
-    with sit(inventory, selection, limit=limit) as begun:
+    with sit(inventory, selection, limit=limit, patterns=patterns) as begun:
+        if grouped:
+            wait_for(begun._groups.finished)  # noqa: SLF001
         LineReview(begun, console, read).run()
     return console.export_text() + "\n".join(asked)
 
@@ -101,6 +109,15 @@ def text_of(pilot: Pilot[int]) -> str:
     """Return the text on the screen, row by row; a screenshot would take longer."""
     rows = pilot.app.screen._compositor.render_strips()  # noqa: SLF001
     return "\n".join(row.text for row in rows)
+
+
+async def soon(pilot: Pilot[int], words: str) -> str:
+    """Wait until these words stand on the screen; return all of it."""
+    for _ in range(200):
+        if words in (text := text_of(pilot)):
+            return text
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{words!r} did not appear in:\n{text}")
 
 
 def order_of(inventory: Inventory) -> list[str]:
