@@ -22,6 +22,7 @@ from tagger.adaptation.examples import TrainingExamples, collect_examples
 from tagger.adaptation.finetune import (
     FOLDS,
     USUAL,
+    OnPhase,
     OnStep,
     Schedule,
     accuracy_on,
@@ -106,6 +107,7 @@ def evaluate_candidate(  # noqa: PLR0913  the data, the settings and a callback
     folds: int = FOLDS,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
+    on_phase: OnPhase = lambda _: None,
     kept: Callable[[int], Checkpoint] | None = None,
 ) -> Candidate:
     """Adapt a network to answers, and compare it with the network in force.
@@ -132,8 +134,10 @@ def evaluate_candidate(  # noqa: PLR0913  the data, the settings and a callback
         folds=folds,
         seed=seed,
         on_step=on_step,
+        on_phase=on_phase,
         kept=kept,
     )
+    on_phase("comparing with the network in force")
     truth = numbered(answers, labels)
     judging = np.ones(len(answers), np.bool_) if sampled is None else sampled
     temperature = choose_temperature(adapted.held_back[judging], truth[judging])
@@ -193,7 +197,11 @@ class AdaptationResult:
 
 
 def adapt_inventory(
-    inventory: Inventory, *, dry_run: bool = False, on_step: OnStep = lambda *_: None
+    inventory: Inventory,
+    *,
+    dry_run: bool = False,
+    on_step: OnStep = lambda *_: None,
+    on_phase: OnPhase = lambda _: None,
 ) -> AdaptationResult:
     """Adapt to an inventory's reviews, and record whether the gate promoted the result.
 
@@ -204,7 +212,7 @@ def adapt_inventory(
     used; TrainingError if the loss is not finite, or the bundle cannot be written;
     InventoryError if the result cannot be recorded. Then nothing has changed.
     """
-    result = _attempt(inventory, dry_run=dry_run, on_step=on_step)
+    result = _attempt(inventory, dry_run=dry_run, on_step=on_step, on_phase=on_phase)
     if not dry_run:
         try:
             inventory.record_adaptation(result.row)
@@ -216,7 +224,7 @@ def adapt_inventory(
 
 
 def _attempt(
-    inventory: Inventory, *, dry_run: bool, on_step: OnStep
+    inventory: Inventory, *, dry_run: bool, on_step: OnStep, on_phase: OnPhase
 ) -> AdaptationResult:
     """Train and judge a candidate, and write its bundle unless it is a `dry_run`."""
     database, reviews = inventory.path, inventory.reviews()
@@ -249,6 +257,7 @@ def _attempt(
             sampled=sampled,
             schedule=USUAL,
             on_step=on_step,
+            on_phase=on_phase,
             kept=lambda fold: Checkpoint(state / f"fold-{fold}", state.name),
         )
         seconds = time.monotonic() - begun

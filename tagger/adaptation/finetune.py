@@ -71,6 +71,9 @@ Weights = list[NDArray[np.float32]]
 OnStep = Callable[[int, int], object]
 """Takes the number of the step just done, from 1, and the number of all steps."""
 
+OnPhase = Callable[[str], object]
+"""Takes what begins now, in words for a person, such as "measuring the result"."""
+
 
 def adapt(  # noqa: PLR0913  the data, the settings and a callback
     network: KerasModel,
@@ -154,6 +157,7 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and the checkpoints
     folds: int = FOLDS,
     seed: int = 1,
     on_step: OnStep = lambda *_: None,
+    on_phase: OnPhase = lambda _: None,
     kept: Callable[[int], Checkpoint] | None = None,
 ) -> Adapted:
     """Fine-tune a network once without each fold of the answers; average the weights.
@@ -197,12 +201,14 @@ def adapt_in_folds(  # noqa: PLR0913  as `adapt`, and the checkpoints
         return weights
 
     fold_networks = [fold_weights(number) for number in range(folds)]
+    on_phase("measuring how much was forgotten")
     # The result: the mean of the folds' weights, moved back as far as it forgets.
     mean = [np.mean(each, axis=0) for each in zip(*fold_networks, strict=True)]
     share = _share_that_remembers(start, mean, rehearsal.test, labels)
     result = interpolate_weights(start, mean, share)
     # Cross-validation: each answer is predicted by the network that did not learn its
     # fold, moved back by the same share.
+    on_phase("measuring what was learned")
     held_back = np.empty((len(answers), len(labels)), np.float32)
     for number, weights in enumerate(fold_networks):
         own = fold == number

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import Step, show_next
 
 
@@ -21,10 +22,12 @@ def backup(
     a backup back in place.
     Example: tagger backup /backup/inventory.db
     """
-    from tagger.inventory import back_up
+    with activity("copying the inventory"):
+        from tagger.inventory import back_up
+
+        size = back_up(options.database(db), file)
     from tagger.text import as_typed, printable
 
-    size = back_up(options.database(db), file)
     with options.telling_of(f"the backup {file} is written"):
         typer.echo(printable(f"wrote {file}, {size:,} bytes"))
         command = f"tagger restore {as_typed(file)}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import Step, show_next
 
 _SCAN = Step("tagger scan FOLDER", "accepts pictures by the certified thresholds")
@@ -45,27 +46,29 @@ def certify(
     """
     from dataclasses import asdict
 
-    from tagger.bundles.adapted import bundle_in_force
-    from tagger.certification.current_precision import uncertified_policy
-    from tagger.certification.issue import certify_network, has_same_claims
     from tagger.errors import EXIT_UNCERTIFIED
-    from tagger.inventory import Inventory
 
     database = options.database(db)
-    with Inventory(database, create=False) as inventory:
-        bundle = bundle_in_force(database, inventory.adaptations(), model)
-        card = bundle.card
-        before = inventory.certificate(card.digest)
-        proof = certify_network(
-            inventory,
-            card.identity,
-            bundled=card.policy,
-            uncertified=uncertified_policy(inventory, bundle),
-            precision=precision,
-            certainty=certainty,
-        )
-        if not dry_run and not has_same_claims(before, proof.certificate):
-            inventory.keep_certificate(proof.certificate)
+    with activity("testing the audit answers", shown=not as_json):
+        from tagger.bundles.adapted import bundle_in_force
+        from tagger.certification.current_precision import uncertified_policy
+        from tagger.certification.issue import certify_network, has_same_claims
+        from tagger.inventory import Inventory
+
+        with Inventory(database, create=False) as inventory:
+            bundle = bundle_in_force(database, inventory.adaptations(), model)
+            card = bundle.card
+            before = inventory.certificate(card.digest)
+            proof = certify_network(
+                inventory,
+                card.identity,
+                bundled=card.policy,
+                uncertified=uncertified_policy(inventory, bundle),
+                precision=precision,
+                certainty=certainty,
+            )
+            if not dry_run and not has_same_claims(before, proof.certificate):
+                inventory.keep_certificate(proof.certificate)
     certificate, evidence = proof.certificate, proof.evidence
     if as_json:
         rest = asdict(evidence) | {"answers": evidence.pictures}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 
 
 def check(
@@ -28,11 +29,17 @@ def check(
     from time import time_ns
 
     from tagger.errors import EXIT_FAILED, EXIT_UNREADABLE, InventoryError
-    from tagger.inventory import Inventory
 
     database = options.database(db)
-    with Inventory(database, create=False) as inventory:
-        report = inventory.check(None if everything else sample, seed=time_ns())
+    with activity("checking the database", shown=not as_json) as doing:
+        from tagger.inventory import Inventory
+
+        with Inventory(database, create=False) as inventory:
+            report = inventory.check(
+                None if everything else sample,
+                seed=time_ns(),
+                track=lambda files: doing.track("reading pictures", files, len(files)),
+            )
     bad = report.files_differing or report.files_damaged
     code = EXIT_UNREADABLE if bad else 0
     code = EXIT_FAILED if report.damage else code

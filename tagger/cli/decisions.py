@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +39,17 @@ def export_decisions(
 
     Example: tagger decisions export decisions.jsonl
     """
-    from tagger.exchange.decisions_jsonl import write_file, write_lines
-    from tagger.inventory import Inventory
+    with activity("writing decisions", shown=str(file) != "-") as doing:
+        from tagger.exchange.decisions_jsonl import write_file, write_lines
+        from tagger.inventory import Inventory
 
-    with Inventory(options.database(db), create=False) as inventory:
-        if str(file) == "-":
-            sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-            write_lines(inventory.decisions(), sys.stdout)
-            return
-        count = write_file(inventory.decisions(), file)
+        with Inventory(options.database(db), create=False) as inventory:
+            if str(file) == "-":
+                sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+                write_lines(inventory.decisions(), sys.stdout)
+                return
+            made = doing.track("writing decisions", inventory.decisions())
+            count = write_file(made, file)
     options.console().print(f"{count:,} decisions and notes written")
 
 
@@ -66,11 +69,12 @@ def import_decisions(
     force and both are shown. A missing inventory is created.
     Example: tagger decisions import decisions.jsonl
     """
-    from tagger.inventory import Inventory
+    with activity("importing decisions", shown=str(file) != "-") as doing:
+        from tagger.inventory import Inventory
 
-    records = _read(file)
-    with Inventory(options.database(db)) as inventory:
-        merged = inventory.merge_decisions(records)
+        records = doing.track("importing decisions", _read(file))
+        with Inventory(options.database(db)) as inventory:
+            merged = inventory.merge_decisions(records)
     _tell(merged)
 
 

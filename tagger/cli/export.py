@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import completion, filter_options, options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import STATUS, Step, show_next
 from tagger.records import Format
 from tagger.text import as_typed, printable
@@ -129,63 +130,65 @@ def export(
 
     Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
-    from tagger.errors import RequestError
-    from tagger.exchange import DELIMITERS, Style, format_of
-    from tagger.exchange.export import ExportRequest, write_export
-    from tagger.inventory import Inventory
-    from tagger.inventory.columns import (
-        COLUMNS,
-        PROBABILITIES,
-        PRODUCT_COLUMNS,
-        find_columns,
-    )
+    to_file = str(output or "-") != "-"
+    with activity("exporting", shown=to_file or not sys.stdout.isatty()):
+        from tagger.errors import RequestError
+        from tagger.exchange import DELIMITERS, Style, format_of
+        from tagger.exchange.export import ExportRequest, write_export
+        from tagger.inventory import Inventory
+        from tagger.inventory.columns import (
+            COLUMNS,
+            PROBABILITIES,
+            PRODUCT_COLUMNS,
+            find_columns,
+        )
 
-    if by_item and (changed or since):
-        raise RequestError(
-            "--by-item joins whole products: leave out --changed and --since"
-        )
-    if item_pattern is not None and not by_item:
-        raise RequestError("--item-pattern needs --by-item: add it")
-    if delimiter not in DELIMITERS:
-        raise RequestError(
-            f"--delimiter {delimiter!r} is not allowed: give , ; | or tab"
-        )
-    if str(output) == "-":
-        output = None
-    chosen_format = format_of(output, as_format)
-    every = PRODUCT_COLUMNS if by_item else COLUMNS
-    asked = every if by_item else (*every, PROBABILITIES)
-    chosen = find_columns(columns.split(","), asked) if columns else list(every)
-    if changed and PROBABILITIES in chosen:
-        raise RequestError(
-            "--changed cannot export probabilities: leave out one of the two"
-        )
-    with Inventory(options.database(db), create=False) as inventory:
-        conditions = filter_options.conditions(
-            inventory,
-            tags=tag,
-            roots=root,
-            states=state,
-            by_person=by_person,
-            since=since,
-            where=where,
-            columns=every,
-        )
-        if item_pattern is not None:
-            _keep_pattern(inventory, item_pattern, root or ())
-        rows = write_export(
-            inventory,
-            ExportRequest(chosen, conditions, by_item, mark if changed else None),
-            output or sys.stdout.buffer,
-            chosen_format,
-            # Escape control characters, which would steer a terminal.
-            Style(
-                delimiter,
-                raw=raw,
-                bom=bom,
-                escape=not output and sys.stdout.isatty(),
-            ),
-        )
+        if by_item and (changed or since):
+            raise RequestError(
+                "--by-item joins whole products: leave out --changed and --since"
+            )
+        if item_pattern is not None and not by_item:
+            raise RequestError("--item-pattern needs --by-item: add it")
+        if delimiter not in DELIMITERS:
+            raise RequestError(
+                f"--delimiter {delimiter!r} is not allowed: give , ; | or tab"
+            )
+        if str(output) == "-":
+            output = None
+        chosen_format = format_of(output, as_format)
+        every = PRODUCT_COLUMNS if by_item else COLUMNS
+        asked = every if by_item else (*every, PROBABILITIES)
+        chosen = find_columns(columns.split(","), asked) if columns else list(every)
+        if changed and PROBABILITIES in chosen:
+            raise RequestError(
+                "--changed cannot export probabilities: leave out one of the two"
+            )
+        with Inventory(options.database(db), create=False) as inventory:
+            conditions = filter_options.conditions(
+                inventory,
+                tags=tag,
+                roots=root,
+                states=state,
+                by_person=by_person,
+                since=since,
+                where=where,
+                columns=every,
+            )
+            if item_pattern is not None:
+                _keep_pattern(inventory, item_pattern, root or ())
+            rows = write_export(
+                inventory,
+                ExportRequest(chosen, conditions, by_item, mark if changed else None),
+                output or sys.stdout.buffer,
+                chosen_format,
+                # Escape control characters, which would steer a terminal.
+                Style(
+                    delimiter,
+                    raw=raw,
+                    bom=bom,
+                    escape=not output and sys.stdout.isatty(),
+                ),
+            )
     if output is not None:
         _show_written(output, rows, can_import=not by_item)
 

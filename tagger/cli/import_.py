@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -60,35 +61,52 @@ def import_(
 
     Example: tagger import edited.csv --dry-run
     """
-    from tagger.cli.views import scan_views
-    from tagger.errors import ImportingError
-    from tagger.exchange.corrections import compare
-    from tagger.inventory import Inventory
-
-    with Inventory(options.database(db), create=False) as inventory:
-        try:
-            with file.open("rb") as stream:
-                comparison = compare(stream, inventory, delimiter=delimiter, raw=raw)
-        except ImportingError as error:
-            raise ImportingError(f"{file}, {error}") from error
+    with (
+        activity("comparing the sheet with the inventory") as doing,
+        _inventory(db) as inventory,
+    ):
+        comparison = _compared(file, inventory, delimiter, raw=raw)
         for row in comparison.bad[:_MOST_BAD]:
             options.warn(f"{file}, line {row.line}: {row.reason}")
         if comparison.ignored:
             options.warn(f"{file}, {_ignored(comparison.ignored)}")
         if not dry_run:
             _check(comparison, skip_bad=skip_bad)
+            doing.now("recording decisions")
             inventory.correct(
                 comparison.corrections,
                 reviewer=options.reviewer_name(reviewer),
                 source=file.name,
                 prepared=_prepared(comparison.corrections),
             )
-        shown = scan_views.corrections(
-            comparison.corrections, unchanged=comparison.unchanged, dry_run=dry_run
-        )
-        options.console().print(shown)
-        _check(comparison, skip_bad=skip_bad)
-        options.next_step(_next_step(inventory, file, comparison, dry_run=dry_run))
+        next_step = _next_step(inventory, file, comparison, dry_run=dry_run)
+    from tagger.cli.views import scan_views
+
+    shown = scan_views.corrections(
+        comparison.corrections, unchanged=comparison.unchanged, dry_run=dry_run
+    )
+    options.console().print(shown)
+    _check(comparison, skip_bad=skip_bad)
+    options.next_step(next_step)
+
+
+def _inventory(db: Path | None) -> "Inventory":
+    from tagger.inventory import Inventory
+
+    return Inventory(options.database(db), create=False)
+
+
+def _compared(
+    file: Path, inventory: "Inventory", delimiter: str | None, *, raw: bool
+) -> "Comparison":
+    from tagger.errors import ImportingError
+    from tagger.exchange.corrections import compare
+
+    try:
+        with file.open("rb") as stream:
+            return compare(stream, inventory, delimiter=delimiter, raw=raw)
+    except ImportingError as error:
+        raise ImportingError(f"{file}, {error}") from error
 
 
 def _ignored(ignored: "Ignored") -> str:

@@ -242,9 +242,16 @@ def telling_of(done: str, hint: str = "") -> Iterator[None]:
 
 def warn(message: str) -> None:
     """Print a warning on standard error."""
+    note(f"warning: {message}")
+
+
+def note(line: str) -> None:
+    """Print a line on standard error, and not into the line of an activity."""
+    from tagger.cli.activity import aside
     from tagger.text import printable
 
-    typer.echo(printable(f"warning: {message}"), err=True)
+    with aside():
+        typer.echo(printable(line), err=True)
 
 
 def login_name() -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity, finish
 from tagger.records import Runtime
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def predict(
 
     Example: tagger predict sample_images/cmyk.jpg
     """
+    ctx.with_resource(activity("loading the network", shown=not as_json))
     from tagger.api import Network
     from tagger.errors import EXIT_UNREADABLE
     from tagger.imaging.prepare import prepare
@@ -45,6 +47,8 @@ def predict(
     named = options.typed(ctx, "db")
     bundle, own = _network(options.database_to_look_in(db), model, named=named)
     network = Network(bundle, runtime)
+    network.classifier.load()
+    finish()
     code = 0
     for path in images:
         result = prepare(path)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import show_page
 
 
@@ -38,17 +39,19 @@ def report(
     """
     from datetime import UTC, datetime
 
-    from tagger.certification.current_precision import current_stats
-    from tagger.inventory import Inventory
-    from tagger.report import render
+    with activity("drawing the report", shown=str(output) != "-"):
+        from tagger.certification.current_precision import current_stats
+        from tagger.inventory import Inventory
+        from tagger.report import render
+
+        with Inventory(options.database(db), create=False) as inventory:
+            status = inventory.status()
+            overview = inventory.overview(pictures=pictures, lines=lines)
+            stats = current_stats(inventory)
+        page = render(status, overview, made_at=datetime.now(UTC), sure=stats)
     from tagger.system.atomic import atomic_write
     from tagger.text import printable
 
-    with Inventory(options.database(db), create=False) as inventory:
-        status = inventory.status()
-        overview = inventory.overview(pictures=pictures, lines=lines)
-        stats = current_stats(inventory)
-    page = render(status, overview, made_at=datetime.now(UTC), sure=stats)
     content = page.encode("utf-8", "backslashreplace")
     if str(output) == "-":
         sys.stdout.buffer.write(content)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import STATUS, show_next
 
 
@@ -19,13 +20,15 @@ def restore(
     while a scan or a review uses the inventory.
     Example: tagger restore /backup/inventory.db
     """
-    from tagger.inventory import restore as put_back
-    from tagger.inventory import scan_lock
+    database = options.database(db)
+    with activity("copying the backup"):
+        from tagger.inventory import restore as put_back
+        from tagger.inventory import scan_lock
+
+        with scan_lock(database, even_if_damaged=True):
+            kept = put_back(file, database)
     from tagger.text import printable
 
-    database = options.database(db)
-    with scan_lock(database, even_if_damaged=True):
-        kept = put_back(file, database)
     note = f"; the old inventory is kept as {kept}" if kept else ""
     with options.telling_of(f"{database} is restored"):
         typer.echo(printable(f"restored {database} from {file}{note}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity, finish
 from tagger.cli.next_step import EXPORT, REVIEW, Step, show_next
 from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
@@ -34,6 +35,7 @@ _TEACHES = (
 
 
 def review(
+    ctx: typer.Context,
     order: Annotated[
         Order | None,
         typer.Option(
@@ -114,6 +116,7 @@ def review(
     """
     from dataclasses import replace
 
+    ctx.with_resource(activity("opening the review"))
     from tagger.errors import Stopped
     from tagger.inventory import Inventory
     from tagger.inventory.columns import in_utc
@@ -135,7 +138,7 @@ def review(
         patterns = _patterns(inventory, session_pattern)
         # Print this before the prefetch starts, which silences standard error.
         if why := "" if plain else _why_not_full_screen():
-            typer.echo(f"{why}: asking line by line, as with --plain", err=True)
+            options.note(f"{why}: asking line by line, as with --plain")
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
             with review_session(
@@ -178,10 +181,14 @@ def _show(begun: "ReviewSession", *, plain: bool) -> int:
     if plain:
         from tagger.review.line_mode import LineReview
 
+        finish()
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
         LineReview(begun, options.console(), _line).run()
         return 0
     _forget_keys()
+    import textual.app  # noqa: F401  takes long, while the activity is still shown
+
+    finish()  # before the terminal is asked which pictures it can show
     from tagger.review.app import ReviewApp
 
     _forget_keys()
@@ -280,14 +287,13 @@ def _audit_id(
         )
     if (audit.least, audit.of_tag) != (least, tag):
         drawn = "" if audit.least is None else f", from {audit.least:g} on"
-        typer.echo(
+        options.note(
             f"audit {audit.id} ({audit.of_tag or 'all tags'}{drawn}) is not finished: "
-            "continuing it; ask for the new audit again afterwards",
-            err=True,
+            "continuing it; ask for the new audit again afterwards"
         )
     if audit.answered:
         done = f"{audit.answered} of {audit.sampled} are answered already"
-        typer.echo(f"audit {audit.id}: {done}", err=True)
+        options.note(f"audit {audit.id}: {done}")
     return audit.id
 
 

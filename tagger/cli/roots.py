@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 
 roots = typer.Typer(
     name="roots", help="List, move and forget scanned folders.", no_args_is_help=True
@@ -49,17 +50,19 @@ def move(
     pictures.
     Example: tagger roots move /mnt/old/photos /srv/photos
     """
-    from tagger.inventory import Inventory, scan_lock
-    from tagger.scan.walk import check_root
-    from tagger.system.paths import as_spelt
+    with activity("moving the folder's items in the inventory"):
+        from tagger.inventory import Inventory, scan_lock
+        from tagger.scan.walk import check_root
+        from tagger.system.paths import as_spelt
+
+        database, target = options.database(db), check_root(new)
+        with (
+            Inventory(database, create=False) as inventory,
+            scan_lock(database),
+        ):
+            items = inventory.move_root(as_spelt(old), target)
     from tagger.text import printable
 
-    database, target = options.database(db), check_root(new)
-    with (
-        Inventory(database, create=False) as inventory,
-        scan_lock(database),
-    ):
-        items = inventory.move_root(as_spelt(old), target)
     with options.telling_of(f"{old} is moved to {target}"):
         typer.echo(printable(f"{target}: {items:,} items; run 'tagger scan {target}'"))
 
@@ -95,7 +98,7 @@ def forget(
     with Inventory(database, create=False) as inventory:
         if not yes and inventory.knows(root):
             _make_sure(root)
-        with scan_lock(database):
+        with activity("forgetting the folder"), scan_lock(database):
             gone = inventory.forget_root(root)
     line = f"{root}: forgotten, with {_counted(gone.pictures, 'picture')}"
     if gone.decisions:

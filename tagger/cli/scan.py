@@ -137,19 +137,23 @@ def scan(
 
     Example: tagger scan /srv/photos --exclude thumbs
     """
-    from tagger.api import Network, scan_with
-    from tagger.bundles.adapted import bundle_in_force
-    from tagger.scan.plan import check_folders
-    from tagger.scan.records import ScanOptions
-    from tagger.scan.run import exit_code
-    from tagger.system.signals import deferred_signals
-
     reporter = scan_reporter(
         log_format, as_json=as_json, quiet=quiet, dry_run=dry_run, verbose=verbose
     )
     while ctx.obj:
         reporter.warn(ctx.obj.pop(0))
-    with _failures_told(reporter), reporter.watch_libraries():
+    with (
+        _failures_told(reporter),
+        reporter.watch_libraries(),
+        reporter.working(),
+    ):
+        from tagger.api import Network, scan_with
+        from tagger.bundles.adapted import bundle_in_force
+        from tagger.scan.plan import check_folders
+        from tagger.scan.records import ScanOptions
+        from tagger.scan.run import exit_code
+        from tagger.system.signals import deferred_signals
+
         database = options.database(db)
         # Check the request first, so that a mistake leaves no empty inventory.
         if not database.exists() or unquoted(list(map(str, folders))):

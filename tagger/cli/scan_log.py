@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from tagger.cli import options
+from tagger.cli.activity import activity, show_phase
 from tagger.cli.faults import LISTED, how_many, next_step
 from tagger.records import ImageFile
 from tagger.scan.records import RunSummary
@@ -54,6 +55,10 @@ class ScanReporter:
         self._dry_run = dry_run
         self._verbose = verbose
 
+    def working(self) -> "AbstractContextManager[object]":
+        """Return the context in which the scan works."""
+        return nullcontext()
+
     def begin(
         self, folders: Sequence[Path], database: Path, dead: "Holder | None"
     ) -> None:
@@ -89,16 +94,25 @@ class ScanReporter:
 
 
 class TerminalReporter(ScanReporter):
-    """Show a progress bar, then tables."""
+    """Show what the scan does, then tables."""
+
+    def working(self) -> "AbstractContextManager[object]":
+        """Return the context in which the scan works: one line shows what it does."""
+        return activity("opening the inventory", shown=not self._quiet)
+
+    def begin(
+        self, folders: Sequence[Path], database: Path, dead: "Holder | None"
+    ) -> None:
+        """Show that the scan looks for pictures."""
+        del database, dead
+        show_phase(f"looking for pictures in {', '.join(map(str, folders))}")
 
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
-        """Yield the files under a progress bar, if there are any."""
-        if not total:
-            return
-        from tqdm import tqdm
-
-        disable = True if self._quiet else None
-        yield from tqdm(files, total=total, unit="image", disable=disable, leave=False)
+        """Yield the files and count them."""
+        with activity("reading pictures", shown=not self._quiet) as doing:
+            if total:
+                yield from doing.track("reading pictures", files, total)
+            doing.now("updating the inventory")
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
         """Show the summary."""

@@ -2,7 +2,7 @@
 
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import zip_longest
@@ -446,20 +446,35 @@ class Inventory:
         with self._database.reading() as connection:
             return overdue(connection, max_age, now())
 
-    def check(self, size: int | None, *, seed: int) -> CheckReport:
-        """Check the database, and read `size` pictures again; None reads all."""
+    def check(
+        self,
+        size: int | None,
+        *,
+        seed: int,
+        track: Callable[
+            [Sequence[integrity.ScannedFile]], Iterable[integrity.ScannedFile]
+        ] = iter,
+    ) -> CheckReport:
+        """Check the database, and read `size` pictures again; None reads all.
+
+        `track` shows progress while it passes on the files that are read.
+        """
         with self._database.reading() as connection:
             damage = integrity.errors(connection)
             orphan_decisions = integrity.without_item(connection, DECISION.c.digest)
             predictions = integrity.without_item(connection, PREDICTION.c.digest)
             files = integrity.sample(connection, size, seed)
             known = integrity.damaged_files(connection)
-        differing = tuple(file.path for file in files if integrity.differs(file))
-        found = {file.path for file in files if integrity.is_damaged(file)}
+        differing, found = [], set()
+        for file in track(files):
+            if integrity.differs(file):
+                differing.append(file.path)
+            elif integrity.is_damaged(file):
+                found.add(file.path)
         return CheckReport(
             damage=damage,
             files_read=len(files),
-            files_differing=differing,
+            files_differing=tuple(differing),
             files_damaged=tuple(sorted({*known, *found} - {*differing})),
             decisions_without_item=orphan_decisions,
             predictions_without_item=predictions,

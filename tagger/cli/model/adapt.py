@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import Activity, activity, finish
 
 if TYPE_CHECKING:
     from tagger.adaptation.adapt import AdaptationResult
@@ -40,47 +41,48 @@ def adapt(
 
     Example: tagger model adapt --if-worth-it --at-least 100
     """
-    from tagger.inventory import Inventory, scan_lock
-
     database = options.database(db)
-    with Inventory(database, create=False) as inventory:
-        new = inventory.decided_since_last_try()
-        if if_worth_it and new < at_least:
-            _nothing(f"{new} new decisions, {at_least} are needed", as_json)
-            return
-        with scan_lock(database):
-            result = _learn(inventory, dry_run, if_worth_it, as_json)
+    with activity("opening the inventory", shown=not as_json) as doing:
+        from tagger.inventory import Inventory, scan_lock
+
+        with Inventory(database, create=False) as inventory:
+            new = inventory.decided_since_last_try()
+            if if_worth_it and new < at_least:
+                finish()
+                _nothing(f"{new} new decisions, {at_least} are needed", as_json)
+                return
+            with scan_lock(database):
+                result = _learn(inventory, doing, dry_run, if_worth_it, as_json)
     if result is not None:
         _show(result, dry_run=dry_run, as_json=as_json)
 
 
 def _learn(
-    inventory: "Inventory", dry_run: bool, if_worth_it: bool, as_json: bool
+    inventory: "Inventory",
+    doing: Activity,
+    dry_run: bool,
+    if_worth_it: bool,
+    as_json: bool,
 ) -> "AdaptationResult | None":
-    """Adapt with a progress bar; None if `if_worth_it` and there is too little."""
-    import sys
-
-    from tqdm import tqdm
-
+    """Adapt and show the progress; None if `if_worth_it` and there is too little."""
+    doing.now("starting TensorFlow, about 15 seconds")
     from tagger.adaptation.adapt import adapt_inventory
     from tagger.errors import DataError
 
-    if sys.stderr.isatty():
-        typer.echo("starting TensorFlow, this takes about 15 seconds …", err=True)
-    with tqdm(unit="step", disable=None, leave=False) as bar:
+    def move(step: int, steps: int) -> None:
+        doing.now("learning from the answers", steps)
+        doing.reach(step)
 
-        def move(step: int, steps: int) -> None:
-            bar.total = steps
-            bar.update(step - bar.n)
-
-        try:
-            return adapt_inventory(inventory, dry_run=dry_run, on_step=move)
-        except DataError as error:
-            if not if_worth_it:
-                raise
-            bar.close()
-            _nothing(str(error), as_json)
-            return None
+    try:
+        return adapt_inventory(
+            inventory, dry_run=dry_run, on_step=move, on_phase=doing.now
+        )
+    except DataError as error:
+        if not if_worth_it:
+            raise
+        finish()
+        _nothing(str(error), as_json)
+        return None
 
 
 def _nothing(why: str, as_json: bool) -> None:

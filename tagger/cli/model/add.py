@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 
 
 def add(
@@ -20,8 +21,10 @@ def add(
 
     Example: tagger model add boots.zip
     """
-    from tagger.bundles import registry
+    with activity("checking the network"):
+        from tagger.bundles import registry
+
+        added = registry.add(source)
     from tagger.cli.views import model_views
 
-    added = registry.add(source)
     options.console().print(model_views.added_view(added))

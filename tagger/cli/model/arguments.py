@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import show_phase
 
 if TYPE_CHECKING:
     from tagger.records import Adaptation
@@ -54,16 +55,9 @@ def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptati
 
 def tell(line: str) -> None:
     """Print a note about the data on standard error."""
-    from tagger.text import printable
-
-    typer.echo(printable(line), err=True)
+    options.note(line)
 
 
 def reading(source: str) -> None:
-    """Print the source that is read next, on a terminal only."""
-    import sys
-
-    from tagger.text import printable
-
-    if sys.stderr.isatty():
-        typer.echo(printable(f"reading {source} …"), err=True)
+    """Show the source that is read next, on a terminal only."""
+    show_phase(f"measuring on {source}")

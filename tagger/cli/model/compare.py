@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.model import arguments
 
 
@@ -33,20 +34,22 @@ def compare(
     """
     from dataclasses import asdict
 
+    with activity("loading the networks", shown=not as_json):
+        from tagger.evaluation import results
+
+        bundles = options.bundle(first), options.bundle(second)
+        method = results.Method(precision, resamples, seed)
+        comparisons = results.compare_bundles(
+            bundles,
+            data,
+            part=part.value,
+            method=method,
+            reading=arguments.reading,
+            tell=arguments.tell,
+        )
     from tagger.cli.views import model_views
-    from tagger.evaluation import results
     from tagger.text import printable
 
-    bundles = options.bundle(first), options.bundle(second)
-    method = results.Method(precision, resamples, seed)
-    comparisons = results.compare_bundles(
-        bundles,
-        data,
-        part=part.value,
-        method=method,
-        reading=arguments.reading,
-        tell=arguments.tell,
-    )
     names = bundles[0].card.name, bundles[1].card.name
     if names[0] == names[1]:  # the same name twice: show what was typed instead
         names = printable(first), printable(second)

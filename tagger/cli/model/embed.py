@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.model import arguments
 
 
@@ -38,19 +39,20 @@ def embed(
 
     Example: tagger model embed shops photos/labelled -o drawn --axis Shirt Coat
     """
-    from tagger.datasets.load import load
-    from tagger.evaluation import embedding
+    with activity("loading the network") as doing:
+        from tagger.datasets.load import load
+        from tagger.evaluation import embedding
 
-    found = options.bundle(bundle)
-    embedding.check_embedding(output)
-    arguments.reading(data)
-    pictures = embedding.some_of(
-        load(data, part.value, found.card.tags, tell=arguments.tell), limit, seed
-    )
-    if axis is not None:
-        embedding.check_axis(pictures, axis)
-    typer.echo("starting TensorFlow, this takes about 15 seconds …", err=True)
-    left, right = embedding.embed(found, pictures, output, axis, seed)
+        found = options.bundle(bundle)
+        embedding.check_embedding(output)
+        doing.now(f"reading {data}")
+        pictures = embedding.some_of(
+            load(data, part.value, found.card.tags, tell=arguments.tell), limit, seed
+        )
+        if axis is not None:
+            embedding.check_axis(pictures, axis)
+        doing.now("starting TensorFlow and drawing, about 15 seconds")
+        left, right = embedding.embed(found, pictures, output, axis, seed)
     typer.echo(f"wrote pca.png, tsne.png and axis.png ({left} to {right}) in {output}")
     typer.echo(
         "to explore it: pip install tensorboard; "

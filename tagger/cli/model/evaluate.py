@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.model import arguments
 from tagger.cli.next_step import show_page
 
@@ -29,15 +30,18 @@ def evaluate(
 
     Example: tagger model evaluate shops photos/labelled -o evaluation
     """
-    from tagger.cli.views import model_views
-    from tagger.evaluation import pages, results
+    with activity("loading the network", shown=not as_json) as doing:
+        from tagger.evaluation import pages, results
 
-    found = options.bundle(bundle)
-    pages.check_target(output)
-    evaluation = results.evaluate(
-        found, data, part.value, arguments.reading, arguments.tell
-    )
-    pages.write_evaluation(evaluation, output)
+        found = options.bundle(bundle)
+        pages.check_target(output)
+        evaluation = results.evaluate(
+            found, data, part.value, arguments.reading, arguments.tell
+        )
+        doing.now("drawing the page")
+        pages.write_evaluation(evaluation, output)
+    from tagger.cli.views import model_views
+
     if as_json:
         options.print_json(results.as_json(evaluation))
     else:
