@@ -15,6 +15,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, overload
 
+from tagger.text import as_typed, nearest, suggestion
+
 if TYPE_CHECKING:  # a status or an export needs no arrays
     import numpy as np
     from numpy.typing import NDArray
@@ -102,6 +104,16 @@ def tag_for(kind: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def new_tag(text: str) -> str:
+    """Return the tag that a person's word would be: "Skirt" for "skirt"; "" for none.
+
+    A word of a tag has two letters or more: a shorter one is a key pressed by mistake.
+    """
+    word = " ".join(text.split())
+    letters = sum(character.isalpha() for character in word)
+    return word[:1].upper() + word[1:] if letters > 1 else ""
+
+
 def kind_named(text: str, kinds: Iterable[str]) -> str | None:
     """Return the kind that a person's word means, in any case, singular or plural."""
 
@@ -113,6 +125,24 @@ def kind_named(text: str, kinds: Iterable[str]) -> str | None:
         if plain(text) in {plain(kind), plain(tag_for(kind))}:
             return kind
     return None
+
+
+def advise_on_tag(word: str, tags: Iterable[str], kinds: Iterable[str]) -> str:
+    """Return what to do about a word that is no tag, to follow "unknown tag 'x'".
+
+    Names the nearest tag; else the command that adds the tag, and the one that gives an
+    existing tag to pictures of the kind of this name.
+    """
+    if kind := kind_named(word, kinds):
+        add = f"'tagger tags add {as_typed(tag_for(kind))}' adds it"
+        return (
+            f": {add}; 'tagger tags map {kind} TAG' gives an existing tag to pictures "
+            f"of {phrase(kind)}"
+        )
+    names = list(tags)
+    if nearest(word, names):
+        return suggestion(word, names)
+    return f": 'tagger tags add {as_typed(word)}' adds it{suggestion(word, names)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 
 from tagger.labels import (
     OTHER,
+    advise_on_tag,
     answers,
     are_tags,
     is_tag,
     kind_label,
     kind_of,
     kinds_of,
+    new_tag,
     none_of_the_tags,
     phrase,
     reading,
@@ -107,3 +109,21 @@ def test_what_several_kinds_add_up_to_is_a_probability(
     for said in predict(merged, read.labels):
         assert 0 <= said.margin <= said.confidence <= 1
         assert 0 <= said.other <= 1
+
+
+@given(st.text())
+def test_a_new_tag_keeps_the_words_that_were_typed(text: str) -> None:
+    tag = new_tag(text)
+
+    assert tag == "" or tag.upper() == " ".join(text.split()).upper()
+    assert new_tag(tag) == tag
+
+
+def test_a_word_that_is_no_tag_names_the_command_that_helps() -> None:
+    tags, kinds = ["Shirt", "Bag"], ["skirt"]
+
+    assert "tagger tags add Skirt" in advise_on_tag("skirts", tags, kinds)
+    assert "tagger tags map skirt" in advise_on_tag("skirts", tags, kinds)
+    assert advise_on_tag("shrit", tags, kinds) == ": did you mean 'Shirt'?"
+    assert 'tagger tags add "Boa hat"' in advise_on_tag("Boa hat", tags, kinds)
+    assert "Shirt, Bag" in advise_on_tag("Boa hat", tags, kinds)

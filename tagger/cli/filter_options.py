@@ -120,12 +120,12 @@ def conditions(
 def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
     """Return the known spelling of each tag, whatever its case; else RequestError."""
     from tagger.errors import RequestError
-    from tagger.text import suggestion
+    from tagger.labels import advise_on_tag
 
     spelt = {tag.casefold(): tag for tag in inventory.known_tags()}
     for tag in tags:
         if tag.casefold() not in spelt:
-            near = suggestion(tag, spelt.values())
+            near = advise_on_tag(tag, spelt.values(), inventory.known_kinds())
             if tag.casefold() == NOT_CATALOGUE:
                 near = f": --where 'reason ~ \"{NOT_CATALOGUE}\"' finds these"
             raise RequestError(f"unknown tag {tag!r}{near}")

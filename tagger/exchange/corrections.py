@@ -24,8 +24,8 @@ from tagger.inventory.records import (
     Item,
     ItemNow,
 )
+from tagger.labels import advise_on_tag
 from tagger.records import NOT_CATALOGUE, State, is_without_tag
-from tagger.text import suggestion
 
 _AT_ONCE = 200
 """Rows compared with one query of the inventory for each root."""
@@ -102,6 +102,7 @@ class _Comparing:
         self._xlsx = xlsx
         self._roots = inventory.roots()
         self._tags = {tag.casefold(): tag for tag in inventory.known_tags()}
+        self._kinds = inventory.known_kinds()
         self._bad: list[BadRow] = []
         self._unchanged = 0
         self._by_digest: dict[str, Correction] = {}
@@ -234,8 +235,8 @@ class _Comparing:
         if not tag:
             return f"the tag is empty: write a tag, or {NOT_CATALOGUE!r}"
         if tag.casefold() not in {*self._tags, NOT_CATALOGUE}:
-            near = suggestion(tag, [*self._tags.values(), NOT_CATALOGUE])
-            return f"no tag {tag!r}{near}"
+            tags = [*self._tags.values(), NOT_CATALOGUE]
+            return f"no tag {tag!r}{advise_on_tag(tag, tags, self._kinds)}"
         return None
 
     def _decide(self, row: Row, now: ItemNow, tag: str | None) -> None:

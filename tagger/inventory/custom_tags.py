@@ -25,6 +25,7 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import is_tag, kind_named, kinds_of
 from tagger.records import AMBIGUOUS, FASHION_LABELS, State, is_without_tag
+from tagger.text import as_typed
 
 LONGEST = 64
 """Maximum characters of a tag: it must fit a column of the screen."""
@@ -48,7 +49,7 @@ def add(connection: Connection, tag: str, reviewer: str) -> bool:
     if existing is None:
         values = {"tag": tag, "added_at": now(), "added_by": reviewer}
         connection.execute(insert(OWN_TAG).values(**values))
-    kind = kind_named(tag, _kinds(connection))
+    kind = kind_named(tag, kinds(connection))
     if kind is not None and kind not in kind_tags(connection):
         _put(connection, kind, tag, reviewer)
     return existing is None
@@ -64,8 +65,8 @@ def map_kind(connection: Connection, word: str, tag: str, reviewer: str) -> str:
     existing_tags = {existing.casefold(): existing for existing in every(connection)}
     if tag.casefold() not in existing_tags:
         raise ReviewError(
-            f"there is no tag {tag}: add it with 'tagger tags add', or use one of "
-            + ", ".join(existing_tags.values())
+            f"there is no tag {tag}: 'tagger tags add {as_typed(tag)}' adds it, or use "
+            "one of " + ", ".join(existing_tags.values())
         )
     _put(connection, kind, existing_tags[tag.casefold()], reviewer)
     return kind
@@ -85,9 +86,9 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
 
     Each with the tags that people gave to its pictures, and its own tag, if any.
     """
-    kinds = _kinds(connection)
-    waiting: dict[str, set[str]] = {kind: set() for kind in kinds}
-    in_force: dict[str, dict[str, str | None]] = {kind: {} for kind in kinds}
+    known = kinds(connection)
+    waiting: dict[str, set[str]] = {kind: set() for kind in known}
+    in_force: dict[str, dict[str, str | None]] = {kind: {} for kind in known}
     query = (
         select(
             PREDICTION.c.kind,
@@ -102,7 +103,7 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
         .where(
             IMAGE.c.state == State.TAGGED,
             is_doubtful(),
-            PREDICTION.c.kind.in_(kinds),
+            PREDICTION.c.kind.in_(known),
         )
     )
     for kind, digest, waits, decided, tag in connection.execute(query):
@@ -118,24 +119,24 @@ def kinds_in_shop(connection: Connection) -> tuple[KindInShop, ...]:
         KindInShop(
             kind, len(waiting[kind]), tuple(answers[kind].most_common()), tags.get(kind)
         )
-        for kind in kinds
+        for kind in known
         if waiting[kind] or answers[kind] or kind in tags
     )
     return tuple(sorted(in_shop, key=lambda here: (-here.waiting, here.kind)))
 
 
-def _kinds(connection: Connection) -> list[str]:
+def kinds(connection: Connection) -> list[str]:
     """Return the kinds known to the networks that classified here."""
     labels = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
     return list(dict.fromkeys(kinds_of(tuple(chain.from_iterable(labels)))))
 
 
 def _kind(connection: Connection, word: str) -> str:
-    kinds = _kinds(connection)
-    kind = kind_named(word, kinds)
+    known = kinds(connection)
+    kind = kind_named(word, known)
     if kind is None:
-        known = ", ".join(kinds) or "none: scan first"
-        raise ReviewError(f"no network here knows the kind {word} (known: {known})")
+        names = ", ".join(known) or "none: scan first"
+        raise ReviewError(f"no network here knows the kind {word} (known: {names})")
     return kind
 
 

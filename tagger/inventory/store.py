@@ -574,6 +574,11 @@ class Inventory:
         with self._database.reading() as connection:
             return custom_tags.every(connection)
 
+    def known_kinds(self) -> list[str]:
+        """Return the kinds without a tag that the networks here know."""
+        with self._database.reading() as connection:
+            return custom_tags.kinds(connection)
+
     def custom_tags(self) -> tuple[CustomTag, ...]:
         """Return the custom tags of the shop, oldest first."""
         with self._database.reading() as connection:

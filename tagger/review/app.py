@@ -239,7 +239,8 @@ class ReviewScreen(Screen[None]):
     def action_name_tag(self) -> None:
         """Choose a tag by its name, for those without a digit."""
         if self._session.current is not None and self._was_seen():
-            self.app.push_screen(TagScreen(self._session.tags), self._answer_named)
+            screen = TagScreen(self._session.tags, self._session.kinds)
+            self.app.push_screen(screen, self._answer_named)
 
     def action_no_item(self) -> None:
         """Answer "not a catalogue item"."""
@@ -248,7 +249,9 @@ class ReviewScreen(Screen[None]):
     def action_new_tag(self) -> None:
         """Add the offered custom tag and answer with it."""
         if not self._session.new_tag:
-            self._show_status("no tag to add for this picture: t chooses by name")
+            self._show_status(
+                "no tag is offered for this picture: t chooses or adds one by its name"
+            )
         elif self._ready() and self._was_seen():
             self._work(
                 self._session.add_new_tag,
@@ -332,7 +335,13 @@ class ReviewScreen(Screen[None]):
             else:
                 self._show_status(rendering.answered(group[0], tag, len(group)))
 
-        self._work(lambda: self._session.answer_all(tag, group), then=report)
+        self._work(lambda: self._give(tag, group), then=report)
+
+    def _give(self, tag: str | None, group: list[Shown]) -> Conflict | None:
+        """Record a tag for a group; add it first if it is a new one."""
+        if tag is not None and tag not in self._session.tags:
+            self._session.add_tag(tag)
+        return self._session.answer_all(tag, group)
 
     def _answer_named(self, tag: str | None) -> None:
         if tag is not None:
@@ -368,6 +377,7 @@ class ReviewScreen(Screen[None]):
             members,
             self._session.tags,
             self._session.offer(members[0]),
+            kinds=self._session.kinds,
             of_product=self._session.of_product(digests),
             unseen=self._review_app.unseen,
         )

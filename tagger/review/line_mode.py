@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tagger.errors import InventoryBusyError
+from tagger.errors import InventoryBusyError, ReviewError
 from tagger.inventory.records import Decision, QueueItem
+from tagger.labels import new_tag
 from tagger.records import NOT_CATALOGUE
 from tagger.review.group_pages import GroupPages, describe_group
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, ReviewSession
 from tagger.review.stats import remaining
-from tagger.text import printable
+from tagger.text import nearest, printable
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ a number       another tag: {tags}
 a tag          another tag by its name
 x              not a catalogue item
 k              add the offered tag to your tags and use it
++ TAG          add a tag of your own, and use it
 s              skip; the picture comes back at the end
 u              undo the last answer, then the one before, and so on
 n TEXT         write a note about this picture
@@ -163,14 +165,14 @@ class LineReview:
             return False
         elif line == "x":
             tag = None
-        elif line == "k" and (new := self._patiently(self._session.add_new_tag)):
+        elif new := self._add_as_asked(line):
             tag = new
         elif line.isdecimal() and int(line) < len(tags):
             tag = tags[int(line)]
         elif line.casefold() in (named := {name.casefold(): name for name in tags}):
             tag = named[line.casefold()]
         else:
-            self._say(f"'{printable(line)}' is not an answer: ? lists the answers")
+            self._refuse(line)
             return False
         conflict = self._patiently(lambda: self._session.answer_all(tag, items))
         if conflict is not None:
@@ -179,6 +181,34 @@ class LineReview:
             many = f", {len(items)} pictures" if len(items) > 1 else ""
             self._say(f"  {printable(tag or NOT_CATALOGUE)}{many}")
         return True
+
+    def _add_as_asked(self, line: str) -> str:
+        """Add the custom tag that a line asks for and return it; "" for none."""
+        if line == "k":
+            return self._patiently(self._session.add_new_tag)
+        return self._add(line[1:].strip()) if line.startswith("+") else ""
+
+    def _add(self, tag: str) -> str:
+        """Add a custom tag and return it; "" if the text cannot be a tag."""
+        known = {name.casefold(): name for name in self._session.tags}
+        if tag.casefold() in known:
+            return known[tag.casefold()]
+        try:
+            self._patiently(lambda: self._session.add_tag(tag))
+        except ReviewError as error:
+            self._say(f"  {printable(str(error))}")
+            return ""
+        return tag
+
+    def _refuse(self, line: str) -> None:
+        """Say why a line is not an answer, and offer to add the tag it may name."""
+        why = ["? lists the answers"]
+        if new := new_tag(line):
+            why.insert(0, f"+ {new} adds this tag and gives it")
+            if near := nearest(line, self._session.tags):
+                why.insert(0, f"did you mean {near}?")
+        shown = printable("; ".join(why).replace("?;", "?"))
+        self._say(f"'{printable(line)}' is not an answer: {shown}")
 
     def _settle(self, conflict: Conflict) -> None:
         """Show the other reviewer's decision, and ask which one to keep."""

@@ -151,8 +151,7 @@ def keys(
         one_product = session.of_product() > alike
         what = "of product" if one_product else "similar"
         entries.append(("a", f"{alike + 1} {what}", "group"))
-    if len(session.tags) > _DIGITS:
-        entries.append(("t", "by name", "name_tag"))
+    entries.append(("t", "other tag", "name_tag"))
     entries += [("v", "view", "enlarge"), ("n", "note", "note"), ("/", "go to", "jump")]
     entries += [("?", "help", "help"), ("q", "leave", "leave")]
     for rarer in _RARER:

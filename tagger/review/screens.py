@@ -18,6 +18,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tagger.inventory.records import QueueItem
+from tagger.labels import kind_named, new_tag
 from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
@@ -25,7 +26,7 @@ from tagger.review.group_pages import GroupPages, describe_group, distinct_names
 from tagger.review.line_mode import decision_text, share
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, Offer, ReviewSession
-from tagger.text import printable
+from tagger.text import nearest, printable
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -35,7 +36,7 @@ T = TypeVar("T")
 _HELP = """\
 Enter    the answer marked ▶ is right
 0 to 9   another tag
-t        another tag by its name, if there are more than ten
+t        another tag by its name, or a new one
 x        not a catalogue item: none of the tags fits, or not for sale
 k        add the offered tag ("k Skirt") to your tags and use it
 s        skip; the picture comes back at the end
@@ -246,17 +247,30 @@ class JumpScreen(FindScreen[QueueItem]):
 
 
 class TagScreen(FindScreen[str]):
-    """Finds a tag by a part of its name."""
+    """Finds a tag by a part of its name, or returns a new one to add."""
 
-    ASKED = ("Which tag?", "a part of its name")
+    ASKED = ("Which tag?", "a part of its name, or a new tag")
 
-    def __init__(self, tags: Sequence[str]) -> None:
+    def __init__(self, tags: Sequence[str], kinds: Sequence[str] = ()) -> None:
         super().__init__()
         self._tags = tags
+        self._kinds = kinds
 
     def find(self, part: str) -> Sequence[tuple[str, str]]:
-        """Return the tags that contain `part`; all tags for an empty one."""
-        return [(tag, tag) for tag in self._tags if part.casefold() in tag.casefold()]
+        """Return the tags that contain `part`, and the new tag it would be.
+
+        All tags for an empty part; the nearest tag if none contains it. The new tag
+        comes first if it names one of the `kinds`: "skirt" does not mean "Shirt".
+        """
+        found = [tag for tag in self._tags if part.casefold() in tag.casefold()]
+        if not found and (near := nearest(part, self._tags)):
+            found = [near]
+        results = [(tag, tag) for tag in found]
+        new = new_tag(part)
+        if new and new.casefold() not in {tag.casefold() for tag in self._tags}:
+            at = 0 if kind_named(new, self._kinds) else len(results)
+            results.insert(at, (f"{new} is not a tag yet: add it and give it", new))
+        return results
 
 
 class ConflictScreen(ModalScreen[bool]):
@@ -349,6 +363,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         tags: Sequence[str],
         offer: Offer | None,
         *,
+        kinds: Sequence[str] = (),
         of_product: int = 0,
         unseen: float = 0.0,
     ) -> None:
@@ -357,6 +372,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         self._members = members
         self._tags = tags
         self._offer = offer
+        self._kinds = kinds
         self._of_product = of_product
         self._unseen = unseen
         self._columns = 1
@@ -405,7 +421,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
             if tag is not None:
                 self._dismiss_with(tag)
 
-        self.app.push_screen(TagScreen(self._tags), chosen)
+        self.app.push_screen(TagScreen(self._tags, self._kinds), chosen)
 
     def action_no_item(self) -> None:
         """Answer "not a catalogue item"."""

@@ -20,7 +20,7 @@ from tagger.inventory.records import (
     DecisionKind,
     QueueItem,
 )
-from tagger.labels import tag_for, tags_of
+from tagger.labels import kinds_of, tag_for, tags_of
 from tagger.records import NOT_CATALOGUE
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
@@ -190,6 +190,13 @@ class ReviewSession:
         return self._kind_tags.get(kind) or next(known, "")
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds without a tag that the network tells apart."""
+        if self.current is None:
+            return ()
+        return kinds_of(tuple(self.current.item.probabilities))
+
+    @property
     def new_tag(self) -> str:
         """A custom tag to add for the predicted kind, as "Skirt"; "" for none.
 
@@ -204,9 +211,13 @@ class ReviewSession:
         """Add `new_tag` to the custom tags; return it."""
         tag = self.new_tag
         if tag:
-            self._reviewing.add_tag(tag)
-            self._read_tags()
+            self.add_tag(tag)
         return tag
+
+    def add_tag(self, tag: str) -> None:
+        """Add a custom tag. Raises ReviewError if the text cannot be a tag."""
+        self._reviewing.add_tag(tag)
+        self._read_tags()
 
     def _read_tags(self) -> None:
         """Read the custom tags and the tags of kinds, which others may change too."""

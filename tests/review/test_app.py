@@ -30,7 +30,7 @@ from tagger.inventory.records import DecisionKind, Selection
 from tagger.records import Policy
 from tagger.review import rendering
 from tagger.review.app import ReviewApp, ReviewScreen
-from tagger.review.screens import ContactSheet, EndScreen
+from tagger.review.screens import ContactSheet, EndScreen, TagScreen
 from tagger.review.session import Offer, review_session
 
 
@@ -226,6 +226,44 @@ def test_a_group_of_one_product_says_so(twins: Inventory, shop: Path) -> None:
                 assert "16 pictures: 6 of one product, 10 similar" in told
 
     asyncio.run(run())
+
+
+def test_a_word_that_is_no_tag_yet_is_added_and_given(queue: Inventory) -> None:
+    names = order_of(queue)
+
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "t", *"kimono")
+                await soon(pilot, "Kimono is not a tag yet")
+                await press(pilot, "enter")
+                await press(pilot, "t", *"other")
+                await soon(pilot, "Other is not a tag yet")
+                await press(pilot, "enter")
+                assert "NOT SAVED" in text_of(pilot)
+                await press(pilot, "t", *"KIMONO")
+                await asyncio.sleep(0.3)
+                assert "not a tag yet" not in text_of(pilot)
+                await press(pilot, "enter")
+
+    asyncio.run(run())
+    assert [tag.tag for tag in queue.own_tags()] == ["Kimono"]
+    assert decided(queue) == {
+        names[0]: ("Kimono", "correct"),
+        names[1]: ("Kimono", "correct"),
+    }
+
+
+def test_a_misspelt_tag_finds_the_tag_first() -> None:
+    screen = TagScreen(["Shirt", "Bag"])
+
+    kinds = TagScreen(["Shirt", "Bag"], ["skirt"])
+
+    assert [tag for _, tag in kinds.find("skirt")] == ["Skirt", "Shirt"]
+    assert [tag for _, tag in screen.find("shrit")] == ["Shirt", "Shrit"]
+    assert [tag for _, tag in screen.find("shirt")] == ["Shirt"]
+    assert [tag for _, tag in screen.find("")] == ["Shirt", "Bag"]
+    assert screen.find("8") == []  # a key that was pressed by mistake
 
 
 def test_a_conflict_on_the_screen(queue: Inventory) -> None:

@@ -309,6 +309,18 @@ def test_a_long_group_is_answered_after_all_of_it_was_listed(
     assert [tag for tag, _ in decided(inventory).values()] == ["Bag"] * 25
 
 
+def test_a_word_that_is_no_tag_yet_can_be_added(queue: Inventory) -> None:
+    names = order_of(queue)
+
+    told = in_lines(queue, "skirt", "shrit", "+ other", "+ Skirt", "skirt", "+SKIRT")
+
+    assert "+ Skirt" in told  # the offer, as it is typed
+    assert "did you mean Shirt?" in told
+    assert "other" in told
+    assert [tag.tag for tag in queue.own_tags()] == ["Skirt"]
+    assert decided(queue) == dict.fromkeys(names[:3], ("Skirt", "correct"))
+
+
 def test_a_group_of_one_product_says_so(queue: Inventory) -> None:
     patterns = dict.fromkeys(queue.roots(), compile_pattern(r"\d\.(png)"))
     told = in_lines(queue, "a", "b", patterns=patterns, grouped=True)
