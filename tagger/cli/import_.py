@@ -1,6 +1,5 @@
 """`tagger import`: record what a person decided in a spreadsheet."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,8 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity
-from tagger.text import printable
+from tagger.cli.next_step import ADAPT, STATUS, Step, say_next, show_next
+from tagger.text import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,10 @@ def import_(
     )
     options.console().print(shown)
     _check(comparison, skip_bad=skip_bad)
-    options.next_step(next_step)
+    if next_step is None:
+        say_next("correct a tag, or set flagged to false, and import the file again")
+    else:
+        show_next(next_step)
 
 
 def _inventory(db: Path | None) -> "Inventory":
@@ -121,12 +124,13 @@ def _ignored(ignored: "Ignored") -> str:
 
 def _next_step(
     inventory: "Inventory", file: Path, comparison: "Comparison", *, dry_run: bool
-) -> str:
+) -> Step | None:
+    """Return the next step; None if the sheet says nothing new."""
     if not comparison.corrections:
-        return "correct a tag, or set flagged to false, and import the file again"
+        return None
     if dry_run:
-        return f"tagger import {shlex.quote(printable(str(file)))}"
-    return "tagger model adapt" if inventory.can_adapt() else "tagger status"
+        return Step(f"tagger import {as_typed(file)}", "records these decisions")
+    return ADAPT if inventory.can_adapt() else STATUS
 
 
 def _check(comparison: "Comparison", *, skip_bad: bool) -> None:

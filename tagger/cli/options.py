@@ -120,12 +120,6 @@ def delimiter(text: str) -> str:
     return character
 
 
-def next_step(step: str) -> None:
-    """Print the next step, on a terminal only."""
-    if sys.stdout.isatty():
-        typer.secho(f"Next: {step}", dim=True)
-
-
 def database(path: Path | None) -> Path:
     """Return the path of the inventory; by default one in the user's data folder.
 

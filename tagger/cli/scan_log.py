@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from tagger.cli import options
 from tagger.cli.activity import activity, show_phase
-from tagger.cli.faults import LISTED, how_many, next_step
+from tagger.cli.faults import LISTED, how_many
+from tagger.cli.next_step import after_scan, for_unreadable
 from tagger.records import ImageFile
 from tagger.scan.records import RunSummary
 from tagger.text import printable
@@ -126,8 +127,14 @@ class TerminalReporter(ScanReporter):
             summary, dry_run=self._dry_run, verbose=self._verbose
         )
         options.console().print(shown)
-        for step in scan_views.fault_steps(summary):
-            options.console().print(step)
+        if known := scan_views.known_faults(summary):
+            options.console().print(known)
+        if not self._dry_run:
+            after_scan(
+                newly_unreadable=summary.newly_unreadable,
+                flagged=summary.flagged,
+                tagged=summary.tagged,
+            )
 
 
 class JsonReporter(ScanReporter):
@@ -234,7 +241,7 @@ class TextReporter(ScanReporter):
         self._say("standing", f"in these folders: {stand}")
         outcome = "dry run, nothing was written" if self._dry_run else "done"
         if summary.newly_unreadable:
-            self._say("next", next_step(summary.newly_unreadable))
+            self._say("next", for_unreadable(summary.newly_unreadable))
         end = f"{outcome} in {summary.seconds:.1f} s, exit status {exit_code}"
         self._say("done", end)
 

@@ -1,6 +1,8 @@
 """Commands end with the next step in a terminal, and only there."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from support.program import Tagger, in_a_terminal
@@ -57,3 +59,14 @@ def test_a_written_file_is_told_with_its_rows(program: Tagger) -> None:
     assert f"wrote 4 rows to {program.folder}/a sheet.csv" in told
     assert f'tagger import "{program.folder}/a sheet.csv"' in told
     assert not suggested(shown(program, "export"))
+
+
+def test_a_scan_ends_with_the_most_useful_step(program: Tagger, stocked: Path) -> None:
+    told = shown(program, "scan", stocked / "pictures")
+    waiting = json.loads(program("status", "--json").stdout)["flagged"]
+
+    wanted = "tagger review" if waiting else "tagger export"
+    assert suggested(told) == [wanted]
+    assert told.splitlines()[-1].startswith("Next: ")
+    assert not suggested(shown(program, "scan", stocked / "pictures", "--dry-run"))
+    assert not suggested(shown(program, "scan", stocked / "pictures", "--quiet"))

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tagger.cli.faults import LISTED, how_many, next_step
+from tagger.cli.faults import LISTED, how_many
 from tagger.cli.views.event_words import sentences
 from tagger.imaging.formats import promised
 from tagger.inventory.records import (
@@ -117,14 +117,10 @@ def _sentence(text: str) -> Text:
     return Text(printable(f"{text[:1].upper()}{text[1:]}."))
 
 
-def fault_steps(summary: RunSummary) -> Sequence[str]:
-    """Return the next steps for the unreadable files after a scan, a line each."""
-    steps = []
-    if known := summary.unreadable - summary.newly_unreadable:
-        steps.append(f"Unreadable as before: {how_many(known)}; {LISTED}")
-    if summary.newly_unreadable:
-        steps.append(next_step(summary.newly_unreadable))
-    return steps
+def known_faults(summary: RunSummary) -> str:
+    """Count the unreadable files that an earlier scan reported; "" for none."""
+    known = summary.unreadable - summary.newly_unreadable
+    return f"Unreadable as before: {how_many(known)}; {LISTED}" if known else ""
 
 
 def _mix(root: str, shares: Mapping[str, float]) -> Text:
