@@ -22,7 +22,8 @@ def check(
     """Check the database, its rows, and the content of a sample of the pictures.
 
     Exit status 1: the database is damaged. 3: a picture file is damaged; or the content
-    of a picture changed, but not its size and time: restore it, or touch it and scan.
+    of a picture changed, but not its size and time: put the old file back, or save it
+    again and scan.
     Example: tagger check --sample 1000
     """
     from dataclasses import asdict
@@ -51,6 +52,7 @@ def check(
         options.console().print(scan_views.check_report(report))
     if report.damage:
         raise InventoryError(
-            f"{database} is damaged: run 'tagger restore' with a backup"
+            f"{database} is damaged: put a backup in its place with "
+            "'tagger restore FILE'"
         )
     raise typer.Exit(code)

@@ -265,6 +265,6 @@ def reviewer_name(named: str | None) -> str:
     name = (login_name() if named is None else named).strip()
     if not name:
         raise RequestError(
-            "cannot determine your login name: name the reviewer with --reviewer"
+            "your login name is not known here: add --reviewer and your name"
         )
     return name

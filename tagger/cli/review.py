@@ -29,8 +29,8 @@ _HUNG_UP = _SIGNALLED + 1
 _LEAST_COLUMNS, _LEAST_LINES = 72, 20
 
 _TEACHES = (
-    "No network is adapted to this shop yet. After at least 50 answers to pictures "
-    "drawn at random, as in this review, run 'tagger model adapt'."
+    "The network can learn from your answers. After 50 answers or more in random "
+    "order, as in this review, run 'tagger model adapt'."
 )
 
 
@@ -280,16 +280,20 @@ def _audit_id(
     tag = _known_tag(inventory, tag)
     audit = inventory.draw_audit(size, reviewer, least=least, tag=tag)
     if audit is None and least is None:
-        raise ReviewError("there are no accepted pictures to audit yet")
+        raise ReviewError(
+            "an audit shows accepted pictures, and there are no accepted pictures yet: "
+            "scan more pictures, or add --from 0.5"
+        )
     if audit is None:
         raise ReviewError(
-            f"no pictures are left to audit with a confidence of at least {least:g}"
+            f"no picture with a confidence of at least {least:g} is left to audit: "
+            "choose a smaller --from, or scan more pictures"
         )
     if (audit.least, audit.of_tag) != (least, tag):
         drawn = "" if audit.least is None else f", from {audit.least:g} on"
         options.note(
-            f"audit {audit.id} ({audit.of_tag or 'all tags'}{drawn}) is not finished: "
-            "continuing it; ask for the new audit again afterwards"
+            f"audit {audit.id} ({audit.of_tag or 'all tags'}{drawn}) is not finished "
+            "and goes on: begin the new audit after it"
         )
     if audit.answered:
         done = f"{audit.answered} of {audit.sampled} are answered already"

@@ -111,9 +111,12 @@ class TerminalReporter(ScanReporter):
     def track(self, files: Iterable[ImageFile], total: int) -> Iterator[ImageFile]:
         """Yield the files and count them."""
         with activity("reading pictures", shown=not self._quiet) as doing:
-            if total:
-                yield from doing.track("reading pictures", files, total)
-            doing.now("updating the inventory")
+            for number, file in enumerate(files, start=1):
+                doing.now("reading pictures", total)
+                doing.reach(number)
+                if number == total:  # the scan asks for no file after the last one
+                    doing.now("recording what was read")
+                yield file
 
     def end(self, summary: RunSummary, exit_code: int) -> None:
         """Show the summary."""

@@ -226,9 +226,10 @@ class _Comparing:
             state = item.state.value
             return f"it is {state} and was never read as a picture: fix the file first"
         if item.digest not in self._texts(row.cells.get("digest") or item.digest):
-            return "the picture has changed since the export"
+            return "the picture has changed since the export: scan and export again"
         if exported is None:
-            return f"updated_at {row.cells['updated_at']!r} is not a date and time"
+            moment = row.cells["updated_at"]
+            return f"updated_at {moment!r} is not a date and time: export again"
         return _why_stale(now, exported) or self._why_no_tag(tag)
 
     def _why_no_tag(self, tag: str) -> str | None:
@@ -257,7 +258,8 @@ class _Comparing:
         if first.tag != tag:
             self._refuse(
                 row,
-                f"{item.path}: line {first.line} gives the same content another tag",
+                f"{item.path}: line {first.line} gives the same content another tag: "
+                "write one tag in both",
             )
         elif first is not decision:
             self._unchanged += 1

@@ -135,8 +135,11 @@ def _kind(connection: Connection, word: str) -> str:
     known = kinds(connection)
     kind = kind_named(word, known)
     if kind is None:
-        names = ", ".join(known) or "none: scan first"
-        raise ReviewError(f"no network here knows the kind {word} (known: {names})")
+        if not known:
+            raise ReviewError("no kinds are known yet: run 'tagger scan FOLDER' first")
+        raise ReviewError(
+            f"the network knows no kind {word}: choose one of {', '.join(known)}"
+        )
     return kind
 
 

@@ -98,8 +98,9 @@ def distinct_names(paths: Sequence[Path], width: int) -> list[str]:
     shared = _shared_start(names)
     word = max(shared.rfind(mark) for mark in _BETWEEN_WORDS) + 1
     fits = max(map(len, names)) - word < width
-    rest = _without_start(names, word if fits else len(shared))
-    return [_cut(f"…{name}", width) for name in rest]
+    start = word if fits else len(shared)
+    left_out = "…" if start else ""
+    return [_cut(left_out + name, width) for name in _without_start(names, start)]
 
 
 def _shared_start(names: Sequence[str]) -> str:

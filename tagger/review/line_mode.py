@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tagger.errors import InventoryBusyError, ReviewError
 from tagger.inventory.records import Decision, QueueItem
-from tagger.labels import new_tag
+from tagger.labels import kind_named, new_tag
 from tagger.records import NOT_CATALOGUE
 from tagger.review.group_pages import GroupPages, describe_group
 from tagger.review.prefetch import Shown
@@ -205,7 +205,8 @@ class LineReview:
         why = ["? lists the answers"]
         if new := new_tag(line):
             why.insert(0, f"+ {new} adds this tag and gives it")
-            if near := nearest(line, self._session.tags):
+            is_kind = kind_named(new, self._session.kinds)
+            if not is_kind and (near := nearest(line, self._session.tags)):
                 why.insert(0, f"did you mean {near}?")
         shown = printable("; ".join(why).replace("?;", "?"))
         self._say(f"'{printable(line)}' is not an answer: {shown}")

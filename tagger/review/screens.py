@@ -357,7 +357,7 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         Binding("escape,q,b", "dismiss", show=False),
     ]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that the sheet shows
         self,
         members: list[Shown],
         tags: Sequence[str],

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tagger.policy.shift_guard import LIMIT
 from tagger.scan.exclude import DEFAULT_EXCLUDE
 from tagger.text import as_typed
 
@@ -141,6 +140,8 @@ class RunSummary:
 
     def describe_shift(self) -> str:
         """Give the numbers behind `tightened`; "" if the shift is not known."""
+        from tagger.policy.shift_guard import LIMIT  # noqa: PLC0415  --help needs none
+
         if self.shift is None:
             return ""
         far = "distance from the training pictures (shift): "

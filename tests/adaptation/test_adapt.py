@@ -29,6 +29,7 @@ from tagger.bundles.bundle import (
     choice_file,
     load_bundle,
 )
+from tagger.cli.activity import Activity
 from tagger.datasets.records import LabelledImages
 from tagger.imaging.views import views_of_gray
 from tagger.inventory import Inventory
@@ -146,12 +147,27 @@ def rows(database: Path) -> list[Any]:
 
 
 def test_a_shop_is_learnt_promoted_shown_and_gone_back_from(
-    tagger: Tagger, tmp_path: Path, bundle: Bundle
+    tagger: Tagger, tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "inventory.db"
     decide(database, pictures((*KNOWN, OTHER), 120, 5, aside=True))
+    phases: list[str] = []
+    now = Activity.now
+
+    def noted(self: Activity, what: str, total: int | None = None) -> None:
+        phases.append(what)
+        now(self, what, total)
+
+    monkeypatch.setattr(Activity, "now", noted)
 
     tried = tagger("model", "adapt", "--db", database, "--dry-run")
+    said = list(dict.fromkeys(phases))
+    assert said[1].startswith("learning")
+    assert [phase.split()[0] for phase in said[2:]] == [
+        "measuring",
+        "measuring",
+        "comparing",
+    ]
     assert tried.returncode == 0, tried.stderr + tried.stdout
     assert "bars-1 would be promoted" in tried.stdout
     assert rows(database) == []

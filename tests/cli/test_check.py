@@ -45,7 +45,7 @@ def test_other_bytes_behind_the_same_size_and_time_are_found(
     told = " ".join(done.stdout.split())  # folded where the folder's name is long
     assert f"content changed since the scan: {rotten}" in told
     assert str(changed) not in done.stdout
-    assert "touch them and scan" in told
+    assert "save them again and scan" in told
 
     rotten.touch()
     changed.unlink()
@@ -53,7 +53,7 @@ def test_other_bytes_behind_the_same_size_and_time_are_found(
     again = tagger("check", "--all")
 
     assert again.returncode == 0
-    assert "touch" not in again.stdout
+    assert "save them again" not in again.stdout
 
 
 def test_rows_that_name_nothing_are_damage(
@@ -70,4 +70,5 @@ def test_rows_that_name_nothing_are_damage(
     assert done.returncode == 1
     assert "a row of image refers to a missing row of root" in done.stdout
     assert "1 predictions without a picture" in done.stdout
-    assert done.stderr.endswith("is damaged: run 'tagger restore' with a backup\n")
+    assert "is damaged" in done.stderr
+    assert "tagger restore" in done.stderr

@@ -96,6 +96,10 @@ def test_names_are_short_and_differ(paths: list[Path], width: int) -> None:
             ["/a/long-name-of-a-shirt-12.jpg", "/a/long-name-of-a-shirt-13.jpg"],
             ["…12.jpg", "…13.jpg"],
         ),
+        (
+            ["/a/1.jpg", "/a/long-name-of-a-shirt-13.jpg"],
+            ["1.jpg", "long-name-of-a-sh…"],
+        ),
     ],
 )
 def test_a_name_shows_where_it_differs(paths: list[str], shown: list[str]) -> None:

@@ -6,6 +6,9 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import Activity, activity, finish
+from tagger.cli.next_step import REVIEW, Step, show_next
+
+_SCAN = Step("tagger scan FOLDER", "tags the pictures with the new network")
 
 if TYPE_CHECKING:
     from tagger.adaptation.adapt import AdaptationResult
@@ -104,5 +107,7 @@ def _show(result: "AdaptationResult", *, dry_run: bool, as_json: bool) -> None:
     else:
         shown = adaptation_views.learnt_view(result, dry_run=dry_run)
         options.console().print(shown)
+        if not dry_run:
+            show_next(_SCAN if result.row.outcome is Outcome.PROMOTED else REVIEW)
     if result.row.outcome is Outcome.REFUSED:
         raise typer.Exit(EXIT_REFUSED)

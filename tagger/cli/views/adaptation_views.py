@@ -34,11 +34,11 @@ def learnt_view(result: "AdaptationResult", *, dry_run: bool) -> RenderableType:
         Text(),
         _compared(
             (
-                "right on held-back answers",
+                "right on answers it did not learn from",
                 judged.comparison.accuracy,
             ),
             (
-                f"coverage at a precision of {row.figures['precision']}",
+                f"accepted, with {row.figures['precision']:.0%} of these right",
                 judged.comparison.coverage,
             ),
             known=judged.known,
@@ -57,7 +57,7 @@ def _compared(
     *rows: "tuple[str, Difference]", known: tuple[float, float]
 ) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="italic")
-    for name in ("", "before", "after", "95 %"):
+    for name in ("", "before", "after", "95 % interval"):
         table.add_column(name, justify="left" if not name else "right")
     for name, change in rows:
         interval = f"{change.low:+.3f} to {change.high:+.3f}"

@@ -67,6 +67,14 @@ _BARS_CELLS = 22 + _BAR_CELLS
 
 _PICTURE_LINES = 28
 
+_IF_CHANGED = (
+    "put the old files back; or, if the new content is right, save them again and scan"
+)
+_IF_DAMAGED = (
+    "replace the damaged files by whole ones, then scan; to review one as it is, save "
+    "it again and scan"
+)
+
 
 def run_summary(
     summary: RunSummary, *, dry_run: bool = False, verbose: bool = False
@@ -175,21 +183,13 @@ def check_report(report: CheckReport) -> RenderableType:
         for path in report.files_differing
     ]
     if report.files_differing:
-        next_step = (
-            "restore these files; or touch them and scan, to tag their new content"
-        )
-        lines.append(Text(next_step))
+        lines.append(Text(_IF_CHANGED))
     lines += [
         Text(f"damaged file: {printable(str(path))}", style="red")
         for path in report.files_damaged
     ]
     if report.files_damaged:
-        lines.append(
-            Text(
-                "replace the damaged files by whole ones, then scan; to review one as "
-                "it is, touch it and scan"
-            )
-        )
+        lines.append(Text(_IF_DAMAGED))
     facts = {
         "problems in the database": len(report.damage),
         "pictures read": report.files_read,
