@@ -128,6 +128,26 @@ def test_a_scan_shows_its_phases_in_a_terminal(
     assert quiet == ""
 
 
+@pytest.mark.usefixtures("stock")
+def test_commands_that_may_take_long_say_what_they_do(program: Tagger) -> None:
+    copy, sheet = program.folder / "copy.db", program.folder / "sheet.csv"
+    decided = program.folder / "decided.jsonl"
+    for words, line in {
+        ("check",): "checking the database …",
+        ("backup", copy): "copying the inventory …",
+        ("restore", copy): "copying the backup …",
+        ("export", "-o", sheet): "exporting …",
+        ("import", sheet): "comparing the sheet with the inventory …",
+        ("decisions", "export", decided): "writing decisions …",
+        ("decisions", "import", decided): "importing decisions …",
+        ("review", "--plain"): "opening the review …",
+    }.items():
+        shown = in_a_terminal(program.command(*words), program, keys=b"q\n")
+        assert line in shown
+        logged = program(*words, answers="q\n")
+        assert line not in logged.stdout + logged.stderr
+
+
 def test_a_pipe_beside_the_terminal_stays_clean() -> None:
     """`tagger export | less`: less and the line would share the screen."""
     import pty
