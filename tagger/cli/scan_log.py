@@ -285,8 +285,10 @@ class JsonLinesReporter(TextReporter):
 
     complains = True
 
-    def __init__(self, *, quiet: bool = False, dry_run: bool = False) -> None:
-        super().__init__(quiet=quiet, dry_run=dry_run)
+    def __init__(
+        self, *, quiet: bool = False, dry_run: bool = False, verbose: bool = False
+    ) -> None:
+        super().__init__(quiet=quiet, dry_run=dry_run, verbose=verbose)
         self._pass_on: Callable[[], None] = lambda: None
 
     @contextmanager

@@ -247,7 +247,7 @@ def test_a_word_that_is_no_tag_yet_is_added_and_given(queue: Inventory) -> None:
                 await press(pilot, "enter")
 
     asyncio.run(run())
-    assert [tag.tag for tag in queue.own_tags()] == ["Kimono"]
+    assert [tag.tag for tag in queue.custom_tags()] == ["Kimono"]
     assert decided(queue) == {
         names[0]: ("Kimono", "correct"),
         names[1]: ("Kimono", "correct"),

@@ -317,7 +317,7 @@ def test_a_word_that_is_no_tag_yet_can_be_added(queue: Inventory) -> None:
     assert "+ Skirt" in told  # the offer, as it is typed
     assert "did you mean Shirt?" in told
     assert "other" in told
-    assert [tag.tag for tag in queue.own_tags()] == ["Skirt"]
+    assert [tag.tag for tag in queue.custom_tags()] == ["Skirt"]
     assert decided(queue) == dict.fromkeys(names[:3], ("Skirt", "correct"))
 
 
