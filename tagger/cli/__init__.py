@@ -35,6 +35,7 @@ from tagger.cli.scan import scan
 from tagger.cli.start import start
 from tagger.cli.status import status
 from tagger.cli.tags import tags
+from tagger.cli.write_tags import write_tags
 from tagger.errors import EXIT_USAGE
 from tagger.version import __version__
 
@@ -48,7 +49,7 @@ app = typer.Typer(
     },
     epilog=(
         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but files are newly "
-        "unreadable or a folder is gone, 4 done but no threshold could be certified, "
+        "unreadable or were left out, or a folder is gone, 4 done but no threshold could be certified, "
         "5 done but the adapted network was refused, 11 another scan is running, 130 "
         "or 143 interrupted (finished work is saved)."
     ),
@@ -67,6 +68,7 @@ app.command(rich_help_panel=_EVERY_DAY)(ignore)
 app.command("help", rich_help_panel=_EVERY_DAY)(help_)
 app.command(rich_help_panel=_IN_AND_OUT)(export)
 app.command("import", rich_help_panel=_IN_AND_OUT)(import_)
+app.command("write-tags", rich_help_panel=_IN_AND_OUT)(write_tags)
 app.command(rich_help_panel=_IN_AND_OUT)(report)
 app.command(rich_help_panel=_IN_AND_OUT)(predict)
 app.add_typer(decisions, rich_help_panel=_IN_AND_OUT)

@@ -78,6 +78,7 @@ from tagger.inventory.records import (
 )
 from tagger.inventory.report_data import Overview, overview
 from tagger.inventory.reviewing import Reviewing
+from tagger.inventory.rewriting import Rewriting
 from tagger.inventory.tables import (
     COUNTED,
     DECISION,
@@ -237,6 +238,10 @@ class Inventory:
         finally:
             with suppress(InventoryError):
                 reviewing.release()
+
+    def rewriting(self) -> Rewriting:
+        """Return the queries and writes for picture files that tagger rewrites."""
+        return Rewriting(self._database)
 
     def draw_audit(
         self,

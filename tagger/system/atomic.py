@@ -1,9 +1,11 @@
 """Write files atomically: a file appears whole or not at all."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,3 +63,54 @@ def _permissions(target: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The next content of a file, beside it, until it is put in the file's place."""
+
+    target: Path
+    path: Path
+
+    @classmethod
+    def of(cls, target: Path) -> "Draft":
+        """Return the draft of a file, which a kill may have left behind."""
+        return cls(target, target.with_name(f".{target.name}.tagger-draft"))
+
+    @classmethod
+    def write(cls, target: Path, pieces: Iterable[bytes]) -> "Draft":
+        """Write the next content of an existing file to the disk; OSError if it fails.
+
+        It gets the owner, the permissions and the extended attributes of the file.
+        """
+        draft = cls.of(target)
+        try:
+            with draft.path.open("wb") as stream:
+                stream.writelines(pieces)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _take_after(draft.path, target)
+        except BaseException:
+            draft.discard()
+            raise
+        return draft
+
+    def replace(self) -> None:
+        """Put it in the file's place, at once; OSError if that fails."""
+        self.path.replace(self.target)
+
+    def discard(self) -> None:
+        """Delete it, if it is still there."""
+        with suppress(OSError):
+            self.path.unlink()
+
+
+def _take_after(path: Path, model: Path) -> None:
+    """Give a file the owner and all but the time of another one."""
+    status = model.stat()
+    if hasattr(os, "chown"):
+        with suppress(OSError):  # only root may give files away
+            os.chown(path, status.st_uid, status.st_gid)
+    changed = path.stat()
+    shutil.copystat(model, path)
+    os.utime(path, ns=(changed.st_atime_ns, changed.st_mtime_ns))

@@ -143,6 +143,8 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no file system can be mounted: {error}")
-    yield folder
-    unmount = ["umount", "--lazy", str(folder)]
-    subprocess.run(unmount, check=True)
+    try:
+        yield folder
+    finally:
+        unmount = ["umount", "--lazy", str(folder)]
+        subprocess.run(unmount, check=True)
