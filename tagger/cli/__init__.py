@@ -32,6 +32,7 @@ from tagger.cli.review import review
 from tagger.cli.roots import roots
 from tagger.cli.runs import runs
 from tagger.cli.scan import scan
+from tagger.cli.sort import sort
 from tagger.cli.start import start
 from tagger.cli.status import status
 from tagger.cli.tags import tags
@@ -49,9 +50,9 @@ app = typer.Typer(
     },
     epilog=(
         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but files are newly "
-        "unreadable or were left out, or a folder is gone, 4 done but no threshold could be certified, "
-        "5 done but the adapted network was refused, 11 another scan is running, 130 "
-        "or 143 interrupted (finished work is saved)."
+        "unreadable or were left out, or a folder is gone, 4 done but no threshold "
+        "could be certified, 5 done but the adapted network was refused, 11 another "
+        "scan is running, 130 or 143 interrupted (finished work is saved)."
     ),
 )
 
@@ -69,6 +70,7 @@ app.command("help", rich_help_panel=_EVERY_DAY)(help_)
 app.command(rich_help_panel=_IN_AND_OUT)(export)
 app.command("import", rich_help_panel=_IN_AND_OUT)(import_)
 app.command("write-tags", rich_help_panel=_IN_AND_OUT)(write_tags)
+app.command(rich_help_panel=_IN_AND_OUT)(sort)
 app.command(rich_help_panel=_IN_AND_OUT)(report)
 app.command(rich_help_panel=_IN_AND_OUT)(predict)
 app.add_typer(decisions, rich_help_panel=_IN_AND_OUT)
