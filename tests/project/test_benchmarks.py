@@ -57,6 +57,22 @@ def test_the_review_is_measured() -> None:
     assert "key to next picture, median of 2" in done.stdout
 
 
+@pytest.mark.model
+def test_written_metadata_are_measured() -> None:
+    sizes = ["--sidecars", "20", "--files", "4", "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.metadata", *sizes],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(" | ")[0] for line in done.stdout.splitlines()]
+    assert {"| sidecars", "| again", "| files", "| remove", "| sort"} <= {*rows}
+
+
 def test_a_part_that_is_none_is_named() -> None:
     done = run("everything")
 
