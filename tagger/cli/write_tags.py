@@ -22,8 +22,8 @@ def write_tags(
         bool,
         typer.Option(
             "--into-files",
-            help="Write into the JPEG, PNG and WebP files themselves, as XMP and IPTC "
-            "keywords, instead of sidecars.",
+            help="Write into the JPEG, PNG, WebP and TIFF files themselves, as XMP and "
+            "(in JPEGs) IPTC keywords, instead of sidecars.",
         ),
     ] = False,
     remove: Annotated[

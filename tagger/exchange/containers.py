@@ -1,4 +1,4 @@
-"""Replace the XMP and IPTC data in JPEG, PNG and WebP files; no pixel is touched.
+"""Replace the metadata in JPEG, PNG, WebP and TIFF files; no pixel is touched.
 
 The bytes of the pixels, and of all other parts, are those of before. Where a part is
 put in and taken out again, the file is the same as before, byte for byte.
@@ -7,8 +7,8 @@ put in and taken out again, the file is the same as before, byte for byte.
 import os
 import re
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, Final, Literal, NamedTuple
 
 from tagger.exchange.iptc import SIGNATURE as _PHOTOSHOP
 
@@ -18,6 +18,14 @@ _XAP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 """What XMP begins with in a JPEG: Adobe, XMP Specification Part 3, 1.1.3."""
 
 _ITXT: Final = b"XML:com.adobe.xmp\0"
+_TIFF: Final[Mapping[bytes, Literal["big", "little"]]] = {
+    b"II*\0": "little",
+    b"MM\0*": "big",
+}
+_XMP_TAG: Final = 700
+_APPENDED: Final = b"\ntagger\0"
+"""The mark of a directory of ours at the end of a TIFF."""
+
 _LONGEST_SEGMENT: Final = 65533
 """Most bytes of a JPEG's segment, without the two of its length."""
 
@@ -94,8 +102,10 @@ def opened(data: FileBytes) -> Picture:
         return _Png(data)
     if start[:4] == b"RIFF" and start[8:] == b"WEBP":
         return _WebP(data)
+    if start[:4] in _TIFF:
+        return _Tiff(data, _TIFF[start[:4]])
     raise NoMetadataError(
-        "is no JPEG, PNG or WebP: write its tag into a sidecar, without --into-files"
+        "is no JPEG, PNG, WebP or TIFF: give it a sidecar, without --into-files"
     )
 
 
@@ -324,6 +334,82 @@ class _WebP(Picture):
             raise MetadataError("is damaged: its picture has no header")
         sizes = width.to_bytes(3, "little") + height.to_bytes(3, "little")
         return bytes((flags, 0, 0, 0)) + sizes
+
+
+class _Entry(NamedTuple):
+    """An entry of a TIFF's directory, and its 12 bytes."""
+
+    tag: int
+    raw: bytes
+
+
+class _Tiff(Picture):
+    """A TIFF: its first directory names where the parts lie (TIFF 6.0, section 2).
+
+    What was there stays where it is, for other parts name its place. A directory with
+    other metadata is put behind it, then the place of the former one, so that it can
+    be put back. IPTC data are left as they are: programs prefer XMP.
+    """
+
+    def __init__(self, data: FileBytes, order: Literal["big", "little"]) -> None:
+        super().__init__(data)
+        self._order: Literal["big", "little"] = order
+        self._first = self._number(data[4:8])
+        self._size, self._former = len(data), self._first
+        end = data[max(0, len(data) - 16) :]
+        if end[:8] == _APPENDED:
+            size, former = self._number(end[8:12]), self._number(end[12:])
+            if former < size <= self._first:
+                self._size, self._former = size, former
+
+    def _number(self, field: bytes) -> int:
+        return int.from_bytes(field, self._order)
+
+    def _field(self, number: int, size: int = 4) -> bytes:
+        return number.to_bytes(size, self._order)
+
+    def _directory(self, place: int) -> tuple[list[_Entry], bytes]:
+        """Return the entries of a directory, and the place of the next one."""
+        count = self._number(self.data[place : place + 2])
+        whole = self.data[place + 2 : place + 2 + 12 * count + 4]
+        if place < 8 or not count or len(whole) < 12 * count + 4:  # noqa: PLR2004
+            raise MetadataError("is damaged: its directory is cut off")
+        raws = (whole[at : at + 12] for at in range(0, 12 * count, 12))
+        return [_Entry(self._number(raw[:2]), raw) for raw in raws], whole[-4:]
+
+    def _xmp(self, place: int) -> bytes | None:
+        for entry in self._directory(place)[0]:
+            if entry.tag == _XMP_TAG:
+                start, count = self._number(entry.raw[8:]), self._number(entry.raw[4:8])
+                found = self.data[start : start + count]
+                if len(found) < count or self._number(entry.raw[2:4]) not in {1, 7}:
+                    raise MetadataError("has a damaged XMP part")
+                return found
+        return None
+
+    def read(self) -> Metadata:
+        return Metadata(self._xmp(self._first), None)
+
+    def written(self, new: Metadata) -> list[bytes]:
+        head, rest = self.data[:4], self.data[8 : self._size]
+        if new.xmp == self._xmp(self._former):
+            return [head, self._field(self._former), rest]
+        entries, following = self._directory(self._former)
+        kept = [entry for entry in entries if entry.tag != _XMP_TAG]
+        begin = self._size + self._size % 2
+        block = b"\0" * (self._size % 2)
+        if new.xmp is not None:
+            sizes = self._field(len(new.xmp)) + self._field(begin)
+            raw = self._field(_XMP_TAG, 2) + self._field(1, 2) + sizes
+            kept = sorted([*kept, _Entry(_XMP_TAG, raw)])
+            block += new.xmp + b"\0" * (len(new.xmp) % 2)
+        first = self._size + len(block)
+        block += self._field(len(kept), 2) + b"".join(one.raw for one in kept)
+        block += following + _APPENDED
+        if self._size + len(block) + 8 >= 1 << 32:
+            raise MetadataError("has no room for more metadata: a TIFF holds 4 GB")
+        block += self._field(self._size) + self._field(self._former)
+        return [head, self._field(first), rest, block]
 
 
 def _riff_chunk(name: bytes, content: bytes) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tagger.exchange import iptc
 from tagger.exchange.containers import (
@@ -11,9 +12,11 @@ from tagger.exchange.containers import (
     Metadata,
     MetadataError,
     NoMetadataError,
+    Picture,
     opened,
 )
 from tagger.exchange.xmp import EMPTY_PACKET, DamagedXmpError, Keyword, Packet
+from tagger.imaging.formats import CAMERA_RAW
 from tagger.records import FileStamp
 from tagger.system.atomic import Draft
 
@@ -42,7 +45,7 @@ def pieces_of(
         raise MetadataError("has changed since the last scan: scan again")
     with path.open("rb") as stream:
         try:
-            picture = opened(FileBytes(stream))
+            picture = _opened(path, stream)
         except NoMetadataError:
             if keyword is None:
                 return None
@@ -61,6 +64,14 @@ def pieces_of(
         if not status.st_mode & 0o222:
             raise MetadataError("is read-only")
         return picture.written(after)
+
+
+def _opened(path: Path, stream: BinaryIO) -> Picture:
+    if path.suffix.lower() in CAMERA_RAW:  # most of them look like TIFF
+        raise NoMetadataError(
+            "is a camera's raw file: give it a sidecar, without --into-files"
+        )
+    return opened(FileBytes(stream))
 
 
 def draft(path: Path, pieces: list[bytes]) -> Drafted:

@@ -259,7 +259,7 @@ def test_a_format_without_metadata_is_named(tagger: Tagger, pictures: Path) -> N
 
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
-    assert "plain.bmp is no JPEG, PNG or WebP" in done.stderr
+    assert "plain.bmp is no JPEG, PNG, WebP or TIFF" in done.stderr
 
 
 def test_a_folder_that_is_gone_is_named_once(
