@@ -99,6 +99,9 @@ def changed(sidecar: Path, keyword: Keyword | None) -> bytes | None:
     before = _read(sidecar)
     if not before.strip() and keyword is None:
         return None
+    # Most are ours alone: then there is no need to parse it.
+    if keyword and before == merged(EMPTY_SIDECAR, keyword):
+        return None
     # An empty one is what a power failure, or another program, left behind.
     after = merged(before if before.strip() else EMPTY_SIDECAR, keyword)
     if after == before:

@@ -8,9 +8,10 @@ import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +30,12 @@ from tagger.system.atomic import Draft
 from tagger.system.signals import Interruption
 from tagger.text import encodable, printable
 
-_THREADS: Final = 4
-"""Threads that write: each waits mostly until the disk has what it wrote. On a disk
-that takes 4.7 ms for one file, four took 0.8 ms a file, and sixteen no less."""
+_THREADS: Final = 16
+"""Threads that wait until the disk has what was written: a disk has what sixteen wrote
+about as soon as what one wrote."""
+
+_CHUNK: Final = 8
+"""Pictures whose sidecars a thread writes at a time."""
 
 _AT_ONCE: Final = 64
 """Pictures that are drafted before their inventory is written: it is written twice."""
@@ -191,28 +195,27 @@ def _into_sidecars(
 ) -> Iterator[_Outcome]:
     names = lru_cache(_FOLDERS)(Listing)
     roots = _Roots()
-    pending: deque[Future[_Outcome]] = deque()
-    for item in inventory.items(request.conditions):
-        yield from roots.absent(item.root)
-        if not roots.has(item):
-            continue
-        path = Path(item.root, item.path)
-        pending.append(
-            pool.submit(_sidecar, path, request.keyword(item), names, request)
-        )
-        if len(pending) >= _AT_ONCE:
-            yield _unless_all_fail(pending.popleft().result())
-    while pending:
-        yield _unless_all_fail(pending.popleft().result())
+
+    def bring(items: Sequence[Item]) -> list[_Outcome]:
+        return [_sidecar(item, names, request) for item in items]
+
+    pending: deque[Future[list[_Outcome]]] = deque()
+    items = inventory.items(request.conditions)
+    while chunk := list(islice(items, _CHUNK)):
+        for root in dict.fromkeys(item.root for item in chunk):
+            yield from roots.absent(root)
+        pending.append(pool.submit(bring, [item for item in chunk if roots.has(item)]))
+        if len(pending) >= 2 * _THREADS:
+            yield from map(_unless_all_fail, pending.popleft().result())
+    for future in pending:
+        yield from map(_unless_all_fail, future.result())
 
 
 def _sidecar(
-    path: Path,
-    keyword: Keyword | None,
-    names: Callable[[Path], Listing],
-    request: WriteRequest,
+    item: Item, names: Callable[[Path], Listing], request: WriteRequest
 ) -> _Outcome:
     """Bring the sidecars of a picture up to date."""
+    path, keyword = Path(item.root, item.path), request.keyword(item)
     try:
         changed = [
             _sidecar_changed(sidecar, keyword, dry_run=request.dry_run)
@@ -250,8 +253,12 @@ def _into_files(
     for batch in rewriting.batches(request.conditions, _AT_ONCE):
         yield from roots.absent(batch[0].item.root)
         present = [picture for picture in batch if roots.has(picture.item)]
-        drafted = list(pool.map(partial(_drafted, request=request), present))
+        drafted: list[_Embedding] = []
         try:
+            for picture in present:
+                drafted.append(_drafted(picture, request))
+                _unless_all_fail(drafted[-1].outcome)
+            drafted = list(pool.map(_synced, drafted))
             for one in drafted:
                 _unless_all_fail(one.outcome)
             outcomes = _replaced(drafted, rewriting)
@@ -260,6 +267,16 @@ def _into_files(
                 if one.drafted:
                     one.drafted.draft.discard()
         yield from outcomes
+
+
+def _synced(one: _Embedding) -> _Embedding:
+    """Wait until the disk has a draft."""
+    try:
+        if one.drafted:
+            one.drafted.draft.sync()
+    except OSError as error:
+        return replace(one, outcome=replace(one.outcome, error=error))
+    return one
 
 
 def _drafted(picture: KnownPicture, request: WriteRequest) -> _Embedding:
@@ -292,7 +309,7 @@ def _replaced(drafted: Sequence[_Embedding], rewriting: Rewriting) -> list[_Outc
     try:
         for one in drafted:
             outcome = one.outcome
-            if one.drafted:
+            if one.drafted and outcome.error is None:
                 outcome = _put(
                     one.drafted, outcome, held=one.picture.item.digest in held
                 )

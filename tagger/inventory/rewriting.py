@@ -8,14 +8,18 @@ next scan knows it.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Executable,
     FromClause,
     Table,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -121,37 +125,48 @@ class Rewriting:
         """
         with self.database.writing() as connection:
             held = _in_review(connection, digests)
-            for former, digest in digests.items():
-                if former not in held:
-                    for table in _SAME:
-                        _copy(connection, table, former, digest)
+            pairs = _bound(
+                {old: new for old, new in digests.items() if old not in held}
+            )
+            for table in _SAME if pairs else ():
+                connection.execute(_copying(table), pairs)
         return held
 
     def settle(self, rewritten: Sequence[Rewritten]) -> None:
         """Record the new content of files; drop the former if no other file has it."""
+        if not rewritten:
+            return
+        files = [
+            {
+                "file_id": one.picture.image_id,
+                "new": one.digest,
+                "new_size": one.stamp.size,
+                "new_mtime_ns": one.stamp.mtime_ns,
+            }
+            for one in rewritten
+        ]
+        digests = {str(one.picture.item.digest): one.digest for one in rewritten}
         with self.database.writing() as connection:
-            for one in rewritten:
-                connection.execute(
-                    update(IMAGE)
-                    .where(IMAGE.c.id == one.picture.image_id)
-                    .values(
-                        digest=one.digest,
-                        size=one.stamp.size,
-                        mtime_ns=one.stamp.mtime_ns,
-                        prediction_id=func.coalesce(
-                            _twin_of(IMAGE.c.prediction_id, one.digest),
-                            IMAGE.c.prediction_id,
-                        ),
-                    )
-                )
-            for former, digest in _pairs(rewritten).items():
-                used = select(IMAGE.c.id).where(IMAGE.c.digest == former).limit(1)
-                if connection.scalar(used) is None:
-                    _move(connection, former, digest)
+            connection.execute(_recording(), files)
+            used: set[str] = set()
+            for part in in_parts(digests):
+                there = select(IMAGE.c.digest).where(IMAGE.c.digest.in_(part))
+                used.update(map(str, connection.scalars(there)))
+            pairs = _bound(
+                {old: new for old, new in digests.items() if old not in used}
+            )
+            for statement in _moving() if pairs else ():
+                connection.execute(statement, pairs)
 
 
-def _pairs(rewritten: Sequence[Rewritten]) -> dict[str, str]:
-    return {str(one.picture.item.digest): one.digest for one in rewritten}
+_FORMER: Final[BindParameter[str]] = bindparam("former")
+_NEW: Final[BindParameter[str]] = bindparam("new")
+"""The two digests of a picture. Statements are made once and run for many: to make one
+takes longer than to run it."""
+
+
+def _bound(digests: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"former": former, "new": digest} for former, digest in digests.items()]
 
 
 def _in_review(connection: Connection, digests: Collection[str]) -> set[str]:
@@ -170,71 +185,74 @@ def _same(table: Table, one: FromClause, other: FromClause) -> ColumnElement[boo
     )
 
 
-def _copy(connection: Connection, table: Table, former: str, digest: str) -> None:
+@cache
+def _copying(table: Table) -> Executable:
     """Copy the records of a content, except those that the other has already."""
-    names = [
-        column.name
-        for column in table.c
-        if column.name != "digest" and not _is_number(table, column.name)
-    ]
+    numbered = table.primary_key.columns.keys() == ["id"]
+    left = {"digest", "id"} if numbered else {"digest"}
+    names = [column.name for column in table.c if column.name not in left]
     there = table.alias("there")
-    records = select(literal(digest), *(table.c[name] for name in names)).where(
-        table.c.digest == former,
-        ~exists().where(there.c.digest == digest, _same(table, table, there)),
+    records = select(_NEW, *(table.c[name] for name in names)).where(
+        table.c.digest == _FORMER,
+        ~exists().where(there.c.digest == _NEW, _same(table, table, there)),
     )
-    connection.execute(insert(table).from_select(["digest", *names], records))
+    return insert(table).from_select(["digest", *names], records)
 
 
-def _is_number(table: Table, name: str) -> bool:
-    """Whether a column is the number of the record."""
-    return name == "id" and table.c[name].primary_key
+@cache
+def _recording() -> Executable:
+    """Record the content of a file."""
+    return (
+        update(IMAGE)
+        .where(IMAGE.c.id == bindparam("file_id"))
+        .values(
+            digest=_NEW,
+            size=bindparam("new_size"),
+            mtime_ns=bindparam("new_mtime_ns"),
+            prediction_id=_twin_of(IMAGE.c.prediction_id),
+        )
+    )
 
 
-def _move(connection: Connection, former: str, digest: str) -> None:
+@cache
+def _moving() -> Sequence[Executable]:
     """Give the records of a content that no file has any more to the new one.
 
     Decisions and notes keep their ids, which other records name; their copies go.
     """
+    statements: list[Executable] = []
     for table in (DECISION, NOTE):
         there = table.alias("there")
-        copies = select(table.c.id).where(
-            table.c.digest == digest,
-            exists().where(there.c.digest == former, _same(table, table, there)),
-        )
-        connection.execute(delete(table).where(table.c.id.in_(copies)))
-        connection.execute(
-            update(table).where(table.c.digest == former).values(digest=digest)
-        )
-    known = select(SAMPLED.c.audit_id).where(SAMPLED.c.digest == digest)
-    connection.execute(
-        update(SAMPLED)
-        .where(SAMPLED.c.digest == former, SAMPLED.c.audit_id.not_in(known))
-        .values(digest=digest)
-    )
-    connection.execute(
-        update(SAMPLED)
-        .where(SAMPLED.c.digest.in_([former, digest]))
-        .values(
-            prediction_id=func.coalesce(
-                _twin_of(SAMPLED.c.prediction_id, digest), SAMPLED.c.prediction_id
-            )
-        )
-    )
+        copied = exists().where(there.c.digest == _FORMER, _same(table, table, there))
+        copies = select(table.c.id).where(table.c.digest == _NEW, copied)
+        statements += [
+            delete(table).where(table.c.id.in_(copies)),
+            update(table).where(table.c.digest == _FORMER).values(digest=_NEW),
+        ]
+    known = select(SAMPLED.c.audit_id).where(SAMPLED.c.digest == _NEW)
     named = select(SAMPLED.c.prediction_id)
-    connection.execute(
+    return [
+        *statements,
+        update(SAMPLED)
+        .where(SAMPLED.c.digest == _FORMER, SAMPLED.c.audit_id.not_in(known))
+        .values(digest=_NEW),
+        update(SAMPLED)
+        .where(SAMPLED.c.digest.in_([_FORMER, _NEW]))
+        .values(prediction_id=_twin_of(SAMPLED.c.prediction_id)),
         delete(PREDICTION).where(
-            PREDICTION.c.digest == former, PREDICTION.c.id.not_in(named)
-        )
-    )
-    connection.execute(delete(FINGERPRINT).where(FINGERPRINT.c.digest == former))
+            PREDICTION.c.digest == _FORMER, PREDICTION.c.id.not_in(named)
+        ),
+        delete(FINGERPRINT).where(FINGERPRINT.c.digest == _FORMER),
+    ]
 
 
-def _twin_of(prediction_id: Any, digest: str) -> Any:  # noqa: ANN401
-    """Return the id of the same prediction of another content."""
+def _twin_of(prediction_id: Any) -> Any:  # noqa: ANN401
+    """Return the id of the same prediction of the new content; its own if none is."""
     was, twin = PREDICTION.alias("was"), PREDICTION.alias("twin")
-    return (
+    found = (
         select(twin.c.id)
-        .where(was.c.id == prediction_id, twin.c.digest == digest)
+        .where(was.c.id == prediction_id, twin.c.digest == _NEW)
         .where(_same(PREDICTION, was, twin))
         .scalar_subquery()
     )
+    return func.coalesce(found, prediction_id)

@@ -79,7 +79,7 @@ class Draft:
 
     @classmethod
     def write(cls, target: Path, pieces: Iterable[bytes]) -> "Draft":
-        """Write the next content of an existing file to the disk; OSError if it fails.
+        """Write the next content of an existing file; OSError if it fails.
 
         It gets the owner, the permissions and the extended attributes of the file.
         """
@@ -87,16 +87,25 @@ class Draft:
         try:
             with draft.path.open("wb") as stream:
                 stream.writelines(pieces)
-                stream.flush()
-                os.fsync(stream.fileno())
             _take_after(draft.path, target)
         except BaseException:
             draft.discard()
             raise
         return draft
 
+    def sync(self) -> None:
+        """Wait until the disk has it; OSError if that fails.
+
+        A disk has many drafts as soon as one: wait for them together, in threads.
+        """
+        with self.path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
     def replace(self) -> None:
-        """Put it in the file's place, at once; OSError if that fails."""
+        """Put it in the file's place, at once; OSError if that fails.
+
+        Without a `sync` before, a power failure may leave the file empty.
+        """
         self.path.replace(self.target)
 
     def discard(self) -> None:

@@ -22,6 +22,7 @@ def test_a_file_keeps_its_permissions_and_attributes(file: Path) -> None:
     os.utime(file, (1, 1))
 
     draft = Draft.write(file, [b"n", b"ew"])
+    draft.sync()
     assert file.read_bytes() == b"old"
     draft.replace()
 
