@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from tagger.errors import ExportError
@@ -193,8 +194,13 @@ _PRESENT: Final = {State.TAGGED, State.IGNORED}
 def _into_sidecars(
     inventory: Inventory, request: WriteRequest, pool: ThreadPoolExecutor
 ) -> Iterator[_Outcome]:
-    names = lru_cache(_FOLDERS)(Listing)
+    read = lru_cache(_FOLDERS)(Listing)
+    one_reads = Lock()
     roots = _Roots()
+
+    def names(folder: Path) -> Listing:
+        with one_reads:  # else each thread reads the folder that all are in
+            return read(folder)
 
     def bring(items: Sequence[Item]) -> list[_Outcome]:
         return [_sidecar(item, names, request) for item in items]
