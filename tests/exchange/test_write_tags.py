@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import CAREFUL, SAMPLES, UNMEASURED, Photo, Scan, mounted
+from support import CAREFUL, SAMPLES, Photo, Scan, mounted
 from support.audits import answer_audit
 from support.inventories import raw
 from support.metadata import (
@@ -332,7 +332,7 @@ def test_a_file_that_may_not_grow_is_one_line(
     program: Tagger, two: Inventory, shop: Path, into: tuple[str, ...]
 ) -> None:
     before = (shop / "decided.png").read_bytes()
-    limit = (*UNMEASURED, "prlimit", "--fsize=300")
+    limit = ("prlimit", "--fsize=300")
 
     message = program.fails("write-tags", *into, prefix=limit)
 
