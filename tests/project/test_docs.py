@@ -8,10 +8,12 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
 from support import TOP
+from support.inventories import raw
 from support.transcripts import home_with_photos, run_block
 
 import tagger
@@ -113,6 +115,16 @@ def test_the_commands_of_a_page_run_one_after_the_other(page: str) -> None:
         for block in run_blocks(page):
             done = run_block(block, home)
             assert done.returncode == 0, block + done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("stock")
+def test_the_queries_for_datasette_run(tmp_path: Path) -> None:
+    found = re.findall(r"sql: \|\n((?: {10}.*\n)+)", PAGES["formats.md"])
+    with raw(tmp_path / "inventory.db") as connection:
+        rows = [connection.execute(query).fetchall() for query in found]
+
+    assert len(rows) == 4
+    assert rows[1]  # pictures by tag
 
 
 def texts_of_the_program() -> Iterator[str]:
