@@ -1,5 +1,6 @@
 """Make foreign text safe to show, compare names, and suggest names."""
 
+import math
 from collections.abc import Iterable
 
 _MOST_NAMED = 24
@@ -93,3 +94,11 @@ def _escape(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  an undecodable byte, from os.fsdecode
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def two_decimals(share: float) -> str:
+    """Format a share of 0..1, rounded down.
+
+    So a confidence below a threshold never looks equal to it.
+    """
+    return f"{math.floor(share * 100 + 1e-6) / 100:.2f}"

@@ -1,6 +1,5 @@
 """Accept or flag a prediction by a policy. Pure functions."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from tagger.labels import Reading, answers, kind_of, phrase
 from tagger.policy.accept import accepts
 from tagger.policy.label_shift import Mix, reweighed
 from tagger.records import DAMAGED, NO_ITEM, NO_TAG, Policy, Prediction, Verdict
+from tagger.text import two_decimals
 
 
 def predict(
@@ -73,7 +73,7 @@ def decide(prediction: Prediction, policy: Policy) -> Verdict:
         reason = f"{DAMAGED}, parts of the picture are missing or wrong: "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.doubtful:
-        reason = f"{_what_else(prediction)} {_rounded_down(prediction.other)}, else "
+        reason = f"{_what_else(prediction)} {two_decimals(prediction.other)}, else "
         return Verdict(flagged=True, reason=reason + _candidates(prediction))
     if prediction.margin < policy.margin:
         return Verdict(flagged=True, reason=f"close call: {_candidates(prediction)}")
@@ -91,11 +91,6 @@ def _what_else(prediction: Prediction) -> str:
 def _candidates(prediction: Prediction) -> str:
     second = prediction.confidence - prediction.margin
     return (
-        f"{prediction.tag} {_rounded_down(prediction.confidence)}, "
-        f"{prediction.runner_up} {_rounded_down(second)}"
+        f"{prediction.tag} {two_decimals(prediction.confidence)}, "
+        f"{prediction.runner_up} {two_decimals(second)}"
     )
-
-
-def _rounded_down(share: float) -> str:
-    """Round down, so that a share below a threshold never looks equal to it."""
-    return f"{math.floor(share * 100 + 1e-6) / 100:.2f}"

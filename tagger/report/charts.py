@@ -14,7 +14,7 @@ _MOST_RUNS = 30
 
 STANDINGS: Final = {
     "accepted": "var(--machine)",
-    "by a person": "var(--person)",
+    "decided": "var(--person)",
     "waiting": "var(--waiting)",
 }
 """Colours by the standing of a tag, in the order of the stacked bars."""
@@ -39,7 +39,7 @@ def _by_name(
 
 
 def by_tag(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
-    """Draw items by tag, stacked by standing: accepted, by a person, waiting."""
+    """Draw items by tag, stacked by standing: accepted, decided, waiting."""
     values = [
         {"tag": tag, "standing": standing, "items": number, "order": order}
         for tag, counts in rows
@@ -53,7 +53,7 @@ def by_tag(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> str:
         encoding={
             "y": {"field": "tag", "type": "nominal", "sort": None, "title": None},
             "x": _COUNT,
-            "color": _standing_colours(["accepted", "by a person", "waiting"]),
+            "color": _standing_colours(["accepted", "decided", "waiting"]),
             "order": {"field": "order"},
         },
     )

@@ -20,7 +20,7 @@ from tagger.records import NOT_CATALOGUE, State, is_without_tag
 from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
 from tagger.scan.records import Drift, RunSummary
-from tagger.text import printable
+from tagger.text import printable, two_decimals
 from tagger.version import __version__
 
 _SIDE: Final = 160
@@ -93,6 +93,7 @@ def render(
         "number": lambda value: f"{value:,}",
         "percent": _percent,
     }
+    environment.filters["share"] = two_decimals
     template = files("tagger.report").joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         status=status,
@@ -136,7 +137,7 @@ def _tags_chart(found: Overview) -> Chart:
     for tally in found.tallies:
         counts = by_tag.setdefault(tally.tag, Counter())
         counts["accepted"] += tally.accepted
-        counts["by a person"] += tally.by_person
+        counts["decided"] += tally.by_person
         counts["waiting"] += tally.waiting
     rows = sorted(by_tag.items(), key=lambda pair: (-pair[1].total(), pair[0]))
     title = "Items by tag"

@@ -3,7 +3,6 @@
 One answer a line. The output is short, begins with the path, and uses words only.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from time import sleep
 from typing import TypeVar
@@ -18,7 +17,7 @@ from tagger.review.group_pages import GroupPages, describe_group
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, ReviewSession
 from tagger.review.stats import remaining
-from tagger.text import nearest, printable
+from tagger.text import nearest, printable, two_decimals
 
 T = TypeVar("T")
 
@@ -107,12 +106,12 @@ class LineReview:
         offered = item.probabilities.keys() & digits.keys()
         ranked = sorted(offered, key=lambda tag: (-item.probabilities[tag], tag))
         candidates = [
-            f"{digits[tag]} {printable(tag)} {share(item.probabilities[tag])}"
+            f"{digits[tag]} {printable(tag)} {two_decimals(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
         if item.doubtful:
             what = f"{item.none_as} (no tag)" if item.kind else f"x {NOT_CATALOGUE}"
-            candidates.insert(0, f"{what} {share(item.none)}")
+            candidates.insert(0, f"{what} {two_decimals(item.none)}")
         if self._session.new_tag:
             candidates.append(f"k adds the tag {printable(self._session.new_tag)}")
         return ", ".join(candidates)
@@ -263,7 +262,7 @@ class LineReview:
         while True:
             for member in pages.page:
                 item = member.item
-                prediction = f"{item.answer} {share(item.answer_confidence)}"
+                prediction = f"{item.answer} {two_decimals(item.answer_confidence)}"
                 self._say(f"  {printable(f'{member.path}, {prediction}')}")
             pages.see()
             if not pages.unseen:
@@ -308,8 +307,3 @@ def decision_text(decision: Decision) -> str:
     undone = ", undone" if decision.undone_at else ""
     when = f"{decision.decided_at.astimezone():%Y-%m-%d %H:%M}"
     return f"{decision.reviewer} said {tag}, {when}{undone}"
-
-
-def share(probability: float) -> str:
-    """Format a probability, rounded down as in the reason of a flagged item."""
-    return f"{math.floor(probability * 100 + 1e-6) / 100:.2f}"

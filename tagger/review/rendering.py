@@ -9,9 +9,9 @@ from tagger.inventory.records import QueueItem
 from tagger.labels import OTHER, tags_of
 from tagger.records import NOT_CATALOGUE
 from tagger.review.half_blocks import HalfBlockPicture
-from tagger.review.line_mode import decision_text, share
+from tagger.review.line_mode import decision_text
 from tagger.review.stats import remaining
-from tagger.text import printable
+from tagger.text import printable, two_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,9 +109,13 @@ def _no_item(item: QueueItem, width: int, *, chosen: bool, blind: bool) -> Text:
 
 def _bar(probability: float, ranked: bool) -> str:  # noqa: FBT001
     if not ranked or probability < _LEAST_BAR:
-        return share(probability)
+        return two_decimals(probability)
     full, part = divmod(round(probability * _BAR_CELLS * 8), 8)
-    return f"{share(probability)} " + "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+    return (
+        f"{two_decimals(probability)} "
+        + "█" * full
+        + (" ▏▎▍▌▋▊▉"[part] if part else "")
+    )
 
 
 def facts(shown: "Shown", session: "ReviewSession", alike: "Sequence[str]") -> Text:

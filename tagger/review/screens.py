@@ -23,10 +23,10 @@ from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
 from tagger.review.group_pages import GroupPages, describe_group, distinct_names
-from tagger.review.line_mode import decision_text, share
+from tagger.review.line_mode import decision_text
 from tagger.review.prefetch import Shown
 from tagger.review.session import Conflict, Offer, ReviewSession
-from tagger.text import nearest, printable
+from tagger.text import nearest, printable, two_decimals
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -330,7 +330,9 @@ class Thumbnail(Static, can_focus=True):
             Group(
                 rendering.thumbnail(self.shown, _THUMBNAIL_CELLS, 9),
                 Text(f"{mark} {self._shown_name}", no_wrap=True, overflow="ellipsis"),
-                Text(f"    {answer} {share(item.answer_confidence)}", no_wrap=True),
+                Text(
+                    f"    {answer} {two_decimals(item.answer_confidence)}", no_wrap=True
+                ),
             )
         )
 

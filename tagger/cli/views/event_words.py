@@ -6,6 +6,7 @@ from typing import Final
 from tagger.inventory.records import DecisionKind, PathEvent, PathHistory
 from tagger.labels import phrase
 from tagger.records import WITHOUT_TAG, is_without_tag
+from tagger.text import two_decimals
 
 _TAGGING: Final = {
     "first seen": "a scan found it",
@@ -41,7 +42,9 @@ def sentences(history: PathHistory) -> Iterator[tuple[PathEvent, str]]:
         elif event.what in _TAGGING:
             item = history.item
             if tagging[-1] is event and item.machine_tag:
-                said = f"{_said(item.machine_tag)}, {item.confidence:.2f}"
+                said = (
+                    f"{_said(item.machine_tag)}, {two_decimals(item.confidence or 0)}"
+                )
             else:
                 said = _recorded(event)
             yield event, f"{_TAGGING[event.what]}{said}"

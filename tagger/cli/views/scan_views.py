@@ -39,7 +39,7 @@ from tagger.records import (
     label_text,
 )
 from tagger.scan.records import RunSummary, advise_on_absent, describe_foreign
-from tagger.text import printable
+from tagger.text import printable, two_decimals
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -308,7 +308,7 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
         bar = "█" * round(probability * _BAR_CELLS)
         table.add_row(
             Text(printable(label_text(label)), style=style),
-            Text(f"{probability:.2f}", style=style),
+            Text(two_decimals(probability), style=style),
             Text(bar, style=style),
         )
     return table
@@ -325,7 +325,7 @@ def history_view(history: PathHistory) -> RenderableType:
     if history.before_mix:
         ranked = sorted(history.before_mix.items(), key=lambda pair: -pair[1])
         alone = ", ".join(
-            f"{label_text(label)} {value:.2f}" for label, value in ranked[:3]
+            f"{label_text(label)} {two_decimals(value)}" for label, value in ranked[:3]
         )
         note = f"Adjusted to this folder's own mix of tags; the network alone: {alone}"
         parts += [Text(printable(note), style="dim")]
