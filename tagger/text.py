@@ -6,6 +6,9 @@ from collections.abc import Iterable
 _MOST_NAMED = 24
 """The most names that a suggestion lists."""
 
+_WORD = 3
+"""Fewest characters that may stand for a longer name."""
+
 
 def printable(text: str) -> str:
     r"""Escape characters that a terminal would obey or hide.
@@ -69,11 +72,15 @@ def as_typed(path: object) -> str:
 def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str:
     """Return the most similar known name, ignoring case; "" if none is similar.
 
+    A single name that begins with `name` comes first: T-shirt/top for "T-shirt".
     `alike` is the least similarity, as `difflib` measures it, from 0 to 1.
     """
     from difflib import get_close_matches  # noqa: PLC0415  needed for mistakes only
 
     by_case = {known_name.casefold(): known_name for known_name in known}
+    longer = [key for key in by_case if key.startswith(name.casefold())]
+    if len(longer) == 1 and len(name) >= _WORD:
+        return by_case[longer[0]]
     near = get_close_matches(name.casefold(), by_case, n=1, cutoff=alike)
     return by_case[near[0]] if near else ""
 

@@ -3,7 +3,7 @@ from unicodedata import normalize
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tagger.text import comparable, printable, spellings
+from tagger.text import comparable, nearest, printable, spellings
 
 
 @given(st.text(st.characters()))
@@ -38,3 +38,11 @@ def test_a_name_is_compared_alike_however_it_is_composed(name: str) -> None:
 def test_the_quick_way_for_ascii_gives_the_same(name: str) -> None:
     assert comparable(name) == normalize("NFC", name.casefold())
     assert spellings(name) == (name,)
+
+
+def test_the_beginning_of_one_name_stands_for_it() -> None:
+    tags = ["Shirt", "T-shirt/top", "Sandal", "Sneaker"]
+
+    assert nearest("t-shirt", tags) == "T-shirt/top"
+    assert nearest("S", tags) != "Shirt"
+    assert nearest("Shrit", tags) == "Shirt"

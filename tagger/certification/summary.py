@@ -20,6 +20,8 @@ from tagger.records import NOT_CATALOGUE, Certificate, Claim
 from tagger.text import printable
 
 _MOST_CONTRADICTIONS: Final = 10
+_FIRST_AUDIT: Final = 100
+"""Pictures of a first audit: enough for an interval of about ten points."""
 
 FIRST_CERTIFICATE: Final = 155
 """Right answers that certify a network without other evidence: the result of
@@ -58,9 +60,19 @@ def certification(
     return Group(*parts)
 
 
-def auto_tagging_stats(stats: AutoTaggingStats) -> RenderableType:
-    """Show how well the network tags on its own, and the next steps."""
-    lines = [_measured(stats), *_moved(stats), *_certified(stats), *_confused(stats)]
+def auto_tagging_stats(
+    stats: AutoTaggingStats, accepted: int | None = None
+) -> RenderableType:
+    """Show how well the network tags on its own, and the next steps.
+
+    `accepted` is the number of accepted items, which an audit can draw from.
+    """
+    lines = [
+        *_measured(stats, accepted),
+        *_moved(stats),
+        *_certified(stats),
+        *_confused(stats),
+    ]
     return Group(*(Text(printable(line)) for line in lines))
 
 
@@ -110,14 +122,17 @@ def warnings(evidence: AuditEvidence) -> Iterator[str]:
         yield from _agreement(agreement)
 
 
-def _measured(stats: AutoTaggingStats) -> str:
+def _measured(stats: AutoTaggingStats, accepted: int | None) -> Iterator[str]:
     if not stats.audited:
-        return (
-            "How many accepted pictures are right is not measured yet: run "
-            "'tagger review --audit 100'"
-        )
+        size = _FIRST_AUDIT if accepted is None else min(accepted, _FIRST_AUDIT)
+        if size:
+            yield (
+                "How many accepted pictures are right is not measured yet: run "
+                f"'tagger review --audit {size}'"
+            )
+        return
     share = wilson(stats.right, stats.audited)
-    return (
+    yield (
         f"Of {share.of:,} audited pictures that the network accepted, "
         f"{share.value:.1%} are right (95 % interval: {share.low:.0%} to "
         f"{share.high:.0%})."
@@ -142,7 +157,7 @@ def _moved(stats: AutoTaggingStats) -> Iterator[str]:
             f"{what}, {share.value:.1%} of {share.of:,} audited pictures were right "
             f"(95 % interval: {share.low:.0%} to {share.high:.0%})."
         )
-    else:
+    elif stats.audited:
         yield f"{what}, no picture was audited."
     then, today = (n / before.pictures for n in (before.accepted, before.accepted_now))
     yield (

@@ -155,6 +155,7 @@ def export(
             )
         if str(output) == "-":
             output = None
+        existed = output is not None and output.exists()
         chosen_format = format_of(output, as_format)
         every = PRODUCT_COLUMNS if by_item else COLUMNS
         asked = every if by_item else (*every, PROBABILITIES)
@@ -190,14 +191,16 @@ def export(
                 ),
             )
     if output is not None:
-        _show_written(output, rows, can_import=not by_item)
+        _show_written(output, rows, replaced=existed, can_import=not by_item)
 
 
-def _show_written(output: Path, rows: int, *, can_import: bool) -> None:
+def _show_written(output: Path, rows: int, *, replaced: bool, can_import: bool) -> None:
     """Say what was written, on a terminal; a script reads the file alone."""
     if not sys.stdout.isatty():
         return
-    typer.echo(printable(f"wrote {rows:,} row{'s' * (rows != 1)} to {output}"))
+    before = ", in place of the file that was there" if replaced else ""
+    said = f"wrote {rows:,} row{'s' * (rows != 1)} to {output}{before}"
+    typer.echo(printable(said))
     if can_import and output.suffix in {".csv", ".xlsx"}:
         command = f"tagger import {as_typed(output)}"
         show_next(Step(command, "records the tags that you correct in it"))

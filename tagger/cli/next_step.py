@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from tagger.text import printable
+
+if TYPE_CHECKING:
+    from tagger.inventory.records import InventoryStatus
 
 
 class Step(NamedTuple):
@@ -57,3 +60,10 @@ def after_scan(*, newly_unreadable: int, flagged: int, tagged: int) -> None:
         show_next(REVIEW)
     elif tagged:
         show_next(EXPORT)
+
+
+def most_useful(status: "InventoryStatus") -> Step:
+    """Return the most useful next step for an inventory."""
+    if not status.states:
+        return SCAN
+    return REVIEW if status.flagged else EXPORT

@@ -21,7 +21,7 @@ def report(
             allow_dash=True,
             help="File to write, whole or not at all; - for standard output.",
         ),
-    ],
+    ] = Path("report.html"),
     db: options.Db = None,
     pictures: Annotated[
         int,

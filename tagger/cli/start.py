@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from tagger.cli import options
-from tagger.cli.next_step import EXPORT, REVIEW, SCAN, Step, show_next
+from tagger.cli.next_step import Step, most_useful, show_next
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _show_state(database: Path, option: str = "") -> None:
     with Inventory(database, create=False) as inventory:
         status = inventory.status()
     typer.echo(printable(f"{database}: {_state(status)}"))
-    step = _most_useful(status)
+    step = most_useful(status)
     show_next(Step(step.command + option, step.effect))
 
 
@@ -65,9 +65,3 @@ def _state(status: "InventoryStatus") -> str:
     }
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     return f"{shown}; a scan is running" if status.scanning else shown
-
-
-def _most_useful(status: "InventoryStatus") -> Step:
-    if not status.states:
-        return SCAN
-    return REVIEW if status.flagged else EXPORT

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.next_step import most_useful, show_next
 
 
 def status(
@@ -56,7 +57,7 @@ def status(
         console.print(scan_views.inventory_status(counts, absent))
         if stats is not None:
             console.print()
-            console.print(summary.auto_tagging_stats(stats))
+            console.print(summary.auto_tagging_stats(stats, counts.accepted))
         if adaptations:
             console.print(scan_views.adaptations(adaptations[-3:]))
         if own is not None:
@@ -65,5 +66,6 @@ def status(
         elif choice is not None:
             line = f"Network {choice}, chosen with 'tagger model use'"
             console.print(printable(line))
+        show_next(most_useful(counts))
     if late:
         raise OverdueError(late)

@@ -144,6 +144,16 @@ class InventoryStatus:
     last_run: RunRecord | None
     scanning: str = ""
 
+    @property
+    def accepted(self) -> int:
+        """Number of tagged items that were accepted without a person."""
+        return sum(counts.accepted for counts in self.by_tag.values())
+
+    @property
+    def decided(self) -> int:
+        """Number of tagged items that a person decided."""
+        return sum(counts.decided for counts in self.by_tag.values())
+
 
 @dataclass(frozen=True, slots=True)
 class PathEvent:

@@ -35,6 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
     case,
     cast,
+    exists,
     false,
     literal,
     text,
@@ -340,9 +341,16 @@ def is_without_tag(answers: ColumnElement[Any]) -> ColumnElement[bool]:
 def agrees(
     answers: ColumnElement[Any], tags: ColumnElement[Any]
 ) -> ColumnElement[bool]:
-    """Whether a person's tag, or NULL for no tag, is the network's answer."""
+    """Whether a person's tag, or NULL for no tag, is the network's answer.
+
+    The tag that this shop gave to a kind agrees with the kind.
+    """
+    of_kind = exists().where(
+        literal(WITHOUT_TAG).op("||")(KIND_TAG.c.kind) == answers,
+        KIND_TAG.c.tag == tags,
+    )
     same = answers.is_not_distinct_from(tags)
-    return same | (tags.is_(None) & is_without_tag(answers))
+    return same | (tags.is_(None) & is_without_tag(answers)) | of_kind
 
 
 class _Note(TypedColumns):

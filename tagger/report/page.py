@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -114,8 +114,6 @@ def render(
         certified=[] if sure is None else certified_lines(sure),
         total=sum(status.states.values()),
         tagged=status.states.get(State.TAGGED, 0),
-        accepted=sum(counts.accepted for counts in status.by_tag.values()),
-        decided=sum(counts.decided for counts in status.by_tag.values()),
         folder_columns=_FOLDER_COLUMNS,
     )
 
@@ -336,28 +334,26 @@ def _drifts(read: Sequence[ReadInRun]) -> list[Drift]:
 
 
 class _Confusion:
-    """A confusion matrix: the network's answers (rows) by people's tags (columns).
-
-    A kind without a tag and "not a catalogue item" are one row, so that the cells with
-    equal names are those where people and the network agree.
-    """
+    """A confusion matrix: the network's answers (rows) by people's tags (columns)."""
 
     def __init__(self, judgements: Sequence[Judgement]) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._agreed: set[tuple[str, str]] = set()
         for judgement in judgements:
-            machine = judgement.machine
-            said = NOT_CATALOGUE if is_without_tag(machine) else machine
-            self._counts[said, judgement.person or NOT_CATALOGUE] += judgement.count
-        rows = {machine for machine, _ in self._counts}
-        self.machine = self._sorted(rows)
-        self.persons = self._sorted(rows | {person for _, person in self._counts})
+            pair = judgement.machine, judgement.person or NOT_CATALOGUE
+            self._counts[pair] += judgement.count
+            if judgement.agreed:
+                self._agreed.add(pair)
+        self.machine = sorted({machine for machine, _ in self._counts}, key=_tags_first)
+        people = {person for _, person in self._counts}
+        tags = {machine for machine in self.machine if not is_without_tag(machine)}
+        self.persons = sorted(people | tags, key=_tags_first)
         self.total = self._counts.total()
-        self.right = sum(self._counts[answer, answer] for answer in rows)
+        self.right = sum(self._counts[pair] for pair in self._agreed)
 
-    @staticmethod
-    def _sorted(answers: Collection[str]) -> list[str]:
-        """Sort answers by name; "not a catalogue item" comes last."""
-        return sorted(answers, key=lambda answer: (answer == NOT_CATALOGUE, answer))
+    def agrees(self, machine: str, person: str) -> bool:
+        """Whether a person with this tag gave the network's answer."""
+        return machine == person or (machine, person) in self._agreed
 
     def count(self, machine: str, person: str) -> int:
         """Return how often this pair occurred."""
@@ -367,6 +363,11 @@ class _Confusion:
         """Return the share of the row in per cent."""
         total = sum(self._counts[machine, other] for other in self.persons)
         return round(100 * self._counts[machine, person] / total)
+
+
+def _tags_first(answer: str) -> tuple[bool, str]:
+    """Return the key that sorts answers by name, and those without a tag last."""
+    return is_without_tag(answer), answer
 
 
 def _percent(share: float) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 import struct
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from support import GOLDEN, Photo, scan
 from support.inventories import raw
 from support.kinds import DRESS, LABELS, SKIRT, VASE, Knowing
-from support.program import Tagger, refused
+from support.program import Tagger, in_a_terminal, refused
 from support.reviews import decided, in_lines, on_screen, order_of, press, sit, text_of
 
 from tagger.exchange import Style, Table, write_table
@@ -386,3 +387,31 @@ def test_status_and_review_count_the_same_pictures(
     assert (status.flagged, status.waiting_pictures, left) == (3, 2, 2)
     told = tagger("status", "--db", inventory.path, COLUMNS="200").stdout
     assert "3 waiting for review, 2 without copies" in told
+
+
+def test_the_tag_of_a_kind_agrees_with_the_kind(
+    stock: dict[str, Item], inventory: Inventory
+) -> None:
+    inventory.add_tag("Skirt", "anna")
+    _decide(inventory, stock["skirt.png"], "Skirt")
+    _decide(inventory, stock["vase.png"], "Skirt")
+
+    stats = inventory.auto_tagging_stats()
+    judged = inventory.overview(pictures=0, lines=0).judgements
+
+    assert stats is not None
+    assert stats.confused == ((NOT_CATALOGUE, "Skirt", 1),)
+    assert {j.machine: j.agreed for j in judged} == {
+        "no tag: skirt": True,
+        NOT_CATALOGUE: False,
+    }
+
+
+@pytest.mark.usefixtures("stock")
+def test_a_status_names_the_next_step(tagger: Tagger, inventory: Inventory) -> None:
+    told = in_a_terminal(
+        [sys.executable, "-m", "tagger", "status", "--db", str(inventory.path)], tagger
+    )
+
+    assert "Next: 'tagger review'" in told
+    assert "--audit 1'" in told  # one picture is accepted

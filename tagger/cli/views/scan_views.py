@@ -112,7 +112,8 @@ def run_summary(
         parts += [Text(), _sentence(summary.tightened)]
     if verbose and (shift := summary.describe_shift()):
         parts += [_sentence(shift)]
-    parts += [_mix(root, mix) for root, mix in summary.mix.items()]
+    if verbose:
+        parts += [_mix(root, mix) for root, mix in summary.mix.items()]
     if last := (*summary.notes, *summary.not_read().values()):
         parts += [Text(), *map(_sentence, last)]
     if summary.newly_unreadable_images:
@@ -145,9 +146,9 @@ def inventory_status(
     states = {state.value: status.states.get(state, 0) for state in _EXPECTED}
     states |= {state.value: count for state, count in status.states.items()}
     tagged = {
-        "accepted": sum(counts.accepted for counts in status.by_tag.values()),
+        "accepted": status.accepted,
         _waiting(status): status.flagged,
-        "decided by a person": sum(n.decided for n in status.by_tag.values()),
+        "decided by a person": status.decided,
     }
     damaged = {"damaged files": status.damaged} if status.damaged else {}
     return Group(
@@ -225,7 +226,10 @@ def tag_list(tags: Sequence[CustomTag]) -> RenderableType:
     for tag in tags:
         table.add_row(
             Text(printable(tag.tag)),
-            Text(f"{tag.examples:,} pictures", style="" if tag.examples else "dim"),
+            Text(
+                f"{tag.examples:,} picture{'s' * (tag.examples != 1)}",
+                style="" if tag.examples else "dim",
+            ),
             Text(
                 printable(f"added {_moment(tag.added_at)} by {tag.added_by}"),
                 style="dim",
