@@ -144,6 +144,9 @@ def _moved(stats: AutoTaggingStats) -> Iterator[str]:
     before = stats.formerly
     if before is None:
         return
+    then, today = (n / before.pictures for n in (before.accepted, before.accepted_now))
+    if f"{then:.0%}" == f"{today:.0%}" and not (before.audited or stats.audited):
+        return  # there is nothing to compare
     if before.digest != stats.digest:
         what = f"With the previous network {before.network}"
     else:
@@ -157,9 +160,8 @@ def _moved(stats: AutoTaggingStats) -> Iterator[str]:
             f"{what}, {share.value:.1%} of {share.of:,} audited pictures were right "
             f"(95 % interval: {share.low:.0%} to {share.high:.0%})."
         )
-    elif stats.audited:
+    else:
         yield f"{what}, no picture was audited."
-    then, today = (n / before.pictures for n in (before.accepted, before.accepted_now))
     yield (
         f"Accepted without a person: {then:.0%} before, {today:.0%} now, of the same "
         "pictures, including those that people answered."

@@ -7,7 +7,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity
-from tagger.cli.next_step import ADAPT, STATUS, Step, say_next, show_next
+from tagger.cli.next_step import ADAPT, Step, most_useful, say_next, show_next
 from tagger.text import as_typed
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _next_step(
         return None
     if dry_run:
         return Step(f"tagger import {as_typed(file)}", "records these decisions")
-    return ADAPT if inventory.can_adapt() else STATUS
+    return ADAPT if inventory.can_adapt() else most_useful(inventory.status())
 
 
 def _check(comparison: "Comparison", *, skip_bad: bool) -> None:

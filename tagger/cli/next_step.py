@@ -45,10 +45,10 @@ def say_next(step: str) -> None:
 
 def for_unreadable(number: int) -> str:
     """Say what to do about files that were just found to be unreadable."""
-    what = "file cannot" if number == 1 else "files cannot"
+    what, them = ("file", "it") if number == 1 else ("files", "them")
     return (
-        f"{number:,} {what} be read: repair or delete them, or keep them and run "
-        "'tagger ignore FILE'"
+        f"{number:,} {what} cannot be read: repair or delete {them}, or keep {them} "
+        "and run 'tagger ignore FILE'"
     )
 
 

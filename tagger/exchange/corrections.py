@@ -24,8 +24,8 @@ from tagger.inventory.records import (
     Item,
     ItemNow,
 )
-from tagger.labels import advise_on_tag
-from tagger.records import NOT_CATALOGUE, State, is_without_tag
+from tagger.labels import advise_on_tag, tag_for
+from tagger.records import NOT_CATALOGUE, WITHOUT_TAG, State, is_without_tag
 
 _AT_ONCE = 200
 """Rows compared with one query of the inventory for each root."""
@@ -230,11 +230,13 @@ class _Comparing:
         if exported is None:
             moment = row.cells["updated_at"]
             return f"updated_at {moment!r} is not a date and time: export again"
-        return _why_stale(now, exported) or self._why_no_tag(tag)
+        return _why_stale(now, exported) or self._why_no_tag(tag, item)
 
-    def _why_no_tag(self, tag: str) -> str | None:
+    def _why_no_tag(self, tag: str, item: Item) -> str | None:
         if not tag:
-            return f"the tag is empty: write a tag, or {NOT_CATALOGUE!r}"
+            kind = (item.machine_tag or "").partition(WITHOUT_TAG)[2]
+            own = f" ('tagger tags add {tag_for(kind)!r}' makes one)" if kind else ""
+            return f"the tag is empty: write a tag{own}, or {NOT_CATALOGUE!r}"
         if tag.casefold() not in {*self._tags, NOT_CATALOGUE}:
             tags = [*self._tags.values(), NOT_CATALOGUE]
             return f"no tag {tag!r}{advise_on_tag(tag, tags, self._kinds)}"
@@ -249,7 +251,8 @@ class _Comparing:
             root=item.root,
             path=item.path,
             digest=item.digest or "",
-            before=item.tag,
+            before=item.tag
+            or (NOT_CATALOGUE if now.not_catalogue else item.machine_tag),
             tag=tag,
             kind=kind if tag else DecisionKind.NOT_CATALOGUE,
             flagged=item.flagged,

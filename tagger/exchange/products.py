@@ -21,7 +21,7 @@ from tagger.inventory import Photograph
 from tagger.inventory.product_key import product_key
 from tagger.inventory.records import DecidedBy, Item
 from tagger.policy.decide import decide, predict
-from tagger.records import Policy, Prediction, State, Verdict
+from tagger.records import NOT_CATALOGUE, Policy, Prediction, State, Verdict
 
 _LEAST: Final = 1e-6
 """Floor of a probability: one picture on which the network is absurdly sure must not
@@ -109,9 +109,12 @@ def _product(
     root: str, name: str, shown: _Shown, policies: Mapping[str, Policy]
 ) -> Product:
     items = [photograph.item for photograph in shown.photographs]
+    no_items = [item for item in shown.others if _is_no_item(item)]
     every = items or shown.others
     pooled = _together(shown.photographs)
     tag, who, verdict = _in_force(items, pooled, policies)
+    if no_items and not items:
+        who, verdict = DecidedBy.PERSON, Verdict(flagged=False, reason=NOT_CATALOGUE)
     return Product(
         root=root,
         item=name,
@@ -122,7 +125,7 @@ def _product(
         decided_by=who,
         runner_up=pooled.next_tag if pooled else None,
         margin=pooled.answer_margin if pooled else None,
-        photographs=len(items),
+        photographs=len(items) + len(no_items),
         path=every[0].path,
         updated_at=max(item.updated_at for item in every),
     )

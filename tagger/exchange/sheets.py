@@ -107,6 +107,11 @@ def _rows(table: Iterator[_Cells]) -> Iterator[Row | BadRow]:
 
 
 def _check_header(header: Sequence[str], line: int) -> None:
+    if "photographs" in header and "digest" not in header:
+        raise ImportingError(
+            f"line {line}: each row is a product, which has several pictures: import a "
+            "sheet of 'tagger export' without --by-item"
+        )
     for column in NEEDED:
         if column not in header:
             near = suggestion(column, filter(None, header))

@@ -5,6 +5,7 @@ This module does not know what the tables mean.
 
 import errno
 import glob
+import logging
 import os
 import sqlite3
 import time
@@ -319,6 +320,11 @@ def _keep_copy(path: Path, revision: str) -> None:
     copy_database(path, fresh)
     if _revision(fresh) == revision:
         fresh.replace(kept)
+        logging.getLogger(__name__).warning(
+            "%s is upgraded for this version of tagger; its copy from before is %s",
+            path,
+            kept,
+        )
     else:
         fresh.unlink()
 
@@ -366,9 +372,11 @@ def _revision(path: Path) -> str | None:
     if len(revisions) != 1:
         raise InventoryError(f"{path} is damaged: restore it from a backup")
     if revisions[0][0] not in REVISIONS:
+        kept = beside(path, f".before-{revisions[0][0]}")
+        old = f", or restore its copy from before, {kept}" if kept.exists() else ""
         raise InventoryError(
             f"{path} was written by a newer tagger (schema {revisions[0][0]}): "
-            "upgrade tagger"
+            f"upgrade tagger{old}"
         )
     return str(revisions[0][0])
 

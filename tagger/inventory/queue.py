@@ -224,6 +224,8 @@ def _read_waiting(connection: Connection, image_id: int) -> QueueItem | None:
         tag=predicted.tag,
         confidence=predicted.confidence,
         margin=predicted.margin,
+        none=predicted.other,
+        none_kind=predicted.kind,
         reason=row["image_flag_reason"],
         probabilities=dict(zip(labels, predicted.probabilities, strict=True)),
         size=row["image_size"],

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from tagger.labels import doubts, kind_of, none_of_the_tags, phrase
+from tagger.labels import doubts, is_tag, phrase
 from tagger.records import (
     NOT_CATALOGUE,
     PREPARING,
@@ -73,8 +73,10 @@ class ItemNow:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A tag that a person gave or confirmed in a sheet: its line, the tag `before`.
+    """A tag that a person gave or confirmed in a sheet: its line, the answer `before`.
 
+    `before` is the tag in force, or the answer that no tag fits (see
+    `records.without_tag`); None if there was neither.
     `tag` is None for "not a catalogue item". `flagged`: the item waited for a person.
     `sampled`: the person also looked at the rows beside it, and not only at tags that
     were wrong, so that it shows how often a tag is right.
@@ -89,6 +91,11 @@ class Correction:
     kind: DecisionKind
     flagged: bool = False
     sampled: bool = False
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it confirms what was in force."""
+        return self.before == (self.tag or NOT_CATALOGUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +347,10 @@ class Selection:
 class QueueItem:
     """An item of the review queue with all that is known about it.
 
-    `probabilities` are by label, in the model's order. `same_bytes` holds the other
-    absolute paths of the same content; `decisions` and `notes` are oldest first.
+    `probabilities` are by label, in the model's order, with the tags that this shop has
+    now. `none` is the probability that no tag fits, and `none_kind` what it then most
+    probably shows, as at the last scan. `same_bytes` holds the other absolute paths of
+    the same content; `decisions` and `notes` are oldest first.
     """
 
     image_id: int
@@ -351,6 +360,8 @@ class QueueItem:
     tag: str
     confidence: float
     margin: float
+    none: float
+    none_kind: str
     reason: str
     probabilities: Mapping[str, float]
     size: int | None
@@ -363,11 +374,6 @@ class QueueItem:
     notes: tuple[Note, ...] = ()
 
     @property
-    def none(self) -> float:
-        """Probability that it shows something without a tag, in [0, 1]."""
-        return none_of_the_tags(*self._probabilities_and_labels)[0]
-
-    @property
     def doubtful(self) -> bool:
         """Whether having no tag is more probable than its tag."""
         return doubts(self.none, self.confidence)
@@ -375,23 +381,17 @@ class QueueItem:
     @property
     def none_as(self) -> str:
         """The most probable thing without a tag: "a skirt", or `NOT_CATALOGUE`."""
-        kind = kind_of(none_of_the_tags(*self._probabilities_and_labels)[1])
-        return phrase(kind) if kind else NOT_CATALOGUE
+        return phrase(self.none_kind) if self.none_kind else NOT_CATALOGUE
 
     @property
     def kind(self) -> str:
         """The kind that a doubtful picture probably shows: "skirt"; "" for none."""
-        _, label = none_of_the_tags(*self._probabilities_and_labels)
-        return kind_of(label) if self.doubtful else ""
+        return self.none_kind if self.doubtful else ""
 
     @property
     def knows_none(self) -> bool:
         """Whether the network has any label without a tag."""
-        return bool(none_of_the_tags(*self._probabilities_and_labels)[1])
-
-    @property
-    def _probabilities_and_labels(self) -> tuple[tuple[float, ...], tuple[str, ...]]:
-        return tuple(self.probabilities.values()), tuple(self.probabilities)
+        return not all(map(is_tag, self.probabilities))
 
     @property
     def answer(self) -> str:

@@ -53,8 +53,9 @@ class Plan:
     `vanished` are the known paths that are not there now. When a file with the same
     content is found elsewhere, its row is taken out of them. `linked` are vanished
     paths that may lie behind a link, with the reason why the link is not followed.
-    `foreign` counts pictures in formats that are not read, by their ending. `empty` is
-    true if there is no picture.
+    `foreign` counts pictures in formats that are not read, by their ending. `closed`
+    are paths that the system refused to show, mostly folders, unless a person ignored
+    that. `empty` is true if there is no picture.
     """
 
     place: Place
@@ -68,6 +69,7 @@ class Plan:
     ignored: int = 0
     linked: dict[str, str] = field(default_factory=dict)
     foreign: Counter[str] = field(default_factory=Counter)
+    closed: list[SkippedFile] = field(default_factory=list)
     empty: bool = False
 
     @property
@@ -213,6 +215,8 @@ def _plan_skipped(plan: Plan, entry: SkippedFile, row: KnownFile | None) -> bool
     if row and entry.below is Below.NOWHERE and not _never_a_picture(row):
         plan.vanished[entry.path] = row  # a picture behind a link whose disk is gone
         return False
+    if entry.below is Below.UNSEEN:
+        plan.closed.append(entry)
     if entry.foreign:
         plan.foreign[entry.foreign] += 1
     if row is None or (row.state, row.reason) != (entry.state, entry.reason):

@@ -226,6 +226,8 @@ class _Run:
             elif plan.empty and not plan.place.seen:
                 path = plan.place.path
                 self.warnings.append(f"no pictures in {path}: nothing was changed")
+            for entry in plan.closed:
+                self._warn_of_closed(plan.root / entry.path, entry.reason)
         formers = formers_of(plans)
         numbers = [len(plan.to_read) for plan in plans]
         fresh = sum(len(plan.unsettled()) for plan in plans)
@@ -287,6 +289,18 @@ class _Run:
                 f"{place.root} once with --max-missing 100%"
             )
         self.warnings.append(f"{why}: no picture there was marked missing. {way_out}")
+
+    def _warn_of_closed(self, path: Path, reason: str) -> None:
+        """Warn of a path that cannot be looked at, in every scan: it may be a folder.
+
+        Its pictures keep their tags, and changes below it are not seen.
+        """
+        why = f"{path} cannot be looked at: {reason}"
+        self.doubted[path] = why
+        self.warnings.append(
+            f"{why}. Nothing below it was changed. Give tagger the permission to read "
+            "it, or leave it out with --exclude"
+        )
 
     def _record(
         self, plan: Plan, outcomes: Sequence[Outcome], formers: Formers

@@ -23,7 +23,7 @@ from tagger.exchange import DELIMITERS, Style, Table, write_table
 from tagger.exchange.corrections import Comparison, compare
 from tagger.exchange.sheets import BadRow
 from tagger.inventory import Inventory
-from tagger.inventory.columns import COLUMNS
+from tagger.inventory.columns import COLUMNS, PRODUCT_COLUMNS
 from tagger.inventory.records import Answer, Decision, DecisionKind, Selection
 from tagger.records import Format, ImageFile, Policy, UnreadableImage
 
@@ -684,3 +684,10 @@ def test_every_edited_cell_comes_back(
         for path, edited in zip(paths, edits, strict=True)
         if edited
     }
+
+
+def test_a_sheet_of_products_is_refused(stocked: Inventory) -> None:
+    header = ",".join(column.name for column in PRODUCT_COLUMNS)
+
+    with pytest.raises(ImportingError, match="by-item"):
+        compare(io.BytesIO(header.encode()), stocked)

@@ -37,6 +37,7 @@ PROMISED = (
     "root", "path", "tag", "confidence", "flagged", "reason", "decided_by",
     "runner_up", "margin", "state", "digest", "model", "updated_at", "machine_tag",
     "reviewer",
+    "no_tag",
 )  # fmt: skip
 NAMES = tuple(column.name for column in COLUMNS)
 values = attrgetter(*NAMES)
@@ -144,7 +145,7 @@ def test_json_and_json_lines_hold_the_values_themselves(listed: list[Item]) -> N
     whole = json.loads(written(rows, Format.JSON))
     lines = written(rows, Format.JSONL).decode().split("\n")
 
-    assert (whole["format"], whole["version"]) == ("tagger inventory", 1)
+    assert (whole["format"], whole["version"]) == ("tagger inventory", 2)
     assert whole["items"] == [json.loads(line) for line in lines if line]
     assert [row["confidence"] for row in whole["items"]] == [
         item.confidence for item in listed
@@ -165,7 +166,7 @@ def test_parquet_holds_the_values_in_their_types(listed: list[Item]) -> None:
     rows = table.to_pylist()
     assert [tuple(row.values()) for row in rows] == [values(item) for item in listed]
     assert tuple(table.column_names) == NAMES
-    assert table.schema.metadata[b"tagger.format_version"] == b"1"
+    assert table.schema.metadata[b"tagger.format_version"] == b"2"
 
 
 def test_a_sheet_holds_texts_as_texts() -> None:
@@ -185,7 +186,7 @@ def test_a_sheet_holds_texts_as_texts() -> None:
     assert {row[1].data_type for row in found} == {"s"}
     assert (found[0][3].value, found[0][4].value) == (0.5, True)
     assert found[0][12].value == "2026-01-02T00:00:00Z"
-    assert book.active.auto_filter.ref == "A1:O8"
+    assert book.active.auto_filter.ref == "A1:P8"
 
 
 def test_more_rows_than_a_sheet_holds_are_refused_before_they_are_read() -> None:

@@ -135,7 +135,7 @@ def check_row(row: dict[str, str], file: Hostile | None = None) -> None:
         assert row["reason"]
         assert row["tag"] == row["machine_tag"] == row["confidence"] == ""
     else:
-        assert row["tag"]
+        assert row["machine_tag"]
     if file is not None:
         assert (row["state"] == "tagged") == (file.reason is None), file.name
 

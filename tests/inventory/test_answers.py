@@ -275,6 +275,36 @@ def test_a_product_of_no_tag_has_none(inventory: Inventory) -> None:
     assert joined["dress.png"].tag == "Dress"
 
 
+def test_a_product_that_a_person_called_no_item_is_decided(
+    stock: dict[str, Item], inventory: Inventory
+) -> None:
+    _decide(inventory, stock["vase.png"], None)
+
+    joined = {
+        product.path: product
+        for product in products(inventory.photographs(), {}, inventory.policies())
+    }
+
+    vase = joined["vase.png"]
+    assert (vase.tag, vase.decided_by, vase.reason) == (
+        None,
+        DecidedBy.PERSON,
+        NOT_CATALOGUE,
+    )
+    assert (vase.photographs, vase.flagged) == (1, False)
+
+
+def test_the_review_offers_the_tag_of_a_kind_before_the_next_scan(
+    stock: dict[str, Item], inventory: Inventory
+) -> None:
+    assert stock
+    inventory.add_tag("Skirt", "anna")
+
+    in_lines(inventory, "", "q")
+
+    assert decided(inventory) == {"skirt.png": ("Skirt", "correct")}
+
+
 @pytest.mark.usefixtures("stock")
 def test_the_history_says_what_the_network_believed(
     tagger: Tagger, inventory: Inventory, shop: Path

@@ -28,8 +28,8 @@ def shown(width: int, height: int) -> Shown:
     pixels = chance.integers(0, 255, (height, width, 3), np.uint8)
     views = chance.integers(0, 255, (28, 28, 3), np.uint8)
     item = QueueItem(
-        1, "/shop", "a.jpg", "0" * 64, "Bag", 0.5, 0.1, "", {}, 1, 1, 1, "JPEG",
-        datetime.now(UTC),
+        1, "/shop", "a.jpg", "0" * 64, "Bag", 0.5, 0.1, 0.0, "", "", {}, 1, 1, 1,
+        "JPEG", datetime.now(UTC),
     )  # fmt: skip
     return Shown(
         item,

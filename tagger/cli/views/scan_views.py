@@ -344,7 +344,7 @@ def corrections(
 ) -> RenderableType:
     """Show the tags that a sheet changes, and count those that it confirms."""
     table = Table.grid(padding=(0, 2))
-    changes = [made for made in found if made.tag != made.before or not made.tag]
+    changes = [made for made in found if not made.confirms]
     for change in changes[:_MOST_CORRECTIONS]:
         table.add_row(
             Text(f"line {change.line}", style="dim"),
