@@ -232,7 +232,7 @@ def export_inventory(  # noqa: PLR0913  as many as the command line has
     items, as on the command line: "flagged = true and margin < 0.1". The ending of
     `target` names the format, unless `as_format` does. With `by_item` a row is a
     product, by the item pattern of its root (`Inventory.set_item_pattern`). With a
-    `mark`, only items are written whose row differs from the last export under it.
+    `mark`, only rows are written that differ from the last export under it.
     Raises RequestError for a column or a condition that is not understood, ExportError
     if the file cannot be written, MissingExtraError if the format needs a package that
     is not installed.
@@ -240,8 +240,6 @@ def export_inventory(  # noqa: PLR0913  as many as the command line has
     from tagger.exchange import Style, format_of  # noqa: PLC0415
     from tagger.exchange.export import ExportRequest, write_export  # noqa: PLC0415
 
-    if by_item and mark is not None:
-        raise RequestError("an export by item joins whole products: leave out the mark")
     path = Path(target)
     known = PRODUCT_COLUMNS if by_item else COLUMNS
     request = ExportRequest(

@@ -98,6 +98,8 @@ class Format(StrEnum):
     JSONL = "jsonl"
     PARQUET = "parquet"
     XLSX = "xlsx"
+    SHOPIFY = "shopify"
+    WOOCOMMERCE = "woocommerce"
 
 
 class Outcome(StrEnum):

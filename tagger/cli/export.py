@@ -2,12 +2,13 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tagger.cli import completion, filter_options, options
+from tagger.cli import completion, filter_options, options, settings
 from tagger.cli.activity import activity
 from tagger.cli.next_step import STATUS, Step, show_next
 from tagger.records import Format
@@ -16,10 +17,13 @@ from tagger.text import as_typed, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tagger.exchange.shop import Shop
+    from tagger.exchange.template import RowTemplate
     from tagger.inventory import Inventory
 
 _AS_WHAT = "Format"
 _BY_ITEM = "One row per product"
+_SHOP = "For a shop system"
 
 
 def export(
@@ -40,7 +44,8 @@ def export(
             "--format",
             "-f",
             envvar="TAGGER_EXPORT_FORMAT",
-            help="File format; parquet needs the package pyarrow, xlsx openpyxl.",
+            help="File format; parquet needs the package pyarrow, xlsx openpyxl. "
+            "shopify and woocommerce write the product CSV of these shop systems.",
             show_default="by the file's extension, else csv",
             rich_help_panel=_AS_WHAT,
         ),
@@ -53,6 +58,16 @@ def export(
             help="Write only these columns, in this order.",
             show_default="all",
             autocompletion=completion.columns,
+            rich_help_panel=_AS_WHAT,
+        ),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            metavar="FILE",
+            readable=False,
+            help="Write what this Jinja2 template makes of rows, in place of a format.",
             rich_help_panel=_AS_WHAT,
         ),
     ] = None,
@@ -93,7 +108,7 @@ def export(
         bool,
         typer.Option(
             "--changed",
-            help="Only items whose row differs from the last export with --changed.",
+            help="Only rows that differ from the last export with --changed.",
             rich_help_panel="Filters",
         ),
     ] = False,
@@ -125,8 +140,29 @@ def export(
             rich_help_panel=_BY_ITEM,
         ),
     ] = None,
+    undecided: Annotated[
+        bool,
+        typer.Option(
+            "--undecided",
+            help="Export products that wait for a person, too.",
+            rich_help_panel=_SHOP,
+        ),
+    ] = False,
+    image_url: Annotated[
+        str,
+        typer.Option(
+            "--image-url",
+            metavar="URL",
+            help="Address of the scanned folder in the web, for the column of images: "
+            "https://example.com/photos",
+            show_default="no column of images",
+            rich_help_panel=_SHOP,
+        ),
+    ] = "",
 ) -> None:
-    """Write items as CSV, JSON, Parquet or XLSX, to standard output or to a file.
+    """Write items as CSV, JSON, Parquet or XLSX, or products for a shop system.
+
+    They go to standard output or to a file.
 
     Example: tagger export -o doubtful.xlsx --where 'flagged = true and margin < 0.1'
     """
@@ -143,12 +179,18 @@ def export(
             find_columns,
         )
 
-        if by_item and (changed or since):
-            raise RequestError(
-                "--by-item joins whole products: leave out --changed and --since"
-            )
+        shop = _shop(as_format)
+        by_item = by_item or shop is not None
+        if by_item and since:
+            raise RequestError("an export of whole products takes no --since")
         if item_pattern is not None and not by_item:
             raise RequestError("--item-pattern needs --by-item: add it")
+        _check_shop(
+            shop,
+            given=undecided or bool(image_url),
+            foreign=bool(columns or raw or bom or template or delimiter != ","),
+            image_url=image_url,
+        )
         if delimiter not in DELIMITERS:
             raise RequestError(
                 f"--delimiter {delimiter!r} is not allowed: give , ; | or tab"
@@ -156,7 +198,7 @@ def export(
         if str(output) == "-":
             output = None
         existed = output is not None and output.exists()
-        chosen_format = format_of(output, as_format)
+        chosen_format = Format.CSV if template else format_of(output, as_format)
         every = PRODUCT_COLUMNS if by_item else COLUMNS
         asked = every if by_item else (*every, PROBABILITIES)
         chosen = find_columns(columns.split(","), asked) if columns else list(every)
@@ -177,9 +219,28 @@ def export(
             )
             if item_pattern is not None:
                 _keep_pattern(inventory, item_pattern, root or ())
+            request = ExportRequest(
+                chosen,
+                conditions,
+                by_item,
+                mark if changed else None,
+                template=_template(template, as_format),
+            )
+            if shop is not None:
+                from tagger.exchange.shop import CATEGORIES, TYPES, ShopRequest
+
+                wanted = ShopRequest(
+                    shop,
+                    conditions,
+                    undecided=undecided,
+                    categories=settings.table(CATEGORIES),
+                    types=settings.table(TYPES),
+                    image_url=image_url,
+                )
+                request = replace(request, shop=wanted)
             rows = write_export(
                 inventory,
-                ExportRequest(chosen, conditions, by_item, mark if changed else None),
+                request,
                 output or sys.stdout.buffer,
                 chosen_format,
                 # Escape control characters, which would steer a terminal.
@@ -189,9 +250,55 @@ def export(
                     bom=bom,
                     escape=not output and sys.stdout.isatty(),
                 ),
+                left_out=options.warn,
             )
     if output is not None:
-        _show_written(output, rows, replaced=existed, can_import=not by_item)
+        can_import = shop is not None or not (by_item or template)
+        _show_written(output, rows, replaced=existed, can_import=can_import)
+
+
+def _shop(as_format: Format | None) -> "Shop | None":
+    """Return the shop system of a format; None if it is none."""
+    if as_format is Format.SHOPIFY:
+        from tagger.exchange.shopify import SHOPIFY
+
+        return SHOPIFY
+    if as_format is Format.WOOCOMMERCE:
+        from tagger.exchange.woocommerce import WOOCOMMERCE
+
+        return WOOCOMMERCE
+    return None
+
+
+def _check_shop(
+    shop: "Shop | None", *, given: bool, foreign: bool, image_url: str
+) -> None:
+    """Raise RequestError for options that do not fit the format."""
+    from tagger.errors import RequestError
+
+    if shop is None and given:
+        raise RequestError(
+            "--undecided and --image-url need --format shopify or woocommerce"
+        )
+    if shop is not None and foreign:
+        raise RequestError(
+            f"{shop.name} prescribes its CSV: leave out --columns, --raw, --bom, "
+            "--delimiter and --template"
+        )
+    if image_url and not image_url.startswith(("http://", "https://")):
+        raise RequestError(f"--image-url {image_url!r} must begin with https://")
+
+
+def _template(path: Path | None, as_format: Format | None) -> "RowTemplate | None":
+    from tagger.errors import RequestError
+
+    if path is None:
+        return None
+    if as_format is not None:
+        raise RequestError("--template is the format: leave out --format")
+    from tagger.exchange.template import RowTemplate
+
+    return RowTemplate(path)
 
 
 def _show_written(output: Path, rows: int, *, replaced: bool, can_import: bool) -> None:

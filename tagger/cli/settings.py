@@ -27,6 +27,9 @@ _MISSPELT: Final = 0.85
 """Least similarity, 0..1, of a misspelt name: TAGGER_BD is 0.89 like TAGGER_DB,
 TAGGER_HOME is at most 0.78 like any."""
 
+TABLES: Final = frozenset({"shop-categories", "shop-types"})
+"""Tables of texts by text at the top of the file, which are no options."""
+
 _NO_SETTINGS: Final = {"help", "version", "install_completion", "show_completion"}
 
 Command = "TyperCommand | TyperGroup"
@@ -62,7 +65,29 @@ def defaults(ctx: "Context") -> dict[str, Any]:
     if path is None:
         return {}
     group = ctx.find_root().command
-    return _for_group(_read(path), group, _Place(path))
+    options = {key: value for key, value in _read(path).items() if key not in TABLES}
+    return _for_group(options, group, _Place(path))
+
+
+def table(name: str) -> dict[str, str]:
+    """Return one of `TABLES` from the settings file; empty if it is not there.
+
+    Raises RequestError for a file that cannot be read, or another value than a text.
+    """
+    from tagger.errors import RequestError
+
+    path = find()
+    found = _read(path).get(name, {}) if path else {}
+    if not isinstance(found, dict):
+        raise RequestError(
+            f"{path}: {name!r} is a table: write its lines under [{name}]"
+        )
+    for key, value in found.items():
+        if not isinstance(value, str) or not value.strip():
+            raise RequestError(
+                f"{_Place(path or Path(), name)}: {key!r} needs a text in quotes"
+            )
+    return found
 
 
 def misspelt(ctx: "Context") -> list[str]:
@@ -161,7 +186,7 @@ def _for_group(
     known = {name for _, _, name in options_of(group)}
     for name in shared:
         if _key(name) not in known:
-            near = suggestion(name, sorted([*known, *group.commands]))
+            near = suggestion(name, sorted([*known, *group.commands, *TABLES]))
             raise RequestError(f"{place}: unknown key {name!r}{near}")
     # Inherited keys are checked where they stand; here they may fit no command.
     shared = {**(inherited or {}), **shared}

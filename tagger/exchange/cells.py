@@ -39,6 +39,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 
 _SPLITS: Final = r"[,;\t|\r\n]"
 _FORMULA: Final = r"(?=['\"]*+[=+\-@|%\uff1d\uff0b\uff0d\uff20])"
+_RUN: Final = re.compile(_FORMULA + r"|[\t\r\n]")
 _INNER: Final = re.compile(f"({_SPLITS}){_FORMULA}")
 _INNER_NEUTRAL: Final = re.compile(f"({_SPLITS})'{_FORMULA}")
 
@@ -54,6 +55,11 @@ def neutral_all(texts: Sequence[str]) -> Sequence[str]:
     if any(map(_TEMPTING.match, texts)) or _INNER.search("\0".join(texts)):
         return list(map(neutral, texts))
     return texts
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the text, or a part of it, as a formula."""
+    return bool(_RUN.match(text) or _INNER.search(text))
 
 
 def restored(cell: str) -> str:

@@ -40,7 +40,10 @@ _REMEMBERED = 8192
 """Cells whose text is cached: tags, roots and moments repeat."""
 
 
-_ENDINGS: Final = {f".{name.value}": name for name in Format} | {
+SHOPS: Final = {Format.SHOPIFY, Format.WOOCOMMERCE}
+"""Formats whose columns a shop system prescribes: CSV that `--format` chooses."""
+
+_ENDINGS: Final = {f".{name.value}": name for name in Format if name not in SHOPS} | {
     ".ndjson": Format.JSONL,
     ".pq": Format.PARQUET,
 }
@@ -107,7 +110,7 @@ def write_table(
         return write(table, stream)
     # A codecs writer does not own the stream: after a failure it does not flush it.
     text = codecs.getwriter("utf-8")(stream)
-    if as_format is Format.CSV:
+    if as_format is Format.CSV or as_format in SHOPS:
         count = _write_csv(table, text, style)
     else:
         count = _write_json(table, text, lines=as_format is Format.JSONL)

@@ -17,8 +17,9 @@ from typing import Final
 
 import numpy as np
 
-from tagger.inventory import Photograph
-from tagger.inventory.product_key import product_key
+from tagger.errors import RequestError
+from tagger.inventory import Inventory, Photograph
+from tagger.inventory.product_key import compile_patterns, product_key
 from tagger.inventory.records import DecidedBy, Item
 from tagger.policy.decide import decide, predict
 from tagger.records import NOT_CATALOGUE, Policy, Prediction, State, Verdict
@@ -65,10 +66,20 @@ def pool(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
     return tuple(weight / total for weight in weights)
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A product with its tagged photographs; `keyed`: its paths have a product key."""
+
+    product: Product
+    photographs: Sequence[Photograph]
+    keyed: bool
+
+
 @dataclass(slots=True)
 class _Shown:
     """The tagged photographs and the other items of one product."""
 
+    keyed: bool
     photographs: list[Photograph] = field(default_factory=list)
     others: list[Item] = field(default_factory=list)
 
@@ -78,6 +89,31 @@ def products(
     patterns: Mapping[str, re.Pattern[str]],
     policies: Mapping[str, Policy],
 ) -> Iterator[Product]:
+    """Yield the products as `joined` does, without their photographs."""
+    return (one.product for one in joined(photographs, patterns, policies))
+
+
+def joined_products(inventory: Inventory) -> Iterator[Joined]:
+    """Yield the products of an inventory as `joined` does.
+
+    Raises RequestError if no root has an item pattern.
+    """
+    patterns = inventory.item_patterns()
+    if not patterns:
+        raise RequestError(
+            r"a product needs a product key in each path: add "
+            r"--item-pattern '(?P<item>[^_/]+)_\d+\.jpg'"
+        )
+    return joined(
+        inventory.photographs(), compile_patterns(patterns), inventory.policies()
+    )
+
+
+def joined(
+    photographs: Iterable[Photograph],
+    patterns: Mapping[str, re.Pattern[str]],
+    policies: Mapping[str, Policy],
+) -> Iterator[Joined]:
     """Yield the products, sorted by root and product key.
 
     A path that its root's pattern does not match, or of a root without a pattern, is a
@@ -91,13 +127,14 @@ def products(
         pattern = patterns.get(item.root)
         key = product_key(pattern, item.path) if pattern else ""
         name = key or item.path
-        gathered = shown.setdefault((item.root, name), _Shown())
+        gathered = shown.setdefault((item.root, name), _Shown(bool(key)))
         if item.state is State.TAGGED and not _is_no_item(item):
             gathered.photographs.append(photograph)
         else:
             gathered.others.append(item)
     for (root, name), gathered in sorted(shown.items()):
-        yield _product(root, name, gathered, policies)
+        product = _product(root, name, gathered, policies)
+        yield Joined(product, gathered.photographs, gathered.keyed)
 
 
 def _is_no_item(item: Item) -> bool:

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tagger.errors import ExportError, LockedError, RequestError
+from tagger.exchange.in_force import in_force
 from tagger.exchange.manifest import Entry, Link, Manifest
 from tagger.exchange.naming import Pattern
-from tagger.exchange.write_tags import in_force
 from tagger.inventory import Inventory
 from tagger.inventory.columns import Condition
 from tagger.inventory.product_key import compile_patterns

@@ -20,6 +20,7 @@ from tagger.errors import ExportError
 from tagger.exchange import embedded, sidecars
 from tagger.exchange.containers import MetadataError
 from tagger.exchange.embedded import Drafted
+from tagger.exchange.in_force import in_force
 from tagger.exchange.sidecars import Listing, sidecars_of
 from tagger.exchange.xmp import DamagedXmpError, Keyword
 from tagger.inventory import Inventory
@@ -95,15 +96,6 @@ class Reporting:
 
     written: Callable[[Path, Keyword | None], None] = lambda _path, _keyword: None
     left_out: Callable[[Path, str], None] = lambda _path, _why: None
-
-
-def in_force(item: Item, *, undecided: bool = False) -> bool:
-    """Whether an item has a tag that a person gave or the policy accepted.
-
-    With `undecided` also one that waits for a person.
-    """
-    tagged = item.state is State.TAGGED and item.tag is not None
-    return tagged and (undecided or not item.flagged)
 
 
 def write_tags(

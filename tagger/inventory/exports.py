@@ -7,7 +7,7 @@ fingerprint differs, so neither clocks nor the cause of the change matter.
 import json
 import struct
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -76,27 +76,84 @@ class ChangedRows:
 
     def keep(self) -> None:
         """Store the rows as exported."""
-        # A scan may have deleted some images meanwhile: the select skips them.
-        present: Select[*tuple[Any, ...]] = select(
-            bindparam("mark"), IMAGE.c.id, bindparam("fingerprint")
-        ).where(IMAGE.c.id == bindparam("image_id"))
-        statement = upsert(EXPORTED).from_select(
-            ["mark", "image_id", "fingerprint"], present
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
-            set_={"fingerprint": statement.excluded.fingerprint},
-        )
         pairs = zip(self._images, self._fingerprints, strict=True)
-        with self.database.writing() as connection:
-            while part := list(islice(pairs, _AT_ONCE)):
-                connection.execute(
-                    statement,
-                    [
-                        {"mark": self.mark, "image_id": image, "fingerprint": value}
-                        for image, value in part
-                    ],
-                )
+        _keep(self.database, self.mark, pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """The values of one product, and the path of its first photograph."""
+
+    root: str
+    path: str
+    values: Sequence[object]
+
+
+@dataclass(slots=True)
+class ChangedProducts:
+    """The products whose values changed since the last export under a mark.
+
+    As with `ChangedRows`, `keep` lets those that were taken count as exported. The
+    fingerprint of a product is kept with its first photograph.
+    """
+
+    database: Database
+    mark: str
+    products: Sequence[ProductRow]
+    _taken: list[tuple[int, int]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        query = (
+            select(ROOT.c.path, IMAGE.c.path, IMAGE.c.id, EXPORTED.c.fingerprint)
+            .join(IMAGE, IMAGE.c.root_id == ROOT.c.id)
+            .outerjoin(
+                EXPORTED,
+                (EXPORTED.c.image_id == IMAGE.c.id) & (EXPORTED.c.mark == self.mark),
+            )
+        )
+        first = {(product.root, product.path) for product in self.products}
+        with self.database.reading() as connection:
+            known = {
+                (root, path): (image, before)
+                for root, path, image, before in connection.execute(query)
+                if (root, path) in first
+            }
+        for product in self.products:
+            fingerprint = _fingerprint(product.values)
+            image, before = known.get((product.root, product.path), (None, None))
+            if fingerprint != before:
+                if image is not None:
+                    self._taken.append((image, fingerprint))
+                yield product.values
+
+    def keep(self) -> None:
+        """Store the products as exported."""
+        _keep(self.database, self.mark, self._taken)
+
+
+def _keep(database: Database, mark: str, exported: Iterable[tuple[int, int]]) -> None:
+    """Store the fingerprints of images under a mark."""
+    # A scan may have deleted some images meanwhile: the select skips them.
+    present: Select[*tuple[Any, ...]] = select(
+        bindparam("mark"), IMAGE.c.id, bindparam("fingerprint")
+    ).where(IMAGE.c.id == bindparam("image_id"))
+    statement = upsert(EXPORTED).from_select(
+        ["mark", "image_id", "fingerprint"], present
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
+        set_={"fingerprint": statement.excluded.fingerprint},
+    )
+    pairs = iter(exported)
+    with database.writing() as connection:
+        while part := list(islice(pairs, _AT_ONCE)):
+            connection.execute(
+                statement,
+                [
+                    {"mark": mark, "image_id": image, "fingerprint": value}
+                    for image, value in part
+                ],
+            )
 
 
 def _fingerprint(values: Sequence[object]) -> int:

@@ -28,8 +28,10 @@ from tagger.inventory.counts import count_damaged, count_items
 from tagger.inventory.database import Database, copy_database
 from tagger.inventory.dead_mans_switch import overdue
 from tagger.inventory.exports import (
+    ChangedProducts,
     ChangedRows,
     Photograph,
+    ProductRow,
     photographs,
     policies,
     rows_with_probabilities,
@@ -393,6 +395,12 @@ class Inventory:
     ) -> ChangedRows:
         """Return the rows that changed since the last export under a mark."""
         return ChangedRows(self._database, mark, columns, where)
+
+    def changed_products(
+        self, mark: str, products: Sequence[ProductRow]
+    ) -> ChangedProducts:
+        """Return the products that changed since the last export under a mark."""
+        return ChangedProducts(self._database, mark, products)
 
     def photographs(self, where: Sequence[Condition] = ()) -> Iterator[Photograph]:
         """Yield items as `items` does, with all their probabilities."""
