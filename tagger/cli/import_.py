@@ -24,7 +24,8 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False, help="CSV or XLSX file of 'tagger export', edited."
+            readable=False,
+            help="CSV or XLSX file of 'tagger export', edited, or of a shop.",
         ),
     ],
     db: options.Db = None,
@@ -57,7 +58,8 @@ def import_(
     """Record edited and confirmed tags as decisions: all rows or none.
 
     Edit a tag to correct it. Set flagged to false to confirm it, or write yes in a
-    column confirmed.
+    column confirmed. In the product CSV of Shopify or WooCommerce, edit the tags: all
+    photographs of the product get the tag.
 
     Example: tagger import edited.csv --dry-run
     """

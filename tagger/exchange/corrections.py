@@ -14,7 +14,10 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from tagger.exchange.cells import plain, restored
-from tagger.exchange.sheets import BadRow, Row, is_xlsx, read_sheet
+from tagger.exchange.sheets import NEEDED, BadRow, Row, is_xlsx, read_sheet
+from tagger.exchange.shop import Shop
+from tagger.exchange.shopify import SHOPIFY
+from tagger.exchange.woocommerce import WOOCOMMERCE
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS, Column, Kind, parse_moment
 from tagger.inventory.records import (
@@ -26,6 +29,9 @@ from tagger.inventory.records import (
 )
 from tagger.labels import advise_on_tag, tag_for
 from tagger.records import NOT_CATALOGUE, WITHOUT_TAG, State, is_without_tag
+
+SHOPS: Final[tuple[Shop, ...]] = (SHOPIFY, WOOCOMMERCE)
+"""Shop systems whose product CSV can be imported."""
 
 _AT_ONCE = 200
 """Rows compared with one query of the inventory for each root."""
@@ -81,16 +87,37 @@ def compare(
     delimiter: str | None = None,
     raw: bool = False,
 ) -> Comparison:
-    """Compare a sheet with the inventory.
+    """Compare a sheet, or the product CSV of a shop system, with the inventory.
 
     `delimiter` None is recognised. `raw` reads texts as they are, for a sheet exported
     with `--raw`. Raises as `read_sheet`.
     """
-    comparing = _Comparing(inventory, raw=raw, xlsx=is_xlsx(stream))
-    rows = iter(read_sheet(stream, delimiter))
+    xlsx = is_xlsx(stream)
+    headers = [header for shop in SHOPS for header in shop.headers]
+    rows = iter(read_sheet(stream, delimiter, headers))
+    first = list(islice(rows, _AT_ONCE))
+    shop = _shop_of(first)
+    if shop is not None:
+        from tagger.exchange.shop_corrections import ShopComparing  # noqa: PLC0415
+
+        comparing: _Comparing | ShopComparing = ShopComparing(inventory, shop)
+    else:
+        comparing = _Comparing(inventory, raw=raw, xlsx=xlsx)
+    comparing.take(first)
     while batch := list(islice(rows, _AT_ONCE)):
         comparing.take(batch)
     return comparing.result()
+
+
+def _shop_of(rows: Iterable[Row | BadRow]) -> Shop | None:
+    """Return the shop system whose product CSV the rows are from; None for a sheet."""
+    columns = next(({*row.cells} for row in rows if isinstance(row, Row)), set[str]())
+    if columns >= set(NEEDED):
+        return None
+    for shop in SHOPS:
+        if any(columns >= set(header) for header in shop.headers):
+            return shop
+    return None
 
 
 class _Comparing:

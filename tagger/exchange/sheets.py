@@ -66,17 +66,22 @@ def is_xlsx(stream: BinaryIO) -> bool:
     return _head(stream) == b"PK\x03\x04"
 
 
+Headers = Sequence[Sequence[str]]
+"""Columns, in lower case, each of which makes a header that can be read."""
+
+
 def read_sheet(
-    stream: BinaryIO, delimiter: str | None = None
+    stream: BinaryIO, delimiter: str | None = None, others: Headers = ()
 ) -> Iterator[Row | BadRow]:
     """Yield the rows of a CSV or XLSX file; `delimiter` None is recognised.
 
-    The names of columns are in lower case. Raises ImportingError, with the line if
+    The names of columns are in lower case. A header has the columns `NEEDED`, or those
+    of one of the `others`. Raises ImportingError, with the line if
     there is one, for another file, and MissingExtraError for XLSX without openpyxl.
     """
     if is_xlsx(stream):
-        return _rows(_xlsx_cells(stream))
-    return _rows(_csv_cells(stream, delimiter))
+        return _rows(_xlsx_cells(stream), others)
+    return _rows(_csv_cells(stream, delimiter, others), others)
 
 
 def _head(stream: BinaryIO) -> bytes:
@@ -87,7 +92,7 @@ def _head(stream: BinaryIO) -> bytes:
     return head
 
 
-def _rows(table: Iterator[_Cells]) -> Iterator[Row | BadRow]:
+def _rows(table: Iterator[_Cells], others: Headers) -> Iterator[Row | BadRow]:
     header: list[str] | None = None
     for found in table:
         if isinstance(found, BadRow):
@@ -96,7 +101,7 @@ def _rows(table: Iterator[_Cells]) -> Iterator[Row | BadRow]:
         line, cells = found
         if header is None:
             header = [name.strip().casefold() for name in cells]
-            _check_header(header, line)
+            _check_header(header, line, others)
         elif any(cells[len(header) :]):
             yield BadRow(line, f"{len(cells)} cells for {len(header)} columns")
         elif any(cells):
@@ -106,25 +111,28 @@ def _rows(table: Iterator[_Cells]) -> Iterator[Row | BadRow]:
         raise ImportingError("line 1: the file is empty")
 
 
-def _check_header(header: Sequence[str], line: int) -> None:
+def _check_header(header: Sequence[str], line: int, others: Headers) -> None:
     if "photographs" in header and "digest" not in header:
         raise ImportingError(
             f"line {line}: each row is a product, which has several pictures: import a "
             "sheet of 'tagger export' without --by-item"
         )
-    for column in NEEDED:
+    other = next((names for names in others if {*names} <= {*header}), None)
+    for column in NEEDED if other is None else ():
         if column not in header:
             near = suggestion(column, filter(None, header))
             raise ImportingError(
                 f"line {line}: no column {column!r}{near}; export path, tag and "
                 "updated_at"
             )
-    for column in (*NEEDED, *OPTIONAL):
+    for column in (*NEEDED, *OPTIONAL, *(other or ())):
         if header.count(column) > 1:
             raise ImportingError(f"line {line}: column {column!r} occurs twice")
 
 
-def _csv_cells(stream: BinaryIO, delimiter: str | None) -> Iterator[_Cells]:
+def _csv_cells(
+    stream: BinaryIO, delimiter: str | None, others: Headers
+) -> Iterator[_Cells]:
     lines = _lines(stream)
     first, before = next(lines, ""), 0
     if named := _SEPARATOR_LINE.fullmatch(first):
@@ -132,9 +140,10 @@ def _csv_cells(stream: BinaryIO, delimiter: str | None) -> Iterator[_Cells]:
         first, before = next(lines, ""), 1
     if not first:
         return
-    separator = delimiter or _delimiter(first)
-    if delimiter and (other := _delimiter(first)) != delimiter:
-        _check_separated(first, delimiter, other)
+    likely = _delimiter(first, others)
+    separator = delimiter or likely
+    if delimiter and likely != delimiter:
+        _check_separated(first, delimiter, likely, others)
     reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
     while True:
         line = reader.line_num + before + 1
@@ -146,19 +155,20 @@ def _csv_cells(stream: BinaryIO, delimiter: str | None) -> Iterator[_Cells]:
             yield BadRow(line, str(error))
 
 
-def _delimiter(header: str) -> str:
+def _delimiter(header: str, others: Headers) -> str:
     """Return the delimiter by which a header has the most of the needed columns."""
-    return max(DELIMITERS, key=lambda delimiter: _needed(header, delimiter))
+    return max(DELIMITERS, key=lambda delimiter: _needed(header, delimiter, others))
 
 
-def _needed(header: str, delimiter: str) -> int:
+def _needed(header: str, delimiter: str, others: Headers) -> int:
     """Count the needed columns of a header whose cells have this delimiter."""
-    names = next(csv.reader([header], delimiter=delimiter), [])
-    return len({name.strip().casefold() for name in names} & set(NEEDED))
+    cells = next(csv.reader([header], delimiter=delimiter), [])
+    found = {name.strip().casefold() for name in cells}
+    return max(len(found.intersection(names)) for names in (NEEDED, *others))
 
 
-def _check_separated(header: str, delimiter: str, other: str) -> None:
-    if _needed(header, delimiter) < _needed(header, other):
+def _check_separated(header: str, delimiter: str, other: str, others: Headers) -> None:
+    if _needed(header, delimiter, others) < _needed(header, other, others):
         name = "tabs" if other == "\t" else repr(other)
         raise ImportingError(
             f"line 1: the cells are separated by {name}: leave out --delimiter"

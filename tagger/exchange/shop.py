@@ -55,14 +55,15 @@ class Shop(Protocol):
     def identifier(self) -> str:
         """What its CSV calls the column that identifies a product."""
 
+    @property
+    def headers(self) -> Sequence[Sequence[str]]:
+        """The columns, in lower case, by which its CSV is recognised: any of these."""
+
     def identify(self, item: str) -> str:
         """Return the identifier of a product key; UnholdableError if it has none."""
 
     def cells(self, product: ShopProduct) -> Mapping[str, str]:
         """Return the cells by column; UnholdableError if one cannot be held."""
-
-    def products(self, header: Sequence[str]) -> bool:
-        """Whether a header, in lower case, is one of this shop's product CSV."""
 
     def identifier_of(self, cells: Mapping[str, str]) -> str | None:
         """Return the identifier in a row that was read; None if it has no tags."""

@@ -14,7 +14,7 @@ that a spreadsheet would run as one is refused.
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from tagger.exchange.shop import ShopProduct, UnholdableError, check_text
@@ -30,6 +30,7 @@ class Shopify:
 
     name = "Shopify"
     identifier = "URL handle"
+    headers = (("url handle", "title", "tags"), ("handle", "title", "tags"))
 
     def identify(self, item: str) -> str:
         """Return the handle: small letters and digits, dashes between them."""
@@ -59,12 +60,6 @@ class Shopify:
             # More images need rows of their own: one row is one product here.
             cells["Product image URL"] = product.images[0]
         return cells
-
-    def products(self, header: Sequence[str]) -> bool:
-        """Whether a header is one of Shopify's, of today or before."""
-        return {"title", "tags"} <= {*header} and (
-            "url handle" in header or "handle" in header
-        )
 
     def identifier_of(self, cells: Mapping[str, str]) -> str | None:
         """Return the handle; None for a row of a further variant or image."""

@@ -13,7 +13,7 @@ percent signs before digits, and blanks at the ends. A SKU has at most 100 chara
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from tagger.exchange.shop import ShopProduct, UnholdableError, check_text
@@ -32,6 +32,7 @@ class WooCommerce:
 
     name = "WooCommerce"
     identifier = "SKU"
+    headers = (("sku", "name", "tags"),)
 
     def identify(self, item: str) -> str:
         """Return the SKU, which is the product key."""
@@ -57,10 +58,6 @@ class WooCommerce:
         if product.images is not None:
             cells["Images"] = ",".join(product.images)
         return cells
-
-    def products(self, header: Sequence[str]) -> bool:
-        """Whether a header is one of WooCommerce's."""
-        return {"sku", "name", "tags"} <= {*header}
 
     def identifier_of(self, cells: Mapping[str, str]) -> str | None:
         """Return the SKU; None for a row of a variation, which has no tags."""
