@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -110,6 +110,8 @@ def write_table(
         return write(table, stream)
     # A codecs writer does not own the stream: after a failure it does not flush it.
     text = codecs.getwriter("utf-8")(stream)
+    if as_format in SHOPS:  # a shop would keep the apostrophes
+        style = replace(style, raw=True)
     if as_format is Format.CSV or as_format in SHOPS:
         count = _write_csv(table, text, style)
     else:
