@@ -284,6 +284,11 @@ def _as_arrow(value: object) -> object:
     return encodable(str(value)) if isinstance(value, str) else value
 
 
+_WIDTH: Final = 14
+_WIDTHS: Final = {"root": 20, "path": 36, "reason": 44, "machine_tag": 22}
+"""Widths of the columns of a sheet, in characters of its font."""
+
+
 def _write_xlsx(table: Table, stream: BinaryIO) -> int:
     """Write one sheet; texts become text cells, never formulas."""
     try:
@@ -309,6 +314,9 @@ def _write_xlsx(table: Table, stream: BinaryIO) -> int:
     count = 0
     with closing(sheet):  # deletes its temporary file, after a failure, too
         sheet.freeze_panes = "A2"
+        for number, column in enumerate(table.columns, start=1):
+            width = _WIDTHS.get(column.name, _WIDTH)
+            sheet.column_dimensions[get_column_letter(number)].width = width
         sheet.append(header)
         for chunk in _chunks(table):
             count += len(chunk)

@@ -187,6 +187,8 @@ def test_a_sheet_holds_texts_as_texts() -> None:
     assert (found[0][3].value, found[0][4].value) == (0.5, True)
     assert found[0][12].value == "2026-01-02T00:00:00Z"
     assert book.active.auto_filter.ref == "A1:P8"
+    widths = book.active.column_dimensions
+    assert widths["B"].width > widths["K"].width  # a path is read, a digest is not
 
 
 def test_more_rows_than_a_sheet_holds_are_refused_before_they_are_read() -> None:
