@@ -171,6 +171,7 @@ def export(
         from tagger.errors import RequestError
         from tagger.exchange import DELIMITERS, Style, format_of
         from tagger.exchange.export import ExportRequest, write_export
+        from tagger.exchange.shops import SHOPS
         from tagger.inventory import Inventory
         from tagger.inventory.columns import (
             COLUMNS,
@@ -179,7 +180,7 @@ def export(
             find_columns,
         )
 
-        shop = _shop(as_format)
+        shop = SHOPS.get(as_format) if as_format else None
         by_item = by_item or shop is not None
         if by_item and since:
             raise RequestError("an export of whole products takes no --since")
@@ -255,19 +256,6 @@ def export(
     if output is not None:
         can_import = shop is not None or not (by_item or template)
         _show_written(output, rows, replaced=existed, can_import=can_import)
-
-
-def _shop(as_format: Format | None) -> "Shop | None":
-    """Return the shop system of a format; None if it is none."""
-    if as_format is Format.SHOPIFY:
-        from tagger.exchange.shopify import SHOPIFY
-
-        return SHOPIFY
-    if as_format is Format.WOOCOMMERCE:
-        from tagger.exchange.woocommerce import WOOCOMMERCE
-
-        return WOOCOMMERCE
-    return None
 
 
 def _check_shop(

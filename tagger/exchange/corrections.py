@@ -16,8 +16,7 @@ from typing import BinaryIO, Final
 from tagger.exchange.cells import plain, restored
 from tagger.exchange.sheets import NEEDED, BadRow, Row, is_xlsx, read_sheet
 from tagger.exchange.shop import Shop
-from tagger.exchange.shopify import SHOPIFY
-from tagger.exchange.woocommerce import WOOCOMMERCE
+from tagger.exchange.shops import SHOPS
 from tagger.inventory import Inventory
 from tagger.inventory.columns import COLUMNS, Column, Kind, parse_moment
 from tagger.inventory.records import (
@@ -29,9 +28,6 @@ from tagger.inventory.records import (
 )
 from tagger.labels import advise_on_tag, tag_for
 from tagger.records import NOT_CATALOGUE, WITHOUT_TAG, State, is_without_tag
-
-SHOPS: Final[tuple[Shop, ...]] = (SHOPIFY, WOOCOMMERCE)
-"""Shop systems whose product CSV can be imported."""
 
 _AT_ONCE = 200
 """Rows compared with one query of the inventory for each root."""
@@ -93,7 +89,7 @@ def compare(
     with `--raw`. Raises as `read_sheet`.
     """
     xlsx = is_xlsx(stream)
-    headers = [header for shop in SHOPS for header in shop.headers]
+    headers = [header for shop in SHOPS.values() for header in shop.headers]
     rows = iter(read_sheet(stream, delimiter, headers))
     first = list(islice(rows, _AT_ONCE))
     shop = _shop_of(first)
@@ -114,7 +110,7 @@ def _shop_of(rows: Iterable[Row | BadRow]) -> Shop | None:
     columns = next(({*row.cells} for row in rows if isinstance(row, Row)), set[str]())
     if columns >= set(NEEDED):
         return None
-    for shop in SHOPS:
+    for shop in SHOPS.values():
         if any(columns >= set(header) for header in shop.headers):
             return shop
     return None

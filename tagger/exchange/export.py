@@ -8,7 +8,7 @@ from shutil import copyfileobj
 from typing import TYPE_CHECKING, BinaryIO
 
 from tagger.errors import RequestError
-from tagger.exchange.formats import SHOPS, Style, Table, write_table
+from tagger.exchange.formats import SHOP_FORMATS, Style, Table, write_table
 from tagger.inventory import Inventory
 from tagger.inventory.columns import (
     PRODUCT_COLUMNS,
@@ -59,7 +59,7 @@ def write_export(  # noqa: PLR0913  what, where, how, and whom to tell
     leaves out. Raises RequestError if products are asked for and no root has an item
     pattern, and as `shop_rows`, `write_table`, `RowTemplate.write` and `atomic_write`.
     """
-    if as_format in SHOPS and request.shop is None:
+    if as_format in SHOP_FORMATS and request.shop is None:
         raise RequestError(f"{as_format.value} needs the columns of a shop system")
     table, changed = _table(inventory, request, left_out)
 
@@ -127,7 +127,7 @@ def _of_shop(
     inventory: Inventory, request: "ShopRequest", left_out: Callable[[str], None]
 ) -> tuple[list[Column], list[ProductRow]]:
     """Return the columns of a shop system, and its rows."""
-    from tagger.exchange.shop import shop_rows  # noqa: PLC0415  imports NumPy
+    from tagger.exchange.shop import shop_rows  # noqa: PLC0415  few need it
 
     rows = shop_rows(inventory, request, left_out)
     names = request.columns()

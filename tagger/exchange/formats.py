@@ -40,10 +40,12 @@ _REMEMBERED = 8192
 """Cells whose text is cached: tags, roots and moments repeat."""
 
 
-SHOPS: Final = {Format.SHOPIFY, Format.WOOCOMMERCE}
+SHOP_FORMATS: Final = {Format.SHOPIFY, Format.WOOCOMMERCE}
 """Formats whose columns a shop system prescribes: CSV that `--format` chooses."""
 
-_ENDINGS: Final = {f".{name.value}": name for name in Format if name not in SHOPS} | {
+_ENDINGS: Final = {
+    f".{name.value}": name for name in Format if name not in SHOP_FORMATS
+} | {
     ".ndjson": Format.JSONL,
     ".pq": Format.PARQUET,
 }
@@ -110,9 +112,9 @@ def write_table(
         return write(table, stream)
     # A codecs writer does not own the stream: after a failure it does not flush it.
     text = codecs.getwriter("utf-8")(stream)
-    if as_format in SHOPS:  # a shop would keep the apostrophes
+    if as_format in SHOP_FORMATS:  # a shop would keep the apostrophes
         style = replace(style, raw=True)
-    if as_format is Format.CSV or as_format in SHOPS:
+    if as_format is Format.CSV or as_format in SHOP_FORMATS:
         count = _write_csv(table, text, style)
     else:
         count = _write_json(table, text, lines=as_format is Format.JSONL)

@@ -6,16 +6,18 @@ chooses the products, and maps the tags to the shop's categories and types.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from tagger.errors import ExportError, RequestError
 from tagger.exchange.cells import is_formula
 from tagger.exchange.in_force import accepted
-from tagger.exchange.products import Joined, joined_products
 from tagger.inventory import Inventory
 from tagger.inventory.columns import PRODUCT_COLUMNS, Condition, matches
 from tagger.labels import advise_on_tag
+
+if TYPE_CHECKING:
+    from tagger.exchange.products import Joined
 
 CATEGORIES: Final = "shop-categories"
 TYPES: Final = "shop-types"
@@ -138,7 +140,9 @@ def shop_rows(
     return rows
 
 
-def _chosen(inventory: Inventory, request: ShopRequest) -> Iterator[Joined]:
+def _chosen(inventory: Inventory, request: ShopRequest) -> "Iterator[Joined]":
+    from tagger.exchange.products import joined_products  # noqa: PLC0415  NumPy
+
     names = [column.name for column in PRODUCT_COLUMNS]
     for one in joined_products(inventory):
         values = dict(zip(names, one.product.values(), strict=True))
@@ -148,7 +152,7 @@ def _chosen(inventory: Inventory, request: ShopRequest) -> Iterator[Joined]:
             yield one
 
 
-def _row(one: Joined, request: ShopRequest) -> ShopRow:
+def _row(one: "Joined", request: ShopRequest) -> ShopRow:
     product, shop = one.product, request.shop
     tag = product.tag or ""
     images = None

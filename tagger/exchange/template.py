@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from tagger.errors import ExportError, RequestError
+from tagger.errors import ExportError, RequestError, TaggerError
 from tagger.exchange.cells import neutral, plain
 from tagger.exchange.formats import Table
 from tagger.text import encodable
@@ -57,6 +57,8 @@ class RowTemplate:
         while True:
             try:
                 piece = next(pieces, None)
+            except TaggerError:  # of the inventory
+                raise
             except Exception as error:
                 line = _line_of(error)
                 if line is None:  # not the template's fault
