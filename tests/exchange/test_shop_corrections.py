@@ -3,6 +3,8 @@
 import csv
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +144,16 @@ def test_without_an_item_pattern_the_command_that_saves_one_is_named(
     sheet = saved(tagger, [{"SKU": "p", "Name": "p", "Tags": "Coat"}])
 
     assert "--item-pattern" in refused(tagger, "import", sheet)
+
+
+def test_the_import_of_a_sheet_does_not_load_the_products() -> None:
+    code = "import sys, tagger.exchange.corrections; print('numpy' in sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "False\n"
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.program import Tagger, refused
 
+from tagger.errors import InventoryBusyError
 from tagger.exchange import Table, restored
 from tagger.exchange.template import RowTemplate
 from tagger.inventory.columns import Column, Kind
@@ -88,6 +90,27 @@ def test_a_fault_of_a_template_is_one_line_and_writes_nothing(
     assert f"shop.j2, {says}" in message
     assert old.read_text() == "old"
     assert [path.name for path in tagger.folder.glob("*out.txt*")] == ["out.txt"]
+
+
+def test_a_fault_of_the_inventory_is_not_one_of_the_template(tagger: Tagger) -> None:
+    made = RowTemplate(
+        template(tagger, "{% for row in rows %}{{ row.tag }}{% endfor %}")
+    )
+
+    def rows() -> Iterator[list[str]]:
+        yield ["Bag"]
+        raise InventoryBusyError("somebody writes")
+
+    with pytest.raises(InventoryBusyError, match=r"^somebody writes$"):
+        made.write(Table([Column("tag", Kind.TEXT, "")], rows()), io.BytesIO())
+
+
+def test_a_disk_that_is_full_is_one_line(tagger: Tagger) -> None:
+    made = template(tagger, "{% for row in rows %}{{ row.path }}{% endfor %}")
+
+    message = refused(tagger, "export", "--template", made, "-o", "/dev/full", status=1)
+
+    assert "cannot write /dev/full: No space left on device" in message
 
 
 def test_a_template_that_cannot_be_read_is_named(tagger: Tagger) -> None:
