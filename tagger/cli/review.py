@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity, finish
-from tagger.cli.next_step import EXPORT, REVIEW, Step, show_next
+from tagger.cli.next_step import EXPORT, REVIEW, Step, say_next, show_next
 from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import re
 
     from tagger.inventory import Inventory, Reviewing
-    from tagger.inventory.records import QueueItem
+    from tagger.inventory.records import AuditResult, QueueItem, Selection
     from tagger.review.session import ReviewSession
 
 _SIGNALLED = 128
@@ -136,27 +137,26 @@ def review(
         )
         selection = replace(selection, order=order or inventory.best_order(selection))
         patterns = _patterns(inventory, session_pattern)
-        # Print this before the prefetch starts, which silences standard error.
-        if why := "" if plain else _why_not_full_screen():
-            options.note(f"{why}: asking line by line, as with --plain")
         with inventory.reviewing(name, selection) as reviewing:
             again = None if redo is None else _to_redo(reviewing, redo)
+            if again is None and not reviewing.left():
+                _tell_that_nothing_waits(inventory, selection)
+                return
+            # Print this before the prefetch starts, which silences standard error.
+            if why := "" if plain else _why_not_full_screen():
+                options.note(f"{why}: asking line by line, as with --plain")
             with review_session(
-                reviewing, limit=limit, patterns=patterns, redo=again
+                reviewing,
+                limit=limit,
+                patterns=patterns,
+                redo=again,
+                remove_unused=partial(_remove_unused, inventory),
             ) as begun:
                 code = _show(begun, plain=plain or bool(why))
         if code != _HUNG_UP:
-            _tell_end(begun, seen=not (plain or why) and begun.current is None)
-            if audit is not None:
-                _tell_what_is_proven(inventory)
-            elif (
-                selection == Selection(Order.RANDOM)
-                and redo is None
-                and (_can_learn(inventory))
-            ):
-                options.console().print(_TEACHES)
-            else:
-                show_next(_next_step(begun))
+            seen = not (plain or why) and begun.current is None
+            to_learn = selection == Selection(Order.RANDOM) and redo is None
+            _tell_outcome(inventory, begun, seen=seen, to_learn=to_learn)
     if code > _SIGNALLED:
         raise Stopped(code - _SIGNALLED)
     raise typer.Exit(code)
@@ -311,6 +311,69 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
             f"{absolute} has no tag to decide again: 'tagger explain' shows why"
         )
     return item
+
+
+def _remove_unused(inventory: "Inventory", tag: str) -> bool:
+    """Remove a custom tag; return False if an answer, scan or kind uses it."""
+    from tagger.labels import kind_named
+
+    custom = {own.tag: own for own in inventory.custom_tags()}
+    kinds = [here.kind for here in inventory.kinds_in_shop() if here.tag == tag]
+    of_others = [kind for kind in kinds if kind_named(tag, [kind]) is None]
+    if of_others or tag in inventory.status().tags:
+        return False
+    if tag not in custom:  # a tag of an undone answer
+        for kind in kinds:
+            inventory.unmap_kind(kind)
+    elif custom[tag].examples:
+        return False
+    else:
+        inventory.remove_tag(tag)
+    return True
+
+
+def _tell_that_nothing_waits(inventory: "Inventory", selection: "Selection") -> None:
+    """Print that there is nothing to review, and the next step."""
+    from tagger.inventory.records import Selection
+
+    finish()
+    where = "for review" if selection.whole_queue else "with these filters"
+    options.console().print(f"Nothing waits {where}.")
+    with inventory.reviewing("", Selection()) as everything:
+        show_next(REVIEW if everything.left() else EXPORT)
+
+
+def _tell_outcome(
+    inventory: "Inventory", begun: "ReviewSession", *, seen: bool, to_learn: bool
+) -> None:
+    """Print what the session did, and the next step.
+
+    `seen`: the screen showed the summary. `to_learn`: the answers can teach a network.
+    """
+    audit = begun.audit()
+    if audit is not None and audit.answered < audit.sampled:
+        _tell_where_it_stands(audit)
+        return
+    _tell_end(begun, seen=seen)
+    if audit is not None:
+        _tell_what_is_proven(inventory)
+    elif to_learn and _can_learn(inventory):
+        options.console().print(_TEACHES)
+    else:
+        show_next(_next_step(begun))
+
+
+def _tell_where_it_stands(audit: "AuditResult") -> None:
+    """Print how far an unfinished audit is, and the command that continues it."""
+    from tagger.text import as_typed
+
+    options.console().print(f"{audit.answered} of {audit.sampled} checked.")
+    command = f"tagger review --audit {audit.sampled - audit.answered}"
+    if audit.least is not None:
+        command += f" --from {audit.least:g}"
+    if audit.of_tag is not None:
+        command += f" --tag {as_typed(audit.of_tag)}"
+    say_next(command)
 
 
 def _tell_end(begun: "ReviewSession", *, seen: bool) -> None:

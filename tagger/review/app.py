@@ -78,6 +78,7 @@ class ReviewApp(App[int]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+z", "suspend_process", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
     ]
     TITLE = "tagger review"
     ENABLE_COMMAND_PALETTE = False
@@ -158,27 +159,36 @@ class ReviewApp(App[int]):
         A stopped process would lock the inventory in the middle of a write.
         """
         if self._review.may_stop():
+            self._review.see_again()  # keys may come back before the signal of it
             super().action_suspend_process()
+
+    def action_interrupt(self) -> None:
+        """Leave at once, whatever is shown."""
+        self.exit(128 + signal.SIGINT)
 
 
 class ReviewScreen(Screen[None]):
     """One item with the facts that help to decide."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", show=False),
-        *(Binding(str(n), f"tag({n})", show=False) for n in range(10)),
-        Binding("t", "name_tag", show=False),
-        Binding("x", "no_item", show=False),
-        Binding("k", "new_tag", show=False),
-        Binding("s", "skip", show=False),
-        Binding("u", "undo", show=False),
-        Binding("a", "group", show=False),
-        Binding("n", "note", show=False),
-        Binding("v", "enlarge", show=False),
-        Binding("slash", "jump", show=False),
-        Binding("question_mark", "help", show=False),
-        Binding("q", "leave", show=False),
-        Binding("ctrl+c", "interrupt", show=False, priority=True),
+        # With priority, one key is done before the next is read: so the letters typed
+        # right after t reach its box.
+        Binding(keys, action, show=False, priority=True)
+        for keys, action in (
+            ("enter", "accept"),
+            *((str(n), f"tag({n})") for n in range(10)),
+            ("t", "name_tag"),
+            ("x", "no_item"),
+            ("k", "new_tag"),
+            ("s", "skip"),
+            ("u", "undo"),
+            ("a", "group"),
+            ("n", "note"),
+            ("v", "enlarge"),
+            ("slash", "jump"),
+            ("question_mark", "help"),
+            ("q", "leave"),
+        )
     ]
 
     def __init__(self, session: ReviewSession) -> None:
@@ -212,7 +222,7 @@ class ReviewScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the first item; refresh the progress and the group every second."""
         self._session.when_read(self._draw_ahead)
-        self.app.app_resume_signal.subscribe(self, lambda _: self._see_again())
+        self.app.app_resume_signal.subscribe(self, lambda _: self.see_again())
         self._show_status("loading the queue…")
         self._work(self._session.advance, then=lambda _: self._show_status(""))
         self.set_interval(1.0, self._refresh_news)
@@ -236,11 +246,11 @@ class ReviewScreen(Screen[None]):
         if number < len(tags):
             self._answer(tags[number])
 
-    def action_name_tag(self) -> None:
+    async def action_name_tag(self) -> None:
         """Choose a tag by its name, for those without a digit."""
         if self._session.current is not None and self._was_seen():
             screen = TagScreen(self._session.tags, self._session.kinds)
-            self.app.push_screen(screen, self._answer_named)
+            await self.app.push_screen(screen, self._answer_named)
 
     def action_no_item(self) -> None:
         """Answer "not a catalogue item"."""
@@ -272,7 +282,10 @@ class ReviewScreen(Screen[None]):
                 "nothing to undo; for earlier days: tagger review --redo PATH"
             )
             return
-        self._work(self._session.undo, then=lambda _: self._show_status("undone"))
+        self._work(
+            self._session.undo,
+            then=lambda done: self._show_status(done.text if done else ""),
+        )
 
     def action_group(self) -> None:
         """Show the pictures that look alike."""
@@ -284,14 +297,14 @@ class ReviewScreen(Screen[None]):
         self._show_status("loading similar pictures…")
         self._work(self._session.group, then=self._show_group, repaint=False)
 
-    def action_note(self) -> None:
+    async def action_note(self) -> None:
         """Ask for a note."""
         if self._session.current is not None:
-            self.app.push_screen(NoteScreen(), self._write_note)
+            await self.app.push_screen(NoteScreen(), self._write_note)
 
-    def action_jump(self) -> None:
+    async def action_jump(self) -> None:
         """Ask for a picture to go to."""
-        self.app.push_screen(JumpScreen(self._session), self._jump)
+        await self.app.push_screen(JumpScreen(self._session), self._jump)
 
     def action_enlarge(self) -> None:
         """Show the views that the network saw."""
@@ -316,9 +329,10 @@ class ReviewScreen(Screen[None]):
             self._show_status("still saving your answer; Ctrl-Z again in a moment")
         return not self._busy
 
-    def action_interrupt(self) -> None:
-        """Leave at once."""
-        self.app.exit(128 + signal.SIGINT)
+    def see_again(self) -> None:
+        """Show the item anew after the shell; drop keys that were typed before."""
+        self._painted_at = None
+        self.set_timer(_AFTER_SHELL, self._show)
 
     def _answer(self, tag: str | None, items: Sequence[Shown] | None = None) -> None:
         shown = self._session.current
@@ -399,10 +413,17 @@ class ReviewScreen(Screen[None]):
         return shown is not None and shown.prepared is not None
 
     def _was_seen(self) -> bool:
-        """Whether the current picture has been shown long enough to be seen."""
+        """Whether the current picture has been shown long enough to be seen.
+
+        A key that comes too soon starts the time again: more that were typed ahead, or
+        come from a key held down, may follow it.
+        """
         if self._painted_at is None or self._busy:
             return False
-        return monotonic() - self._painted_at >= self._review_app.unseen
+        seen = monotonic() - self._painted_at >= self._review_app.unseen
+        if not seen:
+            self._painted_at = monotonic()
+        return seen
 
     @property
     def _review_app(self) -> ReviewApp:
@@ -472,15 +493,18 @@ class ReviewScreen(Screen[None]):
         shown = self._session.current
         alike = self._session.alike()
         self._put("#left", rendering.progress(self._session))
-        keys = rendering.keys(self._session, shown, len(alike), self.size.width)
-        self._put("#keys", keys)
         if shown is not None:
+            keys = rendering.keys(self._session, shown, len(alike), self.size.width)
+            self._put("#keys", keys)
             self._put("#facts", rendering.facts(shown, self._session, alike))
 
     def _show(self) -> None:
         """Show the current item."""
         shown = self._session.current
         self._painted_at = None
+        # The box at the end stands alone, without the last picture and its keys.
+        for part in ("#path", "#body", "#status", "#keys"):
+            self.query_one(part).visible = shown is not None
         if shown is None:
             return
         with self.app.batch_update():
@@ -524,11 +548,6 @@ class ReviewScreen(Screen[None]):
     @property
     def _seen_lines(self) -> int:
         return 14 if self.has_class("large") else 7
-
-    def _see_again(self) -> None:
-        """Show the item anew after the shell; drop keys that were typed before."""
-        self._painted_at = None
-        self.set_timer(_AFTER_SHELL, self._show)
 
     def _note_painted(self, shown: Shown) -> None:
         if shown is self._session.current:

@@ -42,6 +42,8 @@ def headline(summary: SessionSummary) -> Text:
 
 
 def _decided(summary: SessionSummary) -> str:
+    if not summary.decided:
+        return "0 decided"
     minutes, seconds = divmod(round(summary.seconds), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     rate = f", {summary.per_minute:.0f} a minute" if summary.per_minute else ""

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from tagger.errors import InventoryBusyError, ReviewError
 from tagger.inventory.records import Decision, QueueItem
-from tagger.labels import kind_named, new_tag
+from tagger.labels import kind_named
 from tagger.records import NOT_CATALOGUE
 from tagger.review.group_pages import GroupPages, describe_group
 from tagger.review.prefetch import Shown
-from tagger.review.session import Conflict, ReviewSession
+from tagger.review.session import Conflict, ReviewSession, tag_to_offer
 from tagger.review.stats import remaining
 from tagger.text import nearest, printable, two_decimals
 
@@ -75,7 +75,7 @@ class LineReview:
     def _show(self, shown: Shown) -> None:
         item, (number, total) = shown.item, self._session.position
         left = self._session.left or 0
-        time = remaining(left, self._session.summary().per_minute)
+        time = remaining(left, self._session.summary().pace)
         self._say("")
         counted = f" of {total}" if total is not None else ""
         self._say(f"{number}{counted}" + (f", {time}" if time else ""))
@@ -85,7 +85,7 @@ class LineReview:
         elif self._session.blind:
             self._say(f"  {self._tags()}")
         else:
-            self._say(f"  {printable(item.reason) or 'accepted by the network'}")
+            self._say(f"  {self._session.reason(item) or 'accepted by the network'}")
             self._say(f"  {self._candidates(item)}")
         self._show_history(shown)
 
@@ -109,7 +109,11 @@ class LineReview:
             f"{digits[tag]} {printable(tag)} {two_decimals(item.probabilities[tag])}"
             for tag in ranked[:_TOP]
         ]
-        if item.doubtful:
+        if tag := self._session.tag_of_kind(item):
+            key, share = digits.get(tag, ""), self._session.probability_of_kind(item)
+            what = f"{key} {printable(tag)} {two_decimals(share)}".strip()
+            candidates = [what, *(c for c in candidates if f" {tag} " not in c)]
+        elif item.doubtful:
             what = f"{item.none_as} (no tag)" if item.kind else f"x {NOT_CATALOGUE}"
             candidates.insert(0, f"{what} {two_decimals(item.none)}")
         if self._session.new_tag:
@@ -142,10 +146,9 @@ class LineReview:
         elif line == "s":
             self._patiently(self._session.skip)
         elif line == "u":
-            if not self._patiently(self._session.undo):
-                self._say(
-                    "nothing to undo in this session; for earlier days: --redo PATH"
-                )
+            undone = self._patiently(self._session.undo)
+            nothing = "nothing to undo in this session; for earlier days: --redo PATH"
+            self._say(f"  {undone.text}" if undone else nothing)
         elif line == "a":
             self._group()
         elif shown.trouble:
@@ -202,7 +205,7 @@ class LineReview:
     def _refuse(self, line: str) -> None:
         """Say why a line is not an answer, and offer to add the tag it may name."""
         why = ["? lists the answers"]
-        if new := new_tag(line):
+        if new := tag_to_offer(line):
             why.insert(0, f"+ {new} adds this tag and gives it")
             is_kind = kind_named(new, self._session.kinds)
             if not is_kind and (near := nearest(line, self._session.tags)):

@@ -37,11 +37,11 @@ _VIEWS: Final = ("gray", "distance from the ground", "likeness to skin")
 def progress(session: "ReviewSession") -> Text:
     """Format the position, the rate and the time left."""
     number, total = session.position
-    rate = session.summary().per_minute
+    summary = session.summary()
     parts = [f"{number:,} of {total:,}" if total is not None else f"{number:,}"]
-    if rate:
-        parts.append(f"{rate:.0f} a minute")
-    if time := remaining(session.left or 0, rate):
+    if summary.per_minute:
+        parts.append(f"{summary.per_minute:.0f} a minute")
+    if time := remaining(session.left or 0, summary.pace):
         parts.append(time)
     if session.blind:
         parts.insert(0, "audit, blind")
@@ -60,7 +60,7 @@ def reason(session: "ReviewSession", shown: "Shown") -> Text:
     """Format the reason why the item is in the queue."""
     if session.blind:
         return Text("What is it? The network's tag is hidden.", style="italic")
-    return Text(printable(shown.item.reason) or "accepted by the network")
+    return Text(session.reason(shown.item) or "accepted by the network")
 
 
 def tags(session: "ReviewSession", shown: "Shown") -> Text:
@@ -73,12 +73,16 @@ def tags(session: "ReviewSession", shown: "Shown") -> Text:
     ranked = sorted(item.probabilities, key=lambda tag: -item.probabilities[tag])
     ranked = list(tags_of(ranked))[:_BARS]
     width = max(map(len, names), default=0)
+    of_kind = session.tag_of_kind(item)
     lines = []
     for number, tag in enumerate(names):
         key = str(number) if number < _DIGITS else "t"
         top = offer is not None and tag == offer.tag
         probability = None if session.blind else item.probabilities.get(tag)
-        drawn = "" if probability is None else _bar(probability, tag in ranked)
+        if tag == of_kind:
+            probability = session.probability_of_kind(item)
+        of_top = tag in ranked or tag == of_kind
+        drawn = "" if probability is None else _bar(probability, of_top)
         line = Text(
             f"{'▶' if top else ' '} {key} {printable(tag):<{width}} {drawn}",
             style="bold" if top else "",

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 from textual import events
@@ -18,14 +19,20 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tagger.inventory.records import QueueItem
-from tagger.labels import kind_named, new_tag
+from tagger.labels import kind_named
 from tagger.records import NOT_CATALOGUE
 from tagger.review import rendering
 from tagger.review.end_summary import end_summary
 from tagger.review.group_pages import GroupPages, describe_group, distinct_names
 from tagger.review.line_mode import decision_text
 from tagger.review.prefetch import Shown
-from tagger.review.session import Conflict, Offer, ReviewSession
+from tagger.review.session import (
+    NEW_TAG_FORM,
+    Conflict,
+    Offer,
+    ReviewSession,
+    tag_to_offer,
+)
 from tagger.text import nearest, printable, two_decimals
 
 if TYPE_CHECKING:
@@ -36,7 +43,7 @@ T = TypeVar("T")
 _HELP = """\
 Enter    the answer marked ▶ is right
 0 to 9   another tag
-t        another tag by its name, or a new one
+t        another tag by its name; ↓ then Enter adds a new one
 x        not a catalogue item: none of the tags fits, or not for sale
 k        add the offered tag ("k Skirt") to your tags and use it
 s        skip; the picture comes back at the end
@@ -172,19 +179,27 @@ class FindScreen(ModalScreen[T]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", show=False),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("up", "move(-1)", show=False, priority=True),
+        # Without priority: the input takes the letters typed before them first.
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
     ]
     ASKED: ClassVar[tuple[str, str]]
     """The title, and the placeholder of the input."""
 
+    NONE_FOUND: ClassVar[str] = "no match"
+
     def __init__(self) -> None:
         super().__init__()
         self._results: Sequence[tuple[str, T]] = ()
+        self._looked_for: str | None = None
 
     def find(self, part: str) -> Sequence[tuple[str, T]]:
         """Return (name, object) pairs whose name contains `part`; runs in a thread."""
         raise NotImplementedError
+
+    def likeliest(self) -> int | None:
+        """Return which result Enter selects before any is chosen; None for none."""
+        return 0 if self._looked_for and self._results else None
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""
@@ -195,16 +210,18 @@ class FindScreen(ModalScreen[T]):
             yield OptionList(id="found", compact=True)
             yield Static("↑ ↓ move, Enter selects, Esc goes back", classes="hint")
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Show the results for an empty input."""
-        self.run_worker(self._look_for(""), exclusive=True)
+        await self._catch_up()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self) -> None:
         """Search for the input."""
-        self.run_worker(self._look_for(event.value), exclusive=True)
+        # A coroutine would be lost if the next letter came before it began.
+        self.run_worker(self._catch_up, exclusive=True)  # type: ignore[arg-type]
 
-    def on_input_submitted(self) -> None:
-        """Return the highlighted result."""
+    async def on_input_submitted(self) -> None:
+        """Return the highlighted result of what is typed."""
+        await self._catch_up()
         highlighted = self.query_one(OptionList).highlighted
         if highlighted is not None and highlighted < len(self._results):
             self.dismiss(self._results[highlighted][1])
@@ -213,22 +230,33 @@ class FindScreen(ModalScreen[T]):
         """Return the clicked result."""
         self.dismiss(self._results[event.option_index][1])
 
-    def action_move(self, by: int) -> None:
-        """Highlight another result."""
+    async def action_move(self, by: int) -> None:
+        """Highlight another result of what is typed."""
+        await self._catch_up()
         options = self.query_one(OptionList)
         if self._results:
-            options.highlighted = ((options.highlighted or 0) + by) % len(self._results)
+            at = options.highlighted
+            first = 0 if by > 0 else -1
+            to = first if at is None else at + by
+            options.highlighted = to % len(self._results)
 
-    async def _look_for(self, part: str) -> None:
-        self._results = await asyncio.to_thread(self.find, part.strip())
+    async def _catch_up(self) -> None:
+        """Show the results for what is typed, unless they are shown already."""
+        part = self.query_one(Input).value.strip()
+        if part == self._looked_for:
+            return
+        results = await asyncio.to_thread(self.find, part)
+        if part == self.query_one(Input).value.strip() != self._looked_for:
+            self._list(part, results)
+
+    def _list(self, part: str, results: Sequence[tuple[str, T]]) -> None:
+        self._looked_for, self._results = part, results
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options(
-            [Option(Text(printable(name))) for name, _ in self._results]
-        )
-        if part.strip() and not self._results:
-            options.add_option(Option("no match", disabled=True))
-        options.highlighted = 0 if self._results else None
+        options.add_options([Option(Text(printable(name))) for name, _ in results])
+        if part and not results:
+            options.add_option(Option(self.NONE_FOUND, disabled=True))
+        options.highlighted = self.likeliest()
 
 
 class JumpScreen(FindScreen[QueueItem]):
@@ -250,6 +278,7 @@ class TagScreen(FindScreen[str]):
     """Finds a tag by a part of its name, or returns a new one to add."""
 
     ASKED = ("Which tag?", "a part of its name, or a new tag")
+    NONE_FOUND = f"no such tag, and a new one has {NEW_TAG_FORM}"
 
     def __init__(self, tags: Sequence[str], kinds: Sequence[str] = ()) -> None:
         super().__init__()
@@ -260,17 +289,25 @@ class TagScreen(FindScreen[str]):
         """Return the tags that contain `part`, and the new tag it would be.
 
         All tags for an empty part; the nearest tag if none contains it. The new tag
-        comes first if it names one of the `kinds`: "skirt" does not mean "Shirt".
+        comes first if it names one of the `kinds`: "skirt" does not mean "Shirt". It is
+        never the likeliest: a word with a typing error is not a new tag.
         """
         found = [tag for tag in self._tags if part.casefold() in tag.casefold()]
         if not found and (near := nearest(part, self._tags)):
             found = [near]
         results = [(tag, tag) for tag in found]
-        new = new_tag(part)
+        new = tag_to_offer(part)
         if new and new.casefold() not in {tag.casefold() for tag in self._tags}:
             at = 0 if kind_named(new, self._kinds) else len(results)
-            results.insert(at, (f"{new} is not a tag yet: add it and give it", new))
+            offer = f"{new} is not a tag yet: ↓ then Enter adds and gives it"
+            results.insert(at, (offer, new))
         return results
+
+    def likeliest(self) -> int | None:
+        """Return the first result, unless it is a new tag."""
+        first = super().likeliest()
+        known = first is not None and self._results[first][1] in self._tags
+        return first if known else None
 
 
 class ConflictScreen(ModalScreen[bool]):
@@ -346,10 +383,10 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False, priority=True),
-        *(Binding(str(n), f"tag({n})", show=False) for n in range(10)),
-        Binding("t", "name_tag", show=False),
-        Binding("x", "no_item", show=False),
-        Binding("space", "choose", show=False),
+        *(Binding(str(n), f"tag({n})", show=False, priority=True) for n in range(10)),
+        Binding("t", "name_tag", show=False, priority=True),
+        Binding("x", "no_item", show=False, priority=True),
+        Binding("space", "choose", show=False, priority=True),
         Binding("left", "move(-1, 0)", show=False, priority=True),
         Binding("right", "move(1, 0)", show=False, priority=True),
         Binding("up", "move(0, -1)", show=False, priority=True),
@@ -416,14 +453,14 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         if number < len(self._tags):
             self._dismiss_with(self._tags[number])
 
-    def action_name_tag(self) -> None:
+    async def action_name_tag(self) -> None:
         """Answer with a tag by its name."""
 
         def chosen(tag: str | None) -> None:
             if tag is not None:
                 self._dismiss_with(tag)
 
-        self.app.push_screen(TagScreen(self._tags, self._kinds), chosen)
+        await self.app.push_screen(TagScreen(self._tags, self._kinds), chosen)
 
     def action_no_item(self) -> None:
         """Answer "not a catalogue item"."""
@@ -485,20 +522,43 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
         if self._pages.count > 1:
             parts.append(f"page {self._pages.number} of {self._pages.count}")
         self.query_one("#sheet-title", Static).update(" · ".join(parts))
-        names = "  ".join(f"{n} {printable(t)}" for n, t in enumerate(self._tags[:10]))
-        enter = f"Enter {self._offer.text}  " if self._offer else ""
-        turn = "PgDn PgUp turn the page  " if self._pages.count > 1 else ""
-        keys = f"{enter}space select  ←↑→↓ move  {turn}Esc back"
         self.query_one("#sheet-keys", Static).update(
-            Text(f"{names}  x {NOT_CATALOGUE}\n{refusal or keys}")
+            Text(f"{self._answers()}\n{refusal or self._keys()}")
         )
+
+    def _answers(self) -> str:
+        """List the keys that answer."""
+        tags = [f"{n} {printable(tag)}" for n, tag in enumerate(self._tags[:10])]
+        return _in_lines([*tags, "t other tag", f"x {NOT_CATALOGUE}"], self.size.width)
+
+    def _keys(self) -> str:
+        """List the other keys."""
+        keys = ["space select", "←↑→↓ move", "Esc back"]
+        if self._pages.count > 1:
+            keys.insert(2, "PgDn PgUp turn the page")
+        if self._offer:
+            keys.insert(0, f"Enter {self._offer.text}")
+        return _in_lines(keys, self.size.width)
+
+
+def _in_lines(entries: Sequence[str], width: int) -> str:
+    """Join entries, broken between them only, where a line would exceed `width`."""
+    lines = [""]
+    for entry in entries:
+        longer = f"{lines[-1]}  {entry}" if lines[-1] else entry
+        if cell_len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(entry)
+    return "\n".join(lines)
 
 
 class EndScreen(ModalScreen[str]):
     """Shows the summary of the session; returns the reviewer's next step."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,a", "again", show=False),
+        Binding("enter", "go_on", show=False),
+        Binding("a", "again", show=False),
         Binding("u", "undo", show=False),
         Binding("q,escape", "dismiss", show=False),
     ]
@@ -516,17 +576,21 @@ class EndScreen(ModalScreen[str]):
             whole=session.whole,
             audit=session.audit(),
         )
-        keys = ["q leave"]
+        keys = ["q leave" if session.skipped else "Enter leave"]
         if session.can_undo:
             keys.insert(0, "u undo the last answer")
         if session.skipped:
             keys.insert(0, f"Enter review the {session.skipped} skipped")
         with Vertical(classes="box"):
-            empty = session.whole and not session.skipped
+            empty = session.whole and not session.skipped and not session.waiting
             title = "The queue is empty" if empty else "End of this review"
             yield Static(title, classes="title")
             yield Static(summary)
             yield Static("   ".join(keys), classes="hint")
+
+    def action_go_on(self) -> None:
+        """Review the skipped items; leave if there are none."""
+        self.dismiss("again" if self._session.skipped else None)
 
     def action_again(self) -> None:
         """Review the skipped items."""

@@ -5,7 +5,7 @@ item becomes current. Only one thread at a time may call a session.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -20,8 +20,8 @@ from tagger.inventory.records import (
     DecisionKind,
     QueueItem,
 )
-from tagger.labels import kinds_of, tag_for, tags_of
-from tagger.records import NOT_CATALOGUE
+from tagger.labels import doubts, is_tag, kinds_of, new_tag, phrase, tag_for, tags_of
+from tagger.records import FASHION_LABELS, NOT_CATALOGUE
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
 from tagger.review.stats import SessionStats, SessionSummary
@@ -38,6 +38,18 @@ _RENEW_SECONDS = 60.0
 
 _COUNT_EVERY = 20
 """Decisions between two counts of the queue, which other reviewers work on too."""
+
+
+NEW_TAG_FORM: Final = "2 to 30 letters, digits, blanks, - / & '"
+"""What a new tag may consist of where it is typed into a box or in passing."""
+
+_NEW_TAG = re.compile(r"(?:[^\W_]|[ \-/&']){2,30}")
+
+
+def tag_to_offer(text: str) -> str:
+    """Return the new tag that a typed text may be: "Skirt" for "skirt"; "" for none."""
+    new = new_tag(text)
+    return new if _NEW_TAG.fullmatch(new) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,19 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """What `undo` took back; `removed` are new tags that nothing uses any more."""
+
+    removed: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Say it in words, fit to be shown."""
+        tags = "".join(f"; the tag {tag} is removed again" for tag in self.removed)
+        return printable(f"undone{tags}")
+
+
+@dataclass(frozen=True, slots=True)
 class _Step:
     """One step that `undo` takes back: decisions, or a skip if it has none."""
 
@@ -89,6 +114,7 @@ class ReviewSession:
         limit: int | None,
         groups: Groups,
         redo: QueueItem | None,
+        remove_unused: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.reviewer = reviewing.reviewer
         self.blind = reviewing.selection.audit_id is not None
@@ -97,6 +123,8 @@ class ReviewSession:
         self._reviewing = reviewing
         self._custom_tags = reviewing.custom_tags()
         self._kind_tags = reviewing.kind_tags()
+        self._added: list[str] = []
+        self._remove_unused = remove_unused
         self._groups = groups
         self._steps: list[_Step] = []
         self._tally = SessionStats(monotonic())
@@ -156,7 +184,7 @@ class ReviewSession:
         if self.current is None:
             return ()
         known = tags_of(tuple(self.current.item.probabilities))
-        return tuple(dict.fromkeys([*known, *self._custom_tags]))
+        return tuple(dict.fromkeys([*known, *self._custom_tags, *self._added]))
 
     def offer(self, shown: Shown) -> Offer | None:
         """Return the answer that Enter gives for a picture.
@@ -169,12 +197,49 @@ class ReviewSession:
             return None
         if item.in_force is not None:
             return Offer(item.in_force.answer.tag)
-        if not item.doubtful:
-            return Offer(item.tag)
-        if not item.kind:
-            return Offer(None)
-        tag = self._tag_of(item.kind)
-        return Offer(tag) if tag else None
+        if tag := self.tag_of_kind(item):
+            return Offer(tag)
+        if item.kind:
+            return None
+        return Offer(None if item.doubtful else item.tag)
+
+    def tag_of_kind(self, item: QueueItem) -> str:
+        """Return this shop's tag for the kind that an item probably shows.
+
+        "" if the network finds no kind, if the kind has no tag here, and in an audit.
+        """
+        return "" if self.blind else self._tag_found(item)
+
+    def _tag_found(self, item: QueueItem) -> str:
+        if item.kind:
+            return self._tag_of(item.kind)
+        # An item that was read after its kind got a tag has the tag among its labels,
+        # but the next scan alone makes it the answer.
+        labels = item.probabilities
+        others = [p for label, p in labels.items() if not is_tag(label)]
+        given = set(self._kind_tags.values()) & labels.keys() - {*FASHION_LABELS}
+        tag = max(given, key=labels.__getitem__, default="")
+        if not tag or tag == item.tag or labels[tag] < max(others, default=0.0):
+            return ""
+        return tag if doubts(labels[tag] + item.none, item.confidence) else ""
+
+    def probability_of_kind(self, item: QueueItem) -> float:
+        """Return the probability that goes with `tag_of_kind`, as `reason` tells it."""
+        of_tag = 0.0 if item.kind else item.probabilities[self.tag_of_kind(item)]
+        return min(1.0, of_tag + item.none)
+
+    def reason(self, item: QueueItem) -> str:
+        """Return why an item waits, fit to be shown; "" if it was accepted.
+
+        The scan writes that a kind has no tag; the shop may have added one since.
+        """
+        why = printable(item.reason)
+        if tag := self.tag_of_kind(item):
+            kinds = [kind for kind, named in self._kind_tags.items() if named == tag]
+            for what in map(phrase, {item.kind, *kinds} - {""}):
+                yours = f"{what}: your tag {printable(tag)}"
+                why = why.replace(f"{what}, for which there is no tag", yours)
+        return why
 
     def why_no_offer(self) -> str:
         """Return what to press where Enter has no answer to give."""
@@ -216,8 +281,22 @@ class ReviewSession:
 
     def add_tag(self, tag: str) -> None:
         """Add a custom tag. Raises ReviewError if the text cannot be a tag."""
+        known = self.tags
         self._reviewing.add_tag(tag)
+        if tag not in known:
+            self._added.append(tag)
         self._read_tags()
+
+    def _remove_added(self, tags: Iterable[str | None]) -> tuple[str, ...]:
+        """Remove those of the tags that this session added and nothing uses."""
+        removed = []
+        with suppress(InventoryError):  # busy: an unused tag costs nothing
+            for tag in dict.fromkeys(tags):
+                if tag in self._added and self._remove_unused(tag):
+                    self._added.remove(tag)
+                    removed.append(tag)
+            self._read_tags()
+        return tuple(removed)
 
     def _read_tags(self) -> None:
         """Read the custom tags and the tags of kinds, which others may change too."""
@@ -247,7 +326,7 @@ class ReviewSession:
 
     def summary(self) -> SessionSummary:
         """Return the figures of the session so far."""
-        return self._tally.summary(skipped=len(self._skipped), now=monotonic())
+        return self._tally.summary(skipped=len(self._skipped))
 
     # Answers
 
@@ -302,19 +381,21 @@ class ReviewSession:
         self._steps.append(_Step((shown,)))
         self.advance()
 
-    def undo(self) -> bool:
+    def undo(self) -> Undone | None:
         """Take back the last decision or skip; its item becomes current again.
 
-        Return False if there is nothing to take back.
+        A tag that this session added for it goes, too, unless something else uses it.
+        Return None if there is nothing to take back.
         """
         if not self._steps:
-            return False
+            return None
         step = self._steps[-1]
         if step.ids:
             self._reviewing.undo(step.ids)
         self._steps.pop()
-        for shown, answer in zip(step.items, step.answers, strict=False):
-            self._tally.take_away(shown.item, answer)
+        for shown, _ in zip(step.items, step.answers, strict=False):
+            self._tally.take_away(shown.item)
+        removed = self._remove_added(answer.tag for answer in step.answers)
         # The queue continues with the rest of the step, then with the former current.
         first, *rest = step.items
         if self.current is not None:
@@ -322,7 +403,7 @@ class ReviewSession:
         for shown in reversed(rest):
             self._put_back(shown)
         self._make_current(first.item)
-        return True
+        return Undone(removed)
 
     def write_note(self, text: str) -> None:
         """Keep a note about the current item, decided or not."""
@@ -507,7 +588,8 @@ class ReviewSession:
             self._steps.append(_Step(items, ids, answers))
         moment = monotonic()
         for shown, answer in pairs:
-            self._tally.add(shown.item, answer, moment)
+            of_kind = self._tag_found(shown.item)
+            self._tally.add(shown.item, answer, moment, of_kind=of_kind)
         # The current item was counted when it was offered, the rest of a group was not.
         self._offered += sum(shown is not self.current for shown, _ in pairs)
         self._drop([answer.digest for _, answer in pairs])
@@ -554,10 +636,20 @@ def review_session(
     limit: int | None = None,
     patterns: Mapping[str, re.Pattern[str]] | None = None,
     redo: QueueItem | None = None,
+    remove_unused: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[ReviewSession]:
-    """Begin a session of at most `limit` items, or of the one item to `redo`."""
+    """Begin a session of at most `limit` items, or of the one item to `redo`.
+
+    `remove_unused` removes a custom tag, and returns False if something uses it.
+    """
     groups = Groups(reviewing, patterns or {})
-    opened = ReviewSession(reviewing, limit=limit, groups=groups, redo=redo)
+    opened = ReviewSession(
+        reviewing,
+        limit=limit,
+        groups=groups,
+        redo=redo,
+        remove_unused=remove_unused,
+    )
     try:
         if not opened.blind and redo is None:
             groups.start()

@@ -14,14 +14,19 @@ _RECENT = 30
 _PAUSE = 60.0
 """Seconds between two decisions that count as a break."""
 
+_LEAST_SECONDS = 5.0
+"""Seconds of work from which decisions a minute mean something."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
     """The figures of a session at one moment.
 
     `right` counts the decisions that agree with the network. `confusions` counts the
-    others by the network's answer and the person's. `seconds` is the
-    session's duration. `per_minute` is 0 until it can be computed.
+    others by the network's answer and the person's. `seconds` is the time from the
+    beginning to the last decision, and `per_minute` the decisions a minute in it.
+    `pace` is that of the recent decisions without breaks, for estimates of the time
+    left. Both rates are 0 until they can be computed.
     """
 
     decided: int
@@ -30,6 +35,7 @@ class SessionSummary:
     undone: int
     seconds: float
     per_minute: float
+    pace: float
     confusions: Mapping[tuple[str, str], int]
 
 
@@ -42,29 +48,42 @@ class SessionStats:
     right: int = 0
     undone: int = 0
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _last: float | None = None
+    _confused: dict[str, tuple[str, str]] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
-    def add(self, item: QueueItem, answer: Answer, moment: float) -> None:
-        """Count a decision; the members of a group have the same moment."""
+    def add(
+        self, item: QueueItem, answer: Answer, moment: float, *, of_kind: str = ""
+    ) -> None:
+        """Count a decision; the members of a group have the same moment.
+
+        `of_kind` is the shop's tag for the kind that the network found, if any.
+        """
         self.decided += 1
-        if _agree(item, answer):
+        if _agree(item, answer, of_kind):
             self.right += 1
         else:
-            self.confusions[item.answer, answer.tag or NOT_CATALOGUE] += 1
+            predicted = item.answer if item.doubtful else of_kind or item.tag
+            pair = predicted, answer.tag or NOT_CATALOGUE
+            self._confused[item.digest] = pair
+            self.confusions[pair] += 1
         self._recent.append(moment)
+        self._last = moment
 
-    def take_away(self, item: QueueItem, answer: Answer) -> None:
+    def take_away(self, item: QueueItem) -> None:
         """Remove an undone decision from the figures."""
         self.decided -= 1
         self.undone += 1
         if self._recent:
             self._recent.pop()
-        if _agree(item, answer):
+        # The kind may have another tag by now than when the decision was counted.
+        pair = self._confused.pop(item.digest, None)
+        if pair is None:
             self.right -= 1
         else:
-            self.confusions[item.answer, answer.tag or NOT_CATALOGUE] -= 1
+            self.confusions[pair] -= 1
 
-    def per_minute(self) -> float:
+    def pace(self) -> float:
         """Return the recent decisions a minute, without breaks; 0 for too few."""
         moments = list(self._recent)
         gaps = [b - a for a, b in pairwise(moments)]
@@ -73,33 +92,41 @@ class SessionStats:
             return 0.0
         return 60 * len(working) / sum(working)
 
-    def summary(self, *, skipped: int, now: float) -> SessionSummary:
-        """Return the figures at the moment `now`."""
+    def summary(self, *, skipped: int) -> SessionSummary:
+        """Return the figures; the clock stands at the last decision."""
+        seconds = 0.0 if self._last is None else self._last - self.began
+        counts = seconds >= _LEAST_SECONDS
         return SessionSummary(
             decided=self.decided,
             right=self.right,
             skipped=skipped,
             undone=self.undone,
-            seconds=now - self.began,
-            per_minute=self.per_minute(),
+            seconds=seconds,
+            per_minute=60 * self.decided / seconds if counts else 0.0,
+            pace=self.pace(),
             confusions={
                 pair: count for pair, count in self.confusions.most_common() if count
             },
         )
 
 
-def _agree(item: QueueItem, answer: Answer) -> bool:
-    """Whether a person gave the network's answer; its doubt agrees with no tag."""
+def _agree(item: QueueItem, answer: Answer, of_kind: str) -> bool:
+    """Whether a person gave the network's answer.
+
+    Its doubt agrees with no tag, and with the tag `of_kind` of the kind that it found.
+    """
     if answer.tag is None:
         return item.doubtful
-    return answer.tag == item.answer
+    if of_kind or item.doubtful:
+        return answer.tag == of_kind
+    return answer.tag == item.tag
 
 
-def remaining(left: int, per_minute: float) -> str:
-    """Format the time left; "" until it can be computed."""
-    if not per_minute or not left:
+def remaining(left: int, pace: float) -> str:
+    """Format the time left at so many a minute; "" until it can be computed."""
+    if not pace or not left:
         return ""
-    minutes = left / per_minute
+    minutes = left / pace
     if minutes < 1:
         return "under a minute left"
     if minutes < 120:  # noqa: PLR2004  two hours

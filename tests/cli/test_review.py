@@ -129,6 +129,69 @@ def test_an_earlier_decision_is_taken_up_again(
     assert {i.tag for i in queue.items() if i.path == "0.png"} == {"Pullover"}
 
 
+@pytest.mark.parametrize("plain", [(), ("--plain",)])
+def test_nothing_to_review_is_told_in_a_line(
+    tagger: Tagger, queue: Inventory, plain: tuple[str, ...]
+) -> None:
+    filtered = tagger("review", *plain, "--since", "2099-01-01")
+    tagger("review", "--plain", answers="8\n" * 5)
+    done = tagger("review", *plain)
+
+    assert len(decided(queue)) == 5
+    assert (filtered.returncode, filtered.stderr) == (0, "")
+    assert filtered.stdout == "Nothing waits with these filters.\n"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Nothing waits for review.\n"
+
+
+def test_a_terminal_is_not_cleared_for_nothing(
+    program: Program, queue: Inventory
+) -> None:
+    program("review", "--plain", answers="8\n" * 5)
+    assert len(decided(queue)) == 5
+
+    command = program.command("review")
+    process, ours = program.in_terminal(command, b"tagger export")
+    os.close(ours)
+
+    assert process.wait(timeout=60) in (0, 129)
+    assert b"Nothing waits for review." in program.seen
+    assert b"\x1b[?1049h" not in program.seen
+
+
+def test_an_unfinished_audit_says_how_to_go_on_and_no_more(
+    program: Program, inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    for number in range(4):
+        photo(f"{number}.png", 40 + 40 * number)
+    scan([shop], inventory, FakeClassifier(), Policy(0.0))
+
+    process, ours = program.in_terminal(program.command("review", "--audit", "4"))
+    time.sleep(1)
+    os.write(ours, b"8")
+    wait_for(lambda: len(decided(inventory)) == 1)
+    time.sleep(1)
+    os.write(ours, b"q")
+    drawn = b""
+    with suppress(OSError):  # it has left
+        while more := os.read(ours, 65536):
+            drawn += more
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    after = drawn.partition(b"\x1b[?1049l")[2]
+    assert b"1 of 4 checked." in after
+    assert b"Next: tagger review --audit 3" in after
+    assert b"%" not in after
+
+    more_done = program("review", "--plain", "--audit", 3, answers="8\nq\n")
+    finished = program("review", "--plain", "--audit", 2, answers="8\n8\n")
+
+    assert more_done.stdout.endswith("2 of 4 checked.\n")
+    assert "95 %" not in more_done.stdout
+    assert "4 of 4" in finished.stdout
+    assert "95 %" in finished.stdout
+
+
 @pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),

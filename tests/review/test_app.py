@@ -3,13 +3,18 @@
 import asyncio
 import re
 import sqlite3
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from support import FakeClassifier, Photo, photo_with_other_bytes, scan, wait_for
 from support.reviews import (
     EVERY_FLAGGED,
@@ -22,16 +27,19 @@ from support.reviews import (
     soon,
     text_of,
 )
+from textual import events
+from textual.pilot import Pilot
 
+from tagger.cli.review import _remove_unused
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory, database
 from tagger.inventory.product_key import compile_pattern
 from tagger.inventory.records import DecisionKind, Selection
-from tagger.records import Policy
+from tagger.records import FASHION_LABELS, Policy
 from tagger.review import rendering
 from tagger.review.app import ReviewApp, ReviewScreen
 from tagger.review.screens import ContactSheet, EndScreen, TagScreen
-from tagger.review.session import Offer, review_session
+from tagger.review.session import Offer, ReviewSession, review_session
 
 
 def test_one_key_a_picture(queue: Inventory) -> None:
@@ -228,6 +236,104 @@ def test_a_group_of_one_product_says_so(twins: Inventory, shop: Path) -> None:
     asyncio.run(run())
 
 
+async def type_ahead(pilot: Pilot[int], *keys: str) -> None:
+    """Send keys in one piece, as a paste or a slow line does; then wait."""
+    for key in keys:
+        character = key if len(key) == 1 else None
+        pilot.app.post_message(events.Key(key, character))
+    await settle(pilot)
+    await asyncio.sleep(0.3)
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_tag_typed_ahead_is_the_tag_that_is_given(
+    queue: Inventory,
+    late: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = order_of(queue)
+    if late:  # the box is laid out while the letters wait
+        real = TagScreen.find
+
+        def slow(self: TagScreen, part: str) -> object:
+            time.sleep(0.1)
+            return real(self, part)
+
+        monkeypatch.setattr(TagScreen, "find", slow)
+
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await type_ahead(pilot, *"tcoat", "enter")
+                await type_ahead(pilot, *"tkimono", "down", "enter")
+                await asyncio.sleep(0.5)
+                await settle(pilot)
+
+    asyncio.run(run())
+    assert decided(queue) == {
+        names[0]: ("Coat", "correct"),
+        names[1]: ("Kimono", "correct"),
+    }
+
+
+def test_an_answer_typed_before_a_box_is_given_first(queue: Inventory) -> None:
+    names = order_of(queue)
+
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await type_ahead(pilot, *"8tcoat", "enter")
+
+    asyncio.run(run())
+    given = {name: tag for name, (tag, _) in decided(queue).items()}
+    assert given.get(names[0]) == "Bag"
+    assert given.get(names[1], "Coat") == "Coat"
+
+
+def test_a_note_and_a_path_typed_ahead_arrive_whole(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await type_ahead(pilot, *"nhat", "enter")
+                assert "anna noted: hat" in text_of(pilot)
+                await type_ahead(pilot, "slash", *"4.png", "enter")
+                assert begun.current is not None
+                assert begun.current.path.name == "4.png"
+
+    asyncio.run(run())
+    assert decided(queue) == {}
+
+
+def test_enter_in_an_empty_box_gives_nothing(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "t")
+                await soon(pilot, "Pullover")
+                await press(pilot, "enter")
+                assert isinstance(pilot.app.screen, TagScreen)
+                assert decided(queue) == {}
+                await press(pilot, "down", "down", "enter")
+
+    asyncio.run(run())
+    assert [tag for tag, _ in decided(queue).values()] == ["Trouser"]
+
+
+@pytest.mark.parametrize("error", ["export -o tags.csv", "kimnoo", "x" * 31, "?!ab"])
+def test_a_typing_error_becomes_no_tag(queue: Inventory, error: str) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "t", *error, "enter")
+                await asyncio.sleep(0.3)
+                assert isinstance(pilot.app.screen, TagScreen)
+
+    asyncio.run(run())
+    assert queue.custom_tags() == ()
+    assert decided(queue) == {}
+
+
 def test_a_word_that_is_no_tag_yet_is_added_and_given(queue: Inventory) -> None:
     names = order_of(queue)
 
@@ -235,11 +341,11 @@ def test_a_word_that_is_no_tag_yet_is_added_and_given(queue: Inventory) -> None:
         with sit(queue) as begun:
             async with on_screen(begun) as pilot:
                 await press(pilot, "t", *"kimono")
-                await soon(pilot, "Kimono is not a tag yet")
-                await press(pilot, "enter")
+                assert "↓" in await soon(pilot, "Kimono is not a tag yet")
+                await press(pilot, "down", "enter")
                 await press(pilot, "t", *"other")
                 await soon(pilot, "Other is not a tag yet")
-                await press(pilot, "enter")
+                await press(pilot, "down", "enter")
                 assert "NOT SAVED" in text_of(pilot)
                 await press(pilot, "t", *"KIMONO")
                 await asyncio.sleep(0.3)
@@ -263,6 +369,10 @@ def test_a_misspelt_tag_finds_the_tag_first() -> None:
     assert [tag for _, tag in screen.find("shrit")] == ["Shirt", "Shrit"]
     assert [tag for _, tag in screen.find("shirt")] == ["Shirt"]
     assert [tag for _, tag in screen.find("")] == ["Shirt", "Bag"]
+    assert [tag for _, tag in screen.find("jeans/5-pocket's & co")][-1:] == [
+        "Jeans/5-pocket's & co"
+    ]
+    assert screen.find("tags.csv") == []
     assert screen.find("8") == []  # a key that was pressed by mistake
 
 
@@ -380,3 +490,160 @@ def test_a_second_decision_offers_the_first(queue: Inventory) -> None:
     assert re.search("Enter +Bag", shown[0])
     assert "▶ x" in shown[1]
     assert decided(queue) == before
+
+
+LABELS = (*FASHION_LABELS, "other", "other/skirt")
+
+
+class Skirts(FakeClassifier):
+    """Finds a skirt on every picture; a dress comes next."""
+
+    def classify(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = np.full((len(batch), len(LABELS)), 0.01, np.float32)
+        rows[:, LABELS.index("other/skirt")] = 0.62
+        rows[:, LABELS.index("Dress")] = 0.27
+        return rows
+
+
+@pytest.fixture
+def skirts(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
+    """An inventory of three pictures of skirts, for which the shop has no tag."""
+    for number, shade in enumerate((40, 90, 140)):
+        photo(f"{number}.png", shade)
+    scan([shop], inventory, Skirts("skirts", LABELS), Policy(1.0))
+    return inventory
+
+
+@contextmanager
+def sit_and_forget(inventory: Inventory) -> Iterator[ReviewSession]:
+    """Review as the command does: a tag that nothing uses can be removed."""
+    with (
+        inventory.reviewing("anna", EVERY_FLAGGED) as opened,
+        review_session(
+            opened, remove_unused=partial(_remove_unused, inventory)
+        ) as begun,
+    ):
+        yield begun
+
+
+def test_undo_takes_an_added_tag_back_with_its_last_use(skirts: Inventory) -> None:
+    async def run() -> None:
+        with sit_and_forget(skirts) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "k", "u")
+                assert "the tag Skirt is removed again" in text_of(pilot)
+                assert skirts.custom_tags() == ()
+                assert "k add the tag Skirt" in text_of(pilot)
+                await press(pilot, "k")
+                assert "t Skirt" in text_of(pilot)
+                await press(pilot, "enter", "u")
+                assert "removed" not in text_of(pilot)
+                await press(pilot, "u")
+                assert "the tag Skirt is removed again" in text_of(pilot)
+                await press(pilot, "t", *"long top", "down", "enter", "u")
+                assert "the tag Long top is removed again" in text_of(pilot)
+
+    asyncio.run(run())
+    assert skirts.custom_tags() == ()
+    assert skirts.kinds_in_shop()[0].tag is None
+    assert decided(skirts) == {}
+
+
+def test_undo_keeps_a_tag_that_others_use(skirts: Inventory) -> None:
+    skirts.add_tag("Long top", "ben")
+
+    async def run() -> None:
+        with sit_and_forget(skirts) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "t", *"long", "enter", "u")
+                await press(pilot, "k")
+                *_, last = [item.digest for item in skirts.items() if item.digest]
+                skirts.decide(last, DecisionKind.CORRECT, tag="Skirt", reviewer="ben")
+                await press(pilot, "u")
+                assert "undone" in text_of(pilot)
+                assert "removed" not in text_of(pilot)
+
+    asyncio.run(run())
+    assert {tag.tag for tag in skirts.custom_tags()} == {"Long top", "Skirt"}
+
+
+def test_the_reason_names_the_tag_that_the_kind_has_by_now(skirts: Inventory) -> None:
+    async def run() -> None:
+        with sit(skirts) as begun:
+            async with on_screen(begun) as pilot:
+                assert "which there is" in text_of(pilot)
+                await press(pilot, "k")
+                for again in ("read before the tag", "read after it"):
+                    shown = text_of(pilot)
+                    assert "which there is" not in shown, again
+                    assert "a skirt: your tag" in shown, again
+                    (number,) = re.findall(r"▶ t Skirt +(0\.6\d)", shown)
+                    assert shown.count(number) == 2, again  # in the reason, too
+                    await press(pilot, "n", *"new", "enter")
+
+    asyncio.run(run())
+
+
+def test_the_tag_of_the_kind_counts_as_right(skirts: Inventory) -> None:
+    async def run() -> None:
+        with sit(skirts) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "k", "enter", "8")
+                assert "right on 2 of 3" in text_of(pilot)
+                found = begun.summary()
+                assert found.confusions == {("no tag: skirt", "Bag"): 1}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("key", ["enter", "ctrl+c"])
+def test_the_box_at_the_end_is_left(queue: Inventory, key: str) -> None:
+    async def run() -> int | None:
+        with sit(queue, limit=1) as begun:
+            async with on_screen(begun) as pilot:
+                await press(pilot, "8")
+                assert isinstance(pilot.app.screen, EndScreen)
+                await press(pilot, key)
+                return pilot.app.return_value
+
+    assert asyncio.run(run()) == (0 if key == "enter" else 130)
+
+
+def test_the_box_at_the_end_stands_alone_until_it_is_left(queue: Inventory) -> None:
+    first, *_ = order_of(queue)
+
+    async def run() -> None:
+        with sit(queue, limit=1) as begun:
+            async with on_screen(begun, (80, 24)) as pilot:
+                await press(pilot, "8")
+                await asyncio.sleep(1.2)  # the news are refreshed every second
+                shown = text_of(pilot)
+                assert "▀" not in shown
+                for nothing in (first, "9 Ankle", "skip", "help", "go to"):
+                    assert nothing not in shown
+                assert "u undo" in shown
+                await press(pilot, "u")
+                shown = text_of(pilot)
+                assert "▀" in shown
+                assert "9 Ankle boot" in shown
+                assert "s skip" in shown
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 112])
+def test_the_keys_of_the_contact_sheet_are_never_broken(
+    twins: Inventory, width: int
+) -> None:
+    async def run() -> None:
+        with sit(twins) as begun:
+            async with on_screen(begun, (width, 24)) as pilot:
+                wait_for(lambda: len(begun.alike()) == 15)
+                await press(pilot, "a")
+                shown = await soon(pilot, "not a catalogue item")
+                for key in (*(f"{n} {t}" for n, t in enumerate(FASHION_LABELS)),):
+                    assert key in shown
+                assert "t other tag" in shown
+                assert "Esc back" in shown
+
+    asyncio.run(run())

@@ -123,13 +123,13 @@ def test_a_group_counts_towards_the_limit_and_is_one_moment(queue: Inventory) ->
         group = [first, *(o for o in others if o.item.digest != first.item.digest)]
         begun.answer_all("Bag", group[:3])
         assert begun.current is not None
-        assert begun.summary().per_minute == 0.0
+        assert begun.summary().pace == 0.0
         begun.answer("Bag")
         assert begun.current is None
         assert begun.summary().decided == 4
         begun.undo()
         begun.undo()
-        assert begun.summary().per_minute == 0.0
+        assert begun.summary().pace == 0.0
         assert begun.summary().decided == 0
 
 
@@ -355,7 +355,7 @@ def test_a_group_decided_without_the_current_picture_leaves_it_current(
 def test_the_end_tells_what_is_left_of_what_was_gone_through(
     told: dict[str, Any], said: str
 ) -> None:
-    summary = SessionStats(0.0).summary(skipped=0, now=1.0)
+    summary = SessionStats(0.0).summary(skipped=0)
     console = Console(file=io.StringIO(), width=80)
 
     console.print(end_summary(summary, **told))
@@ -371,10 +371,11 @@ def test_who_shares_the_machines_doubt_agrees_with_it(queue: Inventory) -> None:
     tally = SessionStats(0.0)
 
     tally.add(doubted, nothing, 1.0)
-    tally.add(replace(doubted, probabilities={item.tag: 0.1}), nothing, 2.0)
-    found = tally.summary(skipped=0, now=3.0)
+    sure = replace(doubted, digest="b" * 64, probabilities={item.tag: 0.1})
+    tally.add(sure, nothing, 2.0)
+    found = tally.summary(skipped=0)
 
     assert (found.decided, found.right) == (2, 1)
     assert found.confusions == {(item.tag, "not a catalogue item"): 1}
-    tally.take_away(doubted, nothing)
+    tally.take_away(doubted)
     assert tally.right == 0
