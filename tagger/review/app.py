@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from time import monotonic
 from typing import ClassVar, TypeVar
 
@@ -62,6 +62,9 @@ _AFTER_SHELL = 0.3
 
 _PATIENCE = 0.5
 """Seconds of saving after which the screen explains the wait."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks if the terminal is still there."""
 
 _GRACE = 5.0
 """Seconds to give the leases back after the terminal has hung up; the decisions are in
@@ -574,8 +577,9 @@ def _terminal_of_its_own() -> Iterator[int]:
 
 @contextmanager
 def _hang_up_ends(app: ReviewApp, drawn_on: int) -> Iterator[list[int]]:
-    """End the application when its terminal hangs up (SIGHUP).
+    """End the application when its terminal hangs up.
 
+    The system says so with SIGHUP, but not to every process: a thread looks, too.
     Yields a list that then holds the exit status; it is empty until then.
 
     A handler of the event loop would not run: while the line is stalled, the loop waits
@@ -596,10 +600,20 @@ def _hang_up_ends(app: ReviewApp, drawn_on: int) -> Iterator[list[int]]:
         by_force.start()
         asyncio.get_running_loop().call_soon_threadsafe(app.exit, 128 + number)
 
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_EVERY):
+            if not os.isatty(drawn_on):
+                os.kill(os.getpid(), hang_up)
+                return
+
     former = signal.signal(hang_up, end)
+    Thread(target=watch, daemon=True, name="terminal").start()
     try:
         yield status
     finally:
+        ended.set()
         signal.signal(hang_up, former)
 
 

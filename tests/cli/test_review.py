@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -313,19 +314,25 @@ def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> No
     assert process.wait(timeout=60) == 0
 
 
+def control() -> None:
+    """Make the terminal the controlling one: the kernel then sends SIGHUP."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize("prepare", [control, None], ids=["SIGHUP", "no signal"])
 def test_a_line_that_drops_costs_no_decision(
-    program: Program, queue: Inventory
+    program: Program, queue: Inventory, prepare: Callable[[], None] | None
 ) -> None:
     process, ours = program.in_terminal(
         program.command("review", "--order", "path"),
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=prepare,
     )
     time.sleep(1)
     os.write(ours, b"8")  # and nobody reads what is drawn: the line stalls
     wait_for(lambda: len(decided(queue)) == 1)
 
-    os.close(ours)  # as when the line is gone: the kernel sends SIGHUP
+    os.close(ours)  # as when the line is gone
 
     assert process.wait(timeout=60) == 129
     assert decided(queue) == {"0.png": ("Bag", "correct")}

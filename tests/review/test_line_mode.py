@@ -21,7 +21,6 @@ from support.reviews import decided, in_lines, order_of, sit
 from tagger.inventory import Inventory
 from tagger.inventory.product_key import compile_pattern, product_key
 from tagger.inventory.records import Answer, Decision, DecisionKind, Note, Selection
-from tagger.labels import OTHER
 from tagger.records import Policy
 from tagger.review.end_summary import end_summary
 from tagger.review.line_mode import LineReview
@@ -366,12 +365,12 @@ def test_the_end_tells_what_is_left_of_what_was_gone_through(
 def test_who_shares_the_machines_doubt_agrees_with_it(queue: Inventory) -> None:
     with queue.reviewing("anna", Selection()) as opened:
         (item,) = opened.take(1, without=())
-    doubted = replace(item, confidence=0.1, probabilities={OTHER: 0.8, item.tag: 0.1})
+    doubted = replace(item, confidence=0.1, none=0.8)
     nothing = Answer(item.digest, DecisionKind.NOT_CATALOGUE, None)
     tally = SessionStats(0.0)
 
     tally.add(doubted, nothing, 1.0)
-    sure = replace(doubted, digest="b" * 64, probabilities={item.tag: 0.1})
+    sure = replace(doubted, digest="b" * 64, none=0.0)
     tally.add(sure, nothing, 2.0)
     found = tally.summary(skipped=0)
 

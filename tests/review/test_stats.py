@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from tagger.inventory import Inventory
 from tagger.inventory.records import Answer, DecisionKind, Selection
-from tagger.labels import kind_label
 from tagger.review.end_summary import headline
 from tagger.review.stats import SessionStats, remaining
 
@@ -47,8 +46,7 @@ def test_a_rate_needs_some_seconds(queue: Inventory) -> None:
 def test_the_shops_tag_for_the_kind_agrees_with_the_network(queue: Inventory) -> None:
     with queue.reviewing("anna", Selection()) as opened:
         (item,) = opened.take(1, without=())
-    of_kind = {kind_label("skirt"): 0.8, item.tag: 0.1}
-    skirt = replace(item, confidence=0.1, probabilities=of_kind)
+    skirt = replace(item, confidence=0.1, none=0.8, none_kind="skirt")
     yes = Answer(item.digest, DecisionKind.CORRECT, "Skirt")
     tally = SessionStats(0.0)
 
