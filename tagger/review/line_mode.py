@@ -110,7 +110,7 @@ class LineReview:
             for tag in ranked[:_TOP]
         ]
         if tag := self._session.tag_of_kind(item):
-            key, share = digits.get(tag, ""), self._session.probability_of_kind(item)
+            key, share = digits.get(tag, ""), item.none
             what = f"{key} {printable(tag)} {two_decimals(share)}".strip()
             candidates = [what, *(c for c in candidates if f" {tag} " not in c)]
         elif item.doubtful:

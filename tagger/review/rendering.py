@@ -80,7 +80,7 @@ def tags(session: "ReviewSession", shown: "Shown") -> Text:
         top = offer is not None and tag == offer.tag
         probability = None if session.blind else item.probabilities.get(tag)
         if tag == of_kind:
-            probability = session.probability_of_kind(item)
+            probability = item.none
         of_top = tag in ranked or tag == of_kind
         drawn = "" if probability is None else _bar(probability, of_top)
         line = Text(

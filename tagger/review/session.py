@@ -20,8 +20,8 @@ from tagger.inventory.records import (
     DecisionKind,
     QueueItem,
 )
-from tagger.labels import doubts, is_tag, kinds_of, new_tag, phrase, tag_for, tags_of
-from tagger.records import FASHION_LABELS, NOT_CATALOGUE
+from tagger.labels import kinds_of, new_tag, phrase, tag_for, tags_of
+from tagger.records import NOT_CATALOGUE
 from tagger.review.groups import Groups
 from tagger.review.prefetch import Lookahead, Shown, look_at
 from tagger.review.stats import SessionStats, SessionSummary
@@ -211,22 +211,7 @@ class ReviewSession:
         return "" if self.blind else self._tag_found(item)
 
     def _tag_found(self, item: QueueItem) -> str:
-        if item.kind:
-            return self._tag_of(item.kind)
-        # An item that was read after its kind got a tag has the tag among its labels,
-        # but the next scan alone makes it the answer.
-        labels = item.probabilities
-        others = [p for label, p in labels.items() if not is_tag(label)]
-        given = set(self._kind_tags.values()) & labels.keys() - {*FASHION_LABELS}
-        tag = max(given, key=labels.__getitem__, default="")
-        if not tag or tag == item.tag or labels[tag] < max(others, default=0.0):
-            return ""
-        return tag if doubts(labels[tag] + item.none, item.confidence) else ""
-
-    def probability_of_kind(self, item: QueueItem) -> float:
-        """Return the probability that goes with `tag_of_kind`, as `reason` tells it."""
-        of_tag = 0.0 if item.kind else item.probabilities[self.tag_of_kind(item)]
-        return min(1.0, of_tag + item.none)
+        return self._tag_of(item.kind) if item.kind else ""
 
     def reason(self, item: QueueItem) -> str:
         """Return why an item waits, fit to be shown; "" if it was accepted.
@@ -235,10 +220,9 @@ class ReviewSession:
         """
         why = printable(item.reason)
         if tag := self.tag_of_kind(item):
-            kinds = [kind for kind, named in self._kind_tags.items() if named == tag]
-            for what in map(phrase, {item.kind, *kinds} - {""}):
-                yours = f"{what}: your tag {printable(tag)}"
-                why = why.replace(f"{what}, for which there is no tag", yours)
+            what = phrase(item.kind)
+            yours = f"{what}: your tag {printable(tag)}"
+            why = why.replace(f"{what}, for which there is no tag", yours)
         return why
 
     def why_no_offer(self) -> str:
