@@ -183,11 +183,12 @@ def every(connection: Connection) -> list[str]:
     """Return every possible tag, in this order, each once.
 
     Those of Fashion-MNIST, of the networks that classified here, the custom tags, and
-    those of decisions.
+    those of standing decisions.
     """
     of_networks = connection.scalars(select(MODEL.c.labels).order_by(MODEL.c.id))
     custom = connection.scalars(select(OWN_TAG.c.tag).order_by(OWN_TAG.c.added_at))
-    answers = select(DECISION.c.tag).distinct().where(DECISION.c.tag.is_not(None))
+    answers = select(DECISION.c.tag).distinct()
+    answers = answers.where(DECISION.c.tag.is_not(None), is_standing())
     decided = connection.scalars(answers.order_by(DECISION.c.tag))
     distinct_labels = dict.fromkeys(
         chain(FASHION_LABELS, chain.from_iterable(of_networks), custom, decided)

@@ -13,7 +13,7 @@ from support.reviews import decided, in_lines, on_screen, press, sit, text_of
 
 from tagger.errors import ReviewError
 from tagger.inventory import Inventory
-from tagger.inventory.records import Note
+from tagger.inventory.records import DecisionKind, Note, Selection
 from tagger.records import FASHION_LABELS, Policy
 from tagger.review.screens import ContactSheet, TagScreen
 
@@ -166,3 +166,21 @@ def edit(sheet: Path, which: Callable[[dict[str, str]], bool], tag: str) -> None
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def test_a_tag_of_an_undone_answer_can_be_added_again(
+    inventory: Inventory, shop: Path, photo: Photo
+) -> None:
+    photo("a.png")
+    scan([shop], inventory, FakeClassifier(), Policy(1.0))
+    (item,) = inventory.items()
+    inventory.add_tag("Hat", "anna")
+    kind = DecisionKind.CORRECT
+    made = inventory.decide(item.digest or "", kind, tag="Hat", reviewer="anna")
+    with inventory.reviewing("anna", Selection()) as opened:
+        opened.undo([made])
+    inventory.remove_tag("Hat")
+
+    assert "Hat" not in inventory.known_tags()
+    assert inventory.add_tag("Hat", "anna")
+    assert [custom.tag for custom in inventory.custom_tags()] == ["Hat"]
