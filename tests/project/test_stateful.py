@@ -113,6 +113,7 @@ class FolderAndInventory(RuleBasedStateMachine):
         if item.state is State.IGNORED:
             item = replace(item, digest=None, model=None, machine_tag=None)
             item = replace(item, confidence=None, runner_up=None, margin=None, tag=None)
+            item = replace(item, no_tag=None)
         if item.digest in self.decided:
             item = replace(item, tag=item.machine_tag, flagged=False)
             if item.state is State.TAGGED:
