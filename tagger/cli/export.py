@@ -304,10 +304,35 @@ def _show_written(output: Path, rows: int, *, replaced: bool, can_import: bool) 
 
 
 def _keep_pattern(inventory: "Inventory", pattern: str, names: "Sequence[str]") -> None:
-    """Keep the item pattern of the named roots, or of all; "" removes it."""
-    from tagger.inventory.product_key import compile_pattern
+    """Keep the item pattern of the named roots, or of all; "" removes it.
 
+    Raises RequestError, and keeps the former one, if it finds no key in any path.
+    """
+    roots = [os.path.abspath(name) for name in names] or inventory.roots()  # noqa: PTH100
     if pattern:
-        compile_pattern(pattern)
-    roots = [os.path.abspath(name) for name in names]  # noqa: PTH100
-    inventory.set_item_pattern(roots or inventory.roots(), pattern or None)
+        _check_pattern(inventory, pattern, roots)
+    inventory.set_item_pattern(roots, pattern or None)
+
+
+def _check_pattern(inventory: "Inventory", text: str, roots: "Sequence[str]") -> None:
+    from tagger.errors import RequestError
+    from tagger.inventory.columns import COLUMNS, Condition, Operator, find_columns
+    from tagger.inventory.product_key import compile_pattern, product_key
+    from tagger.records import State
+
+    pattern = compile_pattern(text)
+    chosen = find_columns(["path"], COLUMNS)
+    where = [
+        Condition("root", Operator.EQUAL, tuple(roots)),
+        Condition("state", Operator.EQUAL, (State.TAGGED.value,)),
+    ]
+    first = ""
+    for (path,) in inventory.rows(chosen, where):
+        if product_key(pattern, path):
+            return
+        first = first or path
+    if first:
+        raise RequestError(
+            f"--item-pattern {text!r} finds no product key in any path, such as "
+            f"{first}: nothing was saved"
+        )

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.usefixtures("stock")
         (("--format", "shopify", "--image-url", "x"), "must begin with https://"),
         (("--undecided",), "need --format"),
         (("--by-item", "--item-pattern", "x"), "no group"),
+        (("--by-item", "--item-pattern", "(none such)"), "nothing was saved"),
         (("--by-item", "--item-pattern", "(?P<item>x)", "--state", "tagged"), "column"),
         (("--item-pattern", "(?P<item>x)"), "needs --by-item"),
         (("--delimiter", "x"), "give , ; | or tab"),
