@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli import options
+from tagger.cli.activity import activity
 from tagger.cli.next_step import most_useful, show_next
 
 
@@ -32,7 +33,10 @@ def status(
     from tagger.errors import OverdueError
     from tagger.inventory import Inventory
 
-    with Inventory(options.database(db), create=False) as inventory:
+    with (
+        activity("reading the inventory", shown=not as_json),
+        Inventory(options.database(db), create=False) as inventory,
+    ):
         counts = inventory.status()
         adaptations = inventory.adaptations()
         stats = current_stats(inventory)
