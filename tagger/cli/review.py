@@ -12,7 +12,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity, finish
-from tagger.cli.next_step import EXPORT, REVIEW, Step, say_next, show_next
+from tagger.cli.next_step import EXPORT, REVIEW, most_useful, say_next, show_next
 from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
 
@@ -360,7 +360,7 @@ def _tell_outcome(
     elif to_learn and _can_learn(inventory):
         options.console().print(_TEACHES)
     else:
-        show_next(_next_step(begun))
+        show_next(most_useful(inventory.status()))
 
 
 def _tell_where_it_stands(audit: "AuditResult") -> None:
@@ -401,10 +401,6 @@ def _tell_what_is_proven(inventory: "Inventory") -> None:
     known = current_stats(inventory)
     if known is not None:
         options.console().print(auto_tagging_stats(known))
-
-
-def _next_step(begun: "ReviewSession") -> Step:
-    return REVIEW if begun.waiting else EXPORT
 
 
 def _can_learn(inventory: "Inventory") -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from support import FakeClassifier, Photo, photo_with_other_bytes, scan, wait_for
-from support.program import Tagger
+from support.program import Tagger, in_a_terminal
 from support.reviews import decided, order_of
 
 from tagger.inventory import Inventory
@@ -468,3 +468,17 @@ def test_in_a_real_terminal(program: Program, queue: Inventory) -> None:
     assert len(decided(queue)) == 1
     with closing(sqlite3.connect(queue.path)) as raw:
         assert raw.execute("SELECT count(*) FROM lease").fetchone() == (0,)
+
+
+def test_the_next_step_after_a_redo_is_that_of_the_inventory(
+    program: Program, queue: Inventory, shop: Path
+) -> None:
+    redo = ("review", "--plain", "--redo", str(shop / "0.png"))
+
+    waiting = in_a_terminal(program.command(*redo), program, keys=b"8\n")
+    program("review", "--plain", answers="8\n" * 5)
+    decided_all = in_a_terminal(program.command(*redo), program, keys=b"q\n")
+
+    assert len(decided(queue)) == 5
+    assert "Next: 'tagger review'" in waiting
+    assert "Next: 'tagger export" in decided_all
