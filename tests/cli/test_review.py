@@ -173,11 +173,7 @@ def test_an_unfinished_audit_says_how_to_go_on_and_no_more(
     wait_for(lambda: len(decided(inventory)) == 1)
     time.sleep(1)
     os.write(ours, b"q")
-    drawn = b""
-    with suppress(OSError):  # it has left
-        while more := os.read(ours, 65536):
-            drawn += more
-    os.close(ours)
+    drawn = the_rest(ours)
     assert process.wait(timeout=60) == 0
     after = drawn.partition(b"\x1b[?1049l")[2]
     assert b"1 of 4 checked." in after
@@ -306,12 +302,19 @@ def test_the_screen_is_drawn_while_decoders_are_silenced(program: Program) -> No
     )
     process, ours = program.in_terminal([sys.executable, "-c", silenced])
     os.write(ours, b"q")
-    with suppress(OSError):  # it has left
-        while os.read(ours, 65536):
-            pass
-    os.close(ours)
+    the_rest(ours)
 
     assert process.wait(timeout=60) == 0
+
+
+def the_rest(ours: int) -> bytes:
+    """Return what a program still draws on a terminal until it leaves; close that."""
+    drawn = b""
+    with suppress(OSError):  # it has left
+        while more := os.read(ours, 65536):
+            drawn += more
+    os.close(ours)
+    return drawn
 
 
 def control() -> None:
@@ -350,10 +353,7 @@ def test_without_colours_the_screen_is_in_shades_of_gray(
     os.write(ours, b"8")
     wait_for(lambda: len(decided(queue)) == 1)
     os.write(ours, b"q")
-    with suppress(OSError):  # it has left
-        while more := os.read(ours, 65536):
-            drawn += more
-    os.close(ours)
+    drawn += the_rest(ours)
 
     assert process.wait(timeout=60) == 0
     assert b"\x1b[?1049h" in drawn, "the screen of its own"
@@ -413,11 +413,7 @@ def test_the_end_is_told_once(program: Program, queue: Inventory) -> None:
     wait_for(lambda: len(decided(queue)) == 1)
     time.sleep(1)
     os.write(ours, b"q")
-    drawn = b""
-    with suppress(OSError):  # it has left
-        while more := os.read(ours, 65536):
-            drawn += more
-    os.close(ours)
+    drawn = the_rest(ours)
 
     assert process.wait(timeout=60) == 0
     on_screen, _, after = drawn.partition(b"\x1b[?1049l")
