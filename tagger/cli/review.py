@@ -12,7 +12,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity, finish
-from tagger.cli.next_step import EXPORT, REVIEW, most_useful, say_next, show_next
+from tagger.cli.next_step import most_useful, say_next, show_next
 from tagger.inventory.records import Order
 from tagger.system.gc_tuning import freeze_gc
 
@@ -334,13 +334,10 @@ def _remove_unused(inventory: "Inventory", tag: str) -> bool:
 
 def _tell_that_nothing_waits(inventory: "Inventory", selection: "Selection") -> None:
     """Print that there is nothing to review, and the next step."""
-    from tagger.inventory.records import Selection
-
     finish()
     where = "for review" if selection.whole_queue else "with these filters"
     options.console().print(f"Nothing waits {where}.")
-    with inventory.reviewing("", Selection()) as everything:
-        show_next(REVIEW if everything.left() else EXPORT)
+    show_next(most_useful(inventory.status()))
 
 
 def _tell_outcome(

@@ -67,7 +67,7 @@ def is_xlsx(stream: BinaryIO) -> bool:
 
 
 Headers = Sequence[Sequence[str]]
-"""Columns, in lower case, each of which makes a header that can be read."""
+"""Headers of other sheets, as their column names in lower case."""
 
 
 def read_sheet(
