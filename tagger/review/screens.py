@@ -445,7 +445,9 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
 
     def action_accept(self) -> None:
         """Answer with the tag offered for the current item."""
-        if self._offer is not None:
+        if self._offer is None:
+            self._show_selection("Enter has no answer for these: press a tag's key")
+        else:
             self._dismiss_with(self._offer.tag)
 
     def action_tag(self, number: int) -> None:
@@ -515,6 +517,8 @@ class ContactSheet(ModalScreen["tuple[str | None, list[Shown]]"]):
             self._show_selection("not answered yet: see all pictures first, PgDn turns")
         elif chosen := self._chosen():
             self.dismiss((tag, chosen))
+        else:
+            self._show_selection("not answered: select a picture first, space does it")
 
     def _show_selection(self, refusal: str = "") -> None:
         group = describe_group(len(self._members), self._of_product)

@@ -175,6 +175,25 @@ def test_the_contact_sheet(queue: Inventory) -> None:
     assert decided(queue) == {}
 
 
+def test_a_contact_sheet_says_why_a_key_answers_nothing(queue: Inventory) -> None:
+    async def run() -> None:
+        with sit(queue) as begun:
+            async with on_screen(begun) as pilot:
+                wait_for(begun._groups.finished)  # noqa: SLF001
+                await asyncio.sleep(1.1)
+                await press(pilot, "a", "space")
+                for _ in range(4):
+                    await press(pilot, "right", "space")
+                await press(pilot, "8")
+                assert "select a picture" in text_of(pilot)
+                pilot.app.screen._offer = None  # type: ignore[attr-defined]  # noqa: SLF001
+                await press(pilot, "enter")
+                assert "press a tag's key" in text_of(pilot)
+
+    asyncio.run(run())
+    assert decided(queue) == {}
+
+
 @pytest.fixture
 def twins(inventory: Inventory, shop: Path, photo: Photo) -> Inventory:
     """An inventory of 16 files that look the same and wait."""
