@@ -23,6 +23,7 @@ from tagger.cli.export import export
 from tagger.cli.help import help_
 from tagger.cli.ignore import ignore
 from tagger.cli.import_ import import_
+from tagger.cli.inventory import inventory
 from tagger.cli.man import man
 from tagger.cli.model import model
 from tagger.cli.predict import predict
@@ -78,6 +79,7 @@ app.add_typer(tags, rich_help_panel=_LEARNING)
 app.command(rich_help_panel=_LEARNING)(certify)
 app.command("calibrate", hidden=True)(calibrate)
 app.add_typer(model, rich_help_panel=_LEARNING)
+app.add_typer(inventory, rich_help_panel=_ADMINISTRATION)
 app.add_typer(roots, rich_help_panel=_ADMINISTRATION)
 app.add_typer(runs, rich_help_panel=_ADMINISTRATION)
 app.command(rich_help_panel=_ADMINISTRATION)(check)

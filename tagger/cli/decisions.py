@@ -12,6 +12,7 @@ from tagger.cli.activity import activity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tagger.cli.activity import Activity
     from tagger.inventory.records import Decision, Merged, Note
 
 _MOST_CONFLICTS = 20
@@ -70,12 +71,17 @@ def import_decisions(
     Example: tagger decisions import decisions.jsonl
     """
     with activity("importing decisions", shown=str(file) != "-") as doing:
-        from tagger.inventory import Inventory
+        merged = merge_file(file, options.database(db), doing)
+    show_merged(merged)
 
-        records = doing.track("importing decisions", _read(file))
-        with Inventory(options.database(db)) as inventory:
-            merged = inventory.merge_decisions(records)
-    _tell(merged)
+
+def merge_file(file: Path, database: Path, doing: "Activity") -> "Merged":
+    """Merge a file of decisions into an inventory; "-" is standard input."""
+    from tagger.inventory import Inventory
+
+    records = doing.track("importing decisions", _read(file))
+    with Inventory(database) as inventory:
+        return inventory.merge_decisions(records)
 
 
 def _read(file: Path) -> "Iterator[Decision | Note]":
@@ -88,7 +94,8 @@ def _read(file: Path) -> "Iterator[Decision | Note]":
             yield from read_lines(stream, str(file))
 
 
-def _tell(merged: "Merged") -> None:
+def show_merged(merged: "Merged") -> None:
+    """Print what became of the decisions, and those that differ."""
     from tagger.review.line_mode import decision_text
     from tagger.text import printable
 

@@ -1,6 +1,5 @@
 """`tagger export`: write the inventory for other programs and spreadsheets."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -308,7 +307,9 @@ def _keep_pattern(inventory: "Inventory", pattern: str, names: "Sequence[str]") 
 
     Raises RequestError, and keeps the former one, if it finds no key in any path.
     """
-    roots = [os.path.abspath(name) for name in names] or inventory.roots()  # noqa: PTH100
+    from tagger.system.paths import as_spelt
+
+    roots = [str(as_spelt(Path(name))) for name in names] or inventory.roots()
     if pattern:
         _check_pattern(inventory, pattern, roots)
     inventory.set_item_pattern(roots, pattern or None)

@@ -252,10 +252,11 @@ def _known_tag(inventory: "Inventory", tag: str | None) -> str | None:
 
 def _known_root(inventory: "Inventory", root: Path | None) -> str | None:
     from tagger.errors import ReviewError
+    from tagger.system.paths import as_spelt
 
     if root is None:
         return None
-    absolute = os.path.abspath(root)  # noqa: PTH100  as the scan named it
+    absolute = str(as_spelt(root))
     if absolute not in inventory.roots():
         roots = ", ".join(inventory.roots()) or "none"
         raise ReviewError(
@@ -303,8 +304,9 @@ def _audit_id(
 
 def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
     from tagger.errors import ReviewError
+    from tagger.system.paths import as_spelt
 
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  as the scan named it
+    absolute = as_spelt(path)
     item = reviewing.at(absolute)
     if item is None:
         raise ReviewError(

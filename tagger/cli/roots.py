@@ -18,17 +18,20 @@ roots = typer.Typer(
 def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     """List the scanned folders: items, last complete scan, and whether they exist.
 
+    Those of other shops are shown as of the newest inventory that was merged.
     Example: tagger roots list --json
     """
     from dataclasses import asdict
 
     from tagger.inventory import Inventory
+    from tagger.system.paths import shop_of
 
     with Inventory(options.database(db), create=False) as inventory:
         records = inventory.root_records()
     if as_json:
         for root in records:
-            options.print_json(asdict(root) | {"there": Path(root.path).is_dir()})
+            more = {"there": Path(root.path).is_dir(), "shop": shop_of(root.path)}
+            options.print_json(asdict(root) | more)
     else:
         from tagger.cli.views import scan_views
 
@@ -91,7 +94,7 @@ def forget(
     No file is deleted. Example: tagger roots forget /mnt/old/photos
     """
     from tagger.inventory import Inventory, scan_lock
-    from tagger.system.paths import as_spelt
+    from tagger.system.paths import as_spelt, shop_of
     from tagger.text import printable
 
     database, root = options.database(db), as_spelt(folder)
@@ -103,7 +106,7 @@ def forget(
     line = f"{root}: forgotten, with {_counted(gone.pictures, 'picture')}"
     if gone.decisions:
         line += f"; {_counted(gone.decisions, 'decision')} about them kept"
-    if not root.is_dir():
+    if not shop_of(str(root)) and not root.is_dir():
         line += "; remove it from your scan commands"
     with options.telling_of(f"{root} is forgotten"):
         typer.echo(printable(line))

@@ -54,10 +54,15 @@ def status(
     else:
         from tagger.certification import summary
         from tagger.cli.views import scan_views
+        from tagger.system.paths import shop_of
         from tagger.text import printable
 
         console = options.console()
-        absent = [root for root in counts.roots if not Path(root).is_dir()]
+        absent = [
+            root
+            for root in counts.roots
+            if not shop_of(root) and not Path(root).is_dir()
+        ]
         console.print(scan_views.inventory_status(counts, absent))
         if stats is not None:
             console.print()

@@ -23,7 +23,7 @@ from tagger.exchange.naming import Pattern
 from tagger.inventory import Inventory
 from tagger.inventory.columns import Condition
 from tagger.inventory.product_key import compile_patterns
-from tagger.system.paths import real_file
+from tagger.system.paths import real_file, shop_of
 from tagger.system.signals import Interruption
 from tagger.text import comparable
 
@@ -159,7 +159,8 @@ class _Sorting:
     ) -> Iterator[Sorted]:
         """Make what is wanted, then delete what is not; yield what became of each."""
         for item in inventory.items(self.request.conditions):
-            if not in_force(item, undecided=self.request.undecided):
+            elsewhere = bool(shop_of(item.root))  # merged from another shop
+            if elsewhere or not in_force(item, undecided=self.request.undecided):
                 continue
             source = Path(item.root, item.path)
             to = self.request.by.path_of(item, patterns)

@@ -29,6 +29,7 @@ from tagger.inventory.records import DecidedBy, Item
 from tagger.inventory.rewriting import KnownPicture, Rewriting, Rewritten
 from tagger.records import State
 from tagger.system.atomic import Draft
+from tagger.system.paths import shop_of
 from tagger.system.signals import Interruption
 from tagger.text import encodable, printable
 
@@ -167,10 +168,13 @@ class _Roots:
         self._absent: dict[str, bool] = {}
 
     def absent(self, root: str) -> Iterator[_Outcome]:
-        """Yield the outcome of a root that is found absent now."""
+        """Yield the outcome of a root that is found absent now.
+
+        Nobody expects the pictures of another shop here.
+        """
         if root not in self._absent:
             self._absent[root] = not Path(root).is_dir()
-            if self._absent[root]:
+            if self._absent[root] and not shop_of(root):
                 error = MetadataError("is not there: is the disk plugged in?")
                 yield _Outcome(Path(root), error=error)
 

@@ -7,6 +7,7 @@ import errno
 import glob
 import logging
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -415,6 +416,33 @@ def upgrade(path: Path) -> None:
     with _changing_schema(path) as connection:
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
+
+
+def copy_to_look_in(source: Path, target: Path) -> None:
+    """Copy an inventory as `copy_database` does, even one that is read-only.
+
+    SQLite reads an inventory only where it can make side files. Raises the same errors.
+    """
+    if os.access(source, os.W_OK) and os.access(source.parent, os.W_OK):
+        copy_database(source, target)
+        return
+    received = target.with_name(f"received-{target.name}")
+    try:
+        for file in (source, beside(source, "-wal")):
+            if file.exists():
+                end = file.name.removeprefix(source.name)
+                shutil.copyfile(file, beside(received, end))
+        copy_database(received, target)
+    except OSError as error:
+        raise InventoryError(f"cannot copy {source}: {error.strerror}") from error
+    except InventoryError as error:
+        raise InventoryError(str(error).replace(str(received), str(source))) from error
+
+
+def upgrade_copy(path: Path) -> None:
+    """Upgrade a temporary copy of an inventory, which needs no copy from before."""
+    if _revision(path) != REVISIONS[-1]:
+        upgrade(path)
 
 
 @contextmanager

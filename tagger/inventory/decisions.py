@@ -235,6 +235,7 @@ def merge(connection: Connection, records: Iterable[Decision | Note]) -> Merged:
             undo(connection, [twin.id], record.undone_at)
             tally["taken_back"] += 1
         else:
+            _undo_earlier(connection, twin, record)
             tally["known"] += 1
     return Merged(**tally, conflicts=tuple(conflicts))
 
@@ -250,6 +251,16 @@ def _twin(connection: Connection, record: Decision) -> Decision | None:
     )
     row = connection.execute(query).mappings().first()
     return None if row is None else decision(row)
+
+
+def _undo_earlier(connection: Connection, twin: Decision, record: Decision) -> None:
+    """Of two times of an undo keep the earlier one, in whichever order they arrive."""
+    if twin.undone_at and record.undone_at and record.undone_at < twin.undone_at:
+        connection.execute(
+            update(DECISION)
+            .where(DECISION.c.id == twin.id)
+            .values(undone_at=record.undone_at)
+        )
 
 
 def _insert(connection: Connection, record: Decision) -> None:

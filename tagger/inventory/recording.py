@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Insert,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Select,
     Text,
     Update,
+    and_,
     bindparam,
     case,
     cast,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     type_coerce,
     update,
 )
@@ -83,6 +86,7 @@ from tagger.records import (
     UnreadableImage,
     Verdict,
 )
+from tagger.system.paths import shop_of
 
 _MANY = 10_000
 """Rows fetched at a time when the whole inventory is read."""
@@ -348,7 +352,7 @@ class Recording:
                 for row in _mixes(connection, self._model_id)
             }
             without_mix = _Adjustment(f":{tags_text}" if tags_text else None, None)
-            query = self._stale(by_root, without_mix).limit(_MANY)
+            query = self._stale(by_root, without_mix, _here(connection)).limit(_MANY)
             rows = connection.execute(query).mappings().all()
             stale: dict[int, list[RowMapping]] = {}
             for row in rows:
@@ -371,7 +375,10 @@ class Recording:
             return bool(rows)
 
     def _stale(
-        self, by_root: Mapping[int, _Adjustment], without_mix: _Adjustment
+        self,
+        by_root: Mapping[int, _Adjustment],
+        without_mix: _Adjustment,
+        here: ColumnElement[bool],
     ) -> Select[Any]:
         """Return the query for predictions that are out of date, with their root.
 
@@ -379,6 +386,7 @@ class Recording:
         """
         first = (
             select(IMAGE.c.prediction_id, func.min(IMAGE.c.root_id).label("root_id"))
+            .where(here)
             .group_by(IMAGE.c.prediction_id)
             .subquery()
         )
@@ -433,7 +441,7 @@ class Recording:
         )
         connection.execute(
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"), _here(connection))
             .values(
                 flagged=bindparam("now_flagged"),
                 flag_reason=bindparam("now_reason"),
@@ -455,9 +463,10 @@ class Recording:
             return sorted(_name(row) for row in _mixes(connection, self._model_id))
 
     def roots(self) -> list[Path]:
-        """Return the scanned folders."""
+        """Return the scanned folders, without those of other shops."""
         with self._database.reading() as connection:
-            return [Path(path) for path in connection.scalars(select(ROOT.c.path))]
+            paths = connection.scalars(select(ROOT.c.path))
+            return [Path(path) for path in paths if not shop_of(path)]
 
     def newest_decision(self) -> int:
         """Return a number that changes when a person decides, or undoes a decision."""
@@ -818,7 +827,7 @@ class Recording:
         reason: Any = bindparam("now_reason")
         change = (
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"), _here(connection))
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
@@ -1049,6 +1058,12 @@ def _merge_root(
         .values(item_pattern=pattern.scalar_subquery())
     )
     roots.drop(connection, inner)
+
+
+def _here(connection: Connection) -> ColumnElement[bool]:
+    """Return the condition that an image is of this shop: a policy decides it here."""
+    # Not one NOT IN list: that cannot be in a statement for many rows.
+    return and_(true(), *(IMAGE.c.root_id != x for x in roots.elsewhere(connection)))
 
 
 def _mixes(connection: Connection, model_id: int) -> list[Any]:

@@ -6,7 +6,7 @@ The functions take a connection; their caller opens the transaction.
 import os
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from tagger.errors import InventoryError
 from tagger.inventory.mapping import BY_ROOT, now, tallies_by_root
@@ -21,15 +21,21 @@ from tagger.inventory.tables import (
     VIEW,
     is_standing,
 )
+from tagger.system.paths import shop_of
 
 
 def move(connection: Connection, old: Path, new: Path) -> int:
     """Record a root's new path; return the number of its items.
 
-    Raises InventoryError if `old` is not a root, if `new` overlaps another root, or if
-    none of the root's pictures is in `new`.
+    Raises InventoryError if `old` is not a root here, if `new` overlaps another root,
+    or if none of the root's pictures is in `new`.
     """
     root_id = _known(connection, old)
+    if shop := shop_of(str(old)):
+        raise InventoryError(
+            f"{old} is a folder of the shop {shop}: move it there, then run "
+            "'tagger inventory merge' with its inventory"
+        )
     for other in connection.scalars(select(ROOT.c.path)):
         if other != str(old) and (
             new.is_relative_to(other) or Path(other).is_relative_to(new)
@@ -66,11 +72,22 @@ def forget(connection: Connection, root: Path) -> Forgotten:
         pictures=connection.scalar(pictures) or 0,
         decisions=connection.scalar(decided) or 0,
     )
-    images = select(IMAGE.c.id).where(here)
-    connection.execute(delete(EVENT).where(EVENT.c.image_id.in_(images)))
-    connection.execute(delete(IMAGE).where(here))
+    delete_images(connection, here)
     drop(connection, root_id)
     return counts
+
+
+def delete_images(connection: Connection, which: ColumnElement[bool]) -> int:
+    """Delete images with their histories; return their number."""
+    images = select(IMAGE.c.id).where(which)
+    connection.execute(delete(EVENT).where(EVENT.c.image_id.in_(images)))
+    return connection.execute(delete(IMAGE).where(which)).rowcount
+
+
+def elsewhere(connection: Connection) -> list[int]:
+    """Return the ids of the roots of other shops, which no scan here reads."""
+    rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
+    return [row.id for row in rows if shop_of(row.path)]
 
 
 def drop(connection: Connection, root_id: int) -> None:

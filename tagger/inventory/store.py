@@ -20,12 +20,13 @@ from tagger.inventory import (
     decisions,
     faults,
     integrity,
+    merging,
     queue,
     roots,
 )
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.counts import count_damaged, count_items
-from tagger.inventory.database import Database, copy_database
+from tagger.inventory.database import Database, copy_to_look_in, upgrade_copy
 from tagger.inventory.dead_mans_switch import overdue
 from tagger.inventory.exports import (
     ChangedProducts,
@@ -131,7 +132,8 @@ class Inventory:
         with tempfile.TemporaryDirectory(prefix="tagger-") as folder:
             copy = Path(folder) / "inventory.db"
             if path.exists():
-                copy_database(path, copy)
+                copy_to_look_in(path, copy)
+                upgrade_copy(copy)
             with cls(copy) as inventory:
                 yield inventory
 
@@ -330,6 +332,27 @@ class Inventory:
         """Import the decisions of another inventory, all or nothing."""
         with self._database.writing() as connection:
             return decisions.merge(connection, records)
+
+    def merge(
+        self,
+        other: "Inventory",
+        shop: str,
+        *,
+        max_missing: float = 1.0,
+        progress: Callable[[str, int], None] = lambda _what, _rows: None,
+    ) -> merging.InventoryMerged:
+        """Merge another shop's inventory into this one, all or nothing.
+
+        Raises InventoryError and ModelError as `merging.merge` does. Hold the lock: a
+        scan may be running.
+        """
+        with (
+            other._database.reading() as source,  # noqa: SLF001  of the same class
+            self._database.writing() as connection,
+        ):
+            return merging.merge(
+                connection, source, shop, max_missing=max_missing, progress=progress
+            )
 
     def correct(
         self,

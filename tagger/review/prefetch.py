@@ -13,6 +13,7 @@ from tagger.errors import InventoryBusyError
 from tagger.imaging.prepare import prepare, upright
 from tagger.inventory.records import QueueItem
 from tagger.records import UnreadableImage
+from tagger.system.paths import shop_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,6 +64,9 @@ def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
 
 def _look(item: QueueItem, path: Path, side: int) -> Shown:
     if not os.path.lexists(path):
+        if shop := shop_of(str(path)):
+            why = f"the picture is in the shop {shop}, not on this computer"
+            return Shown(item, path, trouble=why)
         return Shown(item, path, trouble="the file was deleted or moved since the scan")
     prepared = prepare(path)
     if prepared.digest is not None and prepared.digest != item.digest:

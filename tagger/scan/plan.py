@@ -23,7 +23,7 @@ from tagger.scan.file_queue import FileQueue
 from tagger.scan.pipeline import Result
 from tagger.scan.records import ScanOptions
 from tagger.scan.walk import Rules, check_root, walk
-from tagger.system.paths import as_spelt, roots_above, same_folder
+from tagger.system.paths import as_spelt, roots_above, same_folder, shop_of
 from tagger.system.signals import Interruption
 
 
@@ -131,6 +131,11 @@ def other_names(
 
 
 def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> Place:
+    if shop := shop_of(str(path)):
+        raise FolderError(
+            f"{path} is a folder of the shop {shop}: scan it there, then run "
+            "'tagger inventory merge' with its inventory"
+        )
     root, inside = next(iter(roots_above(path, known)), (path, Path()))
     folder = "" if inside == Path() else inside.as_posix()
     seen = inventory.knows(root, folder)

@@ -1,17 +1,44 @@
 """Find out what a path leads to: the file behind a link, the folder of another name."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from tagger.text import spellings
+
+_OF_SHOP: Final = re.compile(
+    r"([A-Za-z0-9][\w.-]+):(?=/(?!/)|\\|[A-Za-z]:|[a-z][a-z0-9+.-]*://)", re.ASCII
+)
+"""The beginning of a root of another shop: `paris:/srv`, `paris:C:\\`, `paris:s3://…`.
+A Windows drive has one letter, and two slashes follow the scheme of an address."""
+
+
+def shop_of(path: str) -> str:
+    """Return the shop that a root, or a path in it, belongs to; "" for one here."""
+    match = _OF_SHOP.match(path)
+    return match[1] if match else ""
+
+
+def in_shop(shop: str, root: str) -> str:
+    """Return the name that another inventory gives to a root of this shop."""
+    return f"{shop}:{re.sub('^//+', '/', root)}"
+
+
+def is_shop(name: str) -> bool:
+    """Whether a text can name a shop."""
+    return name != "" and shop_of(in_shop(name, "/")) == name
 
 
 def as_spelt(path: Path) -> Path:
     """Return the absolute path, without dots, as the disk spells it; links stay.
 
-    A person may type a composed é where macOS wrote two characters.
+    A person may type a composed é where macOS wrote two characters. A path in another
+    shop is as its inventory names it, unless there is such a file here.
     """
+    if shop_of(str(path)) and not os.path.lexists(path):
+        return path
     path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
     if str(path).isascii() or os.path.lexists(path):
         return path

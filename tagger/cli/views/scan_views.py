@@ -39,6 +39,7 @@ from tagger.records import (
     label_text,
 )
 from tagger.scan.records import RunSummary, advise_on_absent, describe_foreign
+from tagger.system.paths import shop_of
 from tagger.text import printable, two_decimals
 
 if TYPE_CHECKING:
@@ -206,15 +207,17 @@ def root_list(roots: Sequence[RootRecord], there: Mapping[str, bool]) -> Rendera
     """Show the scanned folders; `there` maps each path to whether it exists."""
     table = Table.grid(padding=(0, 2))
     for root in roots:
-        scanned = "not fully scanned yet"
+        scanned, absent = "not fully scanned yet", "not found"
         if root.scanned_at:
             scanned = f"scanned {_moment(root.scanned_at)}"
+        if shop_of(root.path) and root.scanned_at:
+            scanned, absent = f"merged, as of {_moment(root.scanned_at)}", ""
         pattern = printable(root.item_pattern or "")
         table.add_row(
             Text(printable(root.path), overflow="fold"),
             Text(f"{root.items:,} items"),
             Text(scanned, style="dim"),
-            Text("" if there[root.path] else "not found", style="red"),
+            Text("" if there[root.path] else absent, style="red"),
             Text(f"item pattern {pattern}" if pattern else ""),
         )
     return table if roots else Text("No scan yet", style="dim")
