@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tagger.bundles.adapted import bundle_in_force
 from tagger.bundles.bundle import Bundle, default_bundle, find_bundle
 from tagger.bundles.classifier import BundleClassifier
+from tagger.engine.local import local_engine
 from tagger.errors import RequestError
 from tagger.inventory import Inventory, scan_lock
 from tagger.inventory.columns import (
@@ -191,8 +192,6 @@ def scan_with(  # noqa: PLR0913
     interruption: Interruption | None,
 ) -> RunSummary:
     """Scan by the effective policy; the caller holds the lock of the inventory."""
-    from tagger.imaging.pool import Workers  # noqa: PLC0415
-
     card = network.bundle.card
     effective = effective_policy(
         card.policy,
@@ -202,16 +201,15 @@ def scan_with(  # noqa: PLR0913
         threshold=threshold,
         added=tags_of(inventory.labels_here(card.labels)),
     )
-    with Workers(meanwhile=network.classifier.load) as workers:
+    with local_engine(network.classifier) as engine:
         return scan(
             folders,
             inventory,
-            network.classifier,
+            engine,
             effective,
             options=options,
             track=track,
             interruption=interruption,
-            prepare_all=workers.prepare,
             own_mix=OwnMix(card.prior if own_mix else (), frozen=effective.certified),
         )
 

@@ -1,28 +1,23 @@
-"""Read files in batches: prepare, classify, decide.
+"""Read files in batches: an engine prepares and classifies, the policy decides.
 
-Knows nothing of earlier scans and writes nothing. The network is a `Classifier`.
+Knows nothing of earlier scans and writes nothing.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
+from tagger.engine.interface import Batch, Engine, Prepared
 from tagger.inventory import Tagged
 from tagger.records import (
     ImageFile,
-    ModelIdentity,
     Policy,
     Prediction,
     PreparedImage,
     UnreadableImage,
 )
-
-if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
-    import numpy as np
-    from numpy.typing import NDArray
 
 Result = Tagged | UnreadableImage
 Outcome = tuple[ImageFile, Result]
@@ -30,44 +25,31 @@ Outcome = tuple[ImageFile, Result]
 Recall = Callable[[Iterable[str]], Mapping[str, Prediction]]
 """Returns the network's stored predictions for these digests."""
 
-_Prepared = PreparedImage | UnreadableImage
-_Reading = tuple[ImageFile, _Prepared]
-
-PrepareAll = Callable[[Iterable[Path]], Iterator[_Prepared]]
-"""Prepares files in order; may take some paths ahead of its results."""
+_Reading = tuple[ImageFile, Prepared]
 
 
-def prepare_here(paths: Iterable[Path]) -> Iterator[_Prepared]:
-    """Prepare files in this process, one after another."""
-    from tagger.imaging.prepare import prepare  # noqa: PLC0415  not needed with workers
+@dataclass(eq=False, slots=True)
+class _UnderWay:
+    """A batch whose `unseen` contents the engine classifies.
 
-    return map(prepare, paths)
+    `predictions` are complete when the engine is done. `shared` are the contents that
+    an earlier batch has, too, which was not recorded when this one was read.
+    """
 
-
-class Classifier(Protocol):
-    """A network with its identity."""
-
-    identity: ModelIdentity
-
-    def classify(self, batch: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Return the (n, labels) probabilities of an (n, 28, 28, 3) batch."""
-        ...
+    readings: Sequence[_Reading]
+    unseen: Sequence[PreparedImage]
+    predictions: dict[str, Prediction]
+    shared: dict[str, "_UnderWay"]
 
 
 class Pipeline:
     """Prepares, classifies and decides; `classified` counts the network's pictures."""
 
     def __init__(
-        self,
-        prepare_all: PrepareAll,
-        classifier: Classifier,
-        policy: Policy,
-        recall: Recall,
-        batch_size: int,
+        self, engine: Engine, policy: Policy, recall: Recall, batch_size: int
     ) -> None:
         self.classified = 0
-        self._prepare_all = prepare_all
-        self._classifier = classifier
+        self._engine = engine
         self._policy = policy
         self._recall = recall
         self._batch_size = batch_size
@@ -75,13 +57,34 @@ class Pipeline:
     def outcomes(
         self, root: Path, files: Iterable[ImageFile]
     ) -> Iterator[list[Outcome]]:
-        """Yield the results of the files under `root`, in order, in batches."""
-        for readings in _batches(self._read(root, files), self._batch_size):
-            predictions = self._predictions(readings)
-            yield [(file, self._decided(r, predictions)) for file, r in readings]
+        """Yield the results of the files under `root`, in order, in batches.
+
+        Each new content is classified once, if a batch is recorded before the next is
+        asked for. The engine may take some batches ahead.
+        """
+        waiting: deque[_UnderWay] = deque()
+        owners: dict[str, _UnderWay] = {}  # of the contents that are being classified
+
+        def unseen() -> Iterator[Batch]:
+            for readings in _batches(self._read(root, files), self._batch_size):
+                batch = self._begin(readings, owners)
+                owners.update((image.digest, batch) for image in batch.unseen)
+                waiting.append(batch)
+                yield batch.unseen
+
+        for predictions in self._engine.classify(unseen()):
+            batch = waiting.popleft()
+            for image, prediction in zip(batch.unseen, predictions, strict=True):
+                del owners[image.digest]
+                batch.predictions[image.digest] = prediction
+            while batch.shared:  # emptied, or each batch would keep all before it
+                digest, owner = batch.shared.popitem()
+                batch.predictions[digest] = owner.predictions[digest]
+            self.classified += len(batch.unseen)
+            yield [(f, self._decided(r, batch.predictions)) for f, r in batch.readings]
 
     def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[_Reading]:
-        # `_prepare_all` takes paths ahead; this queue keeps the file of each path.
+        # The engine takes paths ahead; this queue keeps the file of each path.
         taken: deque[ImageFile] = deque()
 
         def paths() -> Iterator[Path]:
@@ -89,35 +92,33 @@ class Pipeline:
                 taken.append(file)
                 yield root / file.path
 
-        for prepared in self._prepare_all(paths()):
+        for prepared in self._engine.prepare(paths()):
             yield taken.popleft(), prepared
 
-    def _predictions(self, readings: Sequence[_Reading]) -> Mapping[str, Prediction]:
-        """Return the predictions of a batch; classify each new content once."""
+    def _begin(
+        self, readings: Sequence[_Reading], owners: Mapping[str, _UnderWay]
+    ) -> _UnderWay:
+        """Find which contents of a batch must be classified."""
         images = {
             result.digest: result
             for _, result in readings
             if isinstance(result, PreparedImage)
         }
-        predictions = dict(self._recall(images))
-        unseen = [i for digest, i in images.items() if digest not in predictions]
-        if unseen:
-            new = self._classify(unseen)
-            predictions |= dict(zip((i.digest for i in unseen), new, strict=True))
-            self.classified += len(unseen)
-        return predictions
-
-    def _classify(self, images: Sequence[PreparedImage]) -> list[Prediction]:
-        import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none
-
-        from tagger.policy.decide import predict  # noqa: PLC0415
-
-        batch = np.stack([image.pixels for image in images])
-        rows = self._classifier.classify(batch)
-        return predict(rows, self._classifier.identity.labels)
+        known = dict(self._recall(images))
+        shared = {
+            digest: owners[digest]
+            for digest in images
+            if digest in owners and digest not in known
+        }
+        unseen = [
+            image
+            for digest, image in images.items()
+            if digest not in known and digest not in shared
+        ]
+        return _UnderWay(readings, unseen, known, shared)
 
     def _decided(
-        self, result: _Prepared, predictions: Mapping[str, Prediction]
+        self, result: Prepared, predictions: Mapping[str, Prediction]
     ) -> Result:
         if isinstance(result, UnreadableImage):
             return result

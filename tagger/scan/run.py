@@ -1,7 +1,7 @@
 """Scan folders: find the files, compare, read, record.
 
-Connects the stages and knows no details of them; the network is a `Classifier`. Every
-finished batch is in the inventory, so a scan that was stopped can simply be run again.
+Connects the stages and knows no details of them. An `Engine` prepares and classifies.
+Every finished batch is in the inventory, so a scan that was stopped can be run again.
 
 An image belongs to one root, the outermost. A folder inside a scanned root is a part of
 it. A root that now lies inside another is merged into that one.
@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
+from tagger.engine.interface import Engine
 from tagger.errors import EXIT_UNREADABLE, FolderError
 from tagger.inventory import Inventory, Recording, StateChange, Tagged
 from tagger.policy.effective import EffectivePolicy
@@ -28,14 +29,7 @@ from tagger.records import (
 )
 from tagger.scan.drift import DAYS, Tally, compare, describe
 from tagger.scan.own_mix import SAMPLE, adjust_to_own_mix, decide_later, describe_mixes
-from tagger.scan.pipeline import (
-    Classifier,
-    Outcome,
-    Pipeline,
-    PrepareAll,
-    Result,
-    prepare_here,
-)
+from tagger.scan.pipeline import Outcome, Pipeline, Result
 from tagger.scan.plan import (
     Formers,
     Place,
@@ -77,27 +71,24 @@ Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 def scan(  # noqa: PLR0913  the parts of a scan
     folders: Sequence[Path],
     inventory: Inventory,
-    classifier: Classifier,
+    engine: Engine,
     effective: EffectivePolicy,
     *,
     options: ScanOptions = BY_DEFAULT,
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
-    prepare_all: PrepareAll = prepare_here,
     own_mix: OwnMix = NO_MIX,
 ) -> RunSummary:
     """Bring the inventory up to date with the folders.
 
     The `effective` policy is tightened if the pictures are far from the training
     pictures. At the end, tags are weighed by the shop's `own_mix`, estimated from all
-    pictures of a root, so that their order does not matter. `prepare_all` prepares the
-    pictures; by default in this process, where a picture that crashes its decoder ends
-    the scan (see `imaging.pool`).
+    pictures of a root, so that their order does not matter.
 
     Raises FolderError if an unknown folder cannot be listed, and ModelError if the
     network classified here under other labels, both before anything is written. Raises
-    Stopped between two batches if a signal is pending, and InventoryError if the
-    inventory cannot be written; the batches recorded before stay.
+    Stopped between two batches if a signal is pending, InventoryError if the inventory
+    cannot be written, and what the engine raises; the batches recorded before stay.
     """
     start = perf_counter()
     stop = interruption or Interruption()
@@ -106,7 +97,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
     known = [Path(root) for root in inventory.roots()]
     notes = tuple(other_names(folders, places, known))
     with inventory.recording(
-        classifier.identity, options=_run_options(places, policy, options)
+        engine.identity, options=_run_options(places, policy, options)
     ) as recording:
         lost_patterns = [
             root for place in places for root in recording.take_in(place.root)
@@ -118,9 +109,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
         in_force = effective.for_shift(shift)
         if not all(plan.empty for plan in plans):
             recording.enforce(in_force, decide_later)
-        pipeline = Pipeline(
-            prepare_all, classifier, in_force, recording.predictions, options.batch_size
-        )
+        pipeline = Pipeline(engine, in_force, recording.predictions, options.batch_size)
         run = _Run(recording, pipeline, options, stop)
         run.warnings += [
             f"{root} is now part of a larger folder, where its item pattern matches "
@@ -158,7 +147,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
             tightened=DIFFERENT if in_force.threshold > policy.threshold else "",
             threshold=in_force.threshold,
             base_threshold=policy.threshold,
-            mix=describe_mixes(recording, classifier.identity.labels),
+            mix=describe_mixes(recording, engine.identity.labels),
             foreign=dict(sum((plan.foreign for plan in plans), Counter())),
             **counts,
             **recording.standing(roots),

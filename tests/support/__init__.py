@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tagger.engine.local import Classifier, LocalEngine, PrepareAll, prepare_here
 from tagger.inventory import Inventory
 from tagger.policy.effective import EffectivePolicy
 from tagger.policy.shift_guard import NO_GUARD, ShiftGuard
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity, Policy
 from tagger.scan import run
-from tagger.scan.pipeline import Classifier, PrepareAll, prepare_here
 from tagger.scan.records import NO_MIX, OwnMix, RunSummary, ScanOptions
 from tagger.system.signals import Interruption
 
@@ -45,12 +45,11 @@ def scan(
     return run.scan(
         folders,
         inventory,
-        classifier,
+        LocalEngine(classifier, prepare_all),
         EffectivePolicy(policy, guard),
         options=options,
         track=track,
         interruption=interruption,
-        prepare_all=prepare_all,
         own_mix=own_mix,
     )
 

@@ -1,0 +1,1 @@
+"""Prepare and classify streams of pictures: on this machine, or on a cluster."""
