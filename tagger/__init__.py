@@ -17,8 +17,10 @@ from tagger.version import __version__
 
 if TYPE_CHECKING:
     from tagger.api import Network, export_inventory, load_network, scan_folders
+    from tagger.engine.interface import EngineChoice, EngineName
     from tagger.errors import (
         DataError,
+        EngineError,
         ExportError,
         FolderError,
         InventoryBusyError,
@@ -59,6 +61,9 @@ __all__ = [
     "DecidedBy",
     "Decision",
     "DecisionKind",
+    "EngineChoice",
+    "EngineError",
+    "EngineName",
     "ExportError",
     "FolderError",
     "Format",
@@ -94,8 +99,10 @@ __all__ = [
 
 _MODULES: Final = {
     "tagger.api": ("Network", "export_inventory", "load_network", "scan_folders"),
+    "tagger.engine.interface": ("EngineChoice", "EngineName"),
     "tagger.errors": (
         "DataError",
+        "EngineError",
         "ExportError",
         "FolderError",
         "InventoryBusyError",

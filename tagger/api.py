@@ -1,6 +1,7 @@
 """The library: what `import tagger` offers, with the defaults of the command line."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,12 @@ from typing import TYPE_CHECKING
 from tagger.bundles.adapted import bundle_in_force
 from tagger.bundles.bundle import Bundle, default_bundle, find_bundle
 from tagger.bundles.classifier import BundleClassifier
+from tagger.engine.interface import (
+    ON_THIS_MACHINE,
+    Engine,
+    EngineChoice,
+    EngineName,
+)
 from tagger.engine.local import local_engine
 from tagger.errors import RequestError
 from tagger.inventory import Inventory, scan_lock
@@ -156,14 +163,16 @@ def scan_folders(  # noqa: PLR0913  as many as the command line has
     wait: float = 0.0,
     track: Track = lambda files, _total: files,
     interruption: Interruption | None = None,
+    engine: EngineChoice = ON_THIS_MACHINE,
 ) -> RunSummary:
     """Bring an inventory up to date with folders, as `tagger scan` does.
 
     Without a network, the one in force in this inventory: adapted here, or the user's.
     The effective policy is that of the command line (`tagger.policy.effective`);
-    `threshold`, in [0, 1], replaces it. Pictures are decoded in processes of their own.
-    Raises LockedError if another scan is at work after `wait` seconds, FolderError,
-    ModelError and InventoryError as `tagger.scan.run.scan` does.
+    `threshold`, in [0, 1], replaces it. Pictures are decoded in processes of their own,
+    or on a Ray cluster by an `engine` of that name. Raises LockedError if another scan
+    is at work after `wait` seconds, EngineError if the cluster cannot be reached or is
+    gone, FolderError, ModelError and InventoryError as `tagger.scan.run.scan` does.
     """
     if network is None:
         network = Network(bundle_in_force(inventory.path, inventory.adaptations()))
@@ -177,6 +186,7 @@ def scan_folders(  # noqa: PLR0913  as many as the command line has
             options=options,
             track=track,
             interruption=interruption,
+            engine=engine,
         )
 
 
@@ -190,6 +200,7 @@ def scan_with(  # noqa: PLR0913
     options: ScanOptions,
     track: Track,
     interruption: Interruption | None,
+    engine: EngineChoice = ON_THIS_MACHINE,
 ) -> RunSummary:
     """Scan by the effective policy; the caller holds the lock of the inventory."""
     card = network.bundle.card
@@ -201,17 +212,29 @@ def scan_with(  # noqa: PLR0913
         threshold=threshold,
         added=tags_of(inventory.labels_here(card.labels)),
     )
-    with local_engine(network.classifier) as engine:
+    with _engine(network, engine, interruption) as at_work:
         return scan(
             folders,
             inventory,
-            engine,
+            at_work,
             effective,
             options=options,
             track=track,
             interruption=interruption,
             own_mix=OwnMix(card.prior if own_mix else (), frozen=effective.certified),
         )
+
+
+def _engine(
+    network: Network, choice: EngineChoice, interruption: Interruption | None
+) -> AbstractContextManager[Engine]:
+    """Return the chosen engine; its context ends the processes that it starts."""
+    if choice.name is EngineName.LOCAL:
+        return local_engine(network.classifier)
+    from tagger.engine.ray import RayEngine, check_ray  # noqa: PLC0415  only if chosen
+
+    check_ray(choice)
+    return RayEngine(network.bundle, network.runtime, choice, interruption)
 
 
 def export_inventory(  # noqa: PLR0913  as many as the command line has

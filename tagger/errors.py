@@ -20,6 +20,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + MissingExtraError an optional package is not installed
       + RequestError      a command line or settings file is wrong (exit status 2)
       + WorkerError       a process that decodes pictures cannot be started
+      + EngineError       a cluster cannot be reached, or is gone during a scan
       + DecisionsError    a file of decisions is malformed or damaged
       + ReviewError       a review cannot begin with these options
     Stopped               a signal asked the program to stop; not a failure
@@ -128,6 +129,7 @@ class MissingExtraError(TaggerError):
 EXTRAS: Final = {
     "embed": ("scikit-learn", "threadpoolctl"),
     "parquet": ("pyarrow",),
+    "ray": ("ray",),
     "xlsx": ("openpyxl",),
 }
 """Packages of each extra of pyproject.toml that is not empty. Messages name them and
@@ -150,6 +152,10 @@ class RequestError(TaggerError):
 
 class WorkerError(TaggerError):
     """A process that decodes pictures cannot be started."""
+
+
+class EngineError(TaggerError):
+    """A cluster cannot be reached, or is gone during a scan; finished work is saved."""
 
 
 class DecisionsError(TaggerError):

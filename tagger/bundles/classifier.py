@@ -29,12 +29,21 @@ that no tag and no confidence depends on the other images of the batch."""
 
 
 class BundleClassifier:
-    """Classify prepared images with a bundle; loads its network on first use."""
+    """Classify prepared images with a bundle; loads its network on first use.
 
-    def __init__(self, bundle: Bundle, runtime: Runtime = Runtime.LITERT) -> None:
+    LiteRT classifies in so many `threads`; by default in a quarter of the cores.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        runtime: Runtime = Runtime.LITERT,
+        threads: int | None = None,
+    ) -> None:
         self.identity = bundle.card.identity
         self._bundle = bundle
         self._runtime = runtime
+        self._threads = threads or _threads()
 
     def load(self) -> None:
         """Load the network unless it is loaded. Raises ModelError as `classify`."""
@@ -64,9 +73,11 @@ class BundleClassifier:
 
     @cached_property
     def _forward(self) -> Forward:
-        load = _load_litert if self._runtime is Runtime.LITERT else _load_keras
         try:
-            forward, output = load(self._bundle)
+            if self._runtime is Runtime.LITERT:
+                forward, output = _load_litert(self._bundle, self._threads)
+            else:
+                forward, output = _load_keras(self._bundle)
         except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{self._bundle.folder} cannot be loaded with {self._runtime}: {error}"
@@ -93,12 +104,12 @@ def _threads() -> int:
     return max(1, (os.cpu_count() or 1) // 4)
 
 
-def _load_litert(bundle: Bundle) -> tuple[Forward, int]:
+def _load_litert(bundle: Bundle, threads: int) -> tuple[Forward, int]:
     with suppress_native_stderr():
         from ai_edge_litert.interpreter import Interpreter
 
         network = Interpreter(
-            model_content=bundle.litert_file.read_bytes(), num_threads=_threads()
+            model_content=bundle.litert_file.read_bytes(), num_threads=threads
         )
         taken = network.get_input_details()[0]
         source = taken["index"]

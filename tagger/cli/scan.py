@@ -10,6 +10,7 @@ import typer
 from tagger.cli import options
 from tagger.cli.quoting import unquoted
 from tagger.cli.scan_log import LogFormat, ScanReporter, scan_reporter
+from tagger.engine.interface import EngineChoice, EngineName
 from tagger.records import Runtime
 from tagger.scan.exclude import DEFAULT_EXCLUDE
 
@@ -114,6 +115,19 @@ def scan(
         typer.Option("--dry-run", help="Show what a scan would do; write nothing."),
     ] = False,
     runtime: options.RuntimeName = Runtime.LITERT,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="Where to read pictures: this machine, or a Ray cluster."),
+    ] = EngineName.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="HOST:PORT of the Ray cluster; auto for the one that this machine "
+            "belongs to. Only with --engine ray.",
+            show_default="a cluster on this machine for the time of the scan",
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print nothing unless there is a problem."),
@@ -159,6 +173,11 @@ def scan(
         if not database.exists() or unquoted(list(map(str, folders))):
             check_folders(folders)
             options.bundle(model)
+        where = EngineChoice(engine, ray_address, verbose)
+        if engine is EngineName.RAY:
+            from tagger.engine.ray import check_ray
+
+            check_ray(where)
         with (
             _lock(database, wait_lock, scratch=dry_run) as dead,
             deferred_signals() as interruption,
@@ -185,6 +204,7 @@ def scan(
                 ),
                 track=reporter.track,
                 interruption=interruption,
+                engine=where,
             )
     code = exit_code(summary)
     reporter.end(summary, code)
