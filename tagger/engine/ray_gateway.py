@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
@@ -95,25 +95,28 @@ def _connected(choice: EngineChoice) -> Iterator[None]:
     warnings.simplefilter("ignore")
     level = logging.INFO if choice.verbose else logging.CRITICAL
     connect = partial(ray.init, log_to_driver=choice.verbose, logging_level=level)
-    with TemporaryDirectory(
-        prefix="tagger-",
-        dir="/tmp" if os.name == "posix" else None,  # noqa: S108  sockets need a short name
-        ignore_cleanup_errors=True,
-    ) as folder:
-        if choice.address is None:
+    with ExitStack() as until_the_end:
+        if choice.address:
+            connect(choice.address)
+        else:
             connect(
                 "local",
                 num_cpus=cores(),
                 object_store_memory=_STORE_BYTES,
                 include_dashboard=False,
-                _temp_dir=folder,
+                _temp_dir=until_the_end.enter_context(_folder_of_short_name()),
             )
-        else:
-            connect(choice.address)
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        until_the_end.callback(ray.shutdown)
+        yield
+
+
+def _folder_of_short_name() -> "TemporaryDirectory[str]":
+    """Return a folder that is removed afterwards; a socket's name has 107 bytes."""
+    return TemporaryDirectory(
+        prefix="tagger-",
+        dir="/tmp" if os.name == "posix" else None,  # noqa: S108
+        ignore_cleanup_errors=True,
+    )
 
 
 class _Work:

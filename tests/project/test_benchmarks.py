@@ -57,6 +57,30 @@ def test_the_review_is_measured() -> None:
     assert "key to next picture, median of 2" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("workers", "rows"),
+    [
+        ([], ["| local"]),
+        pytest.param(["1"], ["| local", "| ray, 1 workers"], marks=pytest.mark.model),
+    ],
+)
+def test_the_engines_are_measured(workers: list[str], rows: list[str]) -> None:
+    sizes = ["--pictures", "3", "--repeats", "1", "--workers", *workers]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.engines", *sizes],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    shown = [line.split(" | ")[0] for line in done.stdout.splitlines()]
+    assert [row for row in shown if row.startswith(("| local", "| ray"))] == rows
+    assert ("memory of the scan and its gateway" in done.stdout) == bool(workers)
+
+
 @pytest.mark.model
 def test_written_metadata_are_measured() -> None:
     sizes = ["--sidecars", "20", "--files", "4", "--repeats", "1"]
