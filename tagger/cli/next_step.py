@@ -66,4 +66,4 @@ def most_useful(status: "InventoryStatus") -> Step:
     """Return the most useful next step for an inventory."""
     if not status.states:
         return SCAN
-    return REVIEW if status.flagged else EXPORT
+    return REVIEW if status.waiting_pictures else EXPORT

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from tagger.inventory.mapping import insert_one, now
 from tagger.inventory.records import AuditResult
+from tagger.inventory.roots import here
 from tagger.inventory.tables import (
     ADAPTATION,
     AUDIT,
@@ -76,7 +77,7 @@ def draw(
     if least is not None:
         # One threshold for all tags; the margin stays that of the policy in force.
         policy = Policy(least, policy.margin if policy else 0.0)
-    population = _population(model_id, policy, least, tag)
+    population = _population(connection, model_id, policy, least, tag)
     sample = _until_asked(_shuffled(connection, population), size)
     if not any(row["asked"] for row in sample):
         return None
@@ -107,7 +108,7 @@ def auditable(connection: Connection, least: float, tag: str | None, most: int) 
     if model_id is None:
         return 0
     policy = Policy(least, policy.margin if policy else 0.0)
-    population = _population(model_id, policy, least, tag)
+    population = _population(connection, model_id, policy, least, tag)
     drawn = _from_population([IMAGE.c.digest], population).distinct().limit(most)
     number = select(func.count()).select_from(drawn.subquery())
     return connection.scalar(number) or 0
@@ -274,11 +275,19 @@ def by_current_network(model_id: int) -> ColumnElement[bool]:
 
 
 def _population(
-    model_id: int, policy: Policy | None, least: float | None, tag: str | None
+    connection: Connection,
+    model_id: int,
+    policy: Policy | None,
+    least: float | None,
+    tag: str | None,
 ) -> ColumnElement[bool]:
-    """Return the condition for the pictures that an audit draws from."""
+    """Return the condition for the pictures that an audit draws from.
+
+    Those of other shops cannot be shown here.
+    """
     eligible = (
         (IMAGE.c.state == State.TAGGED)
+        & here(connection)
         & by_current_network(model_id)
         # The network may have been trained on these: a right prediction proves nothing.
         & ~seen_in_training(IMAGE.c.digest, model_id)

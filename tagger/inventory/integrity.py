@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, exists, func, select
 
 from tagger.inventory.counts import damaged
-from tagger.inventory.roots import elsewhere
+from tagger.inventory.roots import here
 from tagger.inventory.tables import IMAGE, ROOT
 from tagger.records import FileStamp, PreparedImage, State
 
@@ -46,7 +46,7 @@ def without_item(connection: Connection, digest: Column[str]) -> int:
 def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedFile]:
     """Choose `size` tagged files here at random; None returns all."""
     query = select(IMAGE.c.id).join(ROOT).where(IMAGE.c.state == State.TAGGED)
-    query = query.where(IMAGE.c.root_id.not_in(elsewhere(connection)))
+    query = query.where(here(connection))
     ids = list(connection.scalars(query.order_by(IMAGE.c.id)))
     if size is not None and size < len(ids):
         ids = sorted(random.Random(seed).sample(ids, size))  # noqa: S311  not for cryptography

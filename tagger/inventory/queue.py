@@ -4,7 +4,7 @@ The queue itself is the table `waiting`, with an index for each order. The funct
 take a connection; their caller opens the transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +18,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from tagger.inventory import audits, decisions
+from tagger.inventory import audits, decisions, roots
 from tagger.inventory.mapping import looked_up_by, prediction, read_labels
 from tagger.inventory.records import LEAST_ANSWERS, Order, QueueItem, Selection
 from tagger.inventory.tables import (
@@ -35,17 +35,22 @@ from tagger.inventory.tables import (
 from tagger.records import State
 
 
-def rows_of(selection: Selection) -> "Rows":
-    """Return the rows of a selection."""
+def rows_of(selection: Selection, elsewhere: Collection[int] = ()) -> "Rows":
+    """Return the rows of a selection.
+
+    `elsewhere` are the ids of the roots of other shops: their pictures are left out,
+    since they cannot be shown, unless the selection names their root.
+    """
     if selection.audit_id is not None:
-        return _Sample(selection.audit_id)
-    return _Undecided(selection) if selection.everything else _Queue(selection)
+        return _Sample(selection.audit_id, elsewhere)
+    rows = _Undecided if selection.everything else _Queue
+    return rows(selection, elsewhere)
 
 
 class Rows:
     """The rows of a selection: their tables, conditions and order."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, elsewhere: Collection[int]) -> None:
         self.falling = selection.order is Order.NEWEST
         self.key = self._keys()[selection.order]
         self.digest: Any = IMAGE.c.digest
@@ -54,6 +59,8 @@ class Rows:
             self.where.append(answer() == selection.tag)
         if selection.root is not None:
             self.where.append(ROOT.c.path == selection.root)
+        elif elsewhere:
+            self.where.append(IMAGE.c.root_id.not_in(elsewhere))
         if selection.since is not None:
             self.where.append(IMAGE.c.first_seen >= selection.since)
 
@@ -90,8 +97,8 @@ class Rows:
 class _Queue(Rows):
     """The flagged, undecided items, by the indexes of `waiting`."""
 
-    def __init__(self, selection: Selection) -> None:
-        super().__init__(selection)
+    def __init__(self, selection: Selection, elsewhere: Collection[int]) -> None:
+        super().__init__(selection, elsewhere)
         self._narrowed = len(self.where) > 1
 
     def counted(self) -> Any:  # noqa: ANN401
@@ -127,8 +134,8 @@ class _Queue(Rows):
 class _Undecided(Rows):
     """All undecided items, accepted ones included; sorted by the query."""
 
-    def __init__(self, selection: Selection) -> None:
-        super().__init__(selection)
+    def __init__(self, selection: Selection, elsewhere: Collection[int]) -> None:
+        super().__init__(selection, elsewhere)
         self.where.append(~audits.has_decision(IMAGE.c.digest))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
@@ -151,8 +158,8 @@ class _Undecided(Rows):
 class _Sample(Rows):
     """The unanswered pictures of an audit, in the order of the draw."""
 
-    def __init__(self, audit_id: int) -> None:
-        super().__init__(Selection())
+    def __init__(self, audit_id: int, elsewhere: Collection[int]) -> None:
+        super().__init__(Selection(), elsewhere)
         self.where.append(audits.unanswered(audit_id))
 
     def joined(self, query: Any) -> Any:  # noqa: ANN401
@@ -169,7 +176,8 @@ class _Sample(Rows):
 
 def count_pictures(connection: Connection, selection: Selection) -> int:
     """Count the different pictures left in a selection, as a review does."""
-    return connection.scalar(rows_of(selection).counted()) or 0
+    rows = rows_of(selection, roots.elsewhere(connection))
+    return connection.scalar(rows.counted()) or 0
 
 
 def best_order(connection: Connection, selection: Selection) -> Order:
@@ -179,7 +187,7 @@ def best_order(connection: Connection, selection: Selection) -> Order:
     most, and represent the whole queue. Otherwise least confident first, since most of
     the wrong tags are there.
     """
-    rows = rows_of(selection)
+    rows = rows_of(selection, roots.elsewhere(connection))
     digests = rows.joined(select(rows.digest).distinct()).where(*rows.where)
     # Is there a digest at that place? Faster than a count.
     last_needed = connection.scalar(digests.offset(LEAST_ANSWERS - 1).limit(1))

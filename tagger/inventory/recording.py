@@ -19,7 +19,6 @@ from sqlalchemy import (
     Select,
     Text,
     Update,
-    and_,
     bindparam,
     case,
     cast,
@@ -30,7 +29,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    true,
     type_coerce,
     update,
 )
@@ -352,7 +350,9 @@ class Recording:
                 for row in _mixes(connection, self._model_id)
             }
             without_mix = _Adjustment(f":{tags_text}" if tags_text else None, None)
-            query = self._stale(by_root, without_mix, _here(connection)).limit(_MANY)
+            query = self._stale(by_root, without_mix, roots.here(connection)).limit(
+                _MANY
+            )
             rows = connection.execute(query).mappings().all()
             stale: dict[int, list[RowMapping]] = {}
             for row in rows:
@@ -441,7 +441,7 @@ class Recording:
         )
         connection.execute(
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"), _here(connection))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"), roots.here(connection))
             .values(
                 flagged=bindparam("now_flagged"),
                 flag_reason=bindparam("now_reason"),
@@ -827,7 +827,7 @@ class Recording:
         reason: Any = bindparam("now_reason")
         change = (
             update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"), _here(connection))
+            .where(IMAGE.c.prediction_id == bindparam("row_id"), roots.here(connection))
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
@@ -1058,12 +1058,6 @@ def _merge_root(
         .values(item_pattern=pattern.scalar_subquery())
     )
     roots.drop(connection, inner)
-
-
-def _here(connection: Connection) -> ColumnElement[bool]:
-    """Return the condition that an image is of this shop: a policy decides it here."""
-    # Not one NOT IN list: that cannot be in a statement for many rows.
-    return and_(true(), *(IMAGE.c.root_id != x for x in roots.elsewhere(connection)))
 
 
 def _mixes(connection: Connection, model_id: int) -> list[Any]:

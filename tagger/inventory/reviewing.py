@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.inventory import audits, custom_tags, decisions
+from tagger.inventory import audits, custom_tags, decisions, roots
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import contains
 from tagger.inventory.mapping import kind_tags, now
-from tagger.inventory.queue import count_pictures, read_waiting, rows_of
+from tagger.inventory.queue import Rows, count_pictures, read_waiting, rows_of
 from tagger.inventory.records import (
     Answer,
     AuditResult,
@@ -192,8 +192,8 @@ class Reviewing:
 
     def find(self, text: str, most: int) -> list[QueueItem]:
         """Return free items of the selection with `text` in their path, by path."""
-        rows = rows_of(self.selection)
         with self._database.reading() as connection:
+            rows = self._rows(connection)
             query = (
                 rows.joined(select(IMAGE.c.id, IMAGE.c.digest))
                 .where(
@@ -209,8 +209,8 @@ class Reviewing:
 
     def take_these(self, digests: Iterable[str]) -> list[QueueItem]:
         """Lease and return the items with these digests that are undecided and free."""
-        rows = rows_of(self.selection)
         with self._database.writing() as connection:
+            rows = self._rows(connection)
             query = (
                 rows.joined(select(IMAGE.c.id))
                 .where(*rows.where, self._free(rows.digest))
@@ -269,19 +269,21 @@ class Reviewing:
 
     def paths(self, most: int) -> list[tuple[str, str, str]]:
         """Return (digest, root, path) of the selection's items, in its order."""
-        rows = rows_of(self.selection)
-        query = rows.ordered(
-            rows.joined(select(IMAGE.c.digest, ROOT.c.path.label("root"), IMAGE.c.path))
-        )
+        columns = (IMAGE.c.digest, ROOT.c.path.label("root"), IMAGE.c.path)
         with self._database.reading() as connection:
+            rows = self._rows(connection)
+            query = rows.ordered(rows.joined(select(*columns)))
             result = connection.execute(query.where(*rows.where).limit(most))
             return [(row.digest, row.root, row.path) for row in result]
+
+    def _rows(self, connection: Connection) -> Rows:
+        return rows_of(self.selection, roots.elsewhere(connection))
 
     def _next(
         self, connection: Connection, most: int, without: set[str]
     ) -> dict[str, int]:
         """Return the next free image ids by digest, from where the last call ended."""
-        rows = rows_of(self.selection)
+        rows = self._rows(connection)
         keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
         query = rows.ordered(
             rows.joined(select(IMAGE.c.id, IMAGE.c.digest, *keys))

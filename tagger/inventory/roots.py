@@ -6,7 +6,16 @@ The functions take a connection; their caller opens the transaction.
 import os
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    select,
+    true,
+    update,
+)
 
 from tagger.errors import InventoryError
 from tagger.inventory.mapping import BY_ROOT, now, tallies_by_root
@@ -88,6 +97,14 @@ def elsewhere(connection: Connection) -> list[int]:
     """Return the ids of the roots of other shops, which no scan here reads."""
     rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
     return [row.id for row in rows if shop_of(row.path)]
+
+
+def here(connection: Connection) -> ColumnElement[bool]:
+    """Return the condition that an image is of this shop: its file is to be found here.
+
+    It is not one NOT IN list, which a statement for many rows cannot have.
+    """
+    return and_(true(), *(IMAGE.c.root_id != other for other in elsewhere(connection)))
 
 
 def drop(connection: Connection, root_id: int) -> None:

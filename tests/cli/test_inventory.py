@@ -280,14 +280,19 @@ def test_the_commands_take_the_name_of_a_merged_folder(
 
 
 def test_a_review_says_where_the_picture_is_and_goes_on(
-    tagger: Tagger, paris: Path
+    tagger: Tagger, paris: Path, stocked: Path
 ) -> None:
     with raw(paris) as connection, connection:
         connection.execute("UPDATE image SET flagged = 1")
     merge(tagger, paris)
+    root = f"paris:{stocked / 'pictures'}"
 
-    done = tagger("review", "--plain", answers="s\nq\n")
+    plain = tagger("review", "--plain", answers="s\nq\n")
+    done = tagger("review", "--plain", "--root", root, answers="s\nq\n")
+    status = tagger("status").stdout
 
+    assert (plain.returncode, "skipped" in plain.stdout) == (0, False)
+    assert "waiting for review, 0 of them here" in status
     assert done.returncode == 0, done.stderr
     assert "in the shop paris, not on this computer" in done.stdout
     assert "1 skipped" in done.stdout

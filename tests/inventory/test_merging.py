@@ -414,17 +414,28 @@ def test_a_picture_that_is_here_too_keeps_the_prediction_of_this_inventory(
     assert items["paris:/srv/photos/a.jpg"].flagged
 
 
-def test_a_review_shows_the_copy_that_is_here(
+def test_a_review_and_an_audit_show_only_pictures_that_are_here(
     paris: Inventory, inventory: Inventory
 ) -> None:
-    fill(inventory, Shop({"same.jpg": (0, True)}))
-
+    fill(inventory, Shop({"same.jpg": (0, True), "sure.jpg": (4, False)}))
+    fill(paris, Shop({"a.jpg": (0, True), "b.jpg": (1, False), "c.jpg": (2, True)}))
     inventory.merge(paris, "paris")
 
     with inventory.reviewing("anna", Selection()) as review:
-        (item,) = review.take(5, without=())
-    others = {f"{item.root}/{item.path}", *item.same_bytes}
-    assert "/srv/photos/same.jpg" in others
+        shown = review.take(5, without=())
+        found = review.find("jpg", 5)
+        left = review.left()
+    with inventory.reviewing("anna", Selection(root="paris:/srv/photos")) as review:
+        asked_for = [item.path for item in review.take(5, without=())]
+    audit = inventory.draw_audit(5, "anna")
+
+    assert [(item.root, item.path) for item in shown] == [("/srv/photos", "same.jpg")]
+    assert [item.path for item in found] in ([], ["same.jpg"])
+    assert (left, inventory.status().waiting_pictures) == (1, 1)
+    assert inventory.status().flagged == 3
+    assert sorted(asked_for) == ["a.jpg", "c.jpg"]
+    assert audit is not None
+    assert (audit.accepted, audit.sampled) == (1, 1)
 
 
 def test_an_item_pattern_set_here_stays_until_the_shop_sets_one(

@@ -169,9 +169,14 @@ def inventory_status(
 
 
 def _waiting(status: InventoryStatus) -> str:
-    """Name the number of waiting items; with copies, say how many pictures it is."""
+    """Name the number of waiting items; with copies, say how many pictures it is.
+
+    With other shops, say how many a review here can show.
+    """
     if status.waiting_pictures == status.flagged:
         return "waiting for review"
+    if any(map(shop_of, status.roots)):
+        return f"waiting for review, {status.waiting_pictures:,} of them here"
     return f"waiting for review, {status.waiting_pictures:,} without copies"
 
 
