@@ -49,6 +49,9 @@ _SOURCES = (
 )
 _BATCH = 5000
 
+MODEL: Final = ModelIdentity("benchmark", "0" * 64, FASHION_LABELS, PREPARING)
+"""The network that made items are said to be tagged by."""
+
 
 def pictures(top: Path, megapixels: str, number: int) -> Path:
     """Return a folder with so many JPEGs of that size, no two with the same bytes."""
@@ -106,19 +109,19 @@ def inventory(top: Path, rows: int) -> Path:
         return path
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
-    model = ModelIdentity("benchmark", "0" * 64, FASHION_LABELS, PREPARING)
     with (
         Inventory(part) as made,
-        made.recording(model, options={}) as recording,
+        made.recording(MODEL, options={}) as recording,
     ):
         for start in range(0, rows, _BATCH):
             numbers = range(start, min(start + _BATCH, rows))
-            recording.record(Path("/srv/shop"), [_row(n) for n in numbers], {}, {})
+            recording.record(Path("/srv/shop"), [row(n) for n in numbers], {}, {})
         recording.finish([Path("/srv/shop")], exit_code=0, counts={})
     return part.rename(path)
 
 
-def _row(number: int) -> tuple[ImageFile, Tagged]:
+def row(number: int) -> tuple[ImageFile, Tagged]:
+    """Return a made item; a fifth of them are flagged."""
     second = (number + 1) % len(FASHION_LABELS)
     tag, runner_up = (
         FASHION_LABELS[number % len(FASHION_LABELS)],
