@@ -175,11 +175,12 @@ def scan_folders(  # noqa: PLR0913  as many as the command line has
     gone, FolderError, ModelError and InventoryError as `tagger.scan.run.scan` does.
     """
     if network is None:
-        network = Network(bundle_in_force(inventory.path, inventory.adaptations()))
-    with scan_lock(inventory.path, wait=wait):
+        network = Network(bundle_in_force(inventory.place, inventory.adaptations()))
+    roots = [Path(folder) for folder in folders]
+    with scan_lock(inventory.place, roots, wait=wait):
         return scan_with(
             network,
-            [Path(folder) for folder in folders],
+            roots,
             inventory,
             threshold=threshold,
             own_mix=own_mix,

@@ -6,6 +6,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + FolderError       a folder to scan is absent, not a folder, or not readable
       + InventoryError    the database cannot be opened, read or written
           + InventoryBusyError    another program is writing: trying again may help
+          + NoInventoryError  there is no inventory at the place named
       + LockedError       another scan holds the inventory
       + OverdueError      no scan has succeeded for too long
       + HomeError         the user has no home folder, and a command needs it
@@ -61,6 +62,10 @@ class InventoryError(TaggerError):
 
 class InventoryBusyError(InventoryError):
     """Another program wrote to the inventory for too long; try again."""
+
+
+class NoInventoryError(InventoryError):
+    """There is no inventory at the place that was named."""
 
 
 class LockedError(TaggerError):
@@ -129,6 +134,7 @@ class MissingExtraError(TaggerError):
 EXTRAS: Final = {
     "embed": ("scikit-learn", "threadpoolctl"),
     "parquet": ("pyarrow",),
+    "postgres": ("psycopg[binary]",),
     "ray": ("ray",),
     "xlsx": ("openpyxl",),
 }

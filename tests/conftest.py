@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from PIL import Image
 from support import AT_ONCE, CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
-from support.inventories import new_inventory, raw
+from support.inventories import BlankPlace, new_inventory, raw
+from support.postgres import Server, a_server
 from support.program import Inside, Tagger
 
 from tagger.inventory import Inventory
 from tagger.records import Policy
 from tagger.scan.records import RunSummary
+from tagger.system.database_url import DatabaseUrl, Place
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,9 +59,78 @@ def classifier() -> FakeClassifier:
     return FakeClassifier()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of the inventory on both databases, and others that are marked."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker
+    here = "inventory" in metafunc.definition.path.parent.parts[-1:]
+    if (here or marked("databases")) and not marked("sqlite_only"):
+        kinds = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+        metafunc.parametrize("database_kind", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with a_server() as running:
+        yield running
+
+
 @pytest.fixture
-def inventory(tmp_path: Path) -> Iterator[Inventory]:
-    with new_inventory(tmp_path / "inventory.db") as opened:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The database that the test's inventory is in: a file, or one of a server."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def place(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Place]:
+    """Where an inventory without rows is."""
+    if database_kind == "sqlite":
+        path = tmp_path / "inventory.db"
+        new_inventory(path).__exit__()
+        yield path
+        return
+    server: Server = request.getfixturevalue("server")
+    url = server.inventory()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def blank_place(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[BlankPlace]:
+    """Make inventories without rows, one for each call, each given name anew."""
+    if database_kind == "sqlite":
+        number = count()
+
+        def new_file(name: str = "inventory") -> Place:
+            path = tmp_path / f"{name}{next(number)}.db"
+            new_inventory(path).__exit__()
+            return path
+
+        yield new_file
+        return
+    server: Server = request.getfixturevalue("server")
+    made: dict[str, DatabaseUrl] = {}
+
+    def emptied(name: str = "inventory") -> Place:
+        if name in made:
+            server.empty(made[name])
+        else:
+            made[name] = server.inventory()
+        return made[name]
+
+    yield emptied
+    for url in made.values():
+        server.drop(url)
+
+
+@pytest.fixture
+def inventory(place: Place) -> Iterator[Inventory]:
+    with Inventory(place) as opened:
         yield opened
 
 
@@ -86,19 +157,29 @@ def photo(shop: Path) -> Photo:
 
 
 @pytest.fixture
-def tagger(tmp_path: Path) -> Tagger:
+def tagger(
+    tmp_path: Path, request: pytest.FixtureRequest, database_kind: str
+) -> Tagger:
     """Run the command line in this process, with an inventory in the test's folder."""
-    return Inside(tmp_path)
+    made = Inside(tmp_path)
+    if database_kind == "postgres":
+        made.use(request.getfixturevalue("place"))
+    return made
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Tagger:
+def program(
+    tmp_path: Path, request: pytest.FixtureRequest, database_kind: str
+) -> Tagger:
     """Run the real program, in a process of its own, with the same inventory.
 
     For streams, signals, terminals, limits, and what stands in the environment at
     the start: whatever else is tested is cheaper with `tagger`.
     """
-    return Tagger(tmp_path)
+    made = Tagger(tmp_path)
+    if database_kind == "postgres":
+        made.use(request.getfixturevalue("place"))
+    return made
 
 
 @pytest.fixture

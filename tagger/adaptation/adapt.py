@@ -217,9 +217,9 @@ def adapt_inventory(
         try:
             inventory.record_adaptation(result.row)
         except InventoryError:
-            discard(inventory.path, result.row.bundle)
+            discard(inventory.place, result.row.bundle)
             raise
-        forget_refused(inventory.path, inventory.adaptations(), keep=1)
+        forget_refused(inventory.place, inventory.adaptations(), keep=1)
     return result
 
 
@@ -227,7 +227,7 @@ def _attempt(
     inventory: Inventory, *, dry_run: bool, on_step: OnStep, on_phase: OnPhase
 ) -> AdaptationResult:
     """Train and judge a candidate, and write its bundle unless it is a `dry_run`."""
-    database, reviews = inventory.path, inventory.reviews()
+    database, reviews = inventory.place, inventory.reviews()
     adaptations = inventory.adaptations()
     begun = time.monotonic()
     start = default_bundle()

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from tagger.bundles.bundle import (
@@ -21,7 +22,9 @@ from tagger.bundles.bundle import (
 )
 from tagger.errors import ModelError, OtherRecipeError
 from tagger.records import Adaptation, Outcome
+from tagger.system.database_url import DatabaseUrl, Place
 from tagger.system.paths import beside
+from tagger.system.user_dirs import data_folder
 
 _NUMBERED = re.compile(r".+-(\d+)")
 
@@ -42,13 +45,20 @@ class AdaptedBundle:
     problem: str = ""
 
 
-def adapted_folder(database: Path) -> Path:
-    """Return the folder of an inventory's own bundles, which may not exist."""
+def adapted_folder(database: Place) -> Path:
+    """Return the folder of an inventory's own bundles, which may not exist.
+
+    It is beside a file; for a database on a server, in this user's data folder, named
+    after a digest of what tells the database from others.
+    """
+    if isinstance(database, DatabaseUrl):
+        digest = sha256(database.identity.encode("utf-8", "surrogateescape"))
+        return data_folder() / "networks-of-databases" / digest.hexdigest()[:16]
     return beside(database, ".models")
 
 
 def bundle_in_force(
-    database: Path, adaptations: Sequence[Adaptation], name: str | None = None
+    database: Place, adaptations: Sequence[Adaptation], name: str | None = None
 ) -> Bundle:
     """Load the bundle that classifies for an inventory.
 
@@ -70,7 +80,7 @@ def bundle_in_force(
         raise ModelError(f"{error} (this inventory's own network: {remedy})") from error
 
 
-def named(database: Path, name_or_folder: str) -> Bundle:
+def named(database: Place, name_or_folder: str) -> Bundle:
     """Load the bundle of this name or in this folder, as `find_bundle` does.
 
     An inventory's own bundles are named by their folders, because many inventories have
@@ -91,7 +101,7 @@ def in_force(adaptations: Sequence[Adaptation]) -> Adaptation | None:
     return chain[-1] if chain else None
 
 
-def previous(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | None:
+def previous(database: Place, adaptations: Sequence[Adaptation]) -> Adaptation | None:
     """Return the row that a rollback leads to; None if that is not an own bundle.
 
     Skips bundles that are missing or damaged. Raises ModelError if no own bundle is in
@@ -109,7 +119,7 @@ def previous(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation | 
     return None
 
 
-def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation:
+def rolled_back(database: Place, adaptations: Sequence[Adaptation]) -> Adaptation:
     """Return the row of a rollback; the inventory writes it and sets its number.
 
     Raises ModelError if there is no network to go back from, or to.
@@ -135,7 +145,7 @@ def rolled_back(database: Path, adaptations: Sequence[Adaptation]) -> Adaptation
     )
 
 
-def next_name(database: Path, adaptations: Sequence[Adaptation], base: str) -> str:
+def next_name(database: Place, adaptations: Sequence[Adaptation], base: str) -> str:
     """Return the name of the next bundle that is adapted from the bundle `base`.
 
     Unused on disk and in the history: the inventory may have been copied without its
@@ -147,7 +157,7 @@ def next_name(database: Path, adaptations: Sequence[Adaptation], base: str) -> s
 
 
 def adapted_bundles(
-    database: Path, adaptations: Sequence[Adaptation]
+    database: Place, adaptations: Sequence[Adaptation]
 ) -> tuple[AdaptedBundle, ...]:
     """List the bundles beside an inventory, the oldest first."""
     current = in_force(adaptations)
@@ -187,7 +197,7 @@ def fate_of(name: str, adaptations: Sequence[Adaptation]) -> str:
 
 
 def forget_refused(
-    database: Path, adaptations: Sequence[Adaptation], *, keep: int
+    database: Place, adaptations: Sequence[Adaptation], *, keep: int
 ) -> None:
     """Remove all refused bundles except the newest `keep`: each night may add one.
 
@@ -201,7 +211,7 @@ def forget_refused(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def discard(database: Path, name: str) -> None:
+def discard(database: Place, name: str) -> None:
     """Remove a bundle that has no row in the history."""
     shutil.rmtree(adapted_folder(database) / name, ignore_errors=True)
 

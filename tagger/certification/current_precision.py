@@ -32,7 +32,7 @@ def current_stats(inventory: "Inventory") -> "AutoTaggingStats | None":
     from tagger.certification.issue import as_of_now
 
     with suppress(ModelError):  # without the network, report the last certificate
-        network = bundle_in_force(inventory.path, inventory.adaptations())
+        network = bundle_in_force(inventory.place, inventory.adaptations())
         uncertified = uncertified_policy(inventory, network)
         return as_of_now(inventory, stats, network.card, uncertified)
     return stats

@@ -25,7 +25,10 @@ def backup(
     with activity("copying the inventory"):
         from tagger.inventory import back_up
 
-        size = back_up(options.database(db), file)
+        database = options.inventory_file(
+            db, f"copy it with 'pg_dump --format=custom --file={file} URL'"
+        )
+        size = back_up(database, file)
     from tagger.text import as_typed, printable
 
     with options.telling_of(f"the backup {file} is written"):

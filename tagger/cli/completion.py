@@ -3,7 +3,6 @@
 Every function is quick and returns nothing rather than raising an error.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -74,12 +73,13 @@ def _asked(
     from tagger.cli import options, settings
     from tagger.errors import TaggerError
     from tagger.inventory import Inventory
+    from tagger.system.database_url import place
 
     try:
         # The callback that reads the settings does not run during completion.
         db = ctx.params.get("db") or settings.defaults(ctx).get("db")
-        path = options.database(db and Path(db))
-        with Inventory(path, create=False) as opened:
+        found = options.database(place(db) if isinstance(db, str) else db)
+        with Inventory(found, create=False) as opened:
             return question(opened)
     except (TaggerError, OSError):
         return ()

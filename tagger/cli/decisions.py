@@ -8,6 +8,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.activity import activity
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def import_decisions(
     show_merged(merged)
 
 
-def merge_file(file: Path, database: Path, doing: "Activity") -> "Merged":
+def merge_file(file: Path, database: Place, doing: "Activity") -> "Merged":
     """Merge a file of decisions into an inventory; "-" is standard input."""
     from tagger.inventory import Inventory
 

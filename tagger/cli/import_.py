@@ -8,6 +8,7 @@ import typer
 from tagger.cli import options
 from tagger.cli.activity import activity
 from tagger.cli.next_step import ADAPT, Step, most_useful, say_next, show_next
+from tagger.system.database_url import Place
 from tagger.text import as_typed
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def import_(
         show_next(next_step)
 
 
-def _inventory(db: Path | None) -> "Inventory":
+def _inventory(db: Place | None) -> "Inventory":
     from tagger.inventory import Inventory
 
     return Inventory(options.database(db), create=False)

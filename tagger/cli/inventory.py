@@ -9,6 +9,7 @@ from tagger.cli import options
 from tagger.cli.activity import activity
 from tagger.cli.decisions import merge_file, show_merged
 from tagger.cli.next_step import STATUS, show_next
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ def merge(
         show_next(STATUS)
 
 
-def _is_inventory(file: Path, database: Path) -> bool:
+def _is_inventory(file: Path, database: Place) -> bool:
     """Whether a file is to be read as an inventory, and not as decisions.
 
     Raises InventoryError if it cannot be either.
@@ -108,7 +109,7 @@ def _is_inventory(file: Path, database: Path) -> bool:
         start = stream.read(len(_SQLITE))
     if not start:
         raise InventoryError(f"{file} is empty: ask the shop to send it again")
-    if database.exists() and file.samefile(database):
+    if isinstance(database, Path) and database.exists() and file.samefile(database):
         raise InventoryError(
             f"{file} is the inventory itself: name the inventory of another shop"
         )
@@ -134,7 +135,7 @@ def _shop_name(file: Path, shop: str | None) -> str:
 
 def _merge(
     file: Path,
-    database: Path,
+    database: Place,
     shop: str,
     max_missing: float,
     progress: "Callable[[str, int], None]",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.records import Runtime
+from tagger.system.database_url import DatabaseUrl, Place, place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +25,13 @@ _FILE_WIDTH = 200
 
 
 Db = Annotated[
-    Path | None,
+    Any,  # Place | None: Typer knows no unions
     typer.Option(
         "--db",
-        readable=False,
+        parser=place,
+        metavar="file or URL",
         envvar="TAGGER_DB",
-        help="Inventory file (SQLite).",
+        help="Inventory: a file (SQLite), or a URL as postgresql://user@host/name.",
         show_default="inventory.db in the user's data folder",
     ),
 ]
@@ -120,14 +122,16 @@ def delimiter(text: str) -> str:
     return character
 
 
-def database(path: Path | None) -> Path:
-    """Return the path of the inventory; by default one in the user's data folder.
+def database(path: Place | None) -> Place:
+    """Return the place of the inventory; by default a file in the user's data folder.
 
     Raises HomeError if that user has no home folder, and InventoryError for a path
     without a file name, such as "".
     """
     from tagger.errors import HomeError, InventoryError
 
+    if isinstance(path, DatabaseUrl):
+        return path
     if path is not None:
         if not path.name:
             raise InventoryError(f"{path} is a folder: name a file with --db")
@@ -150,8 +154,21 @@ def typed(ctx: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def database_to_look_in(path: Path | None) -> Path:
-    """Return the path of the inventory; without a home folder one that is not there."""
+def inventory_file(path: Place | None, instead: str) -> Path:
+    """Return the file of the inventory.
+
+    Raises RequestError, which names what to do `instead`, for one on a server.
+    """
+    from tagger.errors import RequestError
+
+    found = database(path)
+    if isinstance(found, DatabaseUrl):
+        raise RequestError(f"{found} is a database on a server: {instead}")
+    return found
+
+
+def database_to_look_in(path: Place | None) -> Place:
+    """Return the inventory's place; without a home folder, one that is not there."""
     from tagger.errors import HomeError
     from tagger.system.user_dirs import NO_FOLDER
 
@@ -169,7 +186,7 @@ def bundle(name: str | None) -> "Bundle":
     if name is None:
         return default_bundle()
     inventory = os.environ.get("TAGGER_DB")
-    return named(database_to_look_in(Path(inventory) if inventory else None), name)
+    return named(database_to_look_in(place(inventory) if inventory else None), name)
 
 
 def console() -> "Console":

@@ -8,6 +8,7 @@ import typer
 from tagger.cli import options
 from tagger.cli.activity import activity, finish
 from tagger.records import Runtime
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from tagger.api import Network
@@ -64,7 +65,7 @@ def predict(
 
 
 def _network(
-    database: Path, model: str | None, *, named: bool
+    database: Place, model: str | None, *, named: bool
 ) -> "tuple[Bundle, bool]":
     """Return the network to use, and whether it is adapted to the inventory.
 

@@ -20,7 +20,9 @@ def restore(
     while a scan or a review uses the inventory.
     Example: tagger restore /backup/inventory.db
     """
-    database = options.database(db)
+    database = options.inventory_file(
+        db, f"put a copy back with 'pg_restore --clean --dbname=URL {file}'"
+    )
     with activity("copying the backup"):
         from tagger.inventory import restore as put_back
         from tagger.inventory import scan_lock

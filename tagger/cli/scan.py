@@ -13,6 +13,7 @@ from tagger.cli.scan_log import LogFormat, ScanReporter, scan_reporter
 from tagger.engine.interface import EngineChoice, EngineName
 from tagger.records import Runtime
 from tagger.scan.exclude import DEFAULT_EXCLUDE
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -179,7 +180,7 @@ def scan(
 
             check_ray(where)
         with (
-            _lock(database, wait_lock, scratch=dry_run) as dead,
+            _lock(database, folders, wait_lock, scratch=dry_run) as dead,
             deferred_signals() as interruption,
             _inventory(database, scratch=dry_run) as inventory,
         ):
@@ -231,14 +232,14 @@ def _failures_told(reporter: ScanReporter) -> Iterator[None]:
 
 
 def _lock(
-    path: Path, wait: float, *, scratch: bool
+    place: Place, folders: list[Path], wait: float, *, scratch: bool
 ) -> "AbstractContextManager[Holder | None]":
     from tagger.inventory import scan_lock
 
-    return nullcontext() if scratch else scan_lock(path, wait=wait)
+    return nullcontext() if scratch else scan_lock(place, folders, wait=wait)
 
 
-def _inventory(path: Path, *, scratch: bool) -> "AbstractContextManager[Inventory]":
+def _inventory(place: Place, *, scratch: bool) -> "AbstractContextManager[Inventory]":
     from tagger.inventory import Inventory
 
-    return Inventory.scratch_copy(path) if scratch else Inventory(path)
+    return Inventory.scratch_copy(place) if scratch else Inventory(place)

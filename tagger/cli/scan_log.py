@@ -22,6 +22,7 @@ from tagger.cli.faults import LISTED, how_many
 from tagger.cli.next_step import after_scan, for_unreadable
 from tagger.records import ImageFile
 from tagger.scan.records import RunSummary
+from tagger.system.database_url import Place
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ScanReporter:
         return nullcontext()
 
     def begin(
-        self, folders: Sequence[Path], database: Path, dead: "Holder | None"
+        self, folders: Sequence[Path], database: Place, dead: "Holder | None"
     ) -> None:
         """Report the folders to scan, and the earlier scan that was killed, if any."""
 
@@ -102,7 +103,7 @@ class TerminalReporter(ScanReporter):
         return activity("opening the inventory", shown=not self._quiet)
 
     def begin(
-        self, folders: Sequence[Path], database: Path, dead: "Holder | None"
+        self, folders: Sequence[Path], database: Place, dead: "Holder | None"
     ) -> None:
         """Show that the scan looks for pictures."""
         del database, dead
@@ -172,7 +173,7 @@ class TextReporter(ScanReporter):
         self._write_error: OSError | None = None
 
     def begin(
-        self, folders: Sequence[Path], database: Path, dead: "Holder | None"
+        self, folders: Sequence[Path], database: Place, dead: "Holder | None"
     ) -> None:
         """Report the folders to scan, and the earlier scan that was killed, if any."""
         shown = ", ".join(map(str, folders))

@@ -231,10 +231,18 @@ def _value(value: Any, option: "TyperOption", name: str, place: _Place) -> Any: 
         isinstance(value, list) and not option.multiple
     ):
         raise RequestError(f"{place}: {name!r} takes one value, not a list or table")
-    if option.type_descriptor.is_path:  # relative to the settings file
-        folder = place.path.parent
-        values = [str((folder / Path(one).expanduser()).resolve()) for one in values]
+    if option.type_descriptor.is_path or option.name == "db":
+        values = [_relative_to(place.path.parent, str(one)) for one in values]
     return values if option.multiple else values[0]
+
+
+def _relative_to(folder: Path, text: str) -> str:
+    """Return a path absolute, seen from the folder of the file; a URL as it is."""
+    from tagger.system.database_url import is_url
+
+    if is_url(text):
+        return text
+    return str((folder / Path(text).expanduser()).resolve())
 
 
 def options_of(command: Any) -> "Iterator[tuple[tuple[str, ...], TyperOption, str]]":  # noqa: ANN401

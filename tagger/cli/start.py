@@ -7,6 +7,7 @@ import typer
 
 from tagger.cli import options
 from tagger.cli.next_step import Step, most_useful, show_next
+from tagger.system.database_url import Place
 from tagger.text import printable
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def start(ctx: typer.Context) -> None:
         typer.echo(_BEGIN.format(database=printable(str(database))))
 
 
-def _configured(ctx: typer.Context) -> Path:
+def _configured(ctx: typer.Context) -> Place:
     """Return the inventory that `tagger status` would show."""
     status = ctx.command.commands["status"]  # type: ignore[attr-defined]
     return options.database(status.make_context("status", [], parent=ctx).params["db"])
 
 
-def _show_state(database: Path, option: str = "") -> None:
+def _show_state(database: Place, option: str = "") -> None:
     from tagger.inventory import Inventory
 
     with Inventory(database, create=False) as inventory:

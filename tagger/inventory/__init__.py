@@ -1,4 +1,4 @@
-"""The inventory: a SQLite file with every path, its tag and its decisions.
+"""The inventory: a database with every path, its tag and its decisions.
 
 The only package that uses SQL. Programs other than tagger read its view `inventory`.
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from tagger.system.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from tagger.inventory.database import back_up, restore
     from tagger.inventory.exports import Photograph
     from tagger.inventory.lock import Holder, scan_in_progress, scan_lock
     from tagger.inventory.recording import Former, Recording, StateChange, Tagged
     from tagger.inventory.report_data import Judgement, Overview, ReadInRun, Tally
     from tagger.inventory.reviewing import LEASE_MINUTES, Recorded, Reviewing
+    from tagger.inventory.sqlite_file import back_up, restore
     from tagger.inventory.store import Inventory
 
 __all__ = [
@@ -41,12 +41,12 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "tagger.inventory.database": ("back_up", "restore"),
     "tagger.inventory.exports": ("Photograph",),
     "tagger.inventory.lock": ("Holder", "scan_in_progress", "scan_lock"),
     "tagger.inventory.recording": ("Former", "Recording", "StateChange", "Tagged"),
     "tagger.inventory.report_data": ("Judgement", "Overview", "ReadInRun", "Tally"),
     "tagger.inventory.reviewing": ("LEASE_MINUTES", "Recorded", "Reviewing"),
+    "tagger.inventory.sqlite_file": ("back_up", "restore"),
     "tagger.inventory.store": ("Inventory",),
 }
 """The names of the package by the module that has them."""

@@ -6,11 +6,13 @@ functions take a connection; their caller opens the transaction.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from random import randrange
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    CursorResult,
     RowMapping,
     and_,
     case,
@@ -50,6 +52,9 @@ _AGAIN_ONE_IN: Final = 10
 """One in so many of the decided pictures drawn is asked about again, but at most one
 in so many of all pictures asked: this soon exposes a reviewer who answers at random."""
 
+_AT_ONCE: Final = 1000
+"""Rows fetched at a time."""
+
 
 def draw(
     connection: Connection,
@@ -78,7 +83,8 @@ def draw(
         # One threshold for all tags; the margin stays that of the policy in force.
         policy = Policy(least, policy.margin if policy else 0.0)
     population = _population(connection, model_id, policy, least, tag)
-    sample = _until_asked(_shuffled(connection, population), size)
+    with _shuffled(connection, population) as shuffled:
+        sample = _until_asked(shuffled.mappings(), size)
     if not any(row["asked"] for row in sample):
         return None
     audit_id = insert_one(
@@ -318,7 +324,7 @@ def _count(connection: Connection, population: ColumnElement[bool]) -> int:
 
 def _shuffled(
     connection: Connection, population: ColumnElement[bool]
-) -> Iterable[RowMapping]:
+) -> CursorResult[Any]:
     """Return the contents of a population in random order.
 
     Decided ones are included: without them, the sample would be what people left over.
@@ -327,7 +333,6 @@ def _shuffled(
         IMAGE.c.digest,
         func.min(IMAGE.c.prediction_id).label("prediction_id"),
         has_decision(IMAGE.c.digest).label("has_decision"),
-        _at_random().label("ask_again"),
     )
     query = (
         _from_population(columns, population)
@@ -335,7 +340,8 @@ def _shuffled(
         .group_by(IMAGE.c.digest)
         .order_by(func.random())
     )
-    return connection.execute(query).mappings()
+    # In parts: a sample needs the first few of what may be a million rows.
+    return connection.execute(query.execution_options(yield_per=_AT_ONCE))
 
 
 def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, Any]]:
@@ -348,7 +354,7 @@ def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, An
     number_asked, again_left = 0, size // _AGAIN_ONE_IN
     for row in shuffled:
         # Some decided pictures are asked again, to see whether the answers agree.
-        again = bool(row["has_decision"] and row["ask_again"] and again_left)
+        again = bool(row["has_decision"] and _at_random() and again_left)
         again_left -= again
         asked = again or not row["has_decision"]
         number_asked += asked
@@ -365,9 +371,9 @@ def _until_asked(shuffled: Iterable[RowMapping], size: int) -> list[dict[str, An
     return sample
 
 
-def _at_random() -> ColumnElement[bool]:
-    """Return a condition that holds for one row in `_AGAIN_ONE_IN`, at random."""
-    return func.abs(func.random()) % _AGAIN_ONE_IN == 0
+def _at_random() -> bool:
+    """Return True once in `_AGAIN_ONE_IN` calls, at random."""
+    return randrange(_AGAIN_ONE_IN) == 0  # noqa: S311  not for cryptography
 
 
 def _store_sample(

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from tagger.inventory.mapping import looked_up_by
+from tagger.inventory.dialects import looked_up_by
 from tagger.inventory.records import TagCounts
 from tagger.inventory.tables import (
     COUNTED,

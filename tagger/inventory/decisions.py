@@ -149,11 +149,13 @@ def notes(connection: Connection, digest: str) -> tuple[Note, ...]:
 
 def every_record(connection: Connection) -> Iterator[Decision | Note]:
     """Yield all decisions, then all notes, each oldest first."""
-    streaming = connection.execution_options(yield_per=500)
+    some = {"yield_per": 500}
     decided = select(DECISION).order_by(DECISION.c.decided_at, DECISION.c.id)
-    yield from map(decision, streaming.execute(decided).mappings())
+    with connection.execute(decided, execution_options=some) as rows:
+        yield from map(decision, rows.mappings())
     written = select(NOTE).order_by(NOTE.c.written_at, NOTE.c.id)
-    yield from map(_note, streaming.execute(written).mappings())
+    with connection.execute(written, execution_options=some) as rows:
+        yield from map(_note, rows.mappings())
 
 
 def paths(connection: Connection, digest: str) -> list[str]:

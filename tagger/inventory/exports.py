@@ -14,10 +14,10 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
 from tagger.inventory.database import Database
+from tagger.inventory.dialects import upsert
 from tagger.inventory.filters_sql import meeting
 from tagger.inventory.mapping import item, kind_tags, unpack
 from tagger.inventory.records import Item
@@ -65,8 +65,8 @@ class ChangedRows:
         )
         names = [column.name for column in VIEW.c]
         chosen = [names.index(column.name) for column in self.columns]
-        with self.database.reading() as connection:
-            rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        some = query.execution_options(yield_per=_AT_ONCE)
+        with self.database.reading() as connection, connection.execute(some) as rows:
             for *values, image_id, before in rows:
                 fingerprint = _fingerprint(values)
                 if fingerprint != before:
@@ -137,15 +137,15 @@ def _keep(database: Database, mark: str, exported: Iterable[tuple[int, int]]) ->
     present: Select[*tuple[Any, ...]] = select(
         bindparam("mark"), IMAGE.c.id, bindparam("fingerprint")
     ).where(IMAGE.c.id == bindparam("image_id"))
-    statement = upsert(EXPORTED).from_select(
-        ["mark", "image_id", "fingerprint"], present
-    )
-    statement = statement.on_conflict_do_update(
-        index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
-        set_={"fingerprint": statement.excluded.fingerprint},
-    )
     pairs = iter(exported)
     with database.writing() as connection:
+        statement = upsert(connection.dialect.name, EXPORTED).from_select(
+            ["mark", "image_id", "fingerprint"], present
+        )
+        statement = statement.on_conflict_do_update(
+            index_elements=[EXPORTED.c.mark, EXPORTED.c.image_id],
+            set_={"fingerprint": statement.excluded.fingerprint},
+        )
         while part := list(islice(pairs, _AT_ONCE)):
             connection.execute(
                 statement,
@@ -197,12 +197,14 @@ def photographs(
         .where(meeting(where))
         .order_by(VIEW.c.root, VIEW.c.path)
     )
-    rows = connection.execution_options(yield_per=_AT_ONCE).execute(query)
-    for row in rows.mappings():
-        row_labels = labels.get(row["model_id"], ())
-        yield Photograph(
-            item(row), row_labels, unpack(row["probabilities"]), bool(row["damaged"])
-        )
+    with connection.execute(query.execution_options(yield_per=_AT_ONCE)) as rows:
+        for row in rows.mappings():
+            yield Photograph(
+                item(row),
+                labels.get(row["model_id"], ()),
+                unpack(row["probabilities"]),
+                bool(row["damaged"]),
+            )
 
 
 def rows_with_probabilities(

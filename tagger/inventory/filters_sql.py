@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, true
 
 from tagger.inventory.columns import Condition, Operator, Value
+from tagger.inventory.dialects import position
 from tagger.inventory.tables import VIEW, PathText
 from tagger.text import spellings
 
@@ -57,4 +58,4 @@ def contains(
     `read` is applied to the part in SQL.
     """
     wanted = (read(literal(name, PathText())) for name in spellings(part))
-    return or_(*(func.instr(text, name) > 0 for name in wanted))
+    return or_(*(position(text, name) > 0 for name in wanted))

@@ -3,14 +3,36 @@
 import hashlib
 import os
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Column, Connection, exists, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    case,
+    except_,
+    exists,
+    func,
+    select,
+)
 
+from tagger.inventory.audits import has_decision
 from tagger.inventory.counts import damaged
+from tagger.inventory.dialects import is_postgresql
 from tagger.inventory.roots import here
-from tagger.inventory.tables import IMAGE, ROOT
+from tagger.inventory.tables import (
+    COUNTED,
+    IMAGE,
+    METADATA,
+    PREDICTION,
+    ROOT,
+    WAITING,
+    answer,
+    answer_confidence,
+    answer_margin,
+)
 from tagger.records import FileStamp, PreparedImage, State
 
 _MOST = 100
@@ -27,12 +49,67 @@ class ScannedFile:
 
 
 def errors(connection: Connection) -> tuple[str, ...]:
+    """Return the errors that are found in the database and between its rows."""
+    of_database = _of_server if is_postgresql(connection) else _of_file
+    return (*of_database(connection), *_of_triggers(connection))[:_MOST]
+
+
+def _of_file(connection: Connection) -> tuple[str, ...]:
     """Return the errors that SQLite finds in the file and between its rows."""
     integrity = connection.exec_driver_sql(f"PRAGMA integrity_check({_MOST})").scalars()
     dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(_MOST)
     return (
         *(line for line in integrity if line != "ok"),
         *(f"a row of {row[0]} refers to a missing row of {row[2]}" for row in dangling),
+    )
+
+
+def _of_server(connection: Connection) -> Iterator[str]:
+    """Yield an error for each foreign key with rows that lead nowhere.
+
+    The server checks each as it is written; what was loaded with the checks switched
+    off, as in some ways to restore a dump, was not.
+    """
+    for table in METADATA.sorted_tables:
+        for key in table.foreign_keys:
+            there = key.column.table.alias()
+            lost = key.parent.is_not(None) & ~exists().where(
+                there.c[key.column.name] == key.parent
+            )
+            query = select(func.count()).select_from(table).where(lost)
+            if count := connection.scalar(query):
+                yield f"{count:,} rows of {table} refer to missing rows of {there.name}"
+
+
+def _of_triggers(connection: Connection) -> Iterator[str]:
+    """Yield an error if the review queue or the counts are not those of the images."""
+    must_wait = (
+        select(IMAGE.c.id, IMAGE.c.digest, answer_confidence(), answer_margin())
+        .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .where(
+            IMAGE.c.state == State.TAGGED,
+            IMAGE.c.flagged,
+            ~has_decision(IMAGE.c.digest),
+        )
+    )
+    if _differ(connection, must_wait, select(WAITING)):
+        yield "the review queue is not that of the flagged images"
+    said = case((PREDICTION.c.id.is_not(None), answer()), else_="").label("said")
+    images = (
+        select(IMAGE.c.root_id, IMAGE.c.state, said, IMAGE.c.flagged)
+        .outerjoin(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
+        .subquery()
+    )
+    counted = select(*images.c, func.count()).group_by(*images.c)
+    if _differ(connection, counted, select(COUNTED)):
+        yield "the counts are not those of the images"
+
+
+def _differ(connection: Connection, one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Whether one of two queries has a row that the other has not."""
+    return any(
+        connection.execute(except_(*pair).limit(1)).first() is not None
+        for pair in ((one, other), (other, one))
     )
 
 

@@ -1,35 +1,20 @@
-"""One scan at a time: a lock file beside the inventory names its holder.
+"""One scan of a folder at a time: the lock of an inventory, and who holds it.
 
-The lock is the operating system's: it ends with the process, even if that is killed.
-The note in the file is for people. Reading, reviewing and exporting need no lock.
+In a file, one scan at a time holds all of the inventory. On a server, scans of
+different folders hold it together. Reading, reviewing and exporting need no lock.
 """
 
-import errno
-import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Self
 
-from tagger.errors import InventoryError, LockedError
-from tagger.inventory.database import check_usable
-from tagger.system.paths import beside
-from tagger.system.sharing import share, what_closes
-from tagger.validation import read_json
-
-if TYPE_CHECKING:
-    from filelock import FileLock
-
-_PATIENCE: Final = 0.5
-"""Minimum seconds to retry, so that a status query, which takes the lock for a moment,
-does not fail a scan."""
-
-_POLL: Final = 0.1
-_NOTE_BYTES: Final = 4096
+from tagger.errors import LockedError
+from tagger.system.database_url import DatabaseUrl, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,133 +28,54 @@ class Holder:
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}, since {self.since.astimezone():%F %T}"
 
+    @classmethod
+    def me(cls) -> Self:
+        """Return this process, from now on."""
+        return cls(os.getpid(), socket.gethostname(), datetime.now(UTC))
 
-@contextmanager
+
 def scan_lock(
-    database: Path, *, wait: float = 0.0, even_if_damaged: bool = False
-) -> Iterator[Holder | None]:
+    place: Place,
+    folders: Sequence[Path] | None = None,
+    *,
+    wait: float = 0.0,
+    even_if_damaged: bool = False,
+) -> AbstractContextManager[Holder | None]:
     """Hold an inventory's lock; wait up to `wait` seconds for another holder to end.
 
-    Yields the last holder if it died, None if it ended well. Raises LockedError, which
-    names the holder, if the lock stays taken, and InventoryError if the file is not an
-    inventory (unless `even_if_damaged`) or cannot be locked.
+    On a server, a scan of `folders` excludes only others of the same root, of folders
+    in them and around them; None, for what is no scan, excludes all. Yields the last
+    holder if it died, None if it ended well, or on a server. Raises LockedError, which
+    names the holder, if the lock stays taken, and InventoryError if there is no
+    inventory (unless `even_if_damaged`) or it cannot be locked.
     """
-    from filelock import Timeout  # noqa: PLC0415  only a scan needs it
+    if isinstance(place, DatabaseUrl):
+        from tagger.inventory.server_lock import server_lock  # noqa: PLC0415
 
-    if not even_if_damaged:
-        check_usable(database)
-    dead: list[Holder | None] = []
+        return server_lock(place, folders, wait=wait)
+    from tagger.inventory.file_lock import file_lock  # noqa: PLC0415
 
-    def take(descriptor: int) -> None:
-        share(_path(database))
-        dead.append(_parse(os.read(descriptor, _NOTE_BYTES)))
-        _write(descriptor, _note())
-
-    lock = _lock(database, take)
-    if _path(database).exists() and not _path(database).is_file():
-        raise _unlockable(database, OSError())  # opening a pipe would block
-    try:
-        lock.acquire(timeout=max(wait, _PATIENCE), poll_interval=_POLL)
-    except Timeout as error:
-        if not _path(database).exists():  # it could not be created: nobody holds it
-            raise _unlockable(database, error) from error
-        holder = _read(database)
-        raise LockedError(
-            f"another scan, or 'tagger model adapt', is writing to {database} "
-            f"({holder or 'unknown process'}): "
-            "run again when it has ended; 'tagger scan --wait-lock 10m' waits for it"
-        ) from error
-    except OSError as error:
-        raise _unlockable(database, error) from error
-    try:
-        yield dead[0]
-    finally:
-        with suppress(OSError):
-            os.truncate(_path(database), 0)
-        lock.release()
+    return file_lock(place, wait=wait, even_if_damaged=even_if_damaged)
 
 
-def scan_in_progress(database: Path) -> Holder | None:
-    """Return the process that scans into an inventory now, or None."""
-    holder = _read(database)
-    if (
-        holder is None
-    ):  # a holder writes its note at the start, and clears it at the end
-        return None
-    from filelock import Timeout  # noqa: PLC0415  only where a scan runs, or died
+def scan_in_progress(place: Place) -> Holder | None:
+    """Return the process that scans into an inventory now, or None.
 
-    try:
-        with _lock(database).acquire(timeout=0):
-            return None
-    except Timeout:
-        return _read(database) or holder
-    except OSError:  # without permission to lock, the status must still work
-        return None
+    On a server, the first of them if there are several.
+    """
+    if isinstance(place, DatabaseUrl):
+        from tagger.inventory import server_lock  # noqa: PLC0415
+
+        return server_lock.scan_in_progress(place)
+    from tagger.inventory import file_lock  # noqa: PLC0415
+
+    return file_lock.scan_in_progress(place)
 
 
-def _path(database: Path) -> Path:
-    return beside(database, ".lock")
-
-
-def _lock(database: Path, take: object = None) -> "FileLock":
-    from filelock import FileLock  # noqa: PLC0415
-
-    # No soft lock: a mere file would outlive a killed holder.
-    return FileLock(
-        _path(database),
-        preserve_lock_file=True,
-        fallback_to_soft=False,
-        on_acquired=take,  # type: ignore[arg-type]
-    )
-
-
-def _note() -> bytes:
-    note = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": datetime.now(UTC).isoformat(),
-    }
-    return json.dumps(note).encode()
-
-
-def _write(descriptor: int, note: bytes) -> None:
-    os.ftruncate(descriptor, 0)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    os.write(descriptor, note)
-
-
-def _read(database: Path) -> Holder | None:
-    path = _path(database)
-    try:
-        # Reading a pipe would block.
-        return _parse(path.read_bytes()[:_NOTE_BYTES]) if path.is_file() else None
-    except OSError:
-        return None
-
-
-def _parse(note: bytes) -> Holder | None:
-    """Read a note; None if it is empty, half written or not ours."""
-    try:
-        return read_json(note, Holder)
-    except ValueError:
-        return None
-
-
-def _unlockable(database: Path, error: OSError) -> InventoryError:
-    why = error.strerror or "the lock file cannot be created"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return InventoryError(
-            f"cannot lock {database} ({why}): free space, then run again"
-        )
-    lock = _path(database)
-    if os.path.lexists(lock) and not lock.is_file():
-        return InventoryError(
-            f"cannot lock {database}: {lock} is not a regular file; remove it"
-        )
-    closed = what_closes(lock)
-    if closed and error.errno != errno.EROFS:
-        return InventoryError(f"cannot lock {database}: {closed}")
-    return InventoryError(
-        f"cannot lock {database} ({why}): check that its folder is writable and on a "
-        "local disk"
+def locked(place: Place, holder: Holder | None) -> LockedError:
+    """Return the error that another process holds the lock."""
+    return LockedError(
+        f"another scan, or 'tagger model adapt', is writing to {place} "
+        f"({holder or 'unknown process'}): "
+        "run again when it has ended; 'tagger scan --wait-lock 10m' waits for it"
     )

@@ -15,8 +15,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.sql.expression import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
 
 from tagger.inventory.records import DecidedBy, DecisionKind, Item, ItemNow, RunRecord
 from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
@@ -104,16 +102,6 @@ def item(row: RowMapping) -> Item:
     values["state"] = STATES[values["state"]]
     values["decided_by"] = values["decided_by"] and DecidedBy(values["decided_by"])
     return Item(**values)
-
-
-def looked_up_by(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
-    """Wrap a column in unary plus so that SQLite does not use its index for this join.
-
-    This fixes the order of the join: the query starts at this column's table, and looks
-    the rows of the other up by it. The planner, which has no row counts, might start
-    at the other and read or sort a million rows.
-    """
-    return UnaryExpression(column, operator=custom_op("+"))
 
 
 def within(folder: str) -> ColumnElement[bool]:

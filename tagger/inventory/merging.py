@@ -544,8 +544,9 @@ def _last_mapped(one: RowMapping, other: RowMapping) -> RowMapping:
 
 def _batches(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     """Yield the rows of a query in batches, and keep only one in memory."""
-    streaming = connection.execution_options(yield_per=_ROWS)
-    return streaming.execute(query).mappings().partitions()
+    some = query.execution_options(yield_per=_ROWS)
+    with connection.execute(some) as rows:
+        yield from rows.mappings().partitions()
 
 
 def _paths_of(connection: Connection, root_id: int) -> Iterator[Any]:

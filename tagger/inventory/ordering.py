@@ -31,6 +31,8 @@ def _parts(connection: Connection, query: Select[Any]) -> Iterator[CursorResult[
 
     For all roots at once, SQLite would write every row into a temporary table.
     """
-    streaming = connection.execution_options(yield_per=_AT_ONCE)
+    some = query.execution_options(yield_per=_AT_ONCE)
     for root in connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)).all():
-        yield streaming.execute(query.where(VIEW.c.root == root).order_by(VIEW.c.path))
+        here = some.where(VIEW.c.root == root).order_by(VIEW.c.path)
+        with connection.execute(here) as rows:
+            yield rows

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, cast, func, select
 
 from tagger.inventory.mapping import in_parts, prediction
 from tagger.inventory.records import PreviousPolicy
@@ -84,7 +84,7 @@ def _flagged(connection: Connection, model_id: int | None) -> dict[str, bool]:
     At most `_SAMPLE_SIZE`, in the order of digests: a random but repeatable sample.
     """
     query = (
-        select(IMAGE.c.digest, func.max(IMAGE.c.flagged))
+        select(IMAGE.c.digest, func.max(cast(IMAGE.c.flagged, Integer)))
         .join(PREDICTION, PREDICTION.c.id == IMAGE.c.prediction_id)
         .where(IMAGE.c.state == State.TAGGED, PREDICTION.c.model_id == model_id)
         .group_by(IMAGE.c.digest)

@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 
 from tagger.inventory import audits, decisions, roots
-from tagger.inventory.mapping import looked_up_by, prediction, read_labels
+from tagger.inventory.dialects import looked_up_by
+from tagger.inventory.mapping import prediction, read_labels
 from tagger.inventory.records import LEAST_ANSWERS, Order, QueueItem, Selection
 from tagger.inventory.tables import (
     IMAGE,

@@ -1,6 +1,5 @@
 """Write the results of a scan into the inventory."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Insert,
     Integer,
-    LargeBinary,
     RowMapping,
     Select,
     Text,
@@ -32,12 +30,12 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory import roots
 from tagger.inventory.counts import count_items
 from tagger.inventory.database import Database
 from tagger.inventory.dead_mans_switch import DONE
+from tagger.inventory.dialects import upsert
 from tagger.inventory.mapping import (
     BY_ROOT,
     SAID_BY,
@@ -64,10 +62,12 @@ from tagger.inventory.tables import (
     MODEL,
     POLICY,
     PREDICTION,
+    RAW_NAME,
     ROOT,
     RUN,
     VIEW,
     PathText,
+    name_from,
 )
 from tagger.labels import Reading, kind_of, none_of_the_tags, reading
 from tagger.policy.label_shift import Mix
@@ -526,12 +526,12 @@ class Recording:
         )
         query = (
             select(
-                cast(IMAGE.c.path, LargeBinary),
+                cast(IMAGE.c.path, RAW_NAME),
                 IMAGE.c.id,
                 IMAGE.c.size,
                 IMAGE.c.mtime_ns,
                 type_coerce(IMAGE.c.state, Text),
-                cast(IMAGE.c.reason, LargeBinary),
+                cast(IMAGE.c.reason, RAW_NAME),
                 IMAGE.c.digest,
                 type_coerce(func.coalesce(current, False), Integer),
             )
@@ -543,12 +543,12 @@ class Recording:
             # A hundred thousand rows: plain types, since a conversion of each is slow.
             rows = connection.execute(query).partitions(5000)
             return {
-                os.fsdecode(path): KnownFile(
+                name_from(path): KnownFile(
                     id_,
                     size,
                     mtime_ns,
                     STATES[state],
-                    os.fsdecode(reason) if reason else "",
+                    name_from(reason) if reason else "",
                     digest,
                     current == 1,
                 )
@@ -831,7 +831,7 @@ class Recording:
             .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
             .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
         )
-        rows = connection.execution_options(yield_per=_MANY).execute(query)
+        rows = connection.execute(query.execution_options(yield_per=_MANY))
         for part in rows.mappings().partitions():
             verdicts = [(row["id"], decide(prediction(row), policy)) for row in part]
             connection.execute(
@@ -849,7 +849,7 @@ class Recording:
         if not tagged:
             return {}
         connection.execute(
-            _put_predictions(),
+            _put_predictions(connection.dialect.name),
             [
                 {
                     "digest": result.image.digest,
@@ -900,7 +900,7 @@ class Recording:
         All rows must have the same columns.
         """
         connection.execute(
-            _put((*rows[0], "updated_at")),
+            _put(connection.dialect.name, (*rows[0], "updated_at")),
             [
                 row | {"updated_at": self._started, "first_seen": self._started}
                 for row in rows
@@ -937,12 +937,12 @@ def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _put_predictions() -> Insert:
+def _put_predictions(dialect: str) -> Insert:
     """Return the statement that inserts predictions.
 
     Of a known one, only `damaged` may have changed: another decoder sees more damage.
     """
-    statement = upsert(PREDICTION)
+    statement = upsert(dialect, PREDICTION)
     damaged = statement.excluded.damaged
     return statement.on_conflict_do_update(
         index_elements=[
@@ -956,13 +956,13 @@ def _put_predictions() -> Insert:
 
 
 @cache
-def _put(columns: tuple[str, ...]) -> Insert:
+def _put(dialect: str, columns: tuple[str, ...]) -> Insert:
     """Return the statement that inserts images, or updates these columns.
 
     Cached: SQLAlchemy copies the whole table for `excluded`, and only the cyclic
     garbage collector frees that copy.
     """
-    statement = upsert(IMAGE)
+    statement = upsert(dialect, IMAGE)
     return statement.on_conflict_do_update(
         index_elements=[IMAGE.c.root_id, IMAGE.c.path],
         set_={name: statement.excluded[name] for name in columns},

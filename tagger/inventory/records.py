@@ -17,6 +17,7 @@ from tagger.records import (
     State,
     without_tag,
 )
+from tagger.system.database_url import Place
 
 
 class DecidedBy(StrEnum):
@@ -139,7 +140,7 @@ class InventoryStatus:
     that lack parts of the picture.
     """
 
-    database: Path
+    database: Place
     roots: Mapping[str, int]
     states: Mapping[State, int]
     tags: Mapping[str, int]

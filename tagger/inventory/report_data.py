@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, case, cast, exists, func, select
+from sqlalchemy import Connection, case, exists, func, select
 
 from tagger.inventory import adaptations, audits, decisions
+from tagger.inventory.dialects import whole_part
 from tagger.inventory.mapping import item, run_record, said_by, tallies_by_root
 from tagger.inventory.records import AuditResult, DecidedBy, Item, PathEvent, RunRecord
 from tagger.inventory.tables import (
@@ -166,15 +167,15 @@ def _states(connection: Connection) -> tuple[tuple[str, str, int], ...]:
 
 def _confidences(connection: Connection) -> tuple[tuple[int, int], ...]:
     # A confidence of 1 belongs to the last bin, too.
-    index = func.min(cast(VIEW.c.confidence * BINS, Integer), BINS - 1)
+    index = whole_part(VIEW.c.confidence * BINS)
     rows = connection.execute(
-        select(index, VIEW.c.flagged, func.count())
+        select(index.label("bin"), VIEW.c.flagged, func.count())
         .where(_UNDECIDED)
-        .group_by(index, VIEW.c.flagged)
+        .group_by("bin", VIEW.c.flagged)
     )
     bins = [[0, 0] for _ in range(BINS)]
     for bin_, flagged, number in rows:
-        bins[bin_][bool(flagged)] = number
+        bins[min(bin_, BINS - 1)][bool(flagged)] += number
     return tuple((accepted, waiting) for accepted, waiting in bins)
 
 
@@ -195,13 +196,14 @@ def _judgements(connection: Connection) -> tuple[Judgement, ...]:
         reviewed.label("reviewed"),
         func.coalesce(agreed, False).label("agreed"),
     )
+    named = (*kinds[:3], "reviewed", "agreed")  # PostgreSQL compares no two parameters
     rows = connection.execute(
         select(*kinds, func.count(VIEW.c.digest.distinct()))
         .join(ROOT, ROOT.c.path == VIEW.c.root)
         .join(IMAGE, (IMAGE.c.root_id == ROOT.c.id) & (IMAGE.c.path == VIEW.c.path))
         .where(VIEW.c.decided_by == DecidedBy.PERSON, VIEW.c.machine_tag.is_not(None))
-        .group_by(*kinds)
-        .order_by(*kinds)
+        .group_by(*named)
+        .order_by(*named)
     )
     return tuple(
         Judgement(machine, person, not flagged, number, bool(was_reviewed), bool(same))

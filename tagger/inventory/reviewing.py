@@ -8,7 +8,7 @@ are leased: no other session shows them until the lease is released, or until
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -16,15 +16,17 @@ from uuid import uuid4
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     delete,
     exists,
     select,
+    true,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.inventory import audits, custom_tags, decisions, roots
 from tagger.inventory.database import Database
+from tagger.inventory.dialects import is_postgresql, upsert
 from tagger.inventory.filters_sql import contains
 from tagger.inventory.mapping import kind_tags, now
 from tagger.inventory.queue import Rows, count_pictures, read_waiting, rows_of
@@ -96,10 +98,11 @@ class Reviewing:
         Skips the digests in `without` and items that others have leased. An empty list
         means that the end was reached; the next call starts from the beginning.
         """
-        with self._database.writing() as connection:
-            images = self._next(connection, most, set(without))
-            self._lease(connection, images)
-            return read_waiting(connection, images.values())
+        with self._database.leasing() as connection:
+            while images := self._next(connection, most, set(without)):
+                if ours := self._lease(connection, images):
+                    return read_waiting(connection, ours)
+            return []
 
     def left(self) -> int:
         """Count the contents left in the selection, including leased ones."""
@@ -164,9 +167,9 @@ class Reviewing:
 
     def reread(self, image_id: int) -> QueueItem | None:
         """Read the current state of an item and lease it; None if it is gone."""
-        with self._database.writing() as connection:
+        with self._database.leasing() as connection:
             for item in read_waiting(connection, [image_id]):
-                self._lease(connection, {item.digest: image_id})
+                self._lease(connection, {item.digest: image_id}, even_if_leased=True)
                 return item
         return None
 
@@ -209,7 +212,7 @@ class Reviewing:
 
     def take_these(self, digests: Iterable[str]) -> list[QueueItem]:
         """Lease and return the items with these digests that are undecided and free."""
-        with self._database.writing() as connection:
+        with self._database.leasing() as connection:
             rows = self._rows(connection)
             query = (
                 rows.joined(select(IMAGE.c.id))
@@ -221,12 +224,11 @@ class Reviewing:
                 image_id = connection.scalar(query.where(rows.digest == digest))
                 if image_id is not None:
                     images[digest] = image_id
-            self._lease(connection, images)
-            return read_waiting(connection, images.values())
+            return read_waiting(connection, self._lease(connection, images))
 
     def renew(self) -> None:
         """Extend every lease of this session to `LEASE_MINUTES` from now."""
-        with self._database.writing() as connection:
+        with self._database.leasing() as connection:
             connection.execute(
                 update(LEASE)
                 .where(LEASE.c.sitting == self._session)
@@ -235,7 +237,7 @@ class Reviewing:
 
     def release(self, digests: Collection[str] | None = None) -> None:
         """Release the leases on these digests; None releases all."""
-        with self._database.writing() as connection:
+        with self._database.leasing() as connection:
             if digests is None:
                 mine = delete(LEASE).where(LEASE.c.sitting == self._session)
                 connection.execute(mine)
@@ -255,7 +257,9 @@ class Reviewing:
         if bits:
             with self._database.writing() as connection:
                 connection.execute(
-                    upsert(FINGERPRINT).on_conflict_do_nothing(),
+                    upsert(
+                        connection.dialect.name, FINGERPRINT
+                    ).on_conflict_do_nothing(),
                     [{"digest": digest, "bits": n} for digest, n in bits.items()],
                 )
 
@@ -291,7 +295,7 @@ class Reviewing:
         if self._after is not None:
             query = query.where(rows.beyond(self._after))
         images: dict[str, int] = {}
-        result = connection.execution_options(yield_per=_AT_ONCE).execute(query)
+        result = connection.execute(query.execution_options(yield_per=_AT_ONCE))
         for row in result.mappings():
             self._after = tuple(row[f"key_{n}"] for n in range(len(keys)))
             if row["digest"] not in without:
@@ -303,22 +307,49 @@ class Reviewing:
             self._after = None
         return images
 
-    def _lease(self, connection: Connection, images: Mapping[str, int]) -> None:
+    def _lease(
+        self,
+        connection: Connection,
+        images: Mapping[str, int],
+        *,
+        even_if_leased: bool = False,
+    ) -> list[int]:
+        """Lease images, by digest; return those that are leased to this session now.
+
+        On a server, another session may have leased or decided some since they were
+        read as free. The row of a lease tells whose it is, and all sessions write these
+        rows in one order; what was decided before that is seen now.
+        """
         if not images:
-            return
-        statement = upsert(LEASE)
+            return []
+        statement = upsert(connection.dialect.name, LEASE)
+        moment = now()
         mine = {
             "sitting": self._session,
             "reviewer": self.reviewer,
-            "until": now() + _LEASE,
+            "until": moment + _LEASE,
         }
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[LEASE.c.digest],
                 set_={name: statement.excluded[name] for name in mine},
+                where=true() if even_if_leased else ~self._of_another(moment),
             ),
-            [mine | {"digest": digest} for digest in images],
+            [mine | {"digest": digest} for digest in sorted(images)],
         )
+        if even_if_leased or not is_postgresql(connection):
+            return list(images.values())
+        mine_now = exists().where(
+            LEASE.c.digest == IMAGE.c.digest, LEASE.c.sitting == self._session
+        )
+        rows = self._rows(connection)
+        query = rows.joined(select(IMAGE.c.id)).where(
+            *rows.where, mine_now, IMAGE.c.id.in_(list(images.values()))
+        )
+        ours = set(connection.scalars(query))
+        others = [digest for digest, image in images.items() if image not in ours]
+        self._give_back(connection, others)
+        return [image for image in images.values() if image in ours]
 
     def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
         for digest in digests:
@@ -332,9 +363,11 @@ class Reviewing:
         was set back, and is ignored: a live session renews it. Call this inside the
         transaction; otherwise a lease made while it waits would look like that, too.
         """
-        moment = now()
-        return ~exists().where(
-            LEASE.c.digest == digest,
+        return ~exists().where(LEASE.c.digest == digest, self._of_another(now()))
+
+    def _of_another(self, moment: datetime) -> ColumnElement[bool]:
+        """Return the condition that a lease is another session's, and valid."""
+        return and_(
             LEASE.c.sitting != self._session,
             LEASE.c.until > moment,
             LEASE.c.until <= moment + _LEASE,

@@ -3,7 +3,7 @@
 import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from tagger.errors import InventoryError, ModelError, Stopped
+from tagger.errors import InventoryError, ModelError, NoInventoryError, Stopped
 from tagger.inventory import (
     adaptations,
     audits,
@@ -25,8 +25,9 @@ from tagger.inventory import (
     roots,
 )
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
+from tagger.inventory.copying import copy_rows
 from tagger.inventory.counts import count_damaged, count_items
-from tagger.inventory.database import Database, copy_to_look_in, upgrade_copy
+from tagger.inventory.database import open_database
 from tagger.inventory.dead_mans_switch import overdue
 from tagger.inventory.exports import (
     ChangedProducts,
@@ -82,6 +83,7 @@ from tagger.inventory.records import (
 from tagger.inventory.report_data import Overview, overview
 from tagger.inventory.reviewing import Reviewing
 from tagger.inventory.rewriting import Rewriting
+from tagger.inventory.sqlite_file import copy_to_look_in, upgrade_copy
 from tagger.inventory.tables import (
     COUNTED,
     DECISION,
@@ -94,9 +96,10 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
+from tagger.system.database_url import DatabaseUrl, Place
 
 MOST: Final = 2**63 - 1
-"""The largest number that SQLite can hold."""
+"""The largest number that a database can hold."""
 
 _AT_ONCE: Final = 4096
 """Rows fetched at a time when the whole inventory is read."""
@@ -105,9 +108,16 @@ _AT_ONCE: Final = 4096
 class Inventory:
     """An open inventory. Close it, or use it as a context manager."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        self.path = path
-        self._database = Database(path, create=create)
+    def __init__(self, place: Place, *, create: bool = True) -> None:
+        self.place = place
+        self._database = open_database(place, create=create)
+
+    @property
+    def path(self) -> Path:
+        """The file that it is in; InventoryError if it is on a server."""
+        if isinstance(self.place, DatabaseUrl):
+            raise InventoryError(f"{self.place} is not a file")
+        return self.place
 
     def __enter__(self) -> Self:
         return self
@@ -117,10 +127,12 @@ class Inventory:
 
     @classmethod
     @contextmanager
-    def scratch_copy(cls, path: Path) -> Iterator[Self]:
+    def scratch_copy(cls, place: Place) -> Iterator[Self]:
         """Open a temporary copy; changes to it do not reach the inventory.
 
-        Raises InventoryError if no folder for temporary files is writable.
+        It is a SQLite file, of an inventory on a server, too: so it needs no right to
+        write there, and holds nobody up. Raises InventoryError if no folder for
+        temporary files is writable.
         """
         try:
             tempfile.gettempdir()
@@ -131,11 +143,21 @@ class Inventory:
             ) from error
         with tempfile.TemporaryDirectory(prefix="tagger-") as folder:
             copy = Path(folder) / "inventory.db"
-            if path.exists():
-                copy_to_look_in(path, copy)
+            if isinstance(place, Path) and place.exists():
+                copy_to_look_in(place, copy)
                 upgrade_copy(copy)
             with cls(copy) as inventory:
+                if isinstance(place, DatabaseUrl):
+                    inventory._fill_from(place)
                 yield inventory
+
+    def _fill_from(self, place: Place) -> None:
+        """Copy the rows of another inventory, if there is one, into this blank one."""
+        with (
+            suppress(NoInventoryError),
+            closing(open_database(place, create=False)) as other,
+        ):
+            copy_rows(other, self._database)
 
     @contextmanager
     def recording(
@@ -461,7 +483,7 @@ class Inventory:
         with self._database.reading() as connection:
             counts = count_items(connection)
             return InventoryStatus(
-                database=self.path,
+                database=self.place,
                 roots=counts.roots,
                 states=counts.states,
                 tags=counts.tags,
@@ -471,7 +493,7 @@ class Inventory:
                 decided_by_person=counts.decided_by_person,
                 damaged=count_damaged(connection),
                 last_run=_run(connection),
-                scanning=str(scan_in_progress(self.path) or ""),
+                scanning=str(scan_in_progress(self.place) or ""),
             )
 
     def overdue(self, max_age: timedelta) -> str:
@@ -531,7 +553,9 @@ class Inventory:
 
     def network_file_system(self) -> str:
         """Return the type of the network file system it lies on; "" on a local disk."""
-        return network_file_system(self.path)
+        if isinstance(self.place, DatabaseUrl):
+            return ""
+        return network_file_system(self.place)
 
     def knows(self, root: Path, folder: str = "") -> bool:
         """Whether a root was ever scanned, or a folder in it has items."""

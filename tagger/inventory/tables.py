@@ -6,6 +6,7 @@ view `inventory`, not these tables.
 """
 
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -45,6 +46,7 @@ from sqlalchemy import table as _table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from tagger.inventory.dialects import POSTGRESQL
 from tagger.inventory.records import DecisionKind
 from tagger.records import (
     FIRST_PREPARING,
@@ -87,42 +89,95 @@ def _moment(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
 
 
+RAW_NAME = LargeBinary().with_variant(Text(), POSTGRESQL)
+"""What a database gives for a `PathText`: bytes, or a text as `stored_name` makes it.
+"""
+
+
 class PathText(TypeDecorator[str]):
     """A file name as text, byte for byte, even if it is not UTF-8.
 
     SQLite stores any bytes in a text, but Python's driver refuses to write lone
     surrogates and to read invalid UTF-8. So the value travels as bytes both ways.
+    PostgreSQL's texts are UTF-8: there, `stored_name` stands for the name.
     """
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, _dialect: Dialect) -> Any:  # noqa: ANN401
-        """Write the bytes of the name."""
-        return None if value is None else os.fsencode(value)
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        """Write the name in the form of the database."""
+        if value is None:
+            return None
+        return stored_name(value) if dialect.name == POSTGRESQL else os.fsencode(value)
 
     def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
         """Store the bytes as text."""
         return cast(bindvalue, Text)
 
     def column_expression(self, column: ColumnElement[str]) -> ColumnElement[Any]:
-        """Fetch the text as its bytes."""
-        return cast(column, _NameBytes)
+        """Fetch the text in the form of the database."""
+        return cast(column, _Name)
 
 
-class _NameBytes(TypeDecorator[str]):
-    impl = LargeBinary
+class _Name(TypeDecorator[str]):
+    impl = RAW_NAME
     cache_ok = True
 
     def result_processor(
         self, _dialect: Dialect, _coltype: object
-    ) -> Callable[[bytes | None], str | None]:
+    ) -> Callable[[bytes | str | None], str | None]:
         return _name
 
 
 @lru_cache(_REMEMBERED)
-def _name(value: bytes | None) -> str | None:
-    return None if value is None else os.fsdecode(value)
+def _name(value: bytes | str | None) -> str | None:
+    return None if value is None else name_from(value)
+
+
+def name_from(raw: bytes | str) -> str:
+    """Return the file name of a `RAW_NAME`."""
+    return os.fsdecode(raw) if isinstance(raw, bytes) else _restored(raw)
+
+
+_BYTES: Final = 0x10FF00
+"""Code points from here stand for one byte each. The last plane of Unicode is for
+private use, and its end is in no known font."""
+
+_NOT_STORED: Final = re.compile("[\udc80-\udcff\U0010ff00-\U0010ffff]")
+_STANDS_FOR_BYTE: Final = re.compile("[\U0010ff00-\U0010ffff]+")
+
+
+def stored_name(name: str) -> str:
+    """Return a file name as valid Unicode; no two names have the same.
+
+    A byte that is not UTF-8 becomes a code point from U+10FF00 on. So do the four bytes
+    of a real code point there: all that is in that range stands for bytes.
+    """
+    if name.isascii():
+        return name
+    text = os.fsencode(name).decode("utf-8", "surrogateescape")
+    return _NOT_STORED.sub(_for_bytes, text)
+
+
+def _for_bytes(found: re.Match[str]) -> str:
+    raw = found[0].encode("utf-8", "surrogateescape")
+    return "".join(chr(_BYTES + byte) for byte in raw)
+
+
+def _restored(text: str) -> str:
+    """Return the file name that `stored_name` made a text of."""
+    if text.isascii() or not _STANDS_FOR_BYTE.search(text):
+        return text
+    parts = _STANDS_FOR_BYTE.split(text)
+    bytes_between = [
+        bytes(ord(c) - _BYTES for c in run) for run in _STANDS_FOR_BYTE.findall(text)
+    ]
+    raw = b"".join(
+        part.encode() + between
+        for part, between in zip(parts, [*bytes_between, b""], strict=True)
+    )
+    return os.fsdecode(raw)
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
@@ -138,6 +193,10 @@ def _enum(kind: type[StrEnum]) -> Enum:
 
 METADATA = MetaData()
 
+_ID: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""The type of a row's number: 64 bits. SQLite's INTEGER is that, and an alias of its
+own number of the row."""
+
 
 class _Root(TypedColumns):
     """A scanned folder. `scanned_at` is the start of its last finished scan.
@@ -145,7 +204,7 @@ class _Root(TypedColumns):
     `item_pattern` finds the product key in a path.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     path: Named[str] = Column(PathText, unique=True)
     scanned_at: Named[datetime | None] = Column(Utc)
     item_pattern: Named[str | None] = Column(Text)
@@ -160,7 +219,7 @@ class _Model(TypedColumns):
     `shift` is how far the pictures here are from its reference statistics, if known.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     name: Named[str] = Column(Text)
     digest: Named[str] = Column(String(64), unique=True)
     labels: Named[list[str]] = Column(JSON)
@@ -182,9 +241,9 @@ class _Prediction(TypedColumns):
     tag.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     digest: Named[str] = Column(String(64))
-    model_id: Named[int] = Column(ForeignKey("model.id"))
+    model_id: Named[int] = Column(_ID, ForeignKey("model.id"))
     preparing: Named[str] = Column(Text)
     tag: Named[str] = Column(Text)
     confidence: Named[float] = Column(Float)
@@ -204,6 +263,7 @@ PREDICTION = Table(
     _Prediction,
     UniqueConstraint("digest", "model_id", "preparing"),
 )
+# `postgresql_where` would load that dialect at every start; its schema has it.
 Index("prediction_damaged", PREDICTION.c.id, sqlite_where=PREDICTION.c.damaged)
 
 
@@ -215,8 +275,8 @@ class _Image(TypedColumns):
     the others, see `scanned_at` of their root.
     """
 
-    id: Named[int] = Column(primary_key=True)
-    root_id: Named[int] = Column(ForeignKey("root.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    root_id: Named[int] = Column(_ID, ForeignKey("root.id"))
     path: Named[str] = Column(PathText)
     digest: Named[str | None] = Column(String(64))
     size: Named[int | None] = Column(BigInteger)
@@ -225,7 +285,7 @@ class _Image(TypedColumns):
     reason: Named[str] = Column(PathText, default="")
     flagged: Named[bool] = Column(default=False)
     flag_reason: Named[str] = Column(Text, default="")
-    prediction_id: Named[int | None] = Column(ForeignKey("prediction.id"))
+    prediction_id: Named[int | None] = Column(_ID, ForeignKey("prediction.id"))
     width: Named[int | None]
     height: Named[int | None]
     format: Named[str | None] = Column(Text)
@@ -253,7 +313,7 @@ class _Decision(TypedColumns):
     answer at that time.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     digest: Named[str] = Column(String(64))
     kind: Named[DecisionKind] = Column(_enum(DecisionKind))
     tag: Named[str | None] = Column(Text)
@@ -356,7 +416,7 @@ def agrees(
 class _Note(TypedColumns):
     """A reviewer's note about a content, decided or not."""
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     digest: Named[str] = Column(String(64))
     text: Named[str] = Column(Text)
     reviewer: Named[str] = Column(Text)
@@ -377,7 +437,7 @@ class _Waiting(TypedColumns):
     Triggers on images and decisions maintain it; nothing else writes here.
     """
 
-    image_id: Named[int] = Column(ForeignKey("image.id"), primary_key=True)
+    image_id: Named[int] = Column(_ID, ForeignKey("image.id"), primary_key=True)
     digest: Named[str] = Column(String(64))
     confidence: Named[float] = Column(Float)
     margin: Named[float] = Column(Float)
@@ -400,7 +460,7 @@ class _Counted(TypedColumns):
     predictions maintain this table; nothing else writes here.
     """
 
-    root_id: Named[int] = Column(ForeignKey("root.id"), primary_key=True)
+    root_id: Named[int] = Column(_ID, ForeignKey("root.id"), primary_key=True)
     state: Named[State] = Column(_enum(State), primary_key=True)
     tag: Named[str] = Column(Text, primary_key=True)
     flagged: Named[bool] = Column(primary_key=True)
@@ -435,11 +495,11 @@ class _Audit(TypedColumns):
     with that predicted tag.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     drawn_at: Named[datetime] = Column(Utc)
     reviewer: Named[str] = Column(Text)
     accepted: Named[int]
-    model_id: Named[int | None] = Column(ForeignKey("model.id"))
+    model_id: Named[int | None] = Column(_ID, ForeignKey("model.id"))
     drawn_by: Named[dict[str, Any] | None] = Column(JSON(none_as_null=True))
     least: Named[float | None] = Column(Float)
     tag: Named[str | None] = Column(Text)
@@ -454,11 +514,11 @@ class _Sampled(TypedColumns):
     `again`: decided before, and asked about again.
     """
 
-    id: Named[int] = Column(primary_key=True)
-    audit_id: Named[int] = Column(ForeignKey("audit.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    audit_id: Named[int] = Column(_ID, ForeignKey("audit.id"))
     digest: Named[str] = Column(String(64))
-    prediction_id: Named[int] = Column(ForeignKey("prediction.id"))
-    decision_id: Named[int | None] = Column(ForeignKey("decision.id"))
+    prediction_id: Named[int] = Column(_ID, ForeignKey("prediction.id"))
+    decision_id: Named[int | None] = Column(_ID, ForeignKey("decision.id"))
     again: Named[bool] = Column(server_default=false())
 
 
@@ -479,8 +539,8 @@ class _Certificate(TypedColumns):
     holds only for pictures with the preprocessing id `preparing`.
     """
 
-    id: Named[int] = Column(primary_key=True)
-    model_id: Named[int] = Column(ForeignKey("model.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    model_id: Named[int] = Column(_ID, ForeignKey("model.id"))
     made_at: Named[datetime] = Column(Utc)
     precision: Named[float] = Column(Float)
     certainty: Named[float] = Column(Float)
@@ -501,7 +561,7 @@ CERTIFICATE = Table(
 
 
 class _Fingerprint(TypedColumns):
-    """A perceptual hash of a picture, 64 bits as SQLite's signed integer."""
+    """A perceptual hash of a picture, 64 bits as a signed integer."""
 
     digest: Named[str] = Column(String(64), primary_key=True)
     bits: Named[int] = Column(BigInteger)
@@ -513,7 +573,7 @@ FINGERPRINT = Table("fingerprint", METADATA, _Fingerprint)
 class _Run(TypedColumns):
     """One `tagger scan`. A run without `ended_at` was killed, or is in progress."""
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     started_at: Named[datetime] = Column(Utc)
     ended_at: Named[datetime | None] = Column(Utc)
     exit_code: Named[int | None]
@@ -528,9 +588,9 @@ RUN = Table("run", METADATA, _Run)
 class _Event(TypedColumns):
     """An event in the history of a path, after it was first seen."""
 
-    id: Named[int] = Column(primary_key=True)
-    image_id: Named[int] = Column(ForeignKey("image.id"))
-    run_id: Named[int] = Column(ForeignKey("run.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    image_id: Named[int] = Column(_ID, ForeignKey("image.id"))
+    run_id: Named[int] = Column(_ID, ForeignKey("run.id"))
     at: Named[datetime] = Column(Utc)
     kind: Named[str] = Column(Text)
     detail: Named[str] = Column(PathText)
@@ -549,7 +609,7 @@ class _Exported(TypedColumns):
 
     mark: Named[str] = Column(Text, primary_key=True)
     image_id: Named[int] = Column(
-        ForeignKey("image.id", ondelete="CASCADE"), primary_key=True
+        _ID, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True
     )
     fingerprint: Named[int] = Column(BigInteger)
 
@@ -565,8 +625,8 @@ EXPORTED = Table(
 class _PolicyInForce(TypedColumns):
     """The policies of a model, past and present; the newest is in force."""
 
-    id: Named[int] = Column(primary_key=True)
-    model_id: Named[int] = Column(ForeignKey("model.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    model_id: Named[int] = Column(_ID, ForeignKey("model.id"))
     threshold: Named[float] = Column(Float)
     margin: Named[float] = Column(Float)
     tags: Named[dict[str, Any]] = Column(JSON)
@@ -587,7 +647,7 @@ class _Adaptation(TypedColumns):
     the promotion gate.
     """
 
-    id: Named[int] = Column(primary_key=True)
+    id: Named[int] = Column(_ID, primary_key=True)
     at: Named[datetime] = Column(Utc)
     outcome: Named[Outcome] = Column(_enum(Outcome))
     bundle: Named[str] = Column(Text)
@@ -595,7 +655,7 @@ class _Adaptation(TypedColumns):
     digest: Named[str] = Column(String(64))
     parent_digest: Named[str] = Column(String(64))
     decisions: Named[int]
-    newest_decision_id: Named[int]
+    newest_decision_id: Named[int] = Column(_ID)
     figures: Named[dict[str, Any]] = Column(JSON)
     reason: Named[str] = Column(Text)
 
@@ -621,9 +681,9 @@ class _Mix(TypedColumns):
     network assumes, are in the order of the model's labels.
     """
 
-    id: Named[int] = Column(primary_key=True)
-    root_id: Named[int] = Column(ForeignKey("root.id"))
-    model_id: Named[int] = Column(ForeignKey("model.id"))
+    id: Named[int] = Column(_ID, primary_key=True)
+    root_id: Named[int] = Column(_ID, ForeignKey("root.id"))
+    model_id: Named[int] = Column(_ID, ForeignKey("model.id"))
     since: Named[datetime] = Column(Utc)
     pictures: Named[int]
     shares: Named[list[float]] = Column(JSON)

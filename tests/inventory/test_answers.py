@@ -7,7 +7,6 @@ import json
 import sqlite3
 import struct
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +96,7 @@ def test_the_status_splits_what_is_tagged(
 def test_the_answer_is_exported_with_its_probability(
     tagger: Tagger, inventory: Inventory
 ) -> None:
-    text = tagger("export", "--db", inventory.path).stdout
+    text = tagger("export", "--db", inventory.place).stdout
 
     rows = {row["path"]: row for row in csv.DictReader(io.StringIO(text))}
     assert list(rows["vase.png"])[-1] == "no_tag"
@@ -111,7 +110,7 @@ def test_the_answer_is_exported_with_its_probability(
 def test_all_probabilities_are_exported_on_request(
     tagger: Tagger, inventory: Inventory
 ) -> None:
-    export = ("export", "--db", inventory.path)
+    export = ("export", "--db", inventory.place)
     columns = ("--columns", "path,probabilities")
 
     found = tagger(*export, *columns, "-f", "jsonl").stdout
@@ -205,7 +204,7 @@ def test_the_report_captions_and_counts_the_answer(
 ) -> None:
     target = tagger.folder / "report.html"
 
-    tagger("report", "--db", inventory.path, "-o", target)
+    tagger("report", "--db", inventory.place, "-o", target)
 
     page = target.read_text(encoding="utf-8")
     assert f"<strong>{NOT_CATALOGUE} 0.95</strong>" in page
@@ -240,7 +239,7 @@ def test_a_sheet_from_before_the_network_changed_its_mind_is_no_correction(
     assert stock
     stream = io.BytesIO()
     write_table(Table(COLUMNS, inventory.rows(COLUMNS)), stream, Format.CSV, Style(","))
-    with closing(sqlite3.connect(inventory.path)) as connection:
+    with raw(inventory.place) as connection:
         connection.execute("UPDATE prediction SET confidence = 0.97, other = 0.02")
         connection.commit()
 
@@ -309,7 +308,7 @@ def test_the_review_offers_the_tag_of_a_kind_before_the_next_scan(
 def test_the_history_says_what_the_network_believed(
     tagger: Tagger, inventory: Inventory, shop: Path
 ) -> None:
-    explain = ("explain", "--db", inventory.path)
+    explain = ("explain", "--db", inventory.place)
 
     vase = tagger(*explain, shop / "vase.png").stdout
     skirt = tagger(*explain, shop / "skirt.png").stdout
@@ -318,6 +317,7 @@ def test_the_history_says_what_the_network_believed(
     assert "a skirt, for which there is no tag" in skirt
 
 
+@pytest.mark.sqlite_only("revision 0013 was in files only")
 @given(
     st.lists(
         st.lists(st.floats(0.001, 1), min_size=5, max_size=5), min_size=1, max_size=8
@@ -415,7 +415,7 @@ def test_status_and_review_count_the_same_pictures(
         left = opened.left()
 
     assert (status.flagged, status.waiting_pictures, left) == (3, 2, 2)
-    told = tagger("status", "--db", inventory.path, COLUMNS="200").stdout
+    told = tagger("status", "--db", inventory.place, COLUMNS="200").stdout
     assert "3 waiting for review, 2 without copies" in told
 
 
@@ -440,7 +440,7 @@ def test_the_tag_of_a_kind_agrees_with_the_kind(
 @pytest.mark.usefixtures("stock")
 def test_a_status_names_the_next_step(tagger: Tagger, inventory: Inventory) -> None:
     told = in_a_terminal(
-        [sys.executable, "-m", "tagger", "status", "--db", str(inventory.path)], tagger
+        [sys.executable, "-m", "tagger", "status", "--db", str(inventory.place)], tagger
     )
 
     assert "Next: 'tagger review'" in told

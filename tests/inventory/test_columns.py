@@ -1,13 +1,12 @@
 """The filter language, and that SQL and Python choose the same rows by it."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import FakeClassifier
 
@@ -41,32 +40,31 @@ NAMES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inventory]:
+@pytest.fixture
+def stocked(inventory: Inventory) -> Inventory:
     """Return an inventory with items of every kind."""
     import numpy as np
 
     pixels = np.zeros((28, 28, 3), np.uint8)
-    with Inventory(tmp_path_factory.mktemp("columns") / "inventory.db") as inventory:
-        with inventory.recording(FakeClassifier().identity, options={}) as recording:
-            for root in ("/shop", "/other"):
-                outcomes: list[tuple[ImageFile, Tagged | UnreadableImage]] = [
-                    (
-                        ImageFile(name, 1, 2),
-                        Tagged(
-                            PreparedImage(str(n) * 64, pixels, 9, 9, "PNG"),
-                            Prediction("Bag", n / 8, "Coat", n / 16, (0.1,) * 10),
-                            Verdict(flagged=n % 2 == 0, reason="Unsure" * (1 - n % 2)),
-                        ),
-                    )
-                    for n, name in enumerate(NAMES)
-                ]
-                broken = ImageFile("broken", 1, 2)
-                outcomes.append((broken, UnreadableImage("no picture")))
-                recording.record(Path(root), outcomes, {}, {})
-        inventory.decide("1" * 64, DecisionKind.CORRECT, tag="Dress", reviewer="anna")
-        inventory.decide("3" * 64, DecisionKind.NOT_CATALOGUE, tag=None, reviewer="bob")
-        yield inventory
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
+        for root in ("/shop", "/other"):
+            outcomes: list[tuple[ImageFile, Tagged | UnreadableImage]] = [
+                (
+                    ImageFile(name, 1, 2),
+                    Tagged(
+                        PreparedImage(str(n) * 64, pixels, 9, 9, "PNG"),
+                        Prediction("Bag", n / 8, "Coat", n / 16, (0.1,) * 10),
+                        Verdict(flagged=n % 2 == 0, reason="Unsure" * (1 - n % 2)),
+                    ),
+                )
+                for n, name in enumerate(NAMES)
+            ]
+            broken = ImageFile("broken", 1, 2)
+            outcomes.append((broken, UnreadableImage("no picture")))
+            recording.record(Path(root), outcomes, {}, {})
+    inventory.decide("1" * 64, DecisionKind.CORRECT, tag="Dress", reviewer="anna")
+    inventory.decide("3" * 64, DecisionKind.NOT_CATALOGUE, tag=None, reviewer="bob")
+    return inventory
 
 
 def conditions() -> st.SearchStrategy[Condition]:
@@ -95,7 +93,7 @@ def conditions() -> st.SearchStrategy[Condition]:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=st.lists(conditions(), max_size=2))
 def test_sql_and_python_choose_the_same_items(
     stocked: Inventory, asked: list[Condition]

@@ -21,7 +21,7 @@ def test_the_switch_is_thrown_when_no_scan_succeeded_of_late(
     assert tagger("status", "--max-age", "26h").returncode == 0
 
     def age(ended: str) -> str:
-        with raw(tagger.db) as connection, connection:
+        with raw(tagger.place) as connection, connection:
             connection.execute("UPDATE run SET ended_at = ?", (ended,))
         done = tagger("status", "--max-age", "26h", "--json")
         assert done.returncode == 1
@@ -55,7 +55,7 @@ def test_the_switch_is_thrown_when_a_disk_stays_away(
     photo("here/b.png", shade=90)
     run(shop / "disk", shop / "here")
     assert inventory.overdue(timedelta(hours=26)) == ""
-    with raw(inventory.path) as connection, connection:
+    with raw(inventory.place) as connection, connection:
         connection.execute("UPDATE root SET scanned_at = '2026-01-01T00:00:00.0Z'")
     (shop / "disk" / "a.png").unlink()
     run(shop / "disk", shop / "here")
@@ -72,7 +72,7 @@ def test_the_switch_is_thrown_when_a_part_of_a_root_stays_away(
         return inventory.overdue(timedelta(hours=26))
 
     def two_days_later() -> None:
-        with raw(inventory.path) as connection, connection:
+        with raw(inventory.place) as connection, connection:
             long_ago = "2026-01-01T00:00:00.0Z"
             connection.execute("UPDATE root SET scanned_at = ?", (long_ago,))
             connection.execute("UPDATE run SET started_at = ?", (long_ago,))

@@ -238,7 +238,7 @@ def test_the_commands_list_and_map_kinds(
     tagger: Tagger, look: Look, inventory: Inventory
 ) -> None:
     look()
-    database = inventory.path
+    database = inventory.place
 
     listed = tagger("tags", "suggest", "--db", database)
     assert "skirt" in listed.stdout

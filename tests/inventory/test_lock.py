@@ -15,6 +15,8 @@ from support.program import Tagger, begun, without_dac_override
 from tagger.errors import EXIT_LOCKED, InventoryError, LockedError
 from tagger.inventory import scan_in_progress, scan_lock
 
+pytestmark = pytest.mark.sqlite_only("the lock is a file beside the inventory")
+
 
 def test_a_second_scan_meets_a_lock_that_names_the_first(tmp_path: Path) -> None:
     path = tmp_path / "inventory.db"

@@ -29,6 +29,8 @@ from tagger.policy.decide import adjusted_predictions, decide
 from tagger.records import ImageFile, Policy, State, UnreadableImage
 from tagger.system.paths import in_shop, is_shop, shop_of
 
+pytestmark = pytest.mark.sqlite_only("what is merged is a file")
+
 ROOT = Path("/srv/photos")
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 SHOPS = ("paris", "rome", "oslo")

@@ -7,6 +7,8 @@ from support import Photo, Scan
 
 from tagger.inventory import network_fs
 
+pytestmark = pytest.mark.sqlite_only("it is about the disk of the file")
+
 
 def test_an_inventory_on_a_network_file_system_is_a_warning(
     run: Scan, photo: Photo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

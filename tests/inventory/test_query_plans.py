@@ -1,8 +1,7 @@
 """How SQLite goes about what is asked of it, in its own words."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,15 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 from support import FakeClassifier
+from support.inventories import raw
 
 from tagger.inventory import Inventory, Tagged
 from tagger.inventory.records import DecisionKind
+from tagger.inventory.sqlite_file import SqliteFile
 from tagger.policy.decide import predict
 from tagger.records import ImageFile, PreparedImage, Verdict
+
+pytestmark = pytest.mark.sqlite_only("it reads SQLite's plans")
 
 ROOT = Path("/srv/shop")
 NETWORK = FakeClassifier()
@@ -47,8 +50,10 @@ def some_items(inventory: Inventory) -> None:
 def plans(inventory: Inventory) -> Iterator[dict[str, list[str]]]:
     """Collect the steps of every query, by its text; there must be one."""
     found: dict[str, list[str]] = {}
-    engine = inventory._database._engine  # noqa: SLF001
-    with closing(sqlite3.connect(inventory.path)) as beside:
+    database = inventory._database  # noqa: SLF001
+    assert isinstance(database, SqliteFile)
+    engine = database._engine  # noqa: SLF001
+    with raw(inventory.place) as beside:
 
         def note(*told: Any) -> None:  # noqa: ANN401
             _, _, statement, values, *_ = told

@@ -1,9 +1,7 @@
 """The review queue in the inventory: order, leases, conflicts, undo, audits."""
 
 import os
-import sqlite3
 import threading
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from support import FakeClassifier
-from support.inventories import ROOT, digest_of, new_inventory, tagged
+from support.inventories import ROOT, BlankPlace, digest_of, raw, tagged
 
 from tagger.errors import InventoryBusyError
 from tagger.inventory import (
@@ -24,9 +22,9 @@ from tagger.inventory import (
     Reviewing,
     StateChange,
     Tagged,
-    database,
     decisions,
     reviewing,
+    sqlite_file,
 )
 from tagger.inventory.decisions import contradicts
 from tagger.inventory.queue import rows_of
@@ -128,6 +126,7 @@ def test_the_end_is_told_and_the_next_call_begins_anew(shelf: Inventory) -> None
         assert everything(opened) == first
 
 
+@pytest.mark.sqlite_only("it reads the plans of SQLite")
 @pytest.mark.parametrize("order", list(Order))
 def test_the_queue_is_read_along_an_index_and_never_sorted(
     shelf: Inventory, order: Order
@@ -136,7 +135,7 @@ def test_the_queue_is_read_along_an_index_and_never_sorted(
     query = rows.ordered(rows.joined(select(IMAGE.c.id)).where(*rows.where))
     text = str(query.compile(dialect=sqlite.dialect()))
 
-    with closing(sqlite3.connect(shelf.path)) as connection:
+    with raw(shelf.place) as connection:
         nothing = [None] * text.count("?")
         plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", nothing).fetchall()
 
@@ -424,12 +423,13 @@ def test_there_is_nothing_to_audit_where_nothing_is_accepted(
     assert inventory.draw_audit(5, "anna") is None
 
 
+@pytest.mark.sqlite_only("on a server, leases do not wait for writers")
 def test_the_inventory_being_busy_is_an_error_of_its_own(
     shelf: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0)
     with (
-        closing(sqlite3.connect(shelf.path)) as other,
+        raw(shelf.place) as other,
         Inventory(shelf.path) as impatient,
         impatient.reviewing("anna", Selection()) as opened,
     ):
@@ -451,11 +451,11 @@ actions = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(actions)
 def test_what_waits_is_what_is_flagged_and_undecided_after_any_writes(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+    blank_place: BlankPlace, steps: list[tuple[str, int]]
 ) -> None:
-    path = tmp_path_factory.mktemp("queue") / "inventory.db"
+    place = blank_place()
     numbers = count()
-    with new_inventory(path) as inventory:
+    with Inventory(place) as inventory:
         for what, n in steps:
             name = f"{n}.jpg"
             if what in {"record", "accept"}:
@@ -480,14 +480,14 @@ def test_what_waits_is_what_is_flagged_and_undecided_after_any_writes(
                         change = StateChange(known[name], state, "", "changed")
                         recording.change_states([change])
 
-    with closing(sqlite3.connect(path)) as connection:
+    with raw(place) as connection:
         waits: list[object] = connection.execute(
             "SELECT path, waiting.digest, prediction.confidence = waiting.confidence "
             "FROM waiting JOIN image ON image.id = image_id "
             "JOIN prediction ON prediction.id = prediction_id ORDER BY path"
         ).fetchall()
         in_view: list[object] = connection.execute(
-            "SELECT path, digest, 1 FROM inventory WHERE flagged ORDER BY path"
+            "SELECT path, digest, true FROM inventory WHERE flagged ORDER BY path"
         ).fetchall()
     assert waits == in_view
 
@@ -525,16 +525,15 @@ decided = st.builds(
     st.randoms(use_true_random=False),
 )
 def test_merging_decisions_does_not_depend_on_order_or_repetition(
-    tmp_path_factory: pytest.TempPathFactory,
+    blank_place: BlankPlace,
     records: list[Decision],
     chance: "object",
 ) -> None:
-    folder = tmp_path_factory.mktemp("merge")
     shuffled = list(records)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     in_force = []
     for name, order in (("a", records), ("b", [*shuffled, *shuffled[:3]])):
-        with new_inventory(folder / f"{name}.db") as inventory:
+        with Inventory(blank_place(name)) as inventory:
             record(inventory, {f"{n}.jpg": tagged(n, 0.5) for n in range(3)})
             merged = inventory.merge_decisions(order)
             assert merged.added == len(records)

@@ -32,7 +32,7 @@ from textual.pilot import Pilot
 
 from tagger.cli.review import _remove_unused
 from tagger.errors import ReviewError
-from tagger.inventory import Inventory, database
+from tagger.inventory import Inventory, sqlite_file
 from tagger.inventory.product_key import compile_pattern
 from tagger.inventory.records import DecisionKind, Selection
 from tagger.records import FASHION_LABELS, Policy
@@ -114,7 +114,7 @@ def test_keys_typed_before_the_picture_was_seen_decide_nothing(
 def test_a_busy_inventory_is_waited_for_and_the_decision_kept(
     queue: Inventory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
 
     async def run() -> None:
         with Inventory(queue.path) as impatient, sit(impatient) as begun:

@@ -3,14 +3,17 @@
 import hashlib
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from support import FakeClassifier
+from support.postgres import raw_server
 
 from tagger.inventory import Inventory, Tagged
 from tagger.inventory.records import Item
@@ -22,10 +25,23 @@ from tagger.records import (
     UnreadableImage,
     Verdict,
 )
+from tagger.system.database_url import DatabaseUrl, Place
 
 
-def raw(path: Path) -> "closing[sqlite3.Connection]":
-    return closing(sqlite3.connect(path))
+def raw(place: Place) -> AbstractContextManager[sqlite3.Connection]:
+    """Connect to a database beside the program; one of a server is used as SQLite's."""
+    if isinstance(place, DatabaseUrl):
+        return cast("AbstractContextManager[sqlite3.Connection]", raw_server(place))
+    return closing(sqlite3.connect(place))
+
+
+def integrity_error(place: Place) -> type[Exception]:
+    """Return what the driver raises for a row that breaks a constraint."""
+    if not isinstance(place, DatabaseUrl):
+        return sqlite3.IntegrityError
+    import psycopg
+
+    return psycopg.IntegrityError
 
 
 @cache
@@ -52,6 +68,8 @@ def record_names(inventory: Inventory, root: Path, names: list[str]) -> None:
 
 
 ROOT = Path("/shop")
+
+BlankPlace = Callable[..., Place]
 
 
 def digest_of(number: int) -> str:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from tagger.cli import app
 from tagger.errors import TaggerError
+from tagger.system.database_url import DatabaseUrl, Place
 from tagger.text import printable
 
 # Typer builds all commands anew for each run in this process, in 33 ms under coverage.
@@ -30,11 +31,18 @@ class Tagger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.db = folder / "inventory.db"
+        self.place: Place = self.db
         self.environment = os.environ | {
             "COLUMNS": "100",
             "TAGGER_DB": str(self.db),
             "TAGGER_SETTLE": "0",  # the pictures of a test are a moment old
         }
+
+    def use(self, place: Place) -> None:
+        """Let the inventory be at another place."""
+        self.place = place
+        secret = place.secret if isinstance(place, DatabaseUrl) else str(place)
+        self.environment["TAGGER_DB"] = secret
 
     def command(self, *arguments: object) -> list[str]:
         return [sys.executable, "-m", "tagger", *map(str, arguments)]

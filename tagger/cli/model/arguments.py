@@ -1,13 +1,13 @@
 """Arguments and messages shared by the commands of `tagger model`."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli import options
 from tagger.cli.activity import show_phase
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from tagger.records import Adaptation
@@ -38,7 +38,7 @@ PartName = Annotated[
 ]
 
 
-def learnt_by(ctx: typer.Context, db: Path | None) -> "tuple[Path, list[Adaptation]]":
+def learnt_by(ctx: typer.Context, db: Place | None) -> "tuple[Place, list[Adaptation]]":
     """Return the path of the inventory and its adaptations, oldest first.
 
     No adaptations if it does not exist yet. Raises InventoryError if it does not exist

@@ -1,12 +1,12 @@
 """`tagger model show`: show the card of a network."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli import options
 from tagger.cli.model import arguments
+from tagger.system.database_url import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def _is(found: "Bundle", load: "Callable[[], Bundle]") -> bool:
 
 def _used(
     found: "Bundle",
-    database: Path,
+    database: Place,
     adaptations: "Sequence[Adaptation]",
     *,
     default: bool,

@@ -1,0 +1,315 @@
+"""Open an inventory on a PostgreSQL server: transactions, schema, clear errors.
+
+This module does not know what the tables mean. It uses the first schema of the
+connection's `search_path`. Writers take turns by an advisory lock, so that the laws
+which SQLite's single writer keeps hold here, too; the readers and the leases of review
+sessions do not wait for them.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from tagger.errors import InventoryBusyError, InventoryError, MissingExtraError
+from tagger.inventory.database import BUSY_SECONDS, MIGRATIONS, REVISIONS, absent
+from tagger.system.database_url import DatabaseUrl
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMA: Final = Path(__file__).parent / "schema.postgres.sql"
+"""Today's schema. A test compares it with the tables, and with that of SQLite."""
+
+FIRST_REVISION: Final = "0014"
+"""The oldest revision on a server: earlier ones are SQLite's history."""
+
+_CONNECT_SECONDS: Final = 10
+_MIGRATION_SECONDS: Final = 600
+"""Seconds that the creation or upgrade of a schema waits for other writers."""
+
+_KEEP_ALIVE: Final = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+}
+"""A firewall may forget a connection that is silent for minutes."""
+
+_WRITERS: Final = "writers"
+"""Name of the lock that a transaction which writes holds."""
+
+
+class PostgresServer:
+    """The database of an inventory on a PostgreSQL server. See `database.Database`."""
+
+    def __init__(self, place: DatabaseUrl, *, create: bool = True) -> None:
+        self.place = place
+        self._engine = _engine(place)
+        try:
+            _prepare(self._engine, place, create=create)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that reads one snapshot of the inventory."""
+        with self._engine.connect() as opened:
+            connection = opened.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that may write, when no other does: all or nothing."""
+        with self._engine.connect() as connection, connection.begin():
+            take_turn(connection, BUSY_SECONDS)
+            yield connection
+
+    @contextmanager
+    def leasing(self) -> Iterator[Connection]:
+        """Open a transaction that writes leases, and does not wait for its turn."""
+        with self._engine.connect() as connection, connection.begin():
+            _limit_wait(connection, BUSY_SECONDS)
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def optimize(self) -> None:
+        """Let PostgreSQL sample the tables, if its own service has not yet."""
+        with suppress(InventoryError), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in _never_sampled(connection):
+                connection.exec_driver_sql(f'ANALYZE "{table}"')
+
+
+def connect(place: DatabaseUrl, name: str = "tagger") -> "psycopg.Connection[Any]":
+    """Connect to a server; `name` is shown to its administrators.
+
+    The password comes from the URL, PGPASSWORD, ~/.pgpass or a service file, as libpq
+    finds it. Raises InventoryError, MissingExtraError without the driver.
+    """
+    with in_plain_words(place):
+        session: psycopg.Connection[Any] = _driver().connect(
+            place.secret,
+            application_name=name,
+            client_encoding="utf8",
+            connect_timeout=_CONNECT_SECONDS,
+            **_KEEP_ALIVE,
+        )
+    return session
+
+
+@contextmanager
+def in_plain_words(place: DatabaseUrl) -> Iterator[None]:
+    """Translate the driver's errors."""
+    try:
+        yield
+    except _driver().Error as error:
+        raise _plain(place, error) from error
+
+
+def lock_key(connection: "psycopg.Connection[Any] | Connection", name: str) -> int:
+    """Return the number of an advisory lock, other for each schema of a database."""
+    schema = "SELECT current_schema()"
+    if isinstance(connection, Connection):
+        here = connection.exec_driver_sql(schema).scalar()
+    else:
+        (here,) = connection.execute(schema).fetchone() or ("",)
+    text = f"tagger\0{here}\0{name}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
+
+
+def take_turn(connection: Connection, seconds: float) -> None:
+    """Wait until no other transaction writes; InventoryBusyError after `seconds`."""
+    _limit_wait(connection, seconds)
+    connection.exec_driver_sql(
+        "SELECT pg_advisory_xact_lock(%s)", (lock_key(connection, _WRITERS),)
+    )
+
+
+def _limit_wait(connection: Connection, seconds: float) -> None:
+    milliseconds = max(1, round(seconds * 1000))  # 0 would be for ever
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+
+def check_usable(place: DatabaseUrl) -> None:
+    """Check that there is an inventory, or can be one.
+
+    Raises InventoryError if the database is another program's, or a newer tagger's.
+    """
+    engine = _engine(place)
+    try:
+        with engine.connect() as connection:
+            _revision(connection, place)
+    finally:
+        engine.dispose()
+
+
+def _driver() -> Any:  # noqa: ANN401  a module
+    try:
+        import psycopg  # noqa: PLC0415  only for an inventory on a server
+    except ImportError as error:
+        what = "an inventory in PostgreSQL"
+        raise MissingExtraError(what, "psycopg", "postgres") from error
+    return psycopg
+
+
+def _engine(place: DatabaseUrl) -> Engine:
+    psycopg = _driver()
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: connect(place), pool_use_lifo=True
+    )
+    # Rows of one statement are sent together: a statement for each would have its
+    # triggers count each row alone.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+
+    @event.listens_for(engine, "handle_error")
+    def _explain(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, psycopg.Error):
+            raise _plain(place, error) from error
+
+    return engine
+
+
+def _prepare(engine: Engine, place: DatabaseUrl, *, create: bool) -> None:
+    """Bring the schema to today's; create it if there is none and that is wanted."""
+    with engine.connect() as connection:
+        revision = _revision(connection, place)
+    if revision == REVISIONS[-1]:
+        return
+    if revision is None and not create:
+        raise absent(place)
+    with engine.connect() as connection, connection.begin():
+        take_turn(connection, _MIGRATION_SECONDS)
+        revision = _revision(connection, place)  # another may have been faster
+        if revision is None:
+            _create(connection)
+        elif revision != REVISIONS[-1]:
+            _upgrade(connection, place)
+
+
+def _create(connection: Connection) -> None:
+    """Create today's schema in a schema without tables."""
+    cursor = connection.connection.cursor()
+    cursor.execute(SCHEMA.read_text(encoding="utf-8"))
+    cursor.close()
+    connection.exec_driver_sql(
+        "INSERT INTO alembic_version VALUES (%s)", (REVISIONS[-1],)
+    )
+
+
+def _upgrade(connection: Connection, place: DatabaseUrl) -> None:
+    """Upgrade to today's schema, revision by revision, in the open transaction."""
+    import alembic.command
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+    logging.getLogger(__name__).warning("%s is upgraded for this version", place)
+
+
+def _revision(connection: Connection, place: DatabaseUrl) -> str | None:
+    """Read the schema's revision; None where there are no tables.
+
+    Raises InventoryError if the tables are another program's, or a newer tagger's.
+    Writes nothing.
+    """
+    execute = connection.exec_driver_sql
+    encoding, schema = execute(
+        "SELECT current_setting('server_encoding'), current_schema()"
+    ).one()
+    if encoding != "UTF8":
+        raise InventoryError(
+            f"{place} has the encoding {encoding}, which lacks letters: create the "
+            "database with ENCODING 'UTF8'"
+        )
+    if schema is None:
+        raise InventoryError(
+            f"{place} has no schema to use: create the one of the user's search_path"
+        )
+    names = set(
+        execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') "
+            "AND relnamespace = current_schema()::regnamespace"
+        ).scalars()
+    )
+    if not names:
+        return None
+    if not {"alembic_version", "image", "counted"} <= names:
+        raise InventoryError(
+            f"{place} is another program's database: name another one with --db"
+        )
+    revisions = execute("SELECT version_num FROM alembic_version").scalars().all()
+    if len(revisions) != 1:
+        raise InventoryError(f"{place} is damaged: restore it with pg_restore")
+    if revisions[0] not in REVISIONS:
+        raise InventoryError(
+            f"{place} was written by a newer tagger (schema {revisions[0]}): "
+            "upgrade tagger"
+        )
+    return str(revisions[0])
+
+
+def _never_sampled(connection: Connection) -> list[str]:
+    """Return the tables that have rows, and no statistics at all."""
+    return list(
+        connection.exec_driver_sql(
+            "SELECT relname FROM pg_stat_user_tables "
+            "WHERE schemaname = current_schema() AND n_mod_since_analyze > 0 "
+            "AND last_analyze IS NULL AND last_autoanalyze IS NULL"
+        ).scalars()
+    )
+
+
+def _plain(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
+    """Translate an error of PostgreSQL into a clear message with the next step."""
+    if error.sqlstate is None:
+        return InventoryError(_why_no_connection(place, error))
+    busy = f"was in use by another program for {BUSY_SECONDS} seconds: try again later"
+    message = {
+        "55P03": busy,  # lock_not_available
+        "40P01": busy,  # deadlock_detected
+        "25006": "can only be read here: name the primary server",
+        "42501": f"does not let you ({_words(error)}): ask for the right to it",
+        "42P01": f"is damaged ({_words(error)}): restore it with pg_restore",
+        "53100": "cannot grow: the disk of the server is full",
+        "53300": "has no connection left: try again later",
+    }.get(error.sqlstate)
+    busy_states = {"55P03", "40P01"}
+    kind = InventoryBusyError if error.sqlstate in busy_states else InventoryError
+    return kind(f"{place} {message or f'cannot be used: {_words(error)}'}")
+
+
+def _why_no_connection(place: DatabaseUrl, error: "psycopg.Error") -> str:
+    """Explain why a server does not let us in, or is not there."""
+    words = _words(error).replace(place.secret, str(place))
+    libpq = error.pgconn
+    if libpq is not None and (libpq.needs_password or libpq.used_password):
+        return (
+            f"{place} refuses the user or the password: give the password in "
+            "PGPASSWORD or in ~/.pgpass"
+        )
+    if "does not exist" in words and "database" in words:
+        return f"{place} does not exist: create it with 'createdb {place.name}'"
+    if "does not exist" in words and "role" in words:
+        return f"{place}: {words}: name another user, or create this one"
+    return f"{place} cannot be reached ({words}): is the server running?"
+
+
+def _words(error: Exception) -> str:
+    """Return the words of the server in one line, without what they are about."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rpartition("FATAL:")[2].strip() if lines else type(error).__name__

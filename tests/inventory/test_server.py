@@ -1,0 +1,330 @@
+"""An inventory on a PostgreSQL server: what differs from a file."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, delete
+from support import FakeClassifier
+from support.inventories import ROOT, digest_of, record_names, tagged
+from support.postgres import Server, raw_server
+
+from tagger.errors import (
+    InventoryBusyError,
+    InventoryError,
+    LockedError,
+    NoInventoryError,
+)
+from tagger.inventory import (
+    Inventory,
+    postgres,
+    scan_in_progress,
+    scan_lock,
+    sqlite_file,
+)
+from tagger.inventory.database import REVISIONS
+from tagger.inventory.records import Selection
+from tagger.inventory.tables import METADATA, WAITING, name_from, stored_name
+from tagger.records import ImageFile
+from tagger.system.database_url import DatabaseUrl
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[DatabaseUrl]:
+    made = server.inventory()
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture
+def blank(server: Server) -> Iterator[DatabaseUrl]:
+    made = server.blank()
+    yield made
+    server.drop(made)
+
+
+def test_the_tables_are_those_of_a_file(url: DatabaseUrl) -> None:
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: postgres.connect(url)
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        difference = compare_metadata(context, METADATA)
+    engine.dispose()
+
+    assert difference == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["CREATE TABLE", "CREATE INDEX", "CREATE VIEW", "CONSTRAINT"]
+)
+def test_both_schemas_name_the_same_things(kind: str) -> None:
+    named = re.compile(rf"\b{kind} (\w+)")
+    scripts = (sqlite_file.SCHEMA.read_text(), postgres.SCHEMA.read_text())
+
+    in_file, on_server = (set(named.findall(script)) for script in scripts)
+
+    assert in_file
+    # A view for its triggers, which SQLite repeats in each.
+    assert on_server - {"must_wait"} == in_file
+
+
+def test_all_text_is_sorted_by_its_bytes(url: DatabaseUrl) -> None:
+    with raw_server(url) as connection:
+        rows = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+            " AND data_type IN ('text', 'character varying')"
+            " AND collation_name IS DISTINCT FROM 'C'"
+        ).fetchall()
+
+    assert rows == []
+
+
+@given(st.binary(min_size=1, max_size=20))
+def test_every_name_is_stored_as_text_and_comes_back(raw: bytes) -> None:
+    name = os.fsdecode(raw)
+
+    text = stored_name(name)
+
+    text.encode("utf-8")  # it is valid
+    assert name_from(text) == name
+
+
+@given(st.text("\udc80\udcff\U0010ff00\U0010ffffaé", min_size=1).map(str))
+def test_names_that_look_like_stored_bytes_come_back_too(name: str) -> None:
+    name = os.fsdecode(os.fsencode(name))
+
+    assert name_from(stored_name(name)) == name
+
+
+def test_no_two_names_are_stored_as_one_text() -> None:
+    names = ["\U0010ffe9", "\udce9", "é", "\U0010fff4\U0010ff8f\U0010ffbf\U0010ffa9"]
+
+    assert len({stored_name(name) for name in names}) == len(names)
+
+
+def test_names_of_any_bytes_are_found_again(url: DatabaseUrl) -> None:
+    names = ["a\udcff.jpg", "\U0010ffff", "caf\udce9/b", "plain"]
+    with Inventory(url) as inventory:
+        record_names(inventory, ROOT, names)
+
+        assert {item.path for item in inventory.items()} == set(names)
+        for name in names:
+            assert inventory.history(ROOT / name) is not None
+
+
+def test_an_absent_inventory_is_not_made_by_reading(blank: DatabaseUrl) -> None:
+    with pytest.raises(NoInventoryError, match="tagger scan"):
+        Inventory(blank, create=False)
+
+    with raw_server(blank) as connection:
+        tables = "SELECT * FROM pg_tables WHERE schemaname = 'public'"
+        assert connection.execute(tables).fetchall() == []
+    with Inventory.scratch_copy(blank) as copy:
+        assert list(copy.items()) == []
+
+
+def test_another_programs_database_is_refused_and_left_alone(
+    blank: DatabaseUrl,
+) -> None:
+    with raw_server(blank) as connection, connection:
+        connection.execute("CREATE TABLE photos (id INTEGER)")
+
+    for create in (True, False):
+        with pytest.raises(InventoryError, match="another program's"):
+            Inventory(blank, create=create)
+
+
+def test_a_newer_schema_is_refused(url: DatabaseUrl) -> None:
+    with raw_server(url) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(InventoryError, match=r"newer tagger.*upgrade"):
+        Inventory(url)
+
+
+def test_two_programs_may_make_the_inventory_at_once(blank: DatabaseUrl) -> None:
+    errors: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            Inventory(blank).__exit__()
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    with raw_server(blank) as connection:
+        rows = connection.execute("SELECT * FROM alembic_version").fetchall()
+    assert rows == [(REVISIONS[-1],)]
+
+
+def test_what_cannot_be_reached_is_one_line_that_says_what_to_do(
+    server: Server, url: DatabaseUrl
+) -> None:
+    server.do("CREATE ROLE closed LOGIN PASSWORD 'kept to itself'")
+    absent = server.url("absent")
+    nobody = DatabaseUrl(f"postgresql://stranger@/{url.name}?host={server.folder}")
+    nowhere = DatabaseUrl("postgresql://tagger@127.0.0.1:1/shop?password=swordfish")
+
+    for place, wanted in (
+        (absent, "createdb absent"),
+        (nobody, "stranger"),
+        (nowhere, "is the server running"),
+    ):
+        with pytest.raises(InventoryError) as caught:
+            Inventory(place)
+        message = str(caught.value)
+        assert wanted in message
+        assert "\n" not in message
+        assert "swordfish" not in message
+
+
+def test_a_role_without_the_right_to_write_can_read(
+    server: Server, url: DatabaseUrl
+) -> None:
+    with Inventory(url) as inventory:
+        record_names(inventory, ROOT, ["a.jpg"])
+    with raw_server(url) as connection, connection:
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    place = DatabaseUrl(url.secret.replace("tagger@", "reader@"))
+    try:
+        with Inventory(place) as inventory:
+            assert inventory.status().states
+            with pytest.raises(InventoryError, match="right"):
+                inventory.add_tag("Shorts", "anna")
+        with Inventory.scratch_copy(place) as copy:
+            record_names(copy, ROOT, ["b.jpg"])
+            assert len(list(copy.items())) == 2
+    finally:
+        with raw_server(url) as connection, connection:
+            connection.execute("DROP OWNED BY reader")
+        server.do("DROP ROLE reader")
+
+
+def test_a_writer_waits_for_another_and_then_says_so(
+    url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "BUSY_SECONDS", 0.1)
+    with Inventory(url) as one, Inventory(url) as other:
+        with (
+            one._database.writing(),  # noqa: SLF001
+            pytest.raises(InventoryBusyError, match="in use by another program"),
+        ):
+            other.add_tag("Shorts", "anna")
+
+        assert other.add_tag("Shorts", "anna")
+
+
+def test_readers_and_reviewers_do_not_wait_for_a_scans_transaction(
+    url: DatabaseUrl,
+) -> None:
+    with Inventory(url) as scanning, Inventory(url) as reviewing:
+        with scanning.recording(FakeClassifier().identity, options={}) as recording:
+            outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(5)]
+            recording.record(ROOT, outcomes, {}, {})
+        with scanning._database.writing() as connection:  # noqa: SLF001
+            connection.exec_driver_sql("UPDATE image SET reason = 'busy'")
+            begun = time.monotonic()
+            with reviewing.reviewing("anna", Selection()) as opened:
+                (item,) = opened.take(1, without=())
+                opened.renew()
+                opened.release([item.digest])
+            assert len(list(reviewing.items())) == 5
+            assert time.monotonic() - begun < 5
+
+
+def test_a_snapshot_stays_as_it_was(url: DatabaseUrl) -> None:
+    with Inventory(url) as inventory, Inventory(url) as other:
+        record_names(inventory, ROOT, [f"{n}.jpg" for n in range(5)])
+        items = inventory.items()
+        first = next(items)
+        record_names(other, ROOT, ["0 new.jpg", "9 new.jpg"])
+
+        assert len([first, *items]) == 5
+
+
+def test_scans_of_different_folders_run_at_once(url: DatabaseUrl) -> None:
+    with scan_lock(url, [Path("/srv/shoes")]), scan_lock(url, [Path("/srv/hats")]):
+        assert scan_in_progress(url) is not None
+        for folders in (
+            [Path("/srv/shoes")],
+            [Path("/srv/shoes/red")],
+            [Path("/srv")],
+            [Path("/elsewhere"), Path("/srv/hats")],
+            None,  # what needs the whole inventory
+        ):
+            with pytest.raises(LockedError, match=r"pid \d+ on "):
+                scan_lock(url, folders).__enter__()
+        with scan_lock(url, [Path("/srv/shoes2")]):
+            pass
+
+    assert scan_in_progress(url) is None
+    with (
+        scan_lock(url),
+        pytest.raises(LockedError),
+        scan_lock(url, [Path("/elsewhere")]),
+    ):
+        pass
+
+
+def test_folders_of_one_root_are_not_scanned_at_once(url: DatabaseUrl) -> None:
+    with Inventory(url) as inventory:
+        record_names(inventory, Path("/srv/shop"), ["a/1.jpg", "b/1.jpg"])
+
+    with (
+        scan_lock(url, [Path("/srv/shop/a")]),
+        pytest.raises(LockedError),
+        scan_lock(url, [Path("/srv/shop/b")]),
+    ):
+        pass
+
+
+def test_a_scan_waits_for_another_when_asked(url: DatabaseUrl) -> None:
+    with scan_lock(url, [ROOT]):
+        timer = threading.Timer(0.5, _end_sessions, [url])
+        timer.start()
+        with scan_lock(url, [ROOT], wait=30):  # as the session of the first has died
+            pass
+        timer.join()
+
+
+def _end_sessions(url: DatabaseUrl) -> None:
+    with raw_server(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE granted"
+            " AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+
+def test_damage_that_triggers_should_have_prevented_is_found(
+    inventory: Inventory,
+) -> None:
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
+        outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(3)]
+        recording.record(ROOT, outcomes, {}, {})
+    assert inventory.check(0, seed=1).damage == ()
+
+    with inventory._database.writing() as connection:  # noqa: SLF001
+        connection.exec_driver_sql("UPDATE counted SET number = 2")
+        connection.execute(delete(WAITING).where(WAITING.c.digest == digest_of(1)))
+
+    assert len(inventory.check(0, seed=1).damage) == 2

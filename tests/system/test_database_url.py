@@ -1,0 +1,69 @@
+"""URLs of databases: what is shown of them, and what tells two apart."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagger.errors import RequestError
+from tagger.system.database_url import DatabaseUrl, place
+
+WORD = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8)
+
+
+@given(WORD, st.sampled_from(["postgresql", "postgresql+psycopg", "postgres"]))
+def test_a_password_is_never_shown(word: str, scheme: str) -> None:
+    password = quote(word, safe="")
+    for url in (
+        f"{scheme}://anna:{password}@db.example.org:5433/shop?sslmode=require",
+        f"{scheme}://anna@db.example.org/shop?password={password}&sslmode=require",
+    ):
+        found = place(url)
+
+        assert isinstance(found, DatabaseUrl)
+        for text in (str(found), repr(found), found.identity):
+            assert password not in text.replace("db.example.org", "")
+            assert "password" not in text
+        assert "anna@db.example.org" in str(found)
+        assert found.secret.startswith("postgresql://anna")
+
+
+@pytest.mark.parametrize("mark", "@/?#")
+def test_a_password_that_ends_the_host_early_is_refused_unseen(mark: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        place(f"postgresql://anna:herr{mark}ing@host/shop")
+
+    assert "%40" in str(caught.value)
+    assert "herr" not in str(caught.value)
+    assert "ing@" not in str(caught.value)
+
+
+def test_a_url_of_another_kind_is_refused_without_its_password() -> None:
+    with pytest.raises(RequestError, match="postgresql://") as caught:
+        place("mysql://anna:swordfish@host/shop")
+
+    assert caught.value.exit_code == 2
+    assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["inventory.db", "a:b/c.db", "/x//y.db", "c:\\x", ""])
+def test_what_is_no_url_is_the_name_of_a_file(name: str) -> None:
+    assert place(name) == Path(name)
+
+
+def test_the_identity_is_that_of_the_database_and_not_of_its_user() -> None:
+    def identity(url: str) -> str:
+        return DatabaseUrl(url).identity
+
+    here = identity("postgresql://anna:a@db/shop")
+    assert here == identity("postgresql://ben@db:5432/shop?connect_timeout=3")
+    for other in (
+        "postgresql://anna@db/shop2",
+        "postgresql://anna@db2/shop",
+        "postgresql://anna@db:5433/shop",
+        "postgresql://anna@db/shop?options=-csearch_path%3Dhats",
+        "postgresql:///?service=shop",
+    ):
+        assert identity(other) != here
