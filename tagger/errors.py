@@ -7,6 +7,7 @@ A bad file is not an error but a value (`records.UnreadableImage`): the run goes
       + InventoryError    the database cannot be opened, read or written
           + InventoryBusyError    another program is writing: trying again may help
           + NoInventoryError  there is no inventory at the place named
+          + ConnectionLostError   the server of the database does not answer
       + LockedError       another scan holds the inventory
       + OverdueError      no scan has succeeded for too long
       + HomeError         the user has no home folder, and a command needs it
@@ -66,6 +67,10 @@ class InventoryBusyError(InventoryError):
 
 class NoInventoryError(InventoryError):
     """There is no inventory at the place that was named."""
+
+
+class ConnectionLostError(InventoryError):
+    """The server of the inventory does not answer, or has closed the connection."""
 
 
 class LockedError(TaggerError):

@@ -65,7 +65,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     marked = metafunc.definition.get_closest_marker
     here = "inventory" in metafunc.definition.path.parent.parts[-1:]
-    if (here or marked("databases")) and not marked("sqlite_only"):
+    on_one = marked("sqlite_only") or marked("postgres")
+    if (here or marked("databases")) and not on_one:
         kinds = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
         metafunc.parametrize("database_kind", kinds, indirect=True)
 

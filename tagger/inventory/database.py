@@ -5,12 +5,13 @@ loaded where an inventory is in one. This module does not know what the tables m
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from tagger.errors import NoInventoryError
 from tagger.system.database_url import DatabaseUrl, Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
@@ -37,6 +38,8 @@ with the revision files. It lets an up-to-date inventory open without loading Al
 
 BUSY_SECONDS: Final = 30
 """Seconds that a transaction waits for one of another program to end."""
+
+_Result = TypeVar("_Result")
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -70,6 +73,13 @@ class Database(Protocol):
 
         On a server it does not wait for the transaction of a scan, and other sessions
         may write leases at the same time.
+        """
+        ...
+
+    def again(self, do: "Callable[[], _Result]") -> _Result:
+        """Do what is one transaction; again if a server restarts meanwhile.
+
+        Raises ConnectionLostError after the patience with it.
         """
         ...
 

@@ -7,16 +7,22 @@ sessions do not wait for them.
 """
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from tagger.errors import InventoryBusyError, InventoryError, MissingExtraError
+from tagger.errors import (
+    ConnectionLostError,
+    InventoryBusyError,
+    InventoryError,
+    MissingExtraError,
+)
 from tagger.inventory.database import BUSY_SECONDS, MIGRATIONS, REVISIONS, absent
 from tagger.system.database_url import DatabaseUrl
 
@@ -43,6 +49,23 @@ _KEEP_ALIVE: Final = {
 _WRITERS: Final = "writers"
 """Name of the lock that a transaction which writes holds."""
 
+PATIENCE_SECONDS: Final = 60
+"""Seconds that a scan waits for a server that restarts."""
+
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 8.0
+
+_TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(%s)"
+_MY_NUMBER: Final = "SELECT pg_current_xact_id_if_assigned()::text"
+_NEWEST_NUMBER: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_STATE: Final = "SELECT pg_xact_status(%s::xid8)"
+"""https://www.postgresql.org/docs/current/functions-info.html, "Transaction ID and
+Snapshot Information Functions"."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
 
 class PostgresServer:
     """The database of an inventory on a PostgreSQL server. See `database.Database`."""
@@ -51,7 +74,7 @@ class PostgresServer:
         self.place = place
         self._engine = _engine(place)
         try:
-            _prepare(self._engine, place, create=create)
+            self._writers = _prepare(self._engine, place, create=create)
         except BaseException:
             self._engine.dispose()
             raise
@@ -69,16 +92,62 @@ class PostgresServer:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that may write, when no other does: all or nothing."""
-        with self._engine.connect() as connection, connection.begin():
-            take_turn(connection, BUSY_SECONDS)
-            yield connection
+        number = None
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                connection.exec_driver_sql(_TAKE_TURN, (self._writers,))
+                yield connection
+                number = connection.exec_driver_sql(_MY_NUMBER).scalar()
+        except ConnectionLostError:
+            # Without a number, it had not come to its end, or had written nothing.
+            if number is None or not self._was_committed(number):
+                raise
 
     @contextmanager
     def leasing(self) -> Iterator[Connection]:
         """Open a transaction that writes leases, and does not wait for its turn."""
         with self._engine.connect() as connection, connection.begin():
-            _limit_wait(connection, BUSY_SECONDS)
             yield connection
+
+    def again(self, do: Callable[[], _Result]) -> _Result:
+        """Do what is one transaction; again if the server restarts meanwhile.
+
+        Waits up to `PATIENCE_SECONDS` for the server, longer each time, and takes the
+        locks of this process again.
+        """
+        end, pause, lost = time.monotonic() + PATIENCE_SECONDS, _FIRST_PAUSE, False
+        while True:
+            try:
+                if lost:
+                    _retake_locks(self.place)
+                return do()
+            except ConnectionLostError as error:
+                if time.monotonic() > end:
+                    raise
+                if not lost:
+                    _LOG.warning("%s; trying again for a minute", error)
+                lost = True
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _was_committed(self, number: str) -> bool:
+        """Whether a transaction came to its end, although no answer did.
+
+        A server that crashed before it wrote anything of the transaction gives its
+        number away again.
+        """
+
+        def ask() -> bool:
+            with self._engine.connect() as connection:
+                newest = connection.exec_driver_sql(_NEWEST_NUMBER).scalar() or 0
+                if int(number) >= newest:
+                    return False
+                state = connection.exec_driver_sql(_STATE, (number,)).scalar()
+            if state == "in progress":  # the server is still about to end it
+                raise ConnectionLostError(f"{self.place} has not ended a transaction")
+            return bool(state == "committed")
+
+        return self.again(ask)
 
     def close(self) -> None:
         """Close all connections."""
@@ -129,17 +198,15 @@ def lock_key(connection: "psycopg.Connection[Any] | Connection", name: str) -> i
     return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
 
-def take_turn(connection: Connection, seconds: float) -> None:
-    """Wait until no other transaction writes; InventoryBusyError after `seconds`."""
-    _limit_wait(connection, seconds)
-    connection.exec_driver_sql(
-        "SELECT pg_advisory_xact_lock(%s)", (lock_key(connection, _WRITERS),)
-    )
-
-
-def _limit_wait(connection: Connection, seconds: float) -> None:
+def _limit_wait(seconds: float) -> str:
     milliseconds = max(1, round(seconds * 1000))  # 0 would be for ever
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+    return f"SET lock_timeout = {milliseconds}"
+
+
+def _retake_locks(place: DatabaseUrl) -> None:
+    from tagger.inventory import server_lock  # noqa: PLC0415  it imports this module
+
+    server_lock.retake(place)
 
 
 def check_usable(place: DatabaseUrl) -> None:
@@ -167,7 +234,10 @@ def _driver() -> Any:  # noqa: ANN401  a module
 def _engine(place: DatabaseUrl) -> Engine:
     psycopg = _driver()
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(place), pool_use_lifo=True
+        "postgresql+psycopg://",
+        creator=lambda: _connect_to_wait(place),
+        pool_use_lifo=True,
+        use_native_hstore=False,  # spares each connection a query
     )
     # Rows of one statement are sent together: a statement for each would have its
     # triggers count each row alone.
@@ -182,21 +252,37 @@ def _engine(place: DatabaseUrl) -> Engine:
     return engine
 
 
-def _prepare(engine: Engine, place: DatabaseUrl, *, create: bool) -> None:
-    """Bring the schema to today's; create it if there is none and that is wanted."""
+def _connect_to_wait(place: DatabaseUrl) -> "psycopg.Connection[Any]":
+    """Connect so that a statement waits up to `BUSY_SECONDS` for a lock."""
+    session = connect(place)
+    with in_plain_words(place):
+        session.execute(_limit_wait(BUSY_SECONDS))
+        session.commit()
+    return session
+
+
+def _prepare(engine: Engine, place: DatabaseUrl, *, create: bool) -> int:
+    """Bring the schema to today's; create it if there is none and that is wanted.
+
+    Returns the number of the writers' lock.
+    """
     with engine.connect() as connection:
         revision = _revision(connection, place)
+        writers = lock_key(connection, _WRITERS)
     if revision == REVISIONS[-1]:
-        return
+        return writers
     if revision is None and not create:
         raise absent(place)
     with engine.connect() as connection, connection.begin():
-        take_turn(connection, _MIGRATION_SECONDS)
+        wait = _limit_wait(_MIGRATION_SECONDS)
+        connection.exec_driver_sql(wait.replace("SET", "SET LOCAL"))
+        connection.exec_driver_sql(_TAKE_TURN, (writers,))
         revision = _revision(connection, place)  # another may have been faster
         if revision is None:
             _create(connection)
         elif revision != REVISIONS[-1]:
             _upgrade(connection, place)
+    return writers
 
 
 def _create(connection: Connection) -> None:
@@ -277,7 +363,9 @@ def _never_sampled(connection: Connection) -> list[str]:
 def _plain(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
     """Translate an error of PostgreSQL into a clear message with the next step."""
     if error.sqlstate is None:
-        return InventoryError(_why_no_connection(place, error))
+        return _why_no_connection(place, error)
+    if error.sqlstate in _GOING_DOWN:
+        return ConnectionLostError(f"{place} closed the connection ({_words(error)})")
     busy = f"was in use by another program for {BUSY_SECONDS} seconds: try again later"
     message = {
         "55P03": busy,  # lock_not_available
@@ -293,20 +381,33 @@ def _plain(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
     return kind(f"{place} {message or f'cannot be used: {_words(error)}'}")
 
 
-def _why_no_connection(place: DatabaseUrl, error: "psycopg.Error") -> str:
+_GOING_DOWN: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "08006"})
+"""States of a server that ends its sessions: https://www.postgresql.org/docs/current/
+errcodes-appendix.html, Classes 57 and 08."""
+
+
+def _why_no_connection(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
     """Explain why a server does not let us in, or is not there."""
     words = _words(error).replace(place.secret, str(place))
     libpq = error.pgconn
     if libpq is not None and (libpq.needs_password or libpq.used_password):
-        return (
+        return InventoryError(
             f"{place} refuses the user or the password: give the password in "
             "PGPASSWORD or in ~/.pgpass"
         )
     if "does not exist" in words and "database" in words:
-        return f"{place} does not exist: create it with 'createdb {place.name}'"
+        return InventoryError(
+            f"{place} does not exist: create it with 'createdb {place.name}'"
+        )
     if "does not exist" in words and "role" in words:
-        return f"{place}: {words}: name another user, or create this one"
-    return f"{place} cannot be reached ({words}): is the server running?"
+        return InventoryError(
+            f"{place}: {words}: name another user, or create this one"
+        )
+    if not isinstance(error, _driver().OperationalError | _driver().InterfaceError):
+        return InventoryError(f"{place} cannot be used: {words}")
+    return ConnectionLostError(
+        f"{place} cannot be reached ({words}): is the server running?"
+    )
 
 
 def _words(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Insert,
     Integer,
     RowMapping,
     Select,
@@ -32,10 +30,10 @@ from sqlalchemy import (
 )
 
 from tagger.inventory import roots
+from tagger.inventory.bulk import put_rows, update_rows
 from tagger.inventory.counts import count_items
 from tagger.inventory.database import Database
 from tagger.inventory.dead_mans_switch import DONE
-from tagger.inventory.dialects import upsert
 from tagger.inventory.mapping import (
     BY_ROOT,
     SAID_BY,
@@ -412,49 +410,36 @@ class Recording:
         verdicts: Sequence[Verdict],
     ) -> None:
         """Write adjusted predictions and their verdicts under an adjustment's name."""
-        connection.execute(
-            update(PREDICTION)
-            .where(PREDICTION.c.id == bindparam("row_id"))
-            .values(
-                tag=bindparam("new_tag"),
-                confidence=bindparam("new_confidence"),
-                runner_up=bindparam("new_runner_up"),
-                margin=bindparam("new_margin"),
-                other=bindparam("new_other"),
-                kind=bindparam("new_kind"),
-                adjusted=bindparam("new_adjusted"),
-                adjusted_by=name,
-            ),
+        update_rows(
+            connection,
+            PREDICTION,
             [
                 {
-                    "row_id": row["id"],
-                    "new_tag": adjusted.tag,
-                    "new_confidence": adjusted.confidence,
-                    "new_runner_up": adjusted.runner_up,
-                    "new_margin": adjusted.margin,
-                    "new_other": adjusted.other,
-                    "new_kind": adjusted.kind,
-                    "new_adjusted": pack(adjusted.probabilities) if name else None,
+                    "id": row["id"],
+                    "tag": adjusted.tag,
+                    "confidence": adjusted.confidence,
+                    "runner_up": adjusted.runner_up,
+                    "margin": adjusted.margin,
+                    "other": adjusted.other,
+                    "kind": adjusted.kind,
+                    "adjusted": pack(adjusted.probabilities) if name else None,
                 }
                 for row, adjusted in zip(rows, predictions, strict=True)
             ],
+            by="id",
+            also={"adjusted_by": name},
         )
-        connection.execute(
-            update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"), roots.here(connection))
-            .values(
-                flagged=bindparam("now_flagged"),
-                flag_reason=bindparam("now_reason"),
-                updated_at=self._started,
-            ),
+        here = roots.here(connection)
+        update_rows(
+            connection,
+            IMAGE,
             [
-                {
-                    "row_id": row["id"],
-                    "now_flagged": verdict.flagged,
-                    "now_reason": verdict.reason,
-                }
+                _judged(row, verdict)
                 for row, verdict in zip(rows, verdicts, strict=True)
             ],
+            by="prediction_id",
+            also={"updated_at": self._started},
+            where=lambda _new: here,
         )
 
     def mixes_in_force(self) -> list[str]:
@@ -584,12 +569,14 @@ class Recording:
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
             ids = self._keep_predictions(connection, tagged)
-            _update_images(
+            update_rows(
                 connection,
+                IMAGE,
                 [
-                    {"image_id": former.known.id, "root_id": root_id, "path": path}
+                    {"id": former.known.id, "root_id": root_id, "path": path}
                     for path, former in moved.items()
                 ],
+                by="id",
             )
             self._put_images(
                 connection,
@@ -665,9 +652,11 @@ class Recording:
     def touch(self, stamps: Sequence[tuple[KnownFile, FileStamp]]) -> None:
         """Store new sizes and times of files whose content is the same."""
         with self._database.writing() as connection:
-            _update_images(
+            update_rows(
                 connection,
-                [{"image_id": known.id} | _stamped(stamp) for known, stamp in stamps],
+                IMAGE,
+                [{"id": known.id} | _stamped(stamp) for known, stamp in stamps],
+                by="id",
             )
 
     def change_states(self, changes: Sequence[StateChange]) -> None:
@@ -680,15 +669,16 @@ class Recording:
                 (missing, {"last_seen": seen.scalar_subquery()}),
                 (others, {}),
             ):
-                _update_images(
+                update_rows(
                     connection,
+                    IMAGE,
                     [
-                        {"image_id": change.known.id}
+                        {"id": change.known.id}
                         | {"state": change.state, "reason": change.reason}
-                        | {"updated_at": self._started}
                         for change in group
                     ],
-                    **values,
+                    by="id",
+                    also={"updated_at": self._started} | values,
                 )
             self._record_events(
                 connection,
@@ -823,23 +813,22 @@ class Recording:
         decide: Callable[[Prediction, Policy], Verdict],
     ) -> None:
         query = select(PREDICTION).where(PREDICTION.c.model_id == self._model_id)
-        flagged: Any = bindparam("now_flagged")
-        reason: Any = bindparam("now_reason")
-        change = (
-            update(IMAGE)
-            .where(IMAGE.c.prediction_id == bindparam("row_id"), roots.here(connection))
-            .where((IMAGE.c.flagged != flagged) | (IMAGE.c.flag_reason != reason))
-            .values(flagged=flagged, flag_reason=reason, updated_at=self._started)
-        )
+        here = roots.here(connection)
         rows = connection.execute(query.execution_options(yield_per=_MANY))
         for part in rows.mappings().partitions():
-            verdicts = [(row["id"], decide(prediction(row), policy)) for row in part]
-            connection.execute(
-                change,
-                [
-                    {"row_id": row_id, "now_flagged": v.flagged, "now_reason": v.reason}
-                    for row_id, v in verdicts
-                ],
+            update_rows(
+                connection,
+                IMAGE,
+                [_judged(row, decide(prediction(row), policy)) for row in part],
+                by="prediction_id",
+                also={"updated_at": self._started},
+                where=lambda new: (
+                    here
+                    & (
+                        (IMAGE.c.flagged != new["flagged"])
+                        | (IMAGE.c.flag_reason != new["flag_reason"])
+                    )
+                ),
             )
 
     def _keep_predictions(
@@ -848,8 +837,9 @@ class Recording:
         """Store the new predictions; return the row ids of all of them by digest."""
         if not tagged:
             return {}
-        connection.execute(
-            _put_predictions(connection.dialect.name),
+        put_rows(
+            connection,
+            PREDICTION,
             [
                 {
                     "digest": result.image.digest,
@@ -866,6 +856,9 @@ class Recording:
                 }
                 for result in tagged
             ],
+            key=("digest", "model_id", "preparing"),
+            change=("damaged",),  # another decoder sees more damage
+            only_if_changed=True,
         )
         ids: dict[str, int] = {}
         for digests in in_parts({result.image.digest for result in tagged}):
@@ -899,12 +892,15 @@ class Recording:
 
         All rows must have the same columns.
         """
-        connection.execute(
-            _put(connection.dialect.name, (*rows[0], "updated_at")),
+        put_rows(
+            connection,
+            IMAGE,
             [
                 row | {"updated_at": self._started, "first_seen": self._started}
                 for row in rows
             ],
+            key=("root_id", "path"),
+            change=(*rows[0], "updated_at"),
         )
 
     def _record_events(
@@ -936,62 +932,13 @@ def _added(sums: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     } | {name: value for name, value in sums.items() if name not in more}
 
 
-@cache
-def _put_predictions(dialect: str) -> Insert:
-    """Return the statement that inserts predictions.
-
-    Of a known one, only `damaged` may have changed: another decoder sees more damage.
-    """
-    statement = upsert(dialect, PREDICTION)
-    damaged = statement.excluded.damaged
-    return statement.on_conflict_do_update(
-        index_elements=[
-            PREDICTION.c.digest,
-            PREDICTION.c.model_id,
-            PREDICTION.c.preparing,
-        ],
-        set_={"damaged": damaged},
-        where=PREDICTION.c.damaged != damaged,
-    )
-
-
-@cache
-def _put(dialect: str, columns: tuple[str, ...]) -> Insert:
-    """Return the statement that inserts images, or updates these columns.
-
-    Cached: SQLAlchemy copies the whole table for `excluded`, and only the cyclic
-    garbage collector frees that copy.
-    """
-    statement = upsert(dialect, IMAGE)
-    return statement.on_conflict_do_update(
-        index_elements=[IMAGE.c.root_id, IMAGE.c.path],
-        set_={name: statement.excluded[name] for name in columns},
-    )
-
-
-def _update_images(
-    connection: Connection,
-    rows: Sequence[Mapping[str, Any]],
-    **values: Any,  # noqa: ANN401
-) -> None:
-    """Update images by `image_id`: the columns in each row, and `values` for all.
-
-    All rows must have the same columns.
-    """
-    if not rows:
-        return
-    named: dict[str, Any] = {
-        name: bindparam(f"new_{name}") for name in rows[0] if name != "image_id"
+def _judged(row: RowMapping, verdict: Verdict) -> dict[str, Any]:
+    """Return the columns of the images of a prediction that a verdict sets."""
+    return {
+        "prediction_id": row["id"],
+        "flagged": verdict.flagged,
+        "flag_reason": verdict.reason,
     }
-    connection.execute(
-        update(IMAGE)
-        .where(IMAGE.c.id == bindparam("image_id"))
-        .values(**named, **values),
-        [
-            {name if name == "image_id" else f"new_{name}": row[name] for name in row}
-            for row in rows
-        ],
-    )
 
 
 def ended(run_id: int, exit_code: int) -> Update:

@@ -34,6 +34,13 @@ _ALL: Final = "all"
 """Name of the lock that every scan shares, above those of the folders."""
 
 
+_HELD: "Final[list[ServerLock]]" = []
+"""The locks that this process holds."""
+
+_RETAKE_SECONDS: Final = 5.0
+"""Seconds until the server has ended the sessions that died."""
+
+
 @contextmanager
 def server_lock(
     place: DatabaseUrl, folders: Sequence[Path] | None, *, wait: float
@@ -42,17 +49,31 @@ def server_lock(
     check_usable(place)
     lock = ServerLock(place, folders)
     lock.take(wait)
+    _HELD.append(lock)
     try:
         yield
     finally:
+        _HELD.remove(lock)
         lock.release()
+
+
+def retake(place: DatabaseUrl) -> None:
+    """Take the locks of this process again whose session died with the server.
+
+    Raises LockedError if another scan was faster, and ConnectionLostError if the server
+    does not answer.
+    """
+    for lock in _HELD:
+        if lock.place == place and not lock.is_held():
+            lock.release()
+            lock.take(_RETAKE_SECONDS)
 
 
 class ServerLock:
     """The locks of one scan, and the session that holds them."""
 
     def __init__(self, place: DatabaseUrl, folders: Sequence[Path] | None) -> None:
-        self._place = place
+        self.place = place
         self._folders = folders
         self._name = _session_name(Holder.me())
         self._session: psycopg.Connection[Any] | None = None
@@ -60,14 +81,24 @@ class ServerLock:
     def take(self, wait: float) -> None:
         """Take all locks or none; LockedError if one stays taken for `wait` seconds."""
         end = time.monotonic() + wait
-        self._session = connect(self._place, self._name)
+        self._session = connect(self.place, self._name)
         self._session.autocommit = True
         while (taken := self._try_all()) is not None:
             if time.monotonic() >= end:
                 holder = _holder(self._session, taken)
                 self.release()
-                raise locked(self._place, holder)
+                raise locked(self.place, holder)
             time.sleep(_POLL)
+
+    def is_held(self) -> bool:
+        """Whether the session is alive."""
+        if self._session is None:
+            return False
+        try:
+            self._session.execute("SELECT 1")
+        except Exception:  # noqa: BLE001  of whatever kind: it is of no use
+            return False
+        return True
 
     def release(self) -> None:
         """Give the locks back, by ending the session."""
@@ -77,7 +108,7 @@ class ServerLock:
             self._session = None
 
     def _try_all(self) -> int | None:
-        with in_plain_words(self._place):
+        with in_plain_words(self.place):
             return self._try()
 
     def _try(self) -> int | None:

@@ -10,11 +10,11 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -30,6 +30,9 @@ APPLICATION_ID: Final = 0x74616767
 
 SCHEMA: Final = Path(__file__).parent / "schema.sql"
 """Today's schema, the same as the revisions make."""
+
+
+_Result = TypeVar("_Result")
 
 
 class SqliteFile:
@@ -64,6 +67,10 @@ class SqliteFile:
     def leasing(self) -> AbstractContextManager[Connection]:
         """Open a transaction that writes leases: here as any that may write."""
         return self.writing()
+
+    def again(self, do: Callable[[], _Result]) -> _Result:
+        """Do what is one transaction: a file loses no connection."""
+        return do()
 
     def close(self) -> None:
         """Close all connections.

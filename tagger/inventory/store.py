@@ -4,10 +4,11 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -169,17 +170,19 @@ class Inventory:
         row of a killed run has no end. Raises ModelError, and begins no run, if the
         network classified here under other labels.
         """
-        with self._database.writing() as connection:
-            started = now()
-            run_id = insert_one(
-                connection,
-                insert(RUN).values(
-                    started_at=started, host=socket.gethostname(), options=dict(options)
-                ),
+        started = now()
+
+        def begin() -> tuple[int, int]:
+            run = insert(RUN).values(
+                started_at=started, host=socket.gethostname(), options=dict(options)
             )
-            model_id = _model_id(connection, model)
+            with self._database.writing() as connection:
+                return insert_one(connection, run), _model_id(connection, model)
+
+        run_id, model_id = self._database.again(begin)
+        recording = Recording(self._database, run_id, started, model_id, model)
         try:
-            yield Recording(self._database, run_id, started, model_id, model)
+            yield cast("Recording", _Repeated(recording, self._database.again))
         except BaseException as error:
             code = error.exit_code if isinstance(error, Stopped) else 1
             with suppress(InventoryError), self._database.writing() as connection:
@@ -694,6 +697,20 @@ class Inventory:
         """Return the scanned folders."""
         with self._database.reading() as connection:
             return list(connection.scalars(select(ROOT.c.path).order_by(ROOT.c.path)))
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """An object each of whose methods is one transaction, done again if need be."""
+
+    of: object
+    again: Callable[[Callable[[], Any]], Any]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        found = getattr(self.of, name)
+        if not callable(found):
+            return found
+        return lambda *parts, **named: self.again(lambda: found(*parts, **named))
 
 
 def _known_model_id(connection: Connection, model: ModelIdentity) -> int | None:

@@ -4,13 +4,24 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from support import GOLDEN, FakeClassifier
-from support.inventories import BlankPlace, integrity_error, raw, record_names
+from support.inventories import (
+    ROOT,
+    BlankPlace,
+    digest_of,
+    integrity_error,
+    raw,
+    record_names,
+    tagged,
+)
 
 from tagger.inventory import Inventory
 from tagger.inventory.records import DecidedBy, DecisionKind, Item
+from tagger.inventory.tables import WAITING
 from tagger.records import (
     NOT_CATALOGUE,
+    ImageFile,
     Policy,
     SkippedFile,
     State,
@@ -280,3 +291,18 @@ def _in_force(item: Item) -> str:
     """Return the answer in force about a tagged item."""
     by_person = item.decided_by is DecidedBy.PERSON
     return item.tag or (NOT_CATALOGUE if by_person else item.machine_tag or "")
+
+
+def test_damage_that_triggers_should_have_prevented_is_found(
+    inventory: Inventory,
+) -> None:
+    with inventory.recording(FakeClassifier().identity, options={}) as recording:
+        outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(3)]
+        recording.record(ROOT, outcomes, {}, {})
+    assert inventory.check(0, seed=1).damage == ()
+
+    with inventory._database.writing() as connection:  # noqa: SLF001
+        connection.exec_driver_sql("UPDATE counted SET number = 2")
+        connection.execute(delete(WAITING).where(WAITING.c.digest == digest_of(1)))
+
+    assert len(inventory.check(0, seed=1).damage) == 2

@@ -12,9 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, delete
+from sqlalchemy import create_engine
 from support import FakeClassifier
-from support.inventories import ROOT, digest_of, record_names, tagged
+from support.inventories import ROOT, record_names, tagged
 from support.postgres import Server, raw_server
 
 from tagger.errors import (
@@ -32,7 +32,7 @@ from tagger.inventory import (
 )
 from tagger.inventory.database import REVISIONS
 from tagger.inventory.records import Selection
-from tagger.inventory.tables import METADATA, WAITING, name_from, stored_name
+from tagger.inventory.tables import METADATA, name_from, stored_name
 from tagger.records import ImageFile
 from tagger.system.database_url import DatabaseUrl
 
@@ -313,18 +313,3 @@ def _end_sessions(url: DatabaseUrl) -> None:
             " AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND database ="
             " (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-
-
-def test_damage_that_triggers_should_have_prevented_is_found(
-    inventory: Inventory,
-) -> None:
-    with inventory.recording(FakeClassifier().identity, options={}) as recording:
-        outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(3)]
-        recording.record(ROOT, outcomes, {}, {})
-    assert inventory.check(0, seed=1).damage == ()
-
-    with inventory._database.writing() as connection:  # noqa: SLF001
-        connection.exec_driver_sql("UPDATE counted SET number = 2")
-        connection.execute(delete(WAITING).where(WAITING.c.digest == digest_of(1)))
-
-    assert len(inventory.check(0, seed=1).damage) == 2

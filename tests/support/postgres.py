@@ -23,7 +23,6 @@ _USERS = ("postgres", "nobody")
 _SETTINGS = {
     "fsync": "off",  # nothing here outlives the tests
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "listen_addresses": "",
     "max_connections": "60",
     "shared_buffers": "64MB",
@@ -84,13 +83,14 @@ class Server:
         self.do(f"DROP DATABASE IF EXISTS {url.name} WITH (FORCE)")
 
     def empty(self, url: DatabaseUrl) -> None:
-        """Delete all rows of an inventory; its numbers begin anew."""
+        """Delete all rows of an inventory: TRUNCATE would make a hundred files anew."""
         tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname <> %s"
         here = " AND relnamespace = current_schema()::regnamespace"
         with raw_server(url, autocommit=True) as connection:
             rows = connection.execute(tables + here, ("alembic_version",)).fetchall()
-            names = ", ".join(name for (name,) in rows)
-            connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
+            deletions = ";".join(f"DELETE FROM {name}" for (name,) in rows)  # noqa: S608
+            # Without triggers, which also check the foreign keys.
+            connection.execute("SET session_replication_role = replica;" + deletions)
 
     def do(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         with raw_server(self.url(database), autocommit=True) as connection:
