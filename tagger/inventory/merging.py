@@ -21,8 +21,6 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
-    Table,
-    bindparam,
     func,
     insert,
     select,
@@ -31,6 +29,7 @@ from sqlalchemy import (
 
 from tagger.errors import InventoryError, ModelError
 from tagger.inventory import decisions, roots
+from tagger.inventory.bulk import update_rows
 from tagger.inventory.mapping import insert_one, now
 from tagger.inventory.records import Merged
 from tagger.inventory.tables import (
@@ -355,11 +354,11 @@ class _Predictions:
     def _update(self, pairs: Iterable[tuple[RowMapping, RowMapping]]) -> None:
         """Write the second row of each pair over the first."""
         values = [
-            {"row_id": our["id"], "new_damaged": our["damaged"] or their["damaged"]}
-            | {f"new_{name}": their[name] for name in _SAID}
+            {"id": our["id"], "damaged": our["damaged"] or their["damaged"]}
+            | {name: their[name] for name in _SAID}
             for our, their in pairs
         ]
-        _update(self.target, PREDICTION, (*_SAID, "damaged"), values)
+        update_rows(self.target, PREDICTION, values, by="id")
 
 
 def _said(row: RowMapping) -> tuple[object, ...]:
@@ -470,13 +469,10 @@ class _Images:
                 place = {"root_id": here, "path": row["path"], "updated_at": self._at}
                 new.append(place | values)
             elif any(former[name] != value for name, value in values.items()):
-                renamed = {f"new_{name}": value for name, value in values.items()}
-                changed.append(
-                    {"row_id": former["id"], "new_updated_at": self._at} | renamed
-                )
+                changed.append({"id": former["id"], "updated_at": self._at} | values)
         if new:
             self.target.execute(insert(IMAGE), new)
-        _update(self.target, IMAGE, (*_STATE, "updated_at"), changed)
+        update_rows(self.target, IMAGE, changed, by="id")
         self._added += len(new)
         self._changed += len(changed)
 
@@ -560,19 +556,3 @@ def _paths_of(connection: Connection, root_id: int) -> Iterator[Any]:
             return
         yield rows
         last = rows[-1]["id"]
-
-
-def _update(
-    connection: Connection,
-    table: Table,
-    names: Iterable[str],
-    values: Sequence[Mapping[str, Any]],
-) -> None:
-    """Update rows by `row_id`: the named columns, from the values `new_NAME`."""
-    if values:
-        connection.execute(
-            update(table)
-            .where(table.c.id == bindparam("row_id"))
-            .values({name: bindparam(f"new_{name}") for name in names}),
-            list(values),
-        )
