@@ -36,6 +36,7 @@ from tagger.records import (
 )
 from tagger.scan.records import BY_DEFAULT, OwnMix, RunSummary, ScanOptions
 from tagger.scan.run import Track, scan
+from tagger.storage import Location, RemotePath, typed_location
 from tagger.system.signals import Interruption
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ class Network:
         return BundleClassifier(self.bundle, self.runtime)
 
     def predict(
-        self, pictures: "Iterable[Path | str | NDArray[np.uint8]]"
+        self, pictures: "Iterable[Location | str | NDArray[np.uint8]]"
     ) -> list[Prediction | UnreadableImage]:
         """Predict the tags of pictures, in their order.
 
-        A picture is the path of a file, or an array of type uint8: RGB of shape
+        A picture is the path or URL of a file, or an array of type uint8: RGB of shape
         (height, width, 3), or gray of shape (height, width), upright, 0 black. A file
         that cannot be read gives an UnreadableImage with the reason. Raises
         RequestError for another kind of array, and ModelError if the network's file is
@@ -114,15 +115,15 @@ class Network:
 
 
 def _views(
-    picture: "Path | str | NDArray[np.uint8]",
+    picture: "Location | str | NDArray[np.uint8]",
 ) -> "tuple[NDArray[np.uint8], bool] | UnreadableImage":
     """Prepare one picture for the network: (28, 28, 3), uint8; say if it is damaged."""
     import numpy as np  # noqa: PLC0415
 
-    if isinstance(picture, Path | str):
+    if isinstance(picture, Path | RemotePath | str):
         from tagger.imaging.prepare import prepare  # noqa: PLC0415
 
-        image = prepare(Path(picture))
+        image = prepare(typed_location(picture))
         if isinstance(image, UnreadableImage):
             return image
         return image.pixels, image.damaged
@@ -153,7 +154,7 @@ def load_network(
 
 
 def scan_folders(  # noqa: PLR0913  as many as the command line has
-    folders: Sequence[Path | str],
+    folders: Sequence[Location | str],
     inventory: Inventory,
     network: Network | None = None,
     *,
@@ -176,7 +177,7 @@ def scan_folders(  # noqa: PLR0913  as many as the command line has
     """
     if network is None:
         network = Network(bundle_in_force(inventory.place, inventory.adaptations()))
-    roots = [Path(folder) for folder in folders]
+    roots = [typed_location(folder) for folder in folders]
     with scan_lock(inventory.place, roots, wait=wait):
         return scan_with(
             network,
@@ -193,7 +194,7 @@ def scan_folders(  # noqa: PLR0913  as many as the command line has
 
 def scan_with(  # noqa: PLR0913
     network: Network,
-    folders: Sequence[Path],
+    folders: Sequence[Location],
     inventory: Inventory,
     *,
     threshold: float | None,

@@ -137,10 +137,14 @@ class MissingExtraError(TaggerError):
 
 
 EXTRAS: Final = {
+    "az": ("adlfs",),
     "embed": ("scikit-learn", "threadpoolctl"),
+    "gs": ("gcsfs",),
     "parquet": ("pyarrow",),
     "postgres": ("psycopg[binary]",),
     "ray": ("ray",),
+    "remote": ("fsspec[http]",),
+    "s3": ("s3fs",),
     "xlsx": ("openpyxl",),
 }
 """Packages of each extra of pyproject.toml that is not empty. Messages name them and

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from tagger.labels import doubts, is_tag, kind_of, phrase
 
 if TYPE_CHECKING:  # numpy costs a status or an export a third of a second
-    import os
-
     import numpy as np
     from numpy.typing import NDArray
+
+    from tagger.storage.protocol import Stated
 
 IMAGE_SIDE = 28
 """Edge of a prepared image in pixels, as in Fashion-MNIST."""
@@ -138,7 +138,7 @@ class FileStamp(NamedTuple):
     mtime_ns: int
 
     @classmethod
-    def of(cls, status: "os.stat_result") -> Self:
+    def of(cls, status: "Stated") -> Self:
         """Return the stamp of a file's status."""
         return cls(status.st_size, kept_time(status.st_mtime_ns))
 

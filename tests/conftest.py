@@ -25,6 +25,7 @@ from tagger.system.database_url import DatabaseUrl, Place
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from support.stores import Bucket, Store
 
 # TensorFlow reads this once, when it is first imported, here by tests that build a
 # network of their own as well as by the tool, which sets it itself.
@@ -228,6 +229,27 @@ def run(shop: Path, inventory: Inventory, classifier: FakeClassifier) -> Scan:
         )
 
     return scan_shop
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator["Store"]:
+    """An S3 server for all tests of a process: it takes two seconds to start."""
+    from support.stores import Store
+
+    opened = Store()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def bucket(store: "Store", monkeypatch: pytest.MonkeyPatch) -> "Bucket":
+    """An empty bucket, for which this process has credentials."""
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    return store.bucket(f"shop-{next(_numbers)}")
+
+
+_numbers = count(1)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ Knows the inventory's values and the preprocessing, but no network.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,6 +17,7 @@ from tagger.imaging.prepare import prepare
 from tagger.inventory.records import LEAST_ANSWERS, NEAR_DUPLICATE, Reviewed, Reviews
 from tagger.labels import OTHER
 from tagger.records import IMAGE_SIDE, PREPARING, VIEWS, PreparedImage
+from tagger.storage import location
 
 LEAST_OF_A_TAG: Final = 20
 """Answers that a tag needs before a network that does not have it can learn it."""
@@ -146,7 +146,7 @@ def _views(review: Reviewed) -> NDArray[np.uint8] | None:
 def _prepared_again(digest: str, paths: Iterable[str]) -> NDArray[np.uint8] | None:
     """Prepare the first file that still has this content; None without such a file."""
     for path in paths:
-        prepared = prepare(Path(path))
+        prepared = prepare(location(path))
         if isinstance(prepared, PreparedImage) and prepared.digest == digest:
             return prepared.pixels
     return None

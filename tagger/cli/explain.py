@@ -1,17 +1,23 @@
 """`tagger explain`: show the history of one path."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli import options
 from tagger.cli.next_step import Step, show_next
 
+if TYPE_CHECKING:
+    from tagger.storage import Location
+
 
 def explain(
     path: Annotated[
-        Path, typer.Argument(readable=False, help="File in a scanned folder.")
+        Path,
+        typer.Argument(
+            parser=options.picture, metavar="path", help="File in a scanned folder."
+        ),
     ],
     db: options.Db = None,
 ) -> None:
@@ -36,8 +42,10 @@ def explain(
         show_next(Step(f"tagger review --redo {as_typed(path)}", "lets you decide it"))
 
 
-def _why_unknown(path: Path, roots: list[str]) -> str:
-    over = [root for root in roots if path.is_relative_to(root)]
+def _why_unknown(path: "Location", roots: list[str]) -> str:
+    from tagger.storage import is_within, location
+
+    over = [root for root in roots if is_within(path, location(root))]
     if not over:
         where = ", ".join(roots) or "none"
         return f"{path} is not in a scanned folder (scanned folders: {where})"

@@ -133,14 +133,13 @@ def known_tags(inventory: "Inventory", tags: "Sequence[str]") -> list[str]:
 
 
 def _known_roots(inventory: "Inventory", roots: "Sequence[str]") -> list[str]:
-    from pathlib import Path
-
     from tagger.errors import RequestError
+    from tagger.storage import location
     from tagger.system.paths import as_spelt
     from tagger.text import suggestion
 
     known = inventory.roots()
-    absolute = [str(as_spelt(Path(root))) for root in roots]
+    absolute = [str(as_spelt(location(root))) for root in roots]
     for root in absolute:
         if root not in known:
             near = suggestion(root, known)

@@ -1,6 +1,5 @@
 """`tagger ignore`: stop reporting unreadable files that a person knows about."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,11 @@ from tagger.cli import options
 def ignore(
     files: Annotated[
         list[Path],
-        typer.Argument(readable=False, help="Unreadable files in scanned folders."),
+        typer.Argument(
+            parser=options.picture,
+            metavar="files",
+            help="Unreadable files in scanned folders.",
+        ),
     ],
     undo: Annotated[
         bool, typer.Option("--undo", help="Report these files as unreadable again.")
@@ -27,9 +30,10 @@ def ignore(
     """
     from tagger.cli import faults
     from tagger.inventory import Inventory
+    from tagger.system.paths import as_spelt
 
     person = options.reviewer_name(reviewer)
-    paths = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  as scanned
+    paths = [as_spelt(file) for file in files]
     with Inventory(options.database(db), create=False) as inventory:
         inventory.ignore_faults(paths, person, undo=undo)
     told = (

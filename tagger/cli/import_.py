@@ -156,8 +156,9 @@ def _prepared(corrections: "Sequence[Correction]") -> dict[str, bytes]:
         return {}  # before the decoders are imported
     from tagger.imaging.prepare import prepare
     from tagger.records import PreparedImage
+    from tagger.storage import location
 
-    images = (prepare(Path(row.root, row.path)) for row in corrections)
+    images = (prepare(location(row.root, row.path)) for row in corrections)
     return {
         image.digest: image.pixels.tobytes()
         for image in images

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -73,11 +73,21 @@ AsJsonLines = Annotated[
 ]
 
 
-def folder(text: str) -> Path:
-    """Parse the path of a folder; reject an empty one, often from an unset variable."""
-    if not text:
+def folder(text: str | Path) -> Path:
+    """Parse the path or URL of a folder; reject an empty one, as of an unset variable.
+
+    The result is a location (`tagger.storage`): Typer knows paths alone as a type.
+    """
+    if not str(text):
         raise typer.BadParameter("the folder name is empty: is a variable not set?")
-    return Path(text)
+    return picture(text)
+
+
+def picture(text: str | Path) -> Path:
+    """Parse the path or URL of a picture; the result is a location, as of `folder`."""
+    from tagger.storage import typed_location
+
+    return cast("Path", typed_location(text))
 
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

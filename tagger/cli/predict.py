@@ -13,7 +13,9 @@ from tagger.system.database_url import Place
 if TYPE_CHECKING:
     from tagger.api import Network
     from tagger.bundles.bundle import Bundle
+    from tagger.imaging.sources import Source
     from tagger.records import PreparedImage, UnreadableImage
+    from tagger.storage import Location
 
 _PICTURE_SIDE = 448
 _PROMISED = ("tag", "confidence", "runner_up", "margin")
@@ -22,7 +24,8 @@ _PROMISED = ("tag", "confidence", "runner_up", "margin")
 def predict(
     ctx: typer.Context,
     images: Annotated[
-        list[Path], typer.Argument(readable=False, help="Picture files.")
+        list[Path],
+        typer.Argument(parser=options.picture, metavar="images", help="Picture files."),
     ],
     db: options.Db = None,
     model: options.ModelName = None,
@@ -39,7 +42,7 @@ def predict(
     ctx.with_resource(activity("loading the network", shown=not as_json))
     from tagger.api import Network
     from tagger.errors import EXIT_UNREADABLE
-    from tagger.imaging.prepare import prepare
+    from tagger.imaging.prepare import held, prepare
     from tagger.records import UnreadableImage
     from tagger.text import printable
 
@@ -52,12 +55,13 @@ def predict(
     finish()
     code = 0
     for path in images:
-        result = prepare(path)
+        source = held(path)
+        result = prepare(source)
         if isinstance(result, UnreadableImage):
             code = EXIT_UNREADABLE
             _tell_unreadable(path, result, as_json=as_json)
         else:
-            _tell(path, result, network, as_json=as_json)
+            _tell(path, source, result, network, as_json=as_json)
     if own and not as_json:
         line = f"Network {network.name}, adapted to this shop's decisions"
         options.console().print(printable(line))
@@ -83,12 +87,13 @@ def _network(
     return bundle_in_force(database, adaptations), own
 
 
-def _check(path: Path) -> None:
+def _check(path: "Location") -> None:
     from tagger.errors import TaggerError
+    from tagger.storage import is_listed
 
-    if not path.exists():
+    if not is_listed(path):
         raise TaggerError(f"{path} does not exist")
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         raise TaggerError(f"{path} is a folder: name the pictures in it")
 
 
@@ -103,7 +108,12 @@ def _tell_unreadable(path: Path, image: "UnreadableImage", *, as_json: bool) -> 
 
 
 def _tell(
-    path: Path, image: "PreparedImage", network: "Network", *, as_json: bool
+    path: Path,
+    source: "Source",
+    image: "PreparedImage",
+    network: "Network",
+    *,
+    as_json: bool,
 ) -> None:
     from tagger.cli.views import scan_views
     from tagger.imaging.prepare import upright
@@ -117,7 +127,7 @@ def _tell(
         known["damaged"] = image.damaged
         options.print_json(known | {"probabilities": by_label})
     elif console.is_terminal and console.color_system is not None:
-        picture = upright(path, side=_PICTURE_SIDE)
+        picture = upright(source, side=_PICTURE_SIDE)
         shown = scan_views.drawn_prediction(
             str(path), picture, image, by_label, width=console.width
         )

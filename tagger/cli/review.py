@@ -50,7 +50,11 @@ def review(
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Only pictures in this scanned folder."),
+        typer.Option(
+            parser=options.folder,
+            metavar="<path>",
+            help="Only pictures in this scanned folder.",
+        ),
     ] = None,
     since: Annotated[
         datetime | None,
@@ -98,7 +102,9 @@ def review(
     ] = None,
     redo: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Decide this picture again."),
+        typer.Option(
+            parser=options.picture, metavar="<path>", help="Decide this picture again."
+        ),
     ] = None,
     reviewer: options.Reviewer = None,
     plain: Annotated[
@@ -256,13 +262,11 @@ def _known_root(inventory: "Inventory", root: Path | None) -> str | None:
 
     if root is None:
         return None
-    absolute = str(as_spelt(root))
-    if absolute not in inventory.roots():
+    named = str(as_spelt(root))
+    if named not in inventory.roots():
         roots = ", ".join(inventory.roots()) or "none"
-        raise ReviewError(
-            f"{absolute} is not a scanned folder (scanned folders: {roots})"
-        )
-    return absolute
+        raise ReviewError(f"{named} is not a scanned folder (scanned folders: {roots})")
+    return named
 
 
 def _audit_id(
@@ -306,11 +310,11 @@ def _to_redo(reviewing: "Reviewing", path: Path) -> "QueueItem":
     from tagger.errors import ReviewError
     from tagger.system.paths import as_spelt
 
-    absolute = as_spelt(path)
-    item = reviewing.at(absolute)
+    named = as_spelt(path)
+    item = reviewing.at(named)
     if item is None:
         raise ReviewError(
-            f"{absolute} has no tag to decide again: 'tagger explain' shows why"
+            f"{named} has no tag to decide again: 'tagger explain' shows why"
         )
     return item
 

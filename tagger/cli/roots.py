@@ -24,27 +24,37 @@ def list_(db: options.Db = None, as_json: options.AsJsonLines = False) -> None:
     from dataclasses import asdict
 
     from tagger.inventory import Inventory
+    from tagger.storage import location
     from tagger.system.paths import shop_of
 
     with Inventory(options.database(db), create=False) as inventory:
         records = inventory.root_records()
     if as_json:
         for root in records:
-            more = {"there": Path(root.path).is_dir(), "shop": shop_of(root.path)}
+            here = location(root.path).is_dir()
+            more = {"there": here, "shop": shop_of(root.path)}
             options.print_json(asdict(root) | more)
     else:
         from tagger.cli.views import scan_views
 
-        there = {root.path: Path(root.path).is_dir() for root in records}
+        there = {root.path: location(root.path).is_dir() for root in records}
         options.console().print(scan_views.root_list(records, there))
 
 
 @roots.command()
 def move(
     old: Annotated[
-        Path, typer.Argument(readable=False, help="The scanned folder: its old path.")
+        Path,
+        typer.Argument(
+            parser=options.folder,
+            metavar="old",
+            help="The scanned folder: its old path.",
+        ),
     ],
-    new: Annotated[Path, typer.Argument(readable=False, help="Its new path.")],
+    new: Annotated[
+        Path,
+        typer.Argument(parser=options.folder, metavar="new", help="Its new path."),
+    ],
     db: options.Db = None,
 ) -> None:
     """Record that a scanned folder has moved to another path.

@@ -28,7 +28,8 @@ def scan(
         typer.Argument(
             parser=options.folder,
             metavar="folders",
-            help="Folders to scan, with all subfolders.",
+            help="Folders to scan, with all subfolders: paths, or URLs such as "
+            "s3://bucket/folder.",
         ),
     ],
     db: options.Db = None,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typer import Context
     from typer.core import TyperOption
 
+
 FILE: Final = "tagger.toml"
 VARIABLE: Final = "TAGGER_CONFIG"
 """Names another file to read; if it is empty, no file is read."""
@@ -231,14 +232,14 @@ def _value(value: Any, option: "TyperOption", name: str, place: _Place) -> Any: 
         isinstance(value, list) and not option.multiple
     ):
         raise RequestError(f"{place}: {name!r} takes one value, not a list or table")
-    if option.type_descriptor.is_path or option.name == "db":
+    if option.type_descriptor.annotation is Path or option.name == "db":
         values = [_relative_to(place.path.parent, str(one)) for one in values]
     return values if option.multiple else values[0]
 
 
 def _relative_to(folder: Path, text: str) -> str:
     """Return a path absolute, seen from the folder of the file; a URL as it is."""
-    from tagger.system.database_url import is_url
+    from tagger.storage import is_url
 
     if is_url(text):
         return text

@@ -54,14 +54,18 @@ def status(
     else:
         from tagger.certification import summary
         from tagger.cli.views import scan_views
+        from tagger.storage import location
         from tagger.system.paths import shop_of
         from tagger.text import printable
 
         console = options.console()
+        # Whether a store answers may take a minute to find out: its scans tell.
         absent = [
             root
             for root in counts.roots
-            if not shop_of(root) and not Path(root).is_dir()
+            if not shop_of(root)
+            and isinstance(place := location(root), Path)
+            and not place.is_dir()
         ]
         console.print(scan_views.inventory_status(counts, absent))
         if stats is not None:

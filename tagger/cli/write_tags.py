@@ -1,6 +1,5 @@
 """`tagger write-tags`: write the tags into XMP sidecars, or into the pictures."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from tagger.exchange.write_tags import Done, WriteRequest
     from tagger.exchange.xmp import Keyword
+    from tagger.storage import Location
 
 
 def write_tags(
@@ -105,7 +105,7 @@ def write_tags(
         raise typer.Exit(EXIT_UNREADABLE)
 
 
-def _show(path: Path, keyword: "Keyword | None") -> None:
+def _show(path: "Location", keyword: "Keyword | None") -> None:
     typer.echo(printable(f"{path}: {keyword.tag if keyword else 'remove the tag'}"))
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from tagger.records import ModelIdentity, Prediction, PreparedImage, UnreadableImage
+from tagger.storage import Wanted
+
+Picture = Path | Wanted
+"""A picture to prepare: a file on a disk, or one in a store."""
 
 Prepared = PreparedImage | UnreadableImage
 Batch = Sequence[PreparedImage]
@@ -29,8 +33,11 @@ class Engine(Protocol):
         """The identity of the network."""
         ...
 
-    def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
-        """Yield the result of `imaging.prepare.prepare` for each file."""
+    def prepare(self, pictures: Iterable[Picture]) -> Iterator[Prepared]:
+        """Yield the result of `imaging.prepare.prepare` for each file.
+
+        All are files on a disk, or all are in stores.
+        """
         ...
 
     def classify(self, batches: Iterable[Batch]) -> Iterator[list[Prediction]]:

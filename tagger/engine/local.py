@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tagger.engine.interface import Batch, Prepared
+from tagger.engine.interface import Batch, Picture, Prepared
+from tagger.imaging.sources import Source, sources
 from tagger.records import ModelIdentity, Prediction
 
 if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
     import numpy as np
     from numpy.typing import NDArray
 
-PrepareAll = Callable[[Iterable[Path]], Iterator[Prepared]]
-"""Prepares files in order; may take some paths ahead of its results."""
+PrepareAll = Callable[[Iterable[Source]], Iterator[Prepared]]
+"""Prepares files in order; may take some files ahead of its results."""
 
 
 class Classifier(Protocol):
@@ -34,14 +34,14 @@ class LoadableClassifier(Classifier, Protocol):
         ...
 
 
-def prepare_here(paths: Iterable[Path]) -> Iterator[Prepared]:
+def prepare_here(files: Iterable[Source]) -> Iterator[Prepared]:
     """Prepare files in this process, one after another.
 
     A picture that crashes its decoder ends the process (see `imaging.pool`).
     """
     from tagger.imaging.prepare import prepare  # noqa: PLC0415  not needed with workers
 
-    return map(prepare, paths)
+    return map(prepare, files)
 
 
 class LocalEngine:
@@ -51,8 +51,12 @@ class LocalEngine:
         self, classifier: Classifier, prepare_all: PrepareAll = prepare_here
     ) -> None:
         self.identity = classifier.identity
-        self.prepare = prepare_all
+        self._prepare_all = prepare_all
         self._classifier = classifier
+
+    def prepare(self, pictures: Iterable[Picture]) -> Iterator[Prepared]:
+        """Yield the result for each file; read those in stores here."""
+        return self._prepare_all(sources(pictures))
 
     def classify(self, batches: Iterable[Batch]) -> Iterator[list[Prediction]]:
         """Yield the predictions of each batch; take none ahead."""

@@ -23,7 +23,7 @@ from threading import Thread
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from tagger.engine.interface import Batch, EngineChoice, Prepared
+from tagger.engine.interface import Batch, EngineChoice, Picture, Prepared
 from tagger.errors import EngineError, MissingExtraError, RequestError
 from tagger.records import IMAGE_SIDE, VIEWS, Prediction
 from tagger.system.signals import Interruption
@@ -135,9 +135,9 @@ class RayEngine:
             self._gateway.end()
             self._gateway = None
 
-    def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
+    def prepare(self, pictures: Iterable[Picture]) -> Iterator[Prepared]:
         """Yield the result for each file, in order, wherever it was prepared."""
-        locations = map(str, paths)
+        locations = (str(p if isinstance(p, Path) else p.path) for p in pictures)
         blocks = iter(lambda: list(islice(locations, BLOCK)), [])
         for found in self._in_order("prepare", blocks, None):
             yield from found

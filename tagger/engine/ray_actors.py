@@ -15,7 +15,9 @@ from tagger.bundles.bundle import KERAS_FILE, LITERT_FILE, Bundle, ModelCard
 from tagger.bundles.classifier import BundleClassifier
 from tagger.errors import EngineError
 from tagger.imaging.pool import Workers
+from tagger.imaging.sources import sources
 from tagger.records import PREPARING, Runtime
+from tagger.storage import Wanted, location
 from tagger.version import __version__
 
 if TYPE_CHECKING:
@@ -55,9 +57,10 @@ class Network:
         return classifier
 
 
-def located(location: str) -> Path:
-    """Return what opens a file on a node; the one place that reads a location."""
-    return Path(location)
+def located(text: str) -> Path | Wanted:
+    """Return the picture that a text names, on a disk or in a store of this node."""
+    place = location(text)
+    return place if isinstance(place, Path) else Wanted(place)
 
 
 class Preparer:
@@ -70,7 +73,7 @@ class Preparer:
 
     def work(self, locations: Sequence[str]) -> bytes:
         """Return the pickled list of the results, in order."""
-        found = self._workers.prepare(map(located, locations))
+        found = self._workers.prepare(sources(map(located, locations)))
         return pickle.dumps(list(found), pickle.HIGHEST_PROTOCOL)
 
 

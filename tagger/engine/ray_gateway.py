@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -313,8 +314,14 @@ class _Dispatcher:
         return pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
 
 
+def _digest_of(location: str) -> str | None:
+    """Return the digest of a file, if it is on a disk; else only its store has it."""
+    picture = located(location)
+    return _digest(picture) if isinstance(picture, Path) else None
+
+
 def _blamed(location: str) -> UnreadableImage:
-    return UnreadableImage("the decoder crashed", _digest(located(location)))
+    return UnreadableImage("the decoder crashed", _digest_of(location))
 
 
 def _give_up(work: _Work) -> bytes:

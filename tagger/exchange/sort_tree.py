@@ -23,6 +23,7 @@ from tagger.exchange.naming import Pattern
 from tagger.inventory import Inventory
 from tagger.inventory.columns import Condition
 from tagger.inventory.product_key import compile_patterns
+from tagger.storage import Location, RemotePath, is_within, location
 from tagger.system.paths import real_file, shop_of
 from tagger.system.signals import Interruption
 from tagger.text import comparable
@@ -64,7 +65,7 @@ class SortReporting:
     """What is called with a change of the tree, and with what is left out and why."""
 
     changed: Callable[[Sorted, str], None] = lambda _what, _path: None
-    left_out: Callable[[Path, str], None] = lambda _path, _why: None
+    left_out: Callable[[Location, str], None] = lambda _path, _why: None
 
 
 class _LeftOutError(Exception):
@@ -104,7 +105,10 @@ def sort_tree(
 
 def _check_apart(tree: Path, roots: Sequence[str]) -> None:
     for root in roots:
-        real = real_file(Path(root))
+        place = location(root)
+        if isinstance(place, RemotePath):
+            continue
+        real = real_file(place)
         if tree.is_relative_to(real) or real.is_relative_to(tree):
             where = "in" if tree.is_relative_to(real) else "around"
             raise RequestError(
@@ -162,7 +166,10 @@ class _Sorting:
             elsewhere = bool(shop_of(item.root))  # merged from another shop
             if elsewhere or not in_force(item, undecided=self.request.undecided):
                 continue
-            source = Path(item.root, item.path)
+            source = location(item.root, item.path)
+            if isinstance(source, RemotePath):
+                self._absent[item.root] = True
+                continue
             to = self.request.by.path_of(item, patterns)
             try:
                 self._take(to, str(source))
@@ -176,7 +183,11 @@ class _Sorting:
                 done = self._failed(source, error)
             yield done
         for root in [root for root, absent in self._absent.items() if absent]:
-            self.reporting.left_out(Path(root), "is not there: is the disk plugged in?")
+            place = location(root)
+            why = "is not there: is the disk plugged in?"
+            if isinstance(place, RemotePath):
+                why = "is in a store: a tree is made of pictures on a disk"
+            self.reporting.left_out(place, why)
             yield Sorted.LEFT_OUT
         yield from self._remove_others()
 
@@ -248,7 +259,7 @@ class _Sorting:
         """Return the folders above a path of the tree, the outermost first."""
         return [str(one) for one in reversed(PurePosixPath(to).parents[:-1])]
 
-    def _failed(self, source: Path, error: OSError) -> Sorted:
+    def _failed(self, source: Location, error: OSError) -> Sorted:
         """Report one failure; raise ExportError if every other would fail, too."""
         if error.errno in _NO_LINKS and self.request.link is not Link.COPY:
             raise ExportError(
@@ -265,11 +276,11 @@ class _Sorting:
 
     def _remove_others(self) -> Iterator[Sorted]:
         """Delete what earlier runs made and nothing asks for any more."""
-        absent = [Path(root) for root, gone in self._absent.items() if gone]
+        absent = [location(root) for root, gone in self._absent.items() if gone]
         for entry in list(self.manifest.entries.values()):
             if self._taken.get(comparable(entry.to)) == (entry.to, entry.source):
                 continue
-            if any(Path(entry.source).is_relative_to(root) for root in absent):
+            if any(is_within(location(entry.source), root) for root in absent):
                 continue
             if done := self._remove(entry):
                 yield done

@@ -28,6 +28,7 @@ from tagger.inventory.columns import Condition
 from tagger.inventory.records import DecidedBy, Item
 from tagger.inventory.rewriting import KnownPicture, Rewriting, Rewritten
 from tagger.records import State
+from tagger.storage import Location, RemotePath, location
 from tagger.system.atomic import Draft
 from tagger.system.paths import shop_of
 from tagger.system.signals import Interruption
@@ -95,8 +96,8 @@ class Reporting:
     The second gets the reason, too.
     """
 
-    written: Callable[[Path, Keyword | None], None] = lambda _path, _keyword: None
-    left_out: Callable[[Path, str], None] = lambda _path, _why: None
+    written: Callable[[Location, Keyword | None], None] = lambda _path, _keyword: None
+    left_out: Callable[[Location, str], None] = lambda _path, _why: None
 
 
 def write_tags(
@@ -124,7 +125,7 @@ def write_tags(
 class _Outcome:
     """What became of a picture, or of a folder that is gone."""
 
-    path: Path
+    path: Location
     keyword: Keyword | None = None
     changed: bool = False
     error: Exception | None = None
@@ -173,10 +174,13 @@ class _Roots:
         Nobody expects the pictures of another shop here.
         """
         if root not in self._absent:
-            self._absent[root] = not Path(root).is_dir()
+            place = location(root)
+            self._absent[root] = isinstance(place, RemotePath) or not place.is_dir()
             if self._absent[root] and not shop_of(root):
                 error = MetadataError("is not there: is the disk plugged in?")
-                yield _Outcome(Path(root), error=error)
+                if isinstance(place, RemotePath):
+                    error = MetadataError("is in a store, where no tags are written")
+                yield _Outcome(place, error=error)
 
     def has(self, item: Item) -> bool:
         """Whether the file of an item may be there."""

@@ -1,6 +1,9 @@
-"""List the file name endings of pictures."""
+"""List the file name endings of pictures, and limit the size of their files."""
 
 from typing import Final
+
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Largest file that is read."""
 
 FORMATS: Final = {
     ".avif": "AVIF",

@@ -18,7 +18,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from struct import Struct
@@ -26,7 +25,10 @@ from threading import Thread
 from typing import IO, Final, Self
 
 from tagger.errors import WorkerError
+from tagger.imaging.sources import Source
 from tagger.records import IMAGE_SIDE, VIEWS, PreparedImage, UnreadableImage
+from tagger.storage import Content, Location
+from tagger.storage.reading import MOST_BYTES
 
 SECONDS: Final = 60
 """Longest time for one picture. The largest takes four seconds on an idle machine."""
@@ -54,7 +56,7 @@ _LENGTHS: Final = Struct(">II")
 _Frame = tuple[bytes, bytes]
 
 Prepared = PreparedImage | UnreadableImage
-Prepare = Callable[[Path], Prepared]
+Prepare = Callable[[Path | Content], Prepared]
 
 
 def cores() -> int:
@@ -88,18 +90,25 @@ class Workers:
             worker.end()
         self._workers.clear()
 
-    def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
+    def prepare(self, sources: Iterable[Source]) -> Iterator[Prepared]:
         """Yield the result of `prepare.prepare` for each file, in order.
 
-        Takes some paths ahead of the results. May be called again when it has yielded
-        all. Raises WorkerError if no process can be started.
+        Takes some files ahead of the results, and contents of `MOST_BYTES` at most. May
+        be called again when it has yielded all. Raises WorkerError if no process can be
+        started.
         """
-        coming = iter(paths)
+        coming = iter(sources)
         under_way: deque[_Task] = deque()
+        held = 0
         while True:
-            for path in islice(coming, self._count * _AHEAD - len(under_way)):
-                under_way.append(_Task(path))
-                self._hand_out(under_way[-1])
+            while len(under_way) < self._count * _AHEAD and held <= MOST_BYTES:
+                source = next(coming, None)
+                if source is None:
+                    break
+                under_way.append(_Task(source))
+                held += under_way[-1].size
+                if under_way[-1].result is None:
+                    self._hand_out(under_way[-1])
             if not under_way:
                 return
             if meanwhile := self._meanwhile:
@@ -108,6 +117,7 @@ class Workers:
             task = under_way.popleft()
             while task.result is None:
                 self._take_answer()
+            held -= task.size
             yield task.result
 
     def _hand_out(self, task: "_Task") -> None:
@@ -141,7 +151,7 @@ class Workers:
             task = ended.tasks[0]
             if task.suspect or reason == _TOO_SLOW:
                 ended.tasks.popleft()
-                task.result = UnreadableImage(reason, _digest(task.path))
+                task.result = UnreadableImage(reason, _digest(task.source))
             task.suspect = True
         else:
             self._false_starts += 1
@@ -154,11 +164,19 @@ class Workers:
             self._hand_out(task)
 
 
-def _digest(path: Path) -> str | None:
+def _digest(source: Source) -> str | None:
     """Return the digest of a file's content, read in parts.
 
     None if the file cannot be read: then reading it ended the worker.
     """
+    if isinstance(source, UnreadableImage):
+        return source.digest
+    if isinstance(source, Content):
+        return hashlib.sha256(source.data).hexdigest()
+    return _digest_at(source)
+
+
+def _digest_at(path: Location) -> str | None:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return None
@@ -169,12 +187,17 @@ def _digest(path: Path) -> str | None:
 
 
 class _Task:
-    __slots__ = ("path", "result", "suspect")
+    """A file to prepare; `size` is that of the content that is kept until then."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    __slots__ = ("result", "size", "source", "suspect")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.size = len(source.data) if isinstance(source, Content) else 0
         self.suspect = False
         self.result: Prepared | None = None
+        if isinstance(source, UnreadableImage):
+            self.result = source
 
 
 class _Worker:
@@ -190,24 +213,43 @@ class _Worker:
         self._process = _start()
         self._hearing = Thread(target=self._hear, daemon=True)
         self._hearing.start()
+        self._requests: SimpleQueue[_Frame | None] | None = None
 
     def ask(self, task: _Task) -> None:
         """Add a file to the queue of the process."""
         self.tasks.append(task)
-        with suppress(OSError):  # it has ended: `_hear` puts that into the queue
-            _write(_pipe(self._process.stdin), os.fsencode(task.path))
+        request = _request(task.source)
+        if self._requests is None and request[1]:
+            # A content is more than a pipe holds: a thread waits until it is taken.
+            self._requests = SimpleQueue()
+            Thread(target=self._tell, args=[self._requests], daemon=True).start()
+        if self._requests is None:
+            self._send(request)
+        else:
+            self._requests.put(request)
 
     def end(self) -> str:
         """End the process if it still runs; return why its first task has no answer."""
         self._process.kill()
         status = self._process.wait()
         self._hearing.join()
+        if self._requests is not None:
+            self._requests.put(None)
         for stream in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 _pipe(stream).close()
         if status == -getattr(signal, "SIGALRM", 0):
             return _TOO_SLOW
         return "the decoder crashed"
+
+    def _tell(self, requests: "SimpleQueue[_Frame | None]") -> None:
+        while request := requests.get():
+            self._send(request)
+
+    def _send(self, request: _Frame) -> None:
+        # It may have ended: `_hear` puts that into the queue. Or its pipe is closed.
+        with suppress(OSError, ValueError):
+            _write(_pipe(self._process.stdin), *request)
 
     def _hear(self) -> None:
         replies = _pipe(self._process.stdout)
@@ -271,7 +313,7 @@ def answer(requests: IO[bytes], replies: IO[bytes], prepare: Prepare) -> None:
     _write(replies, b"ready")
     while request := _read(requests):
         timer(real, SECONDS)
-        result = prepare(Path(os.fsdecode(request[0])))
+        result = prepare(_requested(request))
         timer(real, 0)
         _write(replies, *_packed(result))
 
@@ -285,6 +327,24 @@ def _limit_memory() -> None:
             (resource.RLIMIT_CORE, 0),
         ):
             resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+
+
+_IS_CONTENT: Final = b"\0"
+"""Stands before the name in a request that carries a content: no path begins so."""
+
+
+def _request(source: Source) -> _Frame:
+    if isinstance(source, Content):
+        name = source.name.encode(errors="surrogatepass")
+        return _IS_CONTENT + name, source.data
+    return os.fsencode(str(source)), b""
+
+
+def _requested(request: _Frame) -> Path | Content:
+    head, body = request
+    if head.startswith(_IS_CONTENT):
+        return Content(head[1:].decode(errors="surrogatepass"), body)
+    return Path(os.fsdecode(head))
 
 
 def _packed(result: Prepared) -> _Frame:

@@ -7,8 +7,7 @@ prepared gives a value, never an exception.
 
 import hashlib
 import stat
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
@@ -20,7 +19,8 @@ from tagger.imaging.decode import (
     RefusedError,
     decode,
 )
-from tagger.imaging.formats import CAMERA_RAW
+from tagger.imaging.formats import CAMERA_RAW, MAX_BYTES
+from tagger.imaging.sources import Source
 from tagger.imaging.views import (
     CANVAS_ITEM_SIDE,
     CANVAS_SIDE,
@@ -33,10 +33,8 @@ from tagger.imaging.views import (
     power_of_two,
 )
 from tagger.records import IMAGE_SIDE, PreparedImage, UnreadableImage
+from tagger.storage import Content, Location
 from tagger.system.native_stderr import suppress_native_stderr
-
-MAX_BYTES: Final = 256 * 1024 * 1024
-"""Largest file that is read."""
 
 _MIN_ITEM_SIDE = 2 * IMAGE_SIDE
 """The decoder halves a JPEG as far as `views.coarsest` allows. If the longest edge of
@@ -44,15 +42,15 @@ the item then has under 56 pixels, the picture is decoded again more finely, so 
 least two pixels (if it has them) are averaged into one of the network's."""
 
 
-def prepare(path: Path) -> PreparedImage | UnreadableImage:
-    """Read and prepare the file at `path`, whatever its ending says."""
-    data = _read(path)
-    if isinstance(data, UnreadableImage):
-        return data
-    return prepare_bytes(data, ending=path.suffix)
+def prepare(source: Source) -> PreparedImage | UnreadableImage:
+    """Read and prepare a file, whatever its ending says."""
+    content = _content(source)
+    if isinstance(content, UnreadableImage):
+        return content
+    return prepare_bytes(content.data, ending=_ending(content.name))
 
 
-def canvas(path: Path) -> Views | UnreadableImage:
+def canvas(path: Location) -> Views | UnreadableImage:
     """Read the file at `path` as `prepare` does, but return larger views.
 
     Returns (96, 96, 3) uint8 views, unsharpened, with the item's longest edge at 88.
@@ -93,7 +91,18 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _read(path: Path) -> bytes | UnreadableImage:
+def _content(source: Source) -> Content | UnreadableImage:
+    if isinstance(source, Content | UnreadableImage):
+        return source
+    data = _read(source)
+    return data if isinstance(data, UnreadableImage) else Content(source.name, data)
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name).suffix
+
+
+def _read(path: Location) -> bytes | UnreadableImage:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -131,18 +140,24 @@ def _decode_and_find(data: bytes, *, raw: bool) -> tuple[Decoded, Views]:
     return decoded, look_at(decoded.rgb, found)
 
 
-def upright(path: Path, *, side: int) -> Image.Image:
+def held(path: Location) -> Source:
+    """Return a picture to use several times: from a store it is fetched once, here."""
+    return path if isinstance(path, Path) else _content(path)
+
+
+def upright(source: Source, *, side: int) -> Image.Image:
     """Load a picture for a person to look at: upright RGB, at most `side` pixels.
 
     It is what `prepare` sees. Raises OSError or ValueError if `prepare` would call the
     picture unreadable.
     """
-    data = _read(path)
-    if isinstance(data, UnreadableImage):
-        raise OSError(data.reason)
+    content = _content(source)
+    if isinstance(content, UnreadableImage):
+        raise OSError(content.reason)
+    name, data = content
     try:
         with suppress_native_stderr():
-            decoded = decode(data, _just_above(side), raw=_is_raw(path.suffix))
+            decoded = decode(data, _just_above(side), raw=_is_raw(_ending(name)))
     except Exception as error:
         raise OSError(_reason(error, data)) from error
     picture = Image.fromarray(decoded.rgb)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from tagger.errors import EXIT_UNREADABLE
 from tagger.inventory.tables import ROOT, RUN
+from tagger.storage import RemotePath, location
 from tagger.text import encodable
 
 DONE: Final = (0, EXIT_UNREADABLE)
@@ -57,13 +58,18 @@ def _unseen(connection: Connection, run: RowMapping, since: datetime) -> str:
         else:
             continue  # nothing was ever there, or the root has been moved
         if seen is None:
-            return f"{folder} has never been seen whole: is the disk plugged in?"
+            return f"{folder} has never been seen whole: {_doubt(folder)}"
         if seen < since:
             return (
                 f"{folder} has not been seen whole since {seen.astimezone():%F %T}: "
-                "is the disk plugged in?"
+                f"{_doubt(folder)}"
             )
     return ""
+
+
+def _doubt(folder: str) -> str:
+    stored = isinstance(location(folder), RemotePath)
+    return "does its store answer?" if stored else "is the disk plugged in?"
 
 
 def _believed(connection: Connection, folder: str) -> datetime | None:

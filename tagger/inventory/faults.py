@@ -4,7 +4,6 @@ The functions take a connection; their caller opens the transaction.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
@@ -13,9 +12,10 @@ from tagger.inventory.history import possible_places
 from tagger.inventory.mapping import now
 from tagger.inventory.tables import EVENT, IMAGE, RUN
 from tagger.records import IGNORED_BY_PERSON, State
+from tagger.storage import Location
 
 
-def ignore(connection: Connection, paths: Iterable[Path], person: str) -> None:
+def ignore(connection: Connection, paths: Iterable[Location], person: str) -> None:
     """Give unreadable files the state "ignored" until their content changes.
 
     Ignoring a file twice changes nothing. Raises InventoryError for any other file.
@@ -34,7 +34,7 @@ def ignore(connection: Connection, paths: Iterable[Path], person: str) -> None:
         _record(connection, image["id"], change, "ignored", person)
 
 
-def undo(connection: Connection, paths: Iterable[Path], person: str) -> None:
+def undo(connection: Connection, paths: Iterable[Location], person: str) -> None:
     """Make ignored files unreadable again; InventoryError for any other file."""
     for path in paths:
         image = _image(connection, path)
@@ -50,7 +50,7 @@ def _is_ignored(image: RowMapping) -> bool:
     return image["state"] is State.IGNORED and bool(by_person)
 
 
-def _image(connection: Connection, path: Path) -> RowMapping:
+def _image(connection: Connection, path: Location) -> RowMapping:
     for root_id, _, relative in possible_places(connection, path):
         query = select(IMAGE).where(
             IMAGE.c.root_id == root_id, IMAGE.c.path == relative

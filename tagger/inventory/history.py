@@ -1,7 +1,6 @@
 """The history of one path: its item, its decisions and its events."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -9,19 +8,20 @@ from tagger.inventory.decisions import history, notes
 from tagger.inventory.mapping import item, prediction, read_labels, unpack
 from tagger.inventory.records import PathEvent, PathHistory
 from tagger.inventory.tables import EVENT, IMAGE, MODEL, PREDICTION, ROOT, VIEW
+from tagger.storage import Location, location
 from tagger.system.paths import roots_above
 from tagger.text import spellings
 
 
 def possible_places(
-    connection: Connection, path: Path
+    connection: Connection, path: Location
 ) -> Iterator[tuple[int, str, str]]:
     """Yield the places that an absolute path may name, the innermost root first.
 
     Each as root id, root, and the path under it, in every spelling of its accents.
     """
     rows = connection.execute(select(ROOT.c.id, ROOT.c.path))
-    ids = {Path(row.path): row.id for row in rows}
+    ids = {location(row.path): row.id for row in rows}
     for root, inside in reversed(roots_above(path, ids)):
         for relative in spellings(inside.as_posix()):
             yield ids[root], str(root), relative

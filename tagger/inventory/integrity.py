@@ -1,11 +1,9 @@
 """Check an inventory: its database file, its rows and its pictures."""
 
 import hashlib
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 
+from tagger.errors import FolderError
 from tagger.inventory.audits import has_decision
 from tagger.inventory.counts import damaged
 from tagger.inventory.dialects import is_postgresql
@@ -34,6 +33,7 @@ from tagger.inventory.tables import (
     answer_margin,
 )
 from tagger.records import FileStamp, PreparedImage, State
+from tagger.storage import Location, RemotePath, is_listed, location
 
 _MOST = 100
 """Maximum number of errors to report; a ruined file has more than anyone reads."""
@@ -43,7 +43,7 @@ _MOST = 100
 class ScannedFile:
     """A picture file as a scan last saw it."""
 
-    path: Path
+    path: Location
     digest: str
     stamp: FileStamp
 
@@ -130,10 +130,10 @@ def sample(connection: Connection, size: int | None, seed: int) -> list[ScannedF
     return [_scanned_file(connection, image_id) for image_id in ids]
 
 
-def damaged_files(connection: Connection) -> list[Path]:
+def damaged_files(connection: Connection) -> list[Location]:
     """Return the tagged files that scans found to be damaged."""
     query = select(ROOT.c.path.label("root"), IMAGE.c.path).join(ROOT).where(damaged())
-    return [Path(row.root, row.path) for row in connection.execute(query)]
+    return [location(row.root, row.path) for row in connection.execute(query)]
 
 
 def is_damaged(file: ScannedFile) -> bool:
@@ -160,13 +160,14 @@ def _scanned_file(connection: Connection, image_id: int) -> ScannedFile:
         .where(IMAGE.c.id == image_id)
     ).one()
     stamp = FileStamp(row.size, row.mtime_ns)
-    return ScannedFile(Path(row.root, row.path), row.digest, stamp)
+    return ScannedFile(location(row.root, row.path), row.digest, stamp)
 
 
 def differs(file: ScannedFile) -> bool:
     """Whether a file has other content although size and time are unchanged.
 
-    False for a file that visibly changed or is gone: the next scan handles it.
+    False for a file that visibly changed or is gone: the next scan handles it. Raises
+    FolderError if its store does not answer.
     """
     try:
         status = file.path.stat()
@@ -174,6 +175,9 @@ def differs(file: ScannedFile) -> bool:
             return False
         with file.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() != file.digest
-    except OSError:
+    except OSError as error:
+        refused = isinstance(error, FileNotFoundError | PermissionError)
+        if isinstance(file.path, RemotePath) and not refused:
+            raise FolderError(f"cannot read {file.path}: {error.strerror}") from error
         # A file that exists and cannot be read counts as different.
-        return os.path.lexists(file.path)
+        return is_listed(file.path)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
 from tagger.errors import LockedError
+from tagger.storage import Location
 from tagger.system.database_url import DatabaseUrl, Place
 
 
@@ -36,7 +36,7 @@ class Holder:
 
 def scan_lock(
     place: Place,
-    folders: Sequence[Path] | None = None,
+    folders: Sequence[Location] | None = None,
     *,
     wait: float = 0.0,
     even_if_damaged: bool = False,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -82,6 +81,7 @@ from tagger.records import (
     UnreadableImage,
     Verdict,
 )
+from tagger.storage import Location, is_within, location
 from tagger.system.paths import shop_of
 
 _MANY = 10_000
@@ -165,7 +165,7 @@ class StateChange:
 class Former:
     """The former place of a moved file, and its row there."""
 
-    root: Path
+    root: Location
     path: str
     known: KnownFile
 
@@ -249,14 +249,15 @@ class Recording:
             rows = connection.execute(query).mappings()
             return [unpack(row["probabilities"]) for row in rows]
 
-    def mixes(self) -> dict[Path, Mix]:
+    def mixes(self) -> dict[Location, Mix]:
         """Return the own mix in force under each root, for this model."""
         with self._database.reading() as connection:
             return {
-                Path(row.path): _mix(row) for row in _mixes(connection, self._model_id)
+                location(row.path): _mix(row)
+                for row in _mixes(connection, self._model_id)
             }
 
-    def mix_sample(self, root: Path, most: int) -> Sample:
+    def mix_sample(self, root: Location, most: int) -> Sample:
         """Return this model's probabilities under a root, with people's decisions.
 
         For at most `most` tagged pictures, each content once, without damaged files;
@@ -290,7 +291,7 @@ class Recording:
                 kind_tags=kind_tags(connection),
             )
 
-    def keep_mix(self, root: Path, mix: Mix | None) -> None:
+    def keep_mix(self, root: Location, mix: Mix | None) -> None:
         """Put an own mix in force under a root; None removes the present one."""
         with self._database.writing() as connection:
             root_id = _root_id(connection, root)
@@ -447,11 +448,11 @@ class Recording:
         with self._database.reading() as connection:
             return sorted(_name(row) for row in _mixes(connection, self._model_id))
 
-    def roots(self) -> list[Path]:
+    def roots(self) -> list[Location]:
         """Return the scanned folders, without those of other shops."""
         with self._database.reading() as connection:
             paths = connection.scalars(select(ROOT.c.path))
-            return [Path(path) for path in paths if not shop_of(path)]
+            return [location(path) for path in paths if not shop_of(path)]
 
     def newest_decision(self) -> int:
         """Return a number that changes when a person decides, or undoes a decision."""
@@ -482,7 +483,7 @@ class Recording:
         with self._database.reading() as connection:
             return kind_tags(connection)
 
-    def take_in(self, root: Path) -> list[Path]:
+    def take_in(self, root: Location) -> list[Location]:
         """Add `root`, and merge the roots inside it into it, with rows and histories.
 
         If both have a row of the same file, the row of `root` stays and gets the
@@ -494,17 +495,17 @@ class Recording:
             inner = [
                 row
                 for row in connection.execute(select(ROOT.c.id, ROOT.c.path))
-                if row.path != str(root) and Path(row.path).is_relative_to(root)
+                if row.path != str(root) and is_within(location(row.path), root)
             ]
             lost = []
             for row in inner:
-                folder = Path(row.path).relative_to(root).as_posix()
+                folder = location(row.path).relative_to(str(root)).as_posix()
                 if _loses_items(connection, row.id, outer, folder):
-                    lost.append(Path(row.path))
+                    lost.append(location(row.path))
                 _merge_root(connection, row.id, outer, folder, self._started)
             return lost
 
-    def known(self, root: Path, folder: str = "") -> dict[str, KnownFile]:
+    def known(self, root: Location, folder: str = "") -> dict[str, KnownFile]:
         """Return the rows of a root, or of a folder in it, by path."""
         current = (PREDICTION.c.model_id == self._model_id) & (
             PREDICTION.c.preparing == self._model.preparing
@@ -555,7 +556,7 @@ class Recording:
 
     def record(
         self,
-        root: Path,
+        root: Location,
         outcomes: Sequence[tuple[ImageFile, Tagged | UnreadableImage]],
         known: Mapping[str, KnownFile],
         moved: Mapping[str, Former],
@@ -603,7 +604,7 @@ class Recording:
 
     def skip(
         self,
-        root: Path,
+        root: Location,
         skipped: Sequence[SkippedFile],
         known: Mapping[str, KnownFile],
     ) -> None:
@@ -685,7 +686,7 @@ class Recording:
                 [(change.known.id, change.what, change.reason) for change in changes],
             )
 
-    def recent_tallies(self, days: int) -> dict[Path, dict[str, Any]]:
+    def recent_tallies(self, days: int) -> dict[Location, dict[str, Any]]:
         """Add up the tallies of the runs in the last `days` before this one, by root.
 
         Only runs with this model count: another network's predictions differ even if
@@ -708,16 +709,18 @@ class Recording:
                     key = int(root_id)
                     sums_by_root[key] = _added(sums_by_root.get(key, {}), tally)
         return {
-            Path(roots[key]): sums for key, sums in sums_by_root.items() if key in roots
+            location(roots[key]): sums
+            for key, sums in sums_by_root.items()
+            if key in roots
         }
 
     def finish(
         self,
-        roots: Iterable[Path],
+        roots: Iterable[Location],
         *,
         exit_code: int,
         counts: Mapping[str, object],
-        tallies: Mapping[Path, Mapping[str, object]] = MappingProxyType({}),
+        tallies: Mapping[Location, Mapping[str, object]] = MappingProxyType({}),
     ) -> None:
         """End the run's row; the roots count as scanned at the run's start.
 
@@ -742,7 +745,7 @@ class Recording:
             )
         self._database.optimize()
 
-    def claim_unreported(self, roots: Sequence[Path]) -> None:
+    def claim_unreported(self, roots: Sequence[Location]) -> None:
         """Take over the unreadable files that a run found which then failed.
 
         A row of a file holds the start of the run that found it unreadable. That run
@@ -763,7 +766,7 @@ class Recording:
                 .values(updated_at=self._started)
             )
 
-    def standing(self, roots: Sequence[Path]) -> dict[str, Any]:
+    def standing(self, roots: Sequence[Location]) -> dict[str, Any]:
         """Count the images of these roots by their present state.
 
         The keys are those of `RunSummary`: tagged, flagged, unreadable, tags, with the
@@ -786,7 +789,7 @@ class Recording:
             }
 
     def _unreadable(
-        self, connection: Connection, roots: Sequence[Path]
+        self, connection: Connection, roots: Sequence[Location]
     ) -> dict[tuple[str, str], bool]:
         """Return path and reason of unreadable files, and whether each is new."""
         here = or_(false(), *(VIEW.c.root == str(root) for root in roots))
@@ -950,7 +953,7 @@ def ended(run_id: int, exit_code: int) -> Update:
     )
 
 
-def _root_id(connection: Connection, root: Path) -> int:
+def _root_id(connection: Connection, root: Location) -> int:
     """Return the id of a root; insert the root if it is new."""
     root_id = connection.scalar(select(ROOT.c.id).where(ROOT.c.path == str(root)))
     if root_id is not None:

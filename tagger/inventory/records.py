@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from tagger.labels import doubts, is_tag, phrase
@@ -17,6 +16,7 @@ from tagger.records import (
     State,
     without_tag,
 )
+from tagger.storage import Location
 from tagger.system.database_url import Place
 
 
@@ -237,8 +237,8 @@ class CheckReport:
 
     damage: tuple[str, ...]
     files_read: int
-    files_differing: tuple[Path, ...]
-    files_damaged: tuple[Path, ...]
+    files_differing: tuple[Location, ...]
+    files_damaged: tuple[Location, ...]
     decisions_without_item: int
     predictions_without_item: int
 

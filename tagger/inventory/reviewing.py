@@ -9,7 +9,6 @@ are leased: no other session shows them until the lease is released, or until
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -40,6 +39,7 @@ from tagger.inventory.records import (
 )
 from tagger.inventory.tables import FINGERPRINT, IMAGE, LEASE, ROOT, WAITING
 from tagger.records import State
+from tagger.storage import Location, is_within, location
 
 LEASE_MINUTES: Final = 10
 """Minutes until a lease expires without renewal. A session renews its leases every
@@ -173,11 +173,11 @@ class Reviewing:
                 return item
         return None
 
-    def at(self, path: Path) -> QueueItem | None:
+    def at(self, path: Location) -> QueueItem | None:
         """Return the tagged item at an absolute path, decided or not."""
         with self._database.reading() as connection:
             roots = connection.execute(select(ROOT.c.id, ROOT.c.path)).all()
-            under = [row for row in roots if path.is_relative_to(row.path)]
+            under = [row for row in roots if is_within(path, location(row.path))]
             for root in sorted(under, key=lambda row: len(row.path), reverse=True):
                 relative = path.relative_to(root.path).as_posix()
                 image_id = connection.scalar(

@@ -3,9 +3,6 @@
 The functions take a connection; their caller opens the transaction.
 """
 
-import os
-from pathlib import Path
-
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -30,15 +27,18 @@ from tagger.inventory.tables import (
     VIEW,
     is_standing,
 )
+from tagger.storage import Location, is_within, location
 from tagger.system.paths import shop_of
 
 
-def move(connection: Connection, old: Path, new: Path) -> int:
+def move(connection: Connection, old: Location, new: Location) -> int:
     """Record a root's new path; return the number of its items.
 
     Raises InventoryError if `old` is not a root here, if `new` overlaps another root,
     or if none of the root's pictures is in `new`.
     """
+    from tagger.storage.listing import holds_any  # noqa: PLC0415  for this alone
+
     root_id = _known(connection, old)
     if shop := shop_of(str(old)):
         raise InventoryError(
@@ -46,9 +46,8 @@ def move(connection: Connection, old: Path, new: Path) -> int:
             "'tagger inventory merge' with its inventory"
         )
     for other in connection.scalars(select(ROOT.c.path)):
-        if other != str(old) and (
-            new.is_relative_to(other) or Path(other).is_relative_to(new)
-        ):
+        place = location(other)
+        if other != str(old) and (is_within(new, place) or is_within(place, new)):
             raise InventoryError(
                 f"{new} is scanned already, as {other}: there is nothing to move, "
                 "since decisions follow the content of the pictures"
@@ -56,7 +55,7 @@ def move(connection: Connection, old: Path, new: Path) -> int:
     here = IMAGE.c.root_id == root_id
     pictures = select(IMAGE.c.path).where(here, IMAGE.c.digest.is_not(None))
     paths = list(connection.scalars(pictures))
-    if paths and not any(os.path.lexists(new / path) for path in paths):
+    if paths and not holds_any(new, paths):
         raise InventoryError(
             f"none of the {len(paths):,} pictures of {old} is in {new}: "
             "is it the right folder?"
@@ -67,7 +66,7 @@ def move(connection: Connection, old: Path, new: Path) -> int:
     return connection.scalar(in_root) or 0
 
 
-def forget(connection: Connection, root: Path) -> Forgotten:
+def forget(connection: Connection, root: Location) -> Forgotten:
     """Delete a root with its images, their histories and its tallies in runs.
 
     Records about content stay. Raises InventoryError if it is not a root.
@@ -125,7 +124,7 @@ def drop(connection: Connection, root_id: int) -> None:
     connection.execute(delete(ROOT).where(ROOT.c.id == root_id))
 
 
-def _known(connection: Connection, root: Path) -> int:
+def _known(connection: Connection, root: Location) -> int:
     """Return the id of a root; InventoryError, with the known roots, if unknown."""
     ids = {
         row.path: row.id for row in connection.execute(select(ROOT.c.id, ROOT.c.path))

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tagger.inventory.lock import Holder, locked
 from tagger.inventory.postgres import check_usable, connect, in_plain_words, lock_key
+from tagger.storage import Location, is_within, location
 from tagger.system.database_url import DatabaseUrl
 from tagger.system.paths import as_spelt
 
@@ -43,7 +43,7 @@ _RETAKE_SECONDS: Final = 5.0
 
 @contextmanager
 def server_lock(
-    place: DatabaseUrl, folders: Sequence[Path] | None, *, wait: float
+    place: DatabaseUrl, folders: Sequence[Location] | None, *, wait: float
 ) -> Iterator[None]:
     """Hold the locks of folders. See `lock.scan_lock`."""
     check_usable(place)
@@ -72,7 +72,7 @@ def retake(place: DatabaseUrl) -> None:
 class ServerLock:
     """The locks of one scan, and the session that holds them."""
 
-    def __init__(self, place: DatabaseUrl, folders: Sequence[Path] | None) -> None:
+    def __init__(self, place: DatabaseUrl, folders: Sequence[Location] | None) -> None:
         self.place = place
         self._folders = folders
         self._name = _session_name(Holder.me())
@@ -128,18 +128,18 @@ class ServerLock:
                 return key
         return None
 
-    def _roots(self, session: "psycopg.Connection[Any]") -> Sequence[Path] | None:
+    def _roots(self, session: "psycopg.Connection[Any]") -> Sequence[Location] | None:
         """Return the roots that the folders belong to: what a scan writes to."""
         if self._folders is None:
             return None
-        known: list[Path] = []
+        known: list[Location] = []
         with suppress(Exception):  # there are no tables yet
             from tagger.inventory.tables import name_from  # noqa: PLC0415
 
             rows = session.execute("SELECT path FROM root").fetchall()
-            known = [Path(name_from(path)) for (path,) in rows]
+            known = [location(name_from(path)) for (path,) in rows]
         return [
-            next((root for root in known if folder.is_relative_to(root)), folder)
+            next((root for root in known if is_within(folder, root)), folder)
             for folder in map(as_spelt, self._folders)
         ]
 
@@ -150,7 +150,7 @@ def scan_in_progress(place: DatabaseUrl) -> Holder | None:
         return _holder(session, lock_key(session, _ALL))
 
 
-def _locks(roots: Sequence[Path] | None) -> dict[str, bool]:
+def _locks(roots: Sequence[Location] | None) -> dict[str, bool]:
     """Return the names of the locks for roots, and whether each is held alone."""
     if roots is None:
         return {_ALL: True}

@@ -97,6 +97,7 @@ from tagger.inventory.tables import (
 )
 from tagger.labels import reading, tags_of
 from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
+from tagger.storage import Location
 from tagger.system.database_url import DatabaseUrl, Place
 
 MOST: Final = 2**63 - 1
@@ -536,7 +537,7 @@ class Inventory:
             damage=damage,
             files_read=len(files),
             files_differing=tuple(differing),
-            files_damaged=tuple(sorted({*known, *found} - {*differing})),
+            files_damaged=tuple(sorted({*known, *found} - {*differing}, key=str)),
             decisions_without_item=orphan_decisions,
             predictions_without_item=predictions,
         )
@@ -546,7 +547,7 @@ class Inventory:
         with self._database.reading() as connection:
             return overview(connection, pictures=pictures, lines=lines)
 
-    def history(self, path: Path) -> PathHistory | None:
+    def history(self, path: Location) -> PathHistory | None:
         """Return the history of an absolute path; None for an unknown path."""
         with self._database.reading() as connection:
             for place in possible_places(connection, path):
@@ -560,7 +561,7 @@ class Inventory:
             return ""
         return network_file_system(self.place)
 
-    def knows(self, root: Path, folder: str = "") -> bool:
+    def knows(self, root: Location, folder: str = "") -> bool:
         """Whether a root was ever scanned, or a folder in it has items."""
         query = select(ROOT.c.id).where(ROOT.c.path == str(root))
         if folder:  # a root itself stays known even after all its files moved away
@@ -569,7 +570,7 @@ class Inventory:
             return connection.scalar(query.limit(1)) is not None
 
     def ignore_faults(
-        self, paths: Iterable[Path], person: str, *, undo: bool = False
+        self, paths: Iterable[Location], person: str, *, undo: bool = False
     ) -> None:
         """Ignore unreadable files until their content changes, or undo that.
 
@@ -580,7 +581,7 @@ class Inventory:
             change = faults.undo if undo else faults.ignore
             change(connection, paths, person)
 
-    def move_root(self, old: Path, new: Path) -> int:
+    def move_root(self, old: Location, new: Location) -> int:
         """Record a root's new path; return the number of its items.
 
         Raises InventoryError if `old` is not a root, if `new` overlaps another root,
@@ -589,7 +590,7 @@ class Inventory:
         with self._database.writing() as connection:
             return roots.move(connection, old, new)
 
-    def forget_root(self, root: Path) -> Forgotten:
+    def forget_root(self, root: Location) -> Forgotten:
         """Forget a root with its items and their histories, as if never scanned.
 
         Records about their content stay: decisions, predictions, audits. Raises

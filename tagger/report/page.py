@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 from tagger.certification.summary import certified_lines
@@ -20,6 +19,7 @@ from tagger.records import NOT_CATALOGUE, State, is_without_tag
 from tagger.report import charts
 from tagger.scan.drift import DAYS, Tally, compare, verdict
 from tagger.scan.records import Drift, RunSummary
+from tagger.storage import location
 from tagger.text import printable, two_decimals
 from tagger.version import __version__
 
@@ -271,7 +271,7 @@ def _pictures(items: Sequence[Item]) -> Iterator[Picture]:
 def _picture(item: Item) -> Picture:
     from tagger.imaging.prepare import upright  # noqa: PLC0415  loads the decoders
 
-    small = upright(Path(item.root, item.path), side=_SIDE)
+    small = upright(location(item.root, item.path), side=_SIDE)
     stream = io.BytesIO()
     small.save(stream, "WEBP", quality=_QUALITY, method=4)
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")

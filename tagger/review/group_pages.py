@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
-from pathlib import Path
 from typing import Generic, TypeVar
 
+from tagger.storage import Location
 from tagger.text import printable
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def describe_group(count: int, of_product: int) -> str:
     return f"{count} similar pictures"
 
 
-def distinct_names(paths: Sequence[Path], width: int) -> list[str]:
+def distinct_names(paths: Sequence[Location], width: int) -> list[str]:
     """Return names of at most `width` characters that show where the paths differ.
 
     File names; with their folders if two are the same. If one is too long, what all of

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from tagger.errors import InventoryError
 from tagger.imaging.prepare import upright
 from tagger.inventory.product_key import product_key
 from tagger.inventory.records import NEAR_DUPLICATE
+from tagger.storage import Location, location
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -131,7 +131,7 @@ class Groups:
                 break
             if digest in known or digest in fresh:
                 continue
-            for bits in _hashed(Path(root, path)):
+            for bits in _hashed(location(root, path)):
                 fresh[digest] = bits
                 with self._lock:
                     self._bits[digest] = bits
@@ -155,7 +155,7 @@ class Groups:
         return {}
 
 
-def _hashed(path: Path) -> Iterator[int]:
+def _hashed(path: Location) -> Iterator[int]:
     """Yield the hash of a photograph; nothing if it cannot be read."""
     try:
         photograph = upright(path, side=HASHED_SIDE)

@@ -1,18 +1,17 @@
 """Prefetch the next photographs of a review."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Condition, Thread
 from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from tagger.errors import InventoryBusyError
-from tagger.imaging.prepare import prepare, upright
+from tagger.imaging.prepare import held, prepare, upright
 from tagger.inventory.records import QueueItem
 from tagger.records import UnreadableImage
+from tagger.storage import Location, is_listed, location
 from tagger.system.paths import shop_of
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Shown:
     """
 
     item: QueueItem
-    path: Path
+    path: Location
     photograph: "Image | None" = None
     prepared: "PreparedImage | None" = None
     trouble: str = ""
@@ -52,9 +51,9 @@ def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
     Tries the item's path, then other paths with the same content; the content must be
     the scanned one. Never raises for a bad file: `trouble` says what is wrong.
     """
-    own = Path(item.root, item.path)
+    own = location(item.root, item.path)
     trouble = ""
-    for path in (own, *map(Path, item.same_bytes)):
+    for path in (own, *map(location, item.same_bytes)):
         shown = _look(item, path, side)
         if not shown.trouble:
             return shown
@@ -62,19 +61,20 @@ def look_at(item: QueueItem, side: int = PHOTOGRAPH_SIDE) -> Shown:
     return Shown(item, own, trouble=trouble)
 
 
-def _look(item: QueueItem, path: Path, side: int) -> Shown:
-    if not os.path.lexists(path):
+def _look(item: QueueItem, path: Location, side: int) -> Shown:
+    if not is_listed(path):
         if shop := shop_of(str(path)):
             why = f"the picture is in the shop {shop}, not on this computer"
             return Shown(item, path, trouble=why)
         return Shown(item, path, trouble="the file was deleted or moved since the scan")
-    prepared = prepare(path)
+    source = held(path)
+    prepared = prepare(source)
     if prepared.digest is not None and prepared.digest != item.digest:
         return Shown(item, path, trouble="the file has changed since the scan")
     if isinstance(prepared, UnreadableImage):
         return Shown(item, path, trouble=f"the file cannot be read: {prepared.reason}")
     try:
-        photograph = upright(path, side=side)
+        photograph = upright(source, side=side)
     except (OSError, ValueError) as error:
         return Shown(item, path, trouble=f"the file cannot be shown: {error}")
     return Shown(item, path, photograph, prepared)

@@ -10,9 +10,9 @@ import re
 import stat
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tagger.storage import Location
 from tagger.text import composed
 
 if TYPE_CHECKING:  # 30 ms, and few folders have an ignore file
@@ -117,7 +117,7 @@ def _matches(
     return found is not None and found.match.end() == len(subject)
 
 
-def read_ignore_file(path: Path, folder: str) -> IgnoreFile:
+def read_ignore_file(path: Location, folder: str) -> IgnoreFile:
     """Read an ignore file that lies in `folder`, relative to the root.
 
     Raises OSError if it cannot be read, and ValueError, with the reason in words, if

@@ -1,7 +1,6 @@
 """Estimate, keep and apply a shop's own mix of tags at the end of a scan."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagger.inventory import Recording
@@ -11,6 +10,7 @@ from tagger.records import (
     Verdict,
 )
 from tagger.scan.records import OwnMix
+from tagger.storage import Location
 from tagger.text import encodable
 
 if TYPE_CHECKING:  # a scan with nothing to read needs no arrays
@@ -72,7 +72,7 @@ def _estimate_all(recording: Recording, prior: tuple[float, ...]) -> None:
 
 
 def _estimated(
-    recording: Recording, root: Path, prior: tuple[float, ...]
+    recording: Recording, root: Location, prior: tuple[float, ...]
 ) -> "Mix | None":
     """Estimate the mix of tags under a root; None for too few pictures."""
     import numpy as np  # noqa: PLC0415  a scan with nothing to read needs none

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from tagger.engine.interface import Batch, Engine, Prepared
+from tagger.engine.interface import Batch, Engine, Picture, Prepared
 from tagger.inventory import Tagged
 from tagger.records import (
     ImageFile,
@@ -18,6 +18,7 @@ from tagger.records import (
     PreparedImage,
     UnreadableImage,
 )
+from tagger.storage import Location, Wanted
 
 Result = Tagged | UnreadableImage
 Outcome = tuple[ImageFile, Result]
@@ -55,7 +56,7 @@ class Pipeline:
         self._batch_size = batch_size
 
     def outcomes(
-        self, root: Path, files: Iterable[ImageFile]
+        self, root: Location, files: Iterable[ImageFile]
     ) -> Iterator[list[Outcome]]:
         """Yield the results of the files under `root`, in order, in batches.
 
@@ -83,16 +84,17 @@ class Pipeline:
             self.classified += len(batch.unseen)
             yield [(f, self._decided(r, batch.predictions)) for f, r in batch.readings]
 
-    def _read(self, root: Path, files: Iterable[ImageFile]) -> Iterator[_Reading]:
-        # The engine takes paths ahead; this queue keeps the file of each path.
+    def _read(self, root: Location, files: Iterable[ImageFile]) -> Iterator[_Reading]:
+        # The engine takes pictures ahead; this queue keeps the file of each.
         taken: deque[ImageFile] = deque()
 
-        def paths() -> Iterator[Path]:
+        def pictures() -> Iterator[Picture]:
             for file in files:
                 taken.append(file)
-                yield root / file.path
+                path = root / file.path
+                yield path if isinstance(path, Path) else Wanted(path, file.size)
 
-        for prepared in self._engine.prepare(paths()):
+        for prepared in self._engine.prepare(pictures()):
             yield taken.popleft(), prepared
 
     def _begin(

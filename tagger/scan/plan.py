@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from tagger.errors import FolderError
 from tagger.imaging.formats import ENDINGS, FOREIGN_PICTURES
@@ -23,6 +23,7 @@ from tagger.scan.file_queue import FileQueue
 from tagger.scan.pipeline import Result
 from tagger.scan.records import ScanOptions
 from tagger.scan.walk import Rules, check_root, walk
+from tagger.storage import Location, is_within, location
 from tagger.system.paths import as_spelt, roots_above, same_folder, shop_of
 from tagger.system.signals import Interruption
 
@@ -35,13 +36,13 @@ class Place:
     why it cannot be listed; empty if it can.
     """
 
-    root: Path
+    root: Location
     folder: str = ""
     seen: bool = False
     absent: str = ""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         """The folder that is walked."""
         return self.root / self.folder
 
@@ -73,7 +74,7 @@ class Plan:
     empty: bool = False
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Location:
         """The root that the place belongs to."""
         return self.place.root
 
@@ -85,13 +86,13 @@ class Plan:
 Formers = dict[str, list[tuple[Plan, str]]]
 
 
-def check_folders(folders: Sequence[Path]) -> None:
+def check_folders(folders: Sequence[Location]) -> None:
     """Raise FolderError unless every folder can be listed; for a first scan."""
     for folder in folders:
         check_root(folder)
 
 
-def holds_pictures(folder: Path) -> bool:
+def holds_pictures(folder: Location) -> bool:
     """Whether a scan finds a picture in a folder, or cannot list all of it."""
     return any(
         isinstance(entry, ImageFile) or entry.below is Below.UNSEEN
@@ -99,10 +100,10 @@ def holds_pictures(folder: Path) -> bool:
     )
 
 
-def places_of(folders: Sequence[Path], inventory: Inventory) -> list[Place]:
+def places_of(folders: Sequence[Location], inventory: Inventory) -> list[Place]:
     """Find the root that each folder belongs to, and whether it can be listed."""
-    roots = [Path(root) for root in inventory.roots()]
-    places: dict[Path, Place] = {}
+    roots = [location(root) for root in inventory.roots()]
+    places: dict[Location, Place] = {}
     for path in dict.fromkeys(as_spelt(folder) for folder in folders):
         place = _place(path, [*roots, *(p.root for p in places.values())], inventory)
         places.setdefault(place.path, place)
@@ -110,11 +111,11 @@ def places_of(folders: Sequence[Path], inventory: Inventory) -> list[Place]:
 
 
 def other_names(
-    folders: Sequence[Path], places: Sequence[Place], roots: Sequence[Path]
+    folders: Sequence[Location], places: Sequence[Place], roots: Sequence[Location]
 ) -> Iterator[str]:
     """Say which folders have another name in the inventory, or two names there."""
     for path in dict.fromkeys(as_spelt(folder) for folder in folders):
-        if any(path.is_relative_to(place.root) for place in places):
+        if any(is_within(path, place.root) for place in places):
             continue
         for root, inside in roots_above(path, [place.root for place in places])[:1]:
             yield (
@@ -130,14 +131,14 @@ def other_names(
                 )
 
 
-def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> Place:
+def _place(path: Location, known: Sequence[Location], inventory: Inventory) -> Place:
     if shop := shop_of(str(path)):
         raise FolderError(
             f"{path} is a folder of the shop {shop}: scan it there, then run "
             "'tagger inventory merge' with its inventory"
         )
-    root, inside = next(iter(roots_above(path, known)), (path, Path()))
-    folder = "" if inside == Path() else inside.as_posix()
+    root, inside = next(iter(roots_above(path, known)), (path, PurePosixPath()))
+    folder = inside.as_posix() if inside.parts else ""
     seen = inventory.knows(root, folder)
     try:
         check_root(root / folder)
@@ -149,8 +150,8 @@ def _place(path: Path, known: Sequence[Path], inventory: Inventory) -> Place:
     return Place(root, folder, seen)
 
 
-def _inside(path: Path, others: Iterable[Path]) -> bool:
-    return any(path != other and path.is_relative_to(other) for other in others)
+def _inside(path: Location, others: Iterable[Location]) -> bool:
+    return any(path != other and is_within(path, other) for other in others)
 
 
 def plan_place(

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Final, Self
 
 from tagger.scan.exclude import DEFAULT_EXCLUDE
+from tagger.storage import Location, RemotePath, location
 from tagger.text import as_typed
 
 
@@ -174,9 +174,14 @@ DIFFERENT: Final = (
 """Tells shop staff that the shift guard raised the threshold."""
 
 
-def advise_on_absent(root: Path | str) -> str:
+def advise_on_absent(root: Location | str) -> str:
     """Say what to do about a root that is not found."""
     named = as_typed(root)
+    if isinstance(location(root), RemotePath):
+        return (
+            "A scan when the store answers again goes on. If the pictures are gone for "
+            f"good, run 'tagger roots forget {named}'"
+        )
     return (
         "Is the disk plugged in? If the folder has moved, run "
         f"'tagger roots move {named} NEW'; if it is gone for good, run "

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, islice, takewhile
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -56,6 +55,7 @@ from tagger.scan.records import (
     advise_on_absent,
 )
 from tagger.scan.walk import check_root
+from tagger.storage import Location, RemotePath, location
 from tagger.system.gc_tuning import freeze_gc
 from tagger.system.signals import Interruption
 from tagger.text import encodable
@@ -69,7 +69,7 @@ Track = Callable[[Iterable[ImageFile], int], Iterable[ImageFile]]
 
 
 def scan(  # noqa: PLR0913  the parts of a scan
-    folders: Sequence[Path],
+    folders: Sequence[Location],
     inventory: Inventory,
     engine: Engine,
     effective: EffectivePolicy,
@@ -94,7 +94,7 @@ def scan(  # noqa: PLR0913  the parts of a scan
     stop = interruption or Interruption()
     guard, policy = effective.guard, effective.base
     places = places_of(folders, inventory)
-    known = [Path(root) for root in inventory.roots()]
+    known = [location(root) for root in inventory.roots()]
     notes = tuple(other_names(folders, places, known))
     with inventory.recording(
         engine.identity, options=_run_options(places, policy, options)
@@ -196,8 +196,8 @@ class _Run:
         stop: Interruption,
     ) -> None:
         self.warnings: list[str] = []
-        self.doubted: dict[Path, str] = {}
-        self.tallies: dict[Path, Tally] = {}
+        self.doubted: dict[Location, str] = {}
+        self.tallies: dict[Location, Tally] = {}
         self._recording = recording
         self._pipeline = pipeline
         self._options = options
@@ -226,7 +226,9 @@ class _Run:
         shown = iter(track(wanted, sum(numbers) + fresh))
 
         def read(plan: Plan, number: int) -> None:
-            for outcomes in self._pipeline.outcomes(plan.root, islice(shown, number)):
+            path, part = plan.place.path, islice(shown, number)
+            present = (file for file in part if path not in self.doubted)
+            for outcomes in self._pipeline.outcomes(plan.root, present):
                 self._record(plan, outcomes, formers)
 
         for plan, number in zip(plans, numbers, strict=True):
@@ -249,7 +251,7 @@ class _Run:
         if 0 < seconds <= LONGEST_WAIT:
             self._stop.sleep(seconds)
 
-    def seen_whole(self, plans: Iterable[Plan]) -> list[Path]:
+    def seen_whole(self, plans: Iterable[Plan]) -> list[Location]:
         """Return the roots that were scanned completely and without doubt."""
         return [
             plan.root
@@ -257,7 +259,7 @@ class _Run:
             if not plan.place.folder and plan.place.path not in self.doubted
         ]
 
-    def drift(self, of_late: Mapping[Path, Mapping[str, Any]]) -> tuple[Drift, ...]:
+    def drift(self, of_late: Mapping[Location, Mapping[str, Any]]) -> tuple[Drift, ...]:
         """Compare what was read with earlier runs, and warn of drift."""
         drifts = tuple(
             compare(str(root), tally, Tally(**of_late[root]))
@@ -273,23 +275,25 @@ class _Run:
         place = plan.place
         way_out = advise_on_absent(place.root)
         if place.folder:  # a root can be moved or forgotten, a folder in it cannot
-            way_out = (
-                "Is the disk plugged in? If it is gone for good, scan "
-                f"{place.root} once with --max-missing 100%"
-            )
+            stored = isinstance(place.root, RemotePath)
+            way_out = "" if stored else "Is the disk plugged in? "
+            way_out += f"If it is gone for good, scan {place.root} once with "
+            way_out += "--max-missing 100%"
         self.warnings.append(f"{why}: no picture there was marked missing. {way_out}")
 
-    def _warn_of_closed(self, path: Path, reason: str) -> None:
+    def _warn_of_closed(self, path: Location, reason: str) -> None:
         """Warn of a path that cannot be looked at, in every scan: it may be a folder.
 
         Its pictures keep their tags, and changes below it are not seen.
         """
         why = f"{path} cannot be looked at: {reason}"
         self.doubted[path] = why
-        self.warnings.append(
-            f"{why}. Nothing below it was changed. Give tagger the permission to read "
-            "it, or leave it out with --exclude"
+        way_out = (
+            "Give tagger the permission to read it, or leave it out with --exclude"
         )
+        if isinstance(path, RemotePath):
+            way_out = "Scan again when the store answers"
+        self.warnings.append(f"{why}. Nothing below it was changed. {way_out}")
 
     def _record(
         self, plan: Plan, outcomes: Sequence[Outcome], formers: Formers
@@ -329,9 +333,16 @@ class _Run:
         """Leave out the files that changed, or went away, while they were read.
 
         So half an upload is never recorded, and pictures do not become unreadable when
-        their disk is unplugged during a scan.
+        their disk is unplugged during a scan. A store replaces a file as a whole: what
+        was read from one is right, and needs no further request.
         """
+        whole, place = isinstance(plan.root, RemotePath), plan.place.path
         for file, result in outcomes:
+            if whole and result.digest is not None:
+                yield file, result
+                continue
+            if whole and place in self.doubted:
+                continue
             try:
                 status = (plan.root / file.path).stat()
             except OSError as error:

@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from tagger.errors import FolderError
 from tagger.records import (
@@ -32,8 +32,13 @@ from tagger.scan.exclude import (
     original_of,
     read_ignore_file,
 )
+from tagger.storage import Location, RemotePath
+from tagger.storage.listing import Lister, by_name, lister
 from tagger.system.paths import as_spelt
 from tagger.text import comparable
+
+if TYPE_CHECKING:
+    from tagger.storage.protocol import Entry, Stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,13 @@ class Rules:
         return any(fnmatchcase(comparable(subject), pattern) for subject in subjects)
 
 
-def check_root(folder: Path) -> Path:
+def check_root(folder: Location) -> Location:
     """Return the folder as an absolute path; FolderError if it cannot be listed."""
     root = as_spelt(folder)
     try:
+        if isinstance(root, RemotePath):
+            root.check_folder()
+            return root
         with os.scandir(root):
             return root
     except FileNotFoundError as error:
@@ -84,14 +92,15 @@ def check_root(folder: Path) -> Path:
         raise FolderError(f"cannot read {root}: {error.strerror}") from error
 
 
-def walk(root: Path, rules: Rules) -> Iterator[Listed]:
+def walk(root: Location, rules: Rules) -> Iterator[Listed]:
     """Yield every path under `root` (or the rules' folder), in the order of names.
 
     Paths are relative to the root in both cases. A folder is yielded only if it is not
     entered. Links to files inside the root are followed; with `follow_links` also links
     out of it. No folder outside is entered twice, so a walk always ends.
     """
-    links = _Links(Path(os.path.realpath(root)), follow=rules.follow_links)
+    links = _Links(root, follow=rules.follow_links)
+    entries_of = lister(root, rules.folder)
     try:
         above = _ignore_files_above(root, rules.folder)
     except (OSError, ValueError) as error:
@@ -100,7 +109,7 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
     waiting = [(rules.folder, above)]
     while waiting:
         folder, ignore_files = waiting.pop()
-        entered = _enter(root, folder)
+        entered = _enter(root, folder, entries_of)
         if isinstance(entered, SkippedFile):
             yield entered
             continue
@@ -129,27 +138,23 @@ def walk(root: Path, rules: Rules) -> Iterator[Listed]:
         waiting.extend(reversed(deeper))
 
 
-_name = attrgetter("name")
-
-
 class _Names(Container[str]):
     """The names of a folder's entries, which are sorted by name."""
 
-    def __init__(self, entries: Sequence[os.DirEntry[str]]) -> None:
+    def __init__(self, entries: "Sequence[Entry]") -> None:
         self._entries = entries
 
     def __contains__(self, name: object) -> bool:
-        at = bisect_left(self._entries, str(name), key=_name)
+        at = bisect_left(self._entries, str(name), key=by_name)
         return at < len(self._entries) and self._entries[at].name == name
 
 
 def _enter(
-    root: Path, folder: str
-) -> tuple[list[os.DirEntry[str]], tuple[IgnoreFile, ...]] | SkippedFile:
+    root: Location, folder: str, entries_of: Lister
+) -> "tuple[Sequence[Entry], tuple[IgnoreFile, ...]] | SkippedFile":
     """List a folder by name, and read its ignore file, if it has one."""
     try:
-        with os.scandir(root / folder) as entries:
-            children = sorted(entries, key=_name)
+        children = entries_of(folder)
         if IGNORE_FILE not in _Names(children):
             return children, ()
         return children, (read_ignore_file(root / folder / IGNORE_FILE, folder),)
@@ -159,7 +164,7 @@ def _enter(
         return _not_entered(folder or ".", error)
 
 
-def _ignore_files_above(root: Path, folder: str) -> tuple[IgnoreFile, ...]:
+def _ignore_files_above(root: Location, folder: str) -> tuple[IgnoreFile, ...]:
     """Read the ignore files of the folders between a root and a folder in it."""
     found: tuple[IgnoreFile, ...] = ()
     parts = PurePosixPath(folder).parts
@@ -206,8 +211,10 @@ def _not_entered(folder: str, error: OSError | ValueError) -> SkippedFile:
 class _Links:
     """Decides which links of one walk are followed."""
 
-    def __init__(self, real_root: Path, *, follow: bool) -> None:
-        self._real_root = real_root
+    def __init__(self, root: Location, *, follow: bool) -> None:
+        # A store has no links, so nothing asks for its root.
+        real = os.path.realpath(root) if isinstance(root, Path) else ""
+        self._real_root = Path(real)
         self._follow = follow
         self._entered: list[Path] = []
 
@@ -232,9 +239,7 @@ class _Links:
         return ""
 
 
-def _look(
-    entry: os.DirEntry[str], path: str, rules: Rules, links: _Links
-) -> Listed | None:
+def _look(entry: "Entry", path: str, rules: Rules, links: _Links) -> Listed | None:
     """Classify an entry; None for a folder to enter. OSError if it cannot be read."""
     if entry.is_symlink():
         return _look_behind_link(entry, path, rules, links)
@@ -246,7 +251,7 @@ def _look(
 
 
 def _look_behind_link(
-    entry: os.DirEntry[str], path: str, rules: Rules, links: _Links
+    entry: "Entry", path: str, rules: Rules, links: _Links
 ) -> Listed | None:
     try:
         target = Path(entry.path).resolve(strict=True)
@@ -274,7 +279,7 @@ def _folder(path: str, name: str, rules: Rules) -> SkippedFile | None:
     return None
 
 
-def _file(path: str, name: str, status: os.stat_result, rules: Rules) -> Listed:
+def _file(path: str, name: str, status: "Stated", rules: Rules) -> Listed:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a special file")
         return SkippedFile(path, State.IGNORED, f"{kind} is not read")

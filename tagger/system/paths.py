@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+from typing import Final, overload
 
+from tagger.storage import Location, RemotePath, is_within
 from tagger.text import spellings
 
 _OF_SHOP: Final = re.compile(
@@ -31,12 +32,23 @@ def is_shop(name: str) -> bool:
     return name != "" and shop_of(in_shop(name, "/")) == name
 
 
-def as_spelt(path: Path) -> Path:
+@overload
+def as_spelt(path: Path) -> Path: ...
+
+
+@overload
+def as_spelt(path: Location) -> Location: ...
+
+
+def as_spelt(path: Location) -> Location:
     """Return the absolute path, without dots, as the disk spells it; links stay.
 
-    A person may type a composed é where macOS wrote two characters. A path in another
-    shop is as its inventory names it, unless there is such a file here.
+    A person may type a composed é where macOS wrote two characters. A path in a store
+    stays as it is. A path in another shop is as its inventory names it, unless there
+    is such a file here.
     """
+    if isinstance(path, RemotePath):
+        return path
     if shop_of(str(path)) and not os.path.lexists(path):
         return path
     path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
@@ -63,20 +75,25 @@ def beside(path: Path, ending: str) -> Path:
     return file.with_name(file.name + ending)
 
 
-def roots_above(path: Path, roots: Iterable[Path]) -> list[tuple[Path, Path]]:
+def roots_above(
+    path: Location, roots: Iterable[Location]
+) -> Sequence[tuple[Location, PurePath]]:
     """Return the roots that an absolute path lies in, the outermost first.
 
     Each with the path from there. The names decide; if no name fits, the folders do: a
-    link and a bind mount lead to the same folder, with the same device and inode.
+    link and a bind mount lead to the same folder, with the same device and inode. In a
+    store only names decide.
     """
     roots = list(roots)
-    named = [
-        (root, path.relative_to(root)) for root in roots if path.is_relative_to(root)
+    named: list[tuple[Location, PurePath]] = [
+        (root, path.relative_to(str(root))) for root in roots if is_within(path, root)
     ]
-    if named:
+    if named or isinstance(path, RemotePath):
         return sorted(named, key=lambda pair: len(pair[0].parts))
     known: dict[object, Path] = {}
     for root in roots:
+        if isinstance(root, RemotePath):
+            continue
         known.setdefault(_identity(root), root)
     known.pop(None, None)
     for name in (path, real_file(path)):
@@ -87,8 +104,10 @@ def roots_above(path: Path, roots: Iterable[Path]) -> list[tuple[Path, Path]]:
     return []
 
 
-def same_folder(one: Path, other: Path) -> bool:
+def same_folder(one: Location, other: Location) -> bool:
     """Whether two paths lead to one folder; False if either is not there."""
+    if isinstance(one, RemotePath) or isinstance(other, RemotePath):
+        return one == other
     identity = _identity(one)
     return identity is not None and identity == _identity(other)
 

@@ -19,9 +19,11 @@ from tagger.errors import WorkerError
 from tagger.imaging import pool
 from tagger.imaging.pool import Prepared, Workers, _Task, answer
 from tagger.imaging.prepare import digest_of, prepare
+from tagger.imaging.sources import Source
 from tagger.inventory import Inventory
 from tagger.records import Policy, PreparedImage, UnreadableImage
 from tagger.scan.records import RunSummary
+from tagger.storage import Content
 
 pytestmark = pytest.mark.measured
 
@@ -87,6 +89,53 @@ def test_workers_say_what_would_be_said_here_in_the_order_asked() -> None:
         assert type(result) is type(expected)
 
 
+def contents(paths: Iterable[Path]) -> list[Content]:
+    return [Content(path.name, path.read_bytes()) for path in paths]
+
+
+def test_contents_are_prepared_as_the_files_that_they_are_of() -> None:
+    paths = [path for path in sorted(SAMPLES.iterdir()) if path.is_file()]
+    lost = UnreadableImage("not there")
+    mixed: list[Source] = [*contents(paths), lost, *paths]
+
+    with Workers(2) as crew:
+        found = list(crew.prepare(mixed))
+
+    half = len(paths)
+    assert found[half] is lost
+    for of_content, of_path in zip(found[:half], found[half + 1 :], strict=True):
+        assert of_content.digest == of_path.digest is not None
+        assert type(of_content) is type(of_path)
+
+
+def test_more_content_than_pipes_hold_waits_for_the_workers(tmp_path: Path) -> None:
+    (tmp_path / "large.png").write_bytes(
+        (SAMPLES / "tiny.png").read_bytes() + bytes(5 * 2**20)
+    )
+    large = contents([tmp_path / "large.png"]) * 30
+
+    with Workers(2) as crew:
+        found = list(crew.prepare(large))
+
+    assert {result.digest for result in found} == {digest_of(large[0].data)}
+
+
+def test_content_that_crashes_its_decoder_costs_one_picture(
+    tmp_path: Path, hostile: Hostile
+) -> None:
+    hostile(HOSTILE)
+    names = [f"{number}.png" for number in range(6)]
+    names[3] = "crash.png"
+    sources = contents(copies(tmp_path, *names))
+
+    with Workers(2) as crew:
+        found = list(crew.prepare(sources))
+
+    assert [type(result) for result in found].count(UnreadableImage) == 1
+    assert isinstance(found[3], UnreadableImage)
+    assert found[3].digest == digest_of(sources[3].data)
+
+
 def test_the_first_wait_is_used_once_and_only_where_there_is_one(
     tmp_path: Path,
 ) -> None:
@@ -132,9 +181,9 @@ def test_a_picture_that_ended_its_worker_is_not_decoded_again_every_night(
     asked: list[str] = []
 
     def night(*, retry_errors: bool = False) -> RunSummary:
-        def prepare_all(paths: Iterable[Path]) -> Iterator[Prepared]:
-            wanted = list(paths)
-            asked.extend(path.name for path in wanted)
+        def prepare_all(sources: Iterable[Source]) -> Iterator[Prepared]:
+            wanted = list(sources)
+            asked.extend(one.name for one in wanted if isinstance(one, Path))
             return crew.prepare(wanted)
 
         options = replace(AT_ONCE, retry_errors=retry_errors)

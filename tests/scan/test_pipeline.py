@@ -12,16 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import CAREFUL, FakeClassifier
 
-from tagger.engine.interface import Batch, Prepared
+from tagger.engine.interface import Batch, Picture, Prepared
 from tagger.engine.local import LocalEngine
+from tagger.imaging.sources import Source
 from tagger.records import ImageFile, Prediction, PreparedImage, UnreadableImage
 from tagger.scan.pipeline import Outcome, Pipeline
 
 T = TypeVar("T")
 
 
-def prepared(path: Path) -> Prepared:
+def prepared(path: Source) -> Prepared:
     """Make a picture of the number that its name ends with; 0 cannot be read."""
+    assert isinstance(path, Path)
     number = int(path.stem.partition("-")[2])
     digest = hashlib.sha256(bytes([number])).hexdigest()
     if number == 0:
@@ -37,8 +39,8 @@ class Ahead:
         self._ahead = ahead
         self.identity = classifier.identity
 
-    def prepare(self, paths: Iterable[Path]) -> Iterator[Prepared]:
-        return self._here.prepare(self._in_advance(paths))
+    def prepare(self, pictures: Iterable[Picture]) -> Iterator[Prepared]:
+        return self._here.prepare(self._in_advance(pictures))
 
     def classify(self, batches: Iterable[Batch]) -> Iterator[list[Prediction]]:
         return self._here.classify(self._in_advance(batches))

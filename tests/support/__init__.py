@@ -22,6 +22,7 @@ from tagger.policy.shift_guard import NO_GUARD, ShiftGuard
 from tagger.records import FASHION_LABELS, PREPARING, ModelIdentity, Policy
 from tagger.scan import run
 from tagger.scan.records import NO_MIX, OwnMix, RunSummary, ScanOptions
+from tagger.storage import Location
 from tagger.system.signals import Interruption
 
 AT_ONCE = ScanOptions(settle=0.0)
@@ -29,7 +30,7 @@ AT_ONCE = ScanOptions(settle=0.0)
 
 
 def scan(
-    folders: Sequence[Path],
+    folders: Sequence[Location],
     inventory: Inventory,
     classifier: Classifier,
     policy: Policy,

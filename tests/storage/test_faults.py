@@ -1,0 +1,58 @@
+import zipfile
+
+import pytest
+from aiohttp import ClientConnectionError, ClientPayloadError
+from botocore import exceptions
+
+from tagger.errors import RequestError
+from tagger.storage.faults import in_words
+
+
+def answer(code: str) -> exceptions.ClientError:
+    return exceptions.ClientError({"Error": {"Code": code}}, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (answer("InvalidObjectState"), OSError, "archived"),
+        (answer("InvalidAccessKeyId"), OSError, "accept"),
+        (answer("RequestTimeTooSkewed"), OSError, "clock"),
+        (answer("PermanentRedirect"), OSError, "region"),
+        (answer("404"), FileNotFoundError, "not there"),
+        (answer("403"), PermissionError, "permit"),
+        (answer("InternalError"), ConnectionError, "error"),
+        (answer("SlowDown"), ConnectionError, "busy"),
+        (exceptions.NoCredentialsError(), OSError, "no credentials"),
+        (exceptions.ProfileNotFound(profile="x"), OSError, "no credentials"),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="x"),
+            TimeoutError,
+            "answer",
+        ),
+        (exceptions.ReadTimeoutError(endpoint_url="x"), TimeoutError, "answer"),
+        (ClientConnectionError("two\nlines"), TimeoutError, "answer"),
+        (ClientPayloadError("half"), TimeoutError, "answer"),
+        (TimeoutError(), TimeoutError, "answer"),
+        (ConnectionResetError(104, "reset"), TimeoutError, "answer"),
+        (zipfile.BadZipFile("no zip"), OSError, "damaged"),
+    ],
+)
+def test_an_error_of_a_library_is_told_in_words(
+    error: Exception, kind: type[OSError], told: str
+) -> None:
+    with pytest.raises(kind) as caught, in_words("shop"):
+        raise error
+
+    assert told in str(caught.value.strerror)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_that_s3fs_translates_is_known_by_its_cause() -> None:
+    with pytest.raises(OSError, match="expired"), in_words("shop"):
+        raise PermissionError("two\nlines") from answer("ExpiredToken")
+
+
+def test_a_failure_of_our_own_passes() -> None:
+    with pytest.raises(RequestError, match="as it is"), in_words("shop"):
+        raise RequestError("as it is")
