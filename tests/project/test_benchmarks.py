@@ -97,6 +97,22 @@ def test_written_metadata_are_measured() -> None:
     assert {"| sidecars", "| again", "| files", "| remove", "| sort"} <= {*rows}
 
 
+def test_scans_of_a_store_are_measured() -> None:
+    sizes = ["--pictures", "2", "--others", "3", "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.storage", *sizes],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    first, again = done.stdout.splitlines()[2:]
+    assert "| 2 GET, 3 LIST |" in first
+    assert "| 2 LIST |" in again
+
+
 def test_a_part_that_is_none_is_named() -> None:
     done = run("everything")
 
