@@ -1,5 +1,6 @@
 """Scans of folders in stores do what those of local folders do, and lose nothing."""
 
+import pickle
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pytest
 from support import CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
 from support.stores import Bucket, Fault, error, one_in
 
+from tagger.engine.ray_actors import VERSIONS, Preparer
 from tagger.errors import FolderError
 from tagger.imaging.pool import Workers
+from tagger.imaging.prepare import digest_of
 from tagger.inventory import Inventory
 from tagger.inventory.records import Item
 from tagger.records import State
@@ -344,6 +347,20 @@ def test_worker_processes_get_the_contents(
 
     assert summary.unreadable == 3
     assert summary.tagged > 30
+
+
+def test_an_actor_of_a_cluster_reads_the_pictures_itself(
+    bucket: Bucket, root: Location
+) -> None:
+    content = (SAMPLES / "tiny.png").read_bytes()
+    bucket.put("photos/a.png", content)
+    actor = Preparer()
+    actor.begin(VERSIONS)
+
+    found = pickle.loads(actor.work([f"{root}/a.png", f"{root}/lost.png"]))  # noqa: S301
+
+    assert [one.digest for one in found] == [digest_of(content), None]
+    assert bucket.requests == {"GET": 2}
 
 
 def test_an_archive_is_scanned(
