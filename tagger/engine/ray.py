@@ -168,7 +168,14 @@ class RayEngine:
     def _connected(self) -> "_Gateway":
         if self._gateway is None:
             self._gateway = _Gateway(self._choice.verbose)
-            self._gateway.connect(self._choice, self._bundle, self._runtime)
+            try:
+                self._gateway.connect(
+                    self._choice, self._bundle, self._runtime, self._stop
+                )
+            except BaseException:
+                if self._choice.address:  # else it ends the cluster that it starts
+                    self._gateway.kill()
+                raise
         return self._gateway
 
     def _ask(self, kind: str, thing: object) -> int:
@@ -221,17 +228,27 @@ class _Gateway:
         self._hearing.start()
 
     def connect(
-        self, choice: EngineChoice, bundle: "Bundle", runtime: "Runtime"
+        self,
+        choice: EngineChoice,
+        bundle: "Bundle",
+        runtime: "Runtime",
+        stop: Interruption,
     ) -> None:
-        """Wait until Ray is connected. Raises EngineError if it cannot be."""
+        """Wait until Ray is connected. Raises EngineError if it cannot be.
+
+        Raises Stopped if a signal is pending: no file is under way yet.
+        """
         from tagger.engine.ray_actors import Network  # noqa: PLC0415  only for this engine
 
         self.send((choice, Network.of(bundle, runtime)))
-        message = self.receive(_START_SECONDS)
+        message: object = _Waiting()
+        until = monotonic() + _START_SECONDS
+        while isinstance(message, _Waiting) and monotonic() < until:
+            stop.check()
+            message = self.receive(1.0)
         if isinstance(message, tuple):
             self.blocks = _BLOCKS_EACH * message[1]
             return
-        self.kill()
         if isinstance(message, str):
             raise EngineError(message)
         raise EngineError(

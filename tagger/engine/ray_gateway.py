@@ -55,8 +55,8 @@ _PATIENCE: Final = 120.0
 _CORES_PER_NETWORK: Final = 4
 """Classifying takes a fifth of the time of preparing."""
 
-_SHORT: Final = 8
-"""Most lines of a text that is shown whole, as when versions of Ray differ."""
+_SHORT: Final = 300
+"""Longest text that is shown whole, as when versions of Ray differ."""
 
 Handle = Any
 """An actor, or its class, as Ray gives it: its methods are not typed."""
@@ -342,5 +342,5 @@ def _cause(error: RayTaskError) -> TaggerError:
 def _one_line(error: BaseException | None) -> str:
     """Return a short text as one line; of a long one, as a traceback, the last line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = lines if len(lines) <= _SHORT else lines[-1:]
-    return " ".join(shown) or type(error).__name__
+    whole = " ".join(lines) or type(error).__name__
+    return whole if len(whole) <= _SHORT else lines[-1]

@@ -253,6 +253,40 @@ def test_a_server_that_is_not_ray_is_waited_for_in_vain_but_not_for_ever(
     assert address in done.stderr
 
 
+def test_a_scan_that_is_interrupted_as_it_connects_ends_at_once(
+    program: Tagger, pictures: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        scanning = begun(program, pictures, "--engine", "ray", "--ray-address", address)
+        scanning.send_signal(signal.SIGINT)
+        _, errors = scanning.communicate(timeout=30)
+
+    assert (scanning.returncode, errors) == (
+        130,
+        "interrupted: finished work is saved\n",
+    )
+
+
+def test_what_ray_tells_in_many_lines_becomes_one() -> None:
+    show = (
+        "from tagger.engine.ray_gateway import _one_line as f; short = 'Version "
+        "mismatch: cluster:\\n    Ray: 2.9\\nthis process:\\n    Ray: 2.6\\n'; "
+        "[print(f(RuntimeError(*text))) for text in "
+        "([short], [short * 9 + 'the cause'], [])]"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", show], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == [
+        "Version mismatch: cluster: Ray: 2.9 this process: Ray: 2.6",
+        "the cause",
+        "RuntimeError",
+    ]
+
+
 def test_the_settings_file_may_name_the_cluster(tagger: Tagger, pictures: Path) -> None:
     settings = 'engine = "ray"\nray-address = "127.0.0.1:1"\n'
     (tagger.folder / "tagger.toml").write_text(settings)
