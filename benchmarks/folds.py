@@ -3,6 +3,7 @@
     python -m benchmarks.folds train RECIPE OUT [--folds 5] [--scale 0.2]
         [--same SHOP=SHOP ...] [--taught DOMAIN ...] [--only N ...]
     python -m benchmarks.folds measure RECIPE OUT [--no-mix] [--choose 0.8] [--shops]
+        [--only N ...]
 
 `train` deals the shops of the recipe's photographs into folds, as even in pictures as
 may be, and trains one network a fold without the shops of that fold. A domain with a
@@ -336,7 +337,8 @@ def joined(parts: Sequence[Said]) -> Said:
 
 def measure(recipe: Recipe, wanted: argparse.Namespace) -> None:
     """Print the table of all folds that are there."""
-    files = sorted(wanted.out.glob("fold-*.npz"))
+    names = [f"fold-{number}" for number in wanted.only] or ["fold-*"]
+    files = sorted(path for name in names for path in wanted.out.glob(f"{name}.npz"))
     if not files:
         raise SystemExit(f"no fold-N.npz in {wanted.out}: train first")
     said = joined([Said(**np.load(path)) for path in files])
