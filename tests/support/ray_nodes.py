@@ -4,12 +4,25 @@ Prints its address. Reads commands from standard input: "node" kills the second 
 "head" the first. At the end of the input all of it ends.
 """
 
+import os
 import sys
+from tempfile import TemporaryDirectory
 
 SMALL = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 def main() -> None:
+    # Ray keeps the logs of a cluster; a socket in a longer name would be refused.
+    with TemporaryDirectory(
+        prefix="tagger-",
+        dir="/tmp",
+        ignore_cleanup_errors=True,
+    ) as folder:
+        os.environ["RAY_TMPDIR"] = folder
+        serve()
+
+
+def serve() -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
