@@ -1,13 +1,14 @@
 """Measure the unit costs of a chain's scan, and draw what ten million pictures cost.
 
     python -m benchmarks.chain                      # measure, and write chain.json
-    python -m benchmarks.chain --db URL             # record into another database
+    python -m benchmarks.chain --db URL             # add a database server to the run
     python -m benchmarks.chain --draw               # draw the chart again
     poe docs                                        # write docs/chain-costs.md again
 
 What is measured: the real preprocessing and network on made pictures, the real walk of
 a tree, a real scan in which nothing has changed, and the recorder of a real scan with
-simulated items. All other figures are assumptions; `ASSUMED` lists them.
+simulated items. All other figures are assumptions; `ASSUMED` lists them. The database
+of `--db` must be empty.
 """
 
 import argparse
@@ -19,7 +20,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +51,7 @@ from tagger.inventory import Inventory
 from tagger.records import Runtime
 from tagger.scan.records import ScanOptions
 from tagger.scan.walk import Rules, walk
+from tagger.system.database_url import DatabaseUrl, Place
 
 RUN: Final = Path(__file__).parent / "chain.json"
 CHART: Final = Path(__file__).parents[1] / "docs" / "pictures" / "chain.png"
@@ -101,23 +102,32 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--size", choices=SIZES, default="full")
-    parser.add_argument("--db", help="database to record into; else a new SQLite file")
+    parser.add_argument("--db", help="URL of a new database: only measure recording")
     parser.add_argument("--draw", action="store_true", help="only draw the chart again")
     parser.add_argument("--top", type=Path, help="where the corpus is made, and kept")
     parser.add_argument("-o", "--output", type=Path, default=RUN)
     parser.add_argument("--chart", type=Path, default=CHART)
     wanted = parser.parse_args()
-    if not wanted.draw:
+    if wanted.db:
+        _add_server(wanted.output, DatabaseUrl(wanted.db), SIZES[wanted.size])
+    elif not wanted.draw:
         with tempfile.TemporaryDirectory() as scratch:
             top = wanted.top or Path(scratch)
             top.mkdir(parents=True, exist_ok=True)
-            run = measure(top.resolve(), SIZES[wanted.size], wanted.db)
+            run = measure(top.resolve(), SIZES[wanted.size])
         wanted.output.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
     run = json.loads(wanted.output.read_text(encoding="utf-8"))
     wanted.chart.write_bytes(chart(run))
 
 
-def measure(top: Path, sizes: Sizes, db: str | None) -> dict[str, Any]:
+def _add_server(file: Path, url: DatabaseUrl, sizes: Sizes) -> None:
+    """Measure the recorder on a server, and add that to the run in a file."""
+    run = json.loads(file.read_text(encoding="utf-8"))
+    run["measured"]["server"] = _written(url, sizes)
+    file.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(top: Path, sizes: Sizes) -> dict[str, Any]:
     """Measure all unit costs; return the run, which JSON can hold."""
     measured = {
         "small": _reading(corpus.pictures(top, "1.3", sizes.pictures)),
@@ -125,7 +135,7 @@ def measure(top: Path, sizes: Sizes, db: str | None) -> dict[str, Any]:
         "classify": _classifying(max(1, sizes.pictures // 10)),
         **_again(top, sizes.tree),
         "rows": _rows(top, sizes.rows),
-        "written": _written(top, sizes, db),
+        "written": _written(top / "chain-written.db", sizes),
     }
     return {
         "machine": f"{os.cpu_count()} processors, {platform.machine()}, "
@@ -200,7 +210,7 @@ def _rows(top: Path, numbers: Sequence[int]) -> dict[str, float]:
     return {str(n): size / n for n, size in sizes.items()}
 
 
-def _written(top: Path, sizes: Sizes, db: str | None) -> list[dict[str, float]]:
+def _written(place: Place, sizes: Sizes) -> list[dict[str, float]]:
     """Measure the recorder with simulated items, in parts, in batches of a scan.
 
     The parts show whether it gets slower as the inventory grows.
@@ -208,7 +218,7 @@ def _written(top: Path, sizes: Sizes, db: str | None) -> list[dict[str, float]]:
     size = ScanOptions().batch_size
     parts = []
     with (
-        _opened(top, db) as inventory,
+        Inventory(place) as inventory,
         inventory.recording(corpus.MODEL, options={}) as recording,
     ):
         for start in range(0, sizes.written, sizes.step):
@@ -226,20 +236,6 @@ def _written(top: Path, sizes: Sizes, db: str | None) -> list[dict[str, float]]:
             )
         recording.finish([Path("/srv/shop")], exit_code=0, counts={})
     return parts
-
-
-@contextmanager
-def _opened(top: Path, db: str | None) -> Iterator[Any]:
-    """Open a new inventory, or the one that `--db` names: a file or an address.
-
-    An address goes to `Inventory` as it is, so that PostgreSQL can be measured with a
-    tagger that takes one.
-    """
-    path: Any = top / "chain-written.db" if db is None else db
-    if db is None:
-        path.unlink(missing_ok=True)
-    with Inventory(path if "://" in str(path) else Path(path)) as inventory:
-        yield inventory
 
 
 def costs(run: Mapping[str, Any], pictures: str = "small") -> Costs:
@@ -407,11 +403,25 @@ def in_short(run: Mapping[str, Any]) -> str:
 - More processors than the smaller number help nothing.
 - That is by processor time. By the clock, on the busy machine of this run, the driver took
   {clock.write * 1e3:.2f} ms an item. Such a driver keeps up with {limits(clock)["driver"]:.0f} processors.
-- The database takes {PICTURES * unit.row / GIGABYTE:.1f} GB.
+{_of_server(run)}- The database takes {PICTURES * unit.row / GIGABYTE:.1f} GB.
 - A night in which nothing changed takes {night / 60:.0f} minutes: {list_all / 60:.0f} to list, the rest to
   compare. No picture is read. The requests cost ${price_of_nightly(price, PICTURES):.2f}.
 - One scan of all pictures holds the known items in {memory:.1f} GB of memory. Of {SHOPS} scans,
   one a shop, each holds {memory / SHOPS * 1000:.0f} MB."""  # noqa: E501  as the page has it
+
+
+def _of_server(run: Mapping[str, Any]) -> str:
+    """Return a line about the server that was measured, if one was."""
+    if "server" not in run["measured"]:
+        return ""
+    last = run["measured"]["server"][-1]
+    most = limits(replace(costs(run), write=last["seconds"]))["driver"]
+    by_clock, own = last["seconds"] * 1e3, last["processor"] * 1e3
+    return f"""\
+- Into PostgreSQL on the same machine, the driver took {by_clock:.2f} ms an item by the
+  clock, of which {own:.2f} ms was its own processor time. It keeps up with
+  {most:.0f} processors.
+"""
 
 
 def _most_workers(unit: Costs) -> str:
