@@ -273,7 +273,7 @@ def test_what_looks_at_pictures_says_that_their_store_is_silent(
 
 
 @pytest.mark.parametrize(
-    ("package", "url"), [("s3fs", "s3://b"), ("fsspec", "zip://a")]
+    ("package", "url"), [("s3fs", "s3://b"), ("fsspec", "https://b")]
 )
 def test_without_its_package_a_store_is_one_line_with_the_command(
     program: Tagger, package: str, url: str
