@@ -176,7 +176,9 @@ def plan_place(
         follow_links=options.follow_links,
         folder=place.folder,
     )
-    return _plan(place, _listed(walk(place.root, rules), stop), known, options)
+    return _plan(
+        place, _listed(walk(place.root, rules, stop.check), stop), known, options
+    )
 
 
 def _listed(walked: Iterator[Listed], stop: Interruption) -> list[Listed]:

@@ -7,7 +7,7 @@ cannot hang or harm a scan.
 import os
 import stat
 from bisect import bisect_left
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -92,15 +92,18 @@ def check_root(folder: Location) -> Location:
         raise FolderError(f"cannot read {root}: {error.strerror}") from error
 
 
-def walk(root: Location, rules: Rules) -> Iterator[Listed]:
+def walk(
+    root: Location, rules: Rules, pause: Callable[[], None] = lambda: None
+) -> Iterator[Listed]:
     """Yield every path under `root` (or the rules' folder), in the order of names.
 
     Paths are relative to the root in both cases. A folder is yielded only if it is not
     entered. Links to files inside the root are followed; with `follow_links` also links
-    out of it. No folder outside is entered twice, so a walk always ends.
+    out of it. No folder outside is entered twice, so a walk always ends. `pause` is
+    called now and then while a store lists its files, and may raise.
     """
     links = _Links(root, follow=rules.follow_links)
-    entries_of = lister(root, rules.folder)
+    entries_of = lister(root, rules.folder, pause)
     try:
         above = _ignore_files_above(root, rules.folder)
     except (OSError, ValueError) as error:

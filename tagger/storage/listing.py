@@ -20,10 +20,15 @@ OSError."""
 by_name: Final = attrgetter("name")
 
 
-def lister(root: Location, folder: str = "") -> Lister:
-    """Return what lists the folders of a root, from `folder` downwards."""
+def lister(
+    root: Location, folder: str = "", pause: Callable[[], None] = lambda: None
+) -> Lister:
+    """Return what lists the folders of a root, from `folder` downwards.
+
+    `pause` is called after each thousand files of a store, and may raise.
+    """
     if isinstance(root, RemotePath):
-        return _Tree(root, folder).entries
+        return _Tree(root, folder, pause).entries
 
     def entries(path: str) -> "Sequence[Entry]":
         with os.scandir(root / path) as found:
@@ -80,9 +85,12 @@ class _Tree:
     folders are: so 10,000 pictures in 2,000 folders take ten requests.
     """
 
-    def __init__(self, root: RemotePath, folder: str) -> None:
+    def __init__(
+        self, root: RemotePath, folder: str, pause: Callable[[], None]
+    ) -> None:
         self._root = root
         self._folder = folder
+        self._pause = pause
         self._entries: dict[str, list[StoredEntry]] | None = None
 
     def entries(self, folder: str) -> Sequence[StoredEntry]:
@@ -95,7 +103,10 @@ class _Tree:
         from tagger.storage.remote import files  # noqa: PLC0415
 
         entries: dict[str, list[StoredEntry]] = {self._folder: []}
-        for below, size, mtime_ns in files(self._root / self._folder):
+        found = files(self._root / self._folder)
+        for number, (below, size, mtime_ns) in enumerate(found, start=1):
+            if number % 1000 == 0:
+                self._pause()
             if "" in below.split("/"):
                 continue  # the mark of an empty folder, or two slashes: no path
             path = f"{self._folder}/{below}" if self._folder else below

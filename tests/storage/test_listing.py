@@ -1,3 +1,4 @@
+import signal
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.stores import Bucket
 
+from tagger.errors import Stopped
 from tagger.records import ImageFile, Listed
 from tagger.scan.walk import Rules, walk
 from tagger.storage import Location, RemotePath, location
 from tagger.storage.listing import holds_any
+from tagger.system.signals import Interruption
 
 RULES = Rules(
     endings=(".jpg", ".png"),
@@ -94,6 +97,18 @@ def test_a_listing_asks_for_pages_and_for_nothing_else(bucket: Bucket) -> None:
 
     assert len(found) == 1100
     assert bucket.requests == {"LIST": 2}
+
+
+def test_a_signal_ends_a_listing_between_two_pages(bucket: Bucket) -> None:
+    for number in range(1100):
+        bucket.put(f"p/{number}.jpg", b"x")
+    stop = Interruption()
+    stop.note(signal.SIGTERM, None)
+
+    with pytest.raises(Stopped):
+        list(walk(location(f"{bucket.url}/p"), RULES, stop.check))
+
+    assert bucket.requests == {"LIST": 1}
 
 
 def test_a_look_at_one_file_agrees_with_the_listing(bucket: Bucket) -> None:
