@@ -18,6 +18,14 @@ _SECRET: Final = frozenset({"password", "passfile", "sslpassword"})
 _NO_MATTER: Final = _SECRET | {"user", "connect_timeout", "application_name"}
 _PORT: Final = 5432
 
+_NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00|\s")
+"""What libpq refuses in a URL; its message repeats the whole password."""
+
+_HOW_TO_WRITE: Final = (
+    "in its password, write % as %25, @ as %40, / as %2F, ? as %3F, # as %23 and a "
+    "blank as %20"
+)
+
 
 class DatabaseUrl:
     """The URL of a PostgreSQL database. Its text and its repr never have the password.
@@ -103,19 +111,20 @@ def _has_port(host: str) -> bool:
 def _without_password(url: str) -> str:
     """Return a URL without its password; RequestError if it is not clear where it is.
 
+    Also if libpq could not read it.
+
     The character @ ends the password: a password that has it, or one that ends the host
     early, would be shown as a part of the host.
     """
+    if _NOT_ENCODED.search(url):
+        raise RequestError(f"the URL of the inventory is not valid: {_HOW_TO_WRITE}")
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise RequestError(f"the URL of the inventory is not valid: {error}") from error
     before, at, host = parts.netloc.rpartition("@")
     if "@" in before or "@" in parts.path + parts.query + parts.fragment:
-        raise RequestError(
-            "the URL of the inventory is ambiguous: in its password, write @ as %40, "
-            "/ as %2F, ? as %3F and # as %23"
-        )
+        raise RequestError(f"the URL of the inventory is ambiguous: {_HOW_TO_WRITE}")
     user = before.partition(":")[0]
     told = [(k, v) for k, v in parse_qsl(parts.query) if k not in _SECRET]
     netloc = f"{user}{at}{host}"

@@ -67,3 +67,15 @@ def test_the_identity_is_that_of_the_database_and_not_of_its_user() -> None:
         "postgresql:///?service=shop",
     ):
         assert identity(other) != here
+
+
+@pytest.mark.parametrize("word", ["50%off", "two words", "half\tway", "end%00"])
+def test_a_password_that_libpq_would_repeat_is_refused_unseen(word: str) -> None:
+    for url in (
+        f"postgresql://anna:{word}@host/shop",
+        f"postgresql://anna@host/shop?password={word}",
+    ):
+        with pytest.raises(RequestError, match="%25") as caught:
+            place(url)
+
+        assert word not in str(caught.value)
