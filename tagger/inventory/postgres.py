@@ -50,7 +50,10 @@ _WRITERS: Final = "writers"
 """Name of the lock that a transaction which writes holds."""
 
 PATIENCE_SECONDS: Final = 60
-"""Seconds that a scan waits for a server that restarts."""
+"""Seconds that a scan waits for a server that restarts, from when it is lost."""
+
+STAY_CONNECTED: Final = "SET idle_session_timeout = 0"
+"""A lock's session is idle as long as a scan takes, a reviewer's while she is away."""
 
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 8.0
@@ -115,17 +118,21 @@ class PostgresServer:
         Waits up to `PATIENCE_SECONDS` for the server, longer each time, and takes the
         locks of this process again.
         """
-        end, pause, lost = time.monotonic() + PATIENCE_SECONDS, _FIRST_PAUSE, False
+        return self._again(do, lost=False)
+
+    def _again(self, do: Callable[[], _Result], *, lost: bool) -> _Result:
+        end, pause = None, _FIRST_PAUSE
         while True:
             try:
                 if lost:
                     _retake_locks(self.place)
                 return do()
             except ConnectionLostError as error:
-                if time.monotonic() > end:
-                    raise
-                if not lost:
+                if end is None:
+                    end = time.monotonic() + PATIENCE_SECONDS
                     _LOG.warning("%s; trying again for a minute", error)
+                elif time.monotonic() > end:
+                    raise
                 lost = True
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -147,7 +154,7 @@ class PostgresServer:
                 raise ConnectionLostError(f"{self.place} has not ended a transaction")
             return bool(state == "committed")
 
-        return self.again(ask)
+        return self._again(ask, lost=True)
 
     def close(self) -> None:
         """Close all connections."""

@@ -129,6 +129,51 @@ def test_after_the_patience_one_line_says_so_and_a_later_scan_goes_on(
         assert len(list(inventory.items())) == 10
 
 
+def test_the_patience_begins_when_the_server_is_lost(
+    own_server: Server, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PATIENCE_SECONDS", 5)
+    done: list[int] = []
+
+    def long_work() -> None:
+        with inventory._database.writing() as connection:  # noqa: SLF001
+            connection.exec_driver_sql("SELECT 1")
+            if not done:
+                done.append(1)
+                time.sleep(5.5)  # as a policy for a million pictures takes
+                own_server.stop("immediate")
+                own_server.start()
+            connection.exec_driver_sql("SELECT 1")
+        done.append(2)
+
+    with Inventory(url) as inventory:
+        inventory._database.again(long_work)  # noqa: SLF001
+
+    assert done == [1, 2]
+
+
+def test_a_commit_without_an_answer_keeps_the_lock(
+    own_server: Server, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Inventory(url) as inventory, scan_lock(url, [ROOT]):
+        with inventory.recording(FakeClassifier().identity, options={}) as recording:
+            engine = inventory._database._engine  # type: ignore[attr-defined]  # noqa: SLF001
+            commit = engine.dialect.do_commit
+
+            def lose_the_answer(connection: object) -> None:
+                monkeypatch.undo()
+                commit(connection)
+                own_server.stop("immediate")
+                own_server.start()
+                connection.execute("SELECT 1")  # type: ignore[attr-defined]
+
+            monkeypatch.setattr(engine.dialect, "do_commit", lose_the_answer)
+            recording.record(ROOT, outcomes(0, 5), {}, {})  # type: ignore[arg-type]
+
+        with pytest.raises(LockedError):
+            scan_lock(url, [ROOT]).__enter__()
+
+
 def test_a_scan_survives_the_restart_of_the_server(
     own_server: Server, url: DatabaseUrl, program: Tagger, shop: Path
 ) -> None:
