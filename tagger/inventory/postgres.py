@@ -263,7 +263,7 @@ def _connect_to_wait(place: DatabaseUrl) -> "psycopg.Connection[Any]":
     """Connect so that a statement waits up to `BUSY_SECONDS` for a lock."""
     session = connect(place)
     with in_plain_words(place):
-        session.execute(_limit_wait(BUSY_SECONDS))
+        session.execute(f"{_limit_wait(BUSY_SECONDS)}; {STAY_CONNECTED}")
         session.commit()
     return session
 

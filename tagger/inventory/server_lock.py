@@ -14,10 +14,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tagger.inventory.lock import Holder, locked
-from tagger.inventory.postgres import check_usable, connect, in_plain_words, lock_key
-from tagger.storage import Location, is_within, location
+from tagger.inventory.postgres import (
+    STAY_CONNECTED,
+    check_usable,
+    connect,
+    in_plain_words,
+    lock_key,
+)
+from tagger.storage import Location, location
 from tagger.system.database_url import DatabaseUrl
-from tagger.system.paths import as_spelt
+from tagger.system.paths import as_spelt, roots_above
 
 if TYPE_CHECKING:
     import psycopg
@@ -83,6 +89,8 @@ class ServerLock:
         end = time.monotonic() + wait
         self._session = connect(self.place, self._name)
         self._session.autocommit = True
+        with in_plain_words(self.place):
+            self._session.execute(STAY_CONNECTED)
         while (taken := self._try_all()) is not None:
             if time.monotonic() >= end:
                 holder = _holder(self._session, taken)
@@ -139,7 +147,7 @@ class ServerLock:
             rows = session.execute("SELECT path FROM root").fetchall()
             known = [location(name_from(path)) for (path,) in rows]
         return [
-            next((root for root in known if is_within(folder, root)), folder)
+            next((root for root, _ in roots_above(folder, known)), folder)
             for folder in map(as_spelt, self._folders)
         ]
 

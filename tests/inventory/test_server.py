@@ -313,3 +313,32 @@ def _end_sessions(url: DatabaseUrl) -> None:
             " AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND database ="
             " (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
+
+
+def test_two_names_of_one_root_are_not_scanned_at_once(
+    url: DatabaseUrl, tmp_path: Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "link").symlink_to("shop", target_is_directory=True)
+    with Inventory(url) as inventory:
+        record_names(inventory, tmp_path / "shop", ["a/1.jpg"])
+
+    with (
+        scan_lock(url, [tmp_path / "shop"]),
+        pytest.raises(LockedError),
+        scan_lock(url, [tmp_path / "link"]),
+    ):
+        pass
+
+
+def test_a_server_that_ends_idle_sessions_does_not_end_a_scan(
+    server: Server, url: DatabaseUrl
+) -> None:
+    server.do(f"ALTER DATABASE {url.name} SET idle_session_timeout = '200ms'")
+
+    with Inventory(url) as inventory, scan_lock(url, [ROOT]):
+        assert inventory.status().scanning
+        time.sleep(1)
+        assert inventory.status().scanning
+        with pytest.raises(LockedError):
+            scan_lock(url, [ROOT]).__enter__()
