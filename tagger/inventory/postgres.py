@@ -315,7 +315,7 @@ def _upgrade(connection: Connection, place: DatabaseUrl) -> None:
 
 
 def _revision(connection: Connection, place: DatabaseUrl) -> str | None:
-    """Read the schema's revision; None where there are no tables.
+    """Read the schema's revision; None where there are no tables but of extensions.
 
     Raises InventoryError if the tables are another program's, or a newer tagger's.
     Writes nothing.
@@ -336,7 +336,9 @@ def _revision(connection: Connection, place: DatabaseUrl) -> str | None:
     names = set(
         execute(
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') "
-            "AND relnamespace = current_schema()::regnamespace"
+            "AND relnamespace = current_schema()::regnamespace "
+            "AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE deptype = 'e' "
+            "AND classid = 'pg_class'::regclass AND objid = pg_class.oid)"
         ).scalars()
     )
     if not names:
