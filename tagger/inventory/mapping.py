@@ -12,10 +12,12 @@ from sqlalchemy import (
     Connection,
     Insert,
     RowMapping,
+    func,
     select,
     true,
 )
 
+from tagger.inventory.dialects import is_postgresql
 from tagger.inventory.records import DecidedBy, DecisionKind, Item, ItemNow, RunRecord
 from tagger.inventory.tables import DECISION, IMAGE, KIND_TAG
 from tagger.labels import reading
@@ -49,6 +51,17 @@ def pack(probabilities: Sequence[float]) -> bytes:
 def now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+def shared_now(connection: Connection) -> datetime:
+    """Return the current time by the clock that all programs on the inventory share.
+
+    That is the server's if it is on one: the clocks of two machines differ.
+    """
+    if not is_postgresql(connection):
+        return now()
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
 
 
 def insert_one(connection: Connection, statement: Insert) -> int:

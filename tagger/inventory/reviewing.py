@@ -27,7 +27,7 @@ from tagger.inventory import audits, custom_tags, decisions, roots
 from tagger.inventory.database import Database
 from tagger.inventory.dialects import is_postgresql, upsert
 from tagger.inventory.filters_sql import contains
-from tagger.inventory.mapping import kind_tags, now
+from tagger.inventory.mapping import kind_tags, now, shared_now
 from tagger.inventory.queue import Rows, count_pictures, read_waiting, rows_of
 from tagger.inventory.records import (
     Answer,
@@ -202,7 +202,7 @@ class Reviewing:
                 .where(
                     *rows.where,
                     contains(IMAGE.c.path, text),
-                    self._free(IMAGE.c.digest),
+                    self._free(connection, IMAGE.c.digest),
                 )
                 .order_by(IMAGE.c.root_id, IMAGE.c.path)
                 .limit(most)
@@ -216,7 +216,7 @@ class Reviewing:
             rows = self._rows(connection)
             query = (
                 rows.joined(select(IMAGE.c.id))
-                .where(*rows.where, self._free(rows.digest))
+                .where(*rows.where, self._free(connection, rows.digest))
                 .limit(1)
             )
             images: dict[str, int] = {}
@@ -232,7 +232,7 @@ class Reviewing:
             connection.execute(
                 update(LEASE)
                 .where(LEASE.c.sitting == self._session)
-                .values(until=now() + _LEASE)
+                .values(until=shared_now(connection) + _LEASE)
             )
 
     def release(self, digests: Collection[str] | None = None) -> None:
@@ -291,7 +291,7 @@ class Reviewing:
         keys = [key.label(f"key_{n}") for n, key in enumerate(rows.key)]
         query = rows.ordered(
             rows.joined(select(IMAGE.c.id, IMAGE.c.digest, *keys))
-        ).where(*rows.where, self._free(rows.digest))
+        ).where(*rows.where, self._free(connection, rows.digest))
         if self._after is not None:
             query = query.where(rows.beyond(self._after))
         images: dict[str, int] = {}
@@ -323,7 +323,7 @@ class Reviewing:
         if not images:
             return []
         statement = upsert(connection.dialect.name, LEASE)
-        moment = now()
+        moment = shared_now(connection)
         mine = {
             "sitting": self._session,
             "reviewer": self.reviewer,
@@ -352,18 +352,20 @@ class Reviewing:
         return [image for image in images.values() if image in ours]
 
     def _give_back(self, connection: Connection, digests: Collection[str]) -> None:
-        for digest in digests:
+        for digest in sorted(digests):  # in the order of `_lease`: no deadlock
             mine = (LEASE.c.sitting == self._session) & (LEASE.c.digest == digest)
             connection.execute(delete(LEASE).where(mine))
 
-    def _free(self, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    def _free(self, connection: Connection, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
         """Return the condition that no other session has a valid lease on a content.
 
         A lease that ends later than `LEASE_MINUTES` from now was made before the clock
         was set back, and is ignored: a live session renews it. Call this inside the
         transaction; otherwise a lease made while it waits would look like that, too.
         """
-        return ~exists().where(LEASE.c.digest == digest, self._of_another(now()))
+        return ~exists().where(
+            LEASE.c.digest == digest, self._of_another(shared_now(connection))
+        )
 
     def _of_another(self, moment: datetime) -> ColumnElement[bool]:
         """Return the condition that a lease is another session's, and valid."""

@@ -203,10 +203,12 @@ def test_a_lease_runs_out_and_a_sign_of_life_renews_it(
     ):
         everything(anna)
         assert everything(ben) == []
-        monkeypatch.setattr(reviewing, "now", lambda: late)
+        monkeypatch.setattr(reviewing, "shared_now", lambda _: late)
         anna.renew()
         assert everything(ben) == []
-        monkeypatch.setattr(reviewing, "now", lambda: late + (late - datetime.now(UTC)))
+        monkeypatch.setattr(
+            reviewing, "shared_now", lambda _: late + (late - datetime.now(UTC))
+        )
 
         assert len(everything(ben)) == 12
 
@@ -219,16 +221,16 @@ def test_a_lease_does_not_outlive_a_clock_that_is_set_back(
         shelf.reviewing("anna", Selection()) as anna,
         shelf.reviewing("ben", Selection()) as ben,
     ):
-        monkeypatch.setattr(reviewing, "now", lambda: now + timedelta(days=1))
+        monkeypatch.setattr(reviewing, "shared_now", lambda _: now + timedelta(days=1))
         hers = anna.take(12, without=())
         assert len(hers) == 12
         assert everything(ben) == []
-        monkeypatch.setattr(reviewing, "now", lambda: now)
+        monkeypatch.setattr(reviewing, "shared_now", lambda _: now)
         assert len(ben.find(hers[0].path, 1)) == 1
         anna.renew()
         assert everything(ben) == []
 
-        monkeypatch.setattr(reviewing, "now", lambda: now - timedelta(days=1))
+        monkeypatch.setattr(reviewing, "shared_now", lambda _: now - timedelta(days=1))
         assert len(ben.take_these(item.digest for item in hers)) == 12
         assert everything(anna) == []
 

@@ -5,14 +5,16 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from support import FakeClassifier
 from support.inventories import ROOT, record_names, tagged
 from support.postgres import Server, raw_server
@@ -25,13 +27,15 @@ from tagger.errors import (
 )
 from tagger.inventory import (
     Inventory,
+    mapping,
     postgres,
+    reviewing,
     scan_in_progress,
     scan_lock,
     sqlite_file,
 )
 from tagger.inventory.database import REVISIONS
-from tagger.inventory.records import Selection
+from tagger.inventory.records import Answer, DecisionKind, Selection
 from tagger.inventory.tables import METADATA, name_from, stored_name
 from tagger.records import ImageFile
 from tagger.system.database_url import DatabaseUrl
@@ -342,3 +346,66 @@ def test_a_server_that_ends_idle_sessions_does_not_end_a_scan(
         assert inventory.status().scanning
         with pytest.raises(LockedError):
             scan_lock(url, [ROOT]).__enter__()
+
+
+@pytest.mark.parametrize("seconds", [-5, 5])
+def test_leases_hold_although_the_clocks_of_two_machines_differ(
+    url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    with Inventory(url) as here, Inventory(url) as there:
+        with here.recording(FakeClassifier().identity, options={}) as recording:
+            recording.record(ROOT, [(ImageFile("a.jpg", 1, 2), tagged(1, 0.3))], {}, {})
+        with (
+            here.reviewing("anna", Selection()) as anna,
+            there.reviewing("ben", Selection()) as ben,
+        ):
+            assert len(anna.take(1, without=())) == 1
+            skewed = mapping.now() + timedelta(seconds=seconds)
+            for module in (mapping, reviewing):
+                monkeypatch.setattr(module, "now", lambda: skewed)
+            assert ben.take(1, without=()) == []
+
+
+def test_the_tables_of_an_extension_are_not_another_programs(
+    blank: DatabaseUrl,
+) -> None:
+    with raw_server(blank) as connection, connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+
+    with Inventory(blank) as inventory:
+        assert inventory.roots() == []
+
+
+def test_an_answer_and_a_lease_that_has_run_out_do_not_block_each_other(
+    url: DatabaseUrl,
+) -> None:
+    with Inventory(url) as here, Inventory(url) as there:
+        with here.recording(FakeClassifier().identity, options={}) as recording:
+            outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(2)]
+            recording.record(ROOT, outcomes, {}, {})
+        engine = here._database._engine  # type: ignore[attr-defined]  # noqa: SLF001
+        with (
+            here.reviewing("anna", Selection()) as anna,
+            there.reviewing("ben", Selection()) as ben,
+        ):
+            taken = anna.take(2, without=())
+            backwards = sorted((item.digest for item in taken), reverse=True)
+            with raw_server(url) as connection, connection:
+                connection.execute("UPDATE lease SET until = '2001'")
+            taking = threading.Thread(target=ben.take_these, args=[backwards])
+
+            def take_in_between(*told: Any) -> None:  # noqa: ANN401
+                if "DELETE FROM lease" in told[2] and not taking.ident:
+                    seen.append(told[3])
+                    if len(seen) == 2:
+                        taking.start()
+                        time.sleep(1)
+
+            seen: list[object] = []
+            event.listen(engine, "before_cursor_execute", take_in_between)
+            kind = DecisionKind.NOT_CATALOGUE
+            anna.decide(
+                [Answer(digest, kind, None) for digest in backwards],
+                dict.fromkeys(backwards),
+            )
+            taking.join()
