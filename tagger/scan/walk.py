@@ -156,13 +156,14 @@ def _enter(
     root: Location, folder: str, entries_of: Lister
 ) -> "tuple[Sequence[Entry], tuple[IgnoreFile, ...]] | SkippedFile":
     """List a folder by name, and read its ignore file, if it has one."""
+    children: Sequence[Entry] = []
     try:
         children = entries_of(folder)
         if IGNORE_FILE not in _Names(children):
             return children, ()
         return children, (read_ignore_file(root / folder / IGNORE_FILE, folder),)
     except FileNotFoundError:
-        return [], ()  # deleted a moment ago, with all that was in it
+        return children, ()  # the folder or the file was deleted a moment ago
     except (OSError, ValueError) as error:
         return _not_entered(folder or ".", error)
 

@@ -145,3 +145,17 @@ def test_a_folder_is_what_keys_begin_with(bucket: Bucket) -> None:
     assert (root / "p/a.jpg").exists()
     assert not (root / "p/b.jpg").exists()
     assert not location("s3://no-such-bucket").is_dir()
+
+
+def test_pictures_stay_listed_when_their_ignore_file_is_deleted_meanwhile(
+    bucket: Bucket,
+) -> None:
+    for key in ("p/a/1.jpg", "p/b/2.jpg", "p/b/.taggerignore"):
+        bucket.put(key, b"*.png")
+    walked = walk(location(f"{bucket.url}/p"), RULES)
+
+    found = {next(walked).path}
+    bucket.delete("p/b/.taggerignore")
+    found |= {entry.path for entry in walked if isinstance(entry, ImageFile)}
+
+    assert found == {"a/1.jpg", "b/2.jpg"}
