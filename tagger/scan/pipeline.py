@@ -92,7 +92,9 @@ class Pipeline:
             for file in files:
                 taken.append(file)
                 path = root / file.path
-                yield path if isinstance(path, Path) else Wanted(path, file.size)
+                # A web server may not tell the size: then it is listed as 0.
+                size = file.size or None
+                yield path if isinstance(path, Path) else Wanted(path, size)
 
         for prepared in self._engine.prepare(pictures()):
             yield taken.popleft(), prepared

@@ -6,11 +6,14 @@ parts of a signed address.
 """
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from tagger.errors import TaggerError
+
+_GONE: Final = frozenset({"404", "410"})
 
 _MEANINGS: Final[dict[type[OSError], dict[str, set[str]]]] = {
     OSError: {
@@ -90,7 +93,7 @@ _MEANINGS: Final[dict[type[OSError], dict[str, set[str]]]] = {
             "NoSuchBucket",
             "ParamValidationError",
         },
-        "not there": {"404", "FileNotFoundError", "NoSuchKey", "NoSuchVersion"},
+        "not there": {*_GONE, "FileNotFoundError", "NoSuchKey", "NoSuchVersion"},
     },
     PermissionError: {
         "the store does not permit these credentials to read it": {
@@ -122,10 +125,16 @@ def in_words(bucket: str) -> Iterator[None]:
 
 def _translated(error: Exception, bucket: str) -> OSError:
     names = _names(error)
+    statuses = {name for name in names if re.fullmatch("[345][0-9][0-9]", name)}
+    if statuses and not statuses & _GONE:
+        # fsspec raises it for whatever a web server answers.
+        names.discard("FileNotFoundError")
     for kind, meanings in _MEANINGS.items():
         for reason, meant in meanings.items():
             if names & meant:
                 return kind(errno.EIO, reason.format(bucket=bucket))
+    if statuses:
+        return OSError(errno.EIO, f"the store reports the status {min(statuses)}")
     return OSError(errno.EIO, f"the store reports {type(error).__name__}")
 
 
@@ -140,7 +149,9 @@ def _names(error: BaseException) -> set[str]:
             names.add(str(response.get("Error", {}).get("Code", "")))
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
             names.add(str(status))
-        for field in ("status", "status_code", "code", "error_code"):
+        # aiohttp warns of its old `code`.
+        status = "status" if hasattr(cause, "status") else "code"
+        for field in (status, "status_code", "error_code"):
             names.add(str(getattr(cause, field, "")))
         cause = cause.__cause__
     return names

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -96,7 +96,8 @@ def files(folder: RemotePath) -> Iterator[tuple[str, int, int]]:
     """Yield path, size and time of all files below a folder, in any order.
 
     The paths are relative to the folder. A store's listing has sizes and times, so that
-    a file takes no request of its own; a web server's has not.
+    a file takes no request of its own; a web server's has not. A size that is not known
+    is 0. Raises OSError if any of the folders cannot be listed.
     """
     system = _system(folder)
     inside = _inside(system, folder)
@@ -107,8 +108,12 @@ def files(folder: RemotePath) -> Iterator[tuple[str, int, int]]:
     if folder.scheme == "s3":
         yield from _s3_files(system, folder)
         return
-    found = _asked(folder, lambda: system.find(inside, detail=True))
-    for name, info in found.items():
+    if folder.archive or folder.scheme in _PACKAGES:  # lists all folders at once
+        found = _asked(folder, lambda: system.find(inside, detail=True)).values()
+    else:
+        found = _walked(system, folder, inside)
+    for info in found:
+        name = info["name"]
         if info["type"] == "file" and name.startswith(start):
             yield name[len(start) :], info.get("size") or 0, _mtime_ns(info)
 
@@ -150,15 +155,46 @@ def _web_files(
     start: str,
 ) -> Iterator[tuple[str, int, int]]:
     """Follow the links of a web server's pages of contents, and look at each file."""
-    found = _asked(folder, lambda: system.find(start))
-    names = [name for name in found if name.startswith(start) and "?" not in name]
+    names = {info["name"] for info in _walked(system, folder, start)}
 
-    def look(name: str) -> tuple[str, int, int]:
-        info = _asked(folder, lambda: system.info(name))
+    def look(name: str) -> tuple[str, int, int] | None:
+        try:
+            info = _asked(folder, lambda: system.info(name))
+        except FileNotFoundError:  # a link that leads nowhere
+            return None
         return name[len(start) :], info.get("size") or 0, _mtime_ns(info)
 
     with ThreadPoolExecutor(_WEB_AT_ONCE) as threads:
-        yield from threads.map(look, names)
+        yield from filter(None, threads.map(look, names))
+
+
+def _walked(
+    system: Any,  # noqa: ANN401  fsspec has no types
+    folder: RemotePath,
+    top: str,
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what fsspec says of each file below a folder, one folder after another.
+
+    Its own walk leaves out a folder that cannot be listed, as if its files were gone.
+    """
+    waiting = [top]
+    while waiting:
+        here = waiting.pop()
+        try:
+            found = _asked(folder, partial(system.ls, here, detail=True))
+        except FileNotFoundError:
+            if here == top:
+                raise
+            continue  # deleted a moment ago
+        for info in found:
+            name = info["name"]
+            below = len(name) > len(here) and name.startswith(here.rstrip("/"))
+            if not below or (folder.scheme in _WEB and "?" in name):
+                continue  # the folder itself, or a page that is sorted otherwise
+            if info["type"] == "directory":
+                waiting.append(name)
+            else:
+                yield info
 
 
 def _asked(path: RemotePath, question: Callable[[], _Answer]) -> _Answer:

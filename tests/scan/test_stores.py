@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from support import CAREFUL, SAMPLES, FakeClassifier, Photo, Scan, scan
@@ -392,16 +394,36 @@ def test_a_damaged_archive_is_an_error(run: Scan, tmp_path: Path) -> None:
 
 
 class _Pages(SimpleHTTPRequestHandler):
+    sizes = True
+    silent = ""
+
     def log_message(self, *_: object) -> None:
         """Print nothing."""
 
+    def send_head(self) -> Any:  # noqa: ANN401  an open file
+        if self.silent and self.path.rstrip("/").endswith(self.silent):
+            time.sleep(3)  # longer than the client waits
+            self.close_connection = True
+            return None
+        return super().send_head()
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if self.sizes or keyword != "Content-Length":
+            super().send_header(keyword, value)
+
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[str]:
+def pages() -> type[_Pages]:
+    """How the web server answers, for one test."""
+    return type("Pages", (_Pages,), {})
+
+
+@pytest.fixture
+def web(tmp_path: Path, pages: type[_Pages]) -> Iterator[str]:
     """A web server with pages of contents, for the folder `web`."""
     (tmp_path / "web").mkdir()
     server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(_Pages, directory=str(tmp_path / "web"))
+        ("127.0.0.1", 0), partial(pages, directory=str(tmp_path / "web"))
     )
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -425,3 +447,58 @@ def test_a_web_server_is_scanned(
     assert run(root).changed == 1
     with pytest.raises(FolderError, match="does not exist"):
         run(location(f"{web}/nothing"))
+
+
+def test_a_link_that_leads_nowhere_is_no_file_of_a_web_server(
+    run: Scan, tmp_path: Path, web: str, photo: Photo, inventory: Inventory
+) -> None:
+    (tmp_path / "web/photos").mkdir()
+    shutil.copy(photo(), tmp_path / "web/photos/a.png")
+    (tmp_path / "web/photos/b.png").symlink_to("nowhere")
+
+    assert run(location(f"{web}/photos")).new == 1
+    assert states(inventory) == {"a.png": State.TAGGED}
+
+
+def test_a_web_server_need_not_tell_sizes(
+    run: Scan,
+    tmp_path: Path,
+    web: str,
+    pages: type[_Pages],
+    photo: Photo,
+    inventory: Inventory,
+) -> None:
+    pages.sizes = False
+    (tmp_path / "web/photos").mkdir()
+    shutil.copy(photo(), tmp_path / "web/photos/a.png")
+
+    assert run(location(f"{web}/photos")).new == 1
+    assert states(inventory) == {"a.png": State.TAGGED}
+    assert run(location(f"{web}/photos")).unchanged == 1
+
+
+def test_nothing_is_missing_in_a_web_folder_that_does_not_answer(
+    run: Scan,
+    tmp_path: Path,
+    web: str,
+    pages: type[_Pages],
+    photo: Photo,
+    inventory: Inventory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import aiohttp
+    from fsspec.config import conf
+
+    short = {"timeout": aiohttp.ClientTimeout(total=1)}
+    monkeypatch.setitem(conf, "http", {"client_kwargs": short})
+    (tmp_path / "web/photos/deep").mkdir(parents=True)
+    shutil.copy(photo(shade=10), tmp_path / "web/photos/a.png")
+    shutil.copy(photo(shade=90), tmp_path / "web/photos/deep/b.png")
+    assert run(location(f"{web}/photos")).new == 2
+
+    pages.silent = "deep"
+    summary = run(location(f"{web}/photos"))
+
+    found = states(inventory)
+    assert found["a.png"] == found["deep/b.png"] == State.TAGGED
+    assert exit_code(summary) == 3

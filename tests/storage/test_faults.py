@@ -1,8 +1,15 @@
 import zipfile
 
 import pytest
-from aiohttp import ClientConnectionError, ClientPayloadError
+from aiohttp import (
+    ClientConnectionError,
+    ClientPayloadError,
+    ClientResponseError,
+    RequestInfo,
+)
 from botocore import exceptions
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from tagger.errors import RequestError
 from tagger.storage.faults import in_words
@@ -51,6 +58,23 @@ def test_an_error_of_a_library_is_told_in_words(
 def test_an_error_that_s3fs_translates_is_known_by_its_cause() -> None:
     with pytest.raises(OSError, match="expired"), in_words("shop"):
         raise PermissionError("two\nlines") from answer("ExpiredToken")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, FileNotFoundError), (400, OSError), (403, PermissionError)],
+)
+def test_a_file_of_a_web_server_is_gone_only_if_the_server_says_so(
+    status: int, kind: type[OSError]
+) -> None:
+    info = RequestInfo(URL("http://shop"), "HEAD", CIMultiDictProxy(CIMultiDict()))
+    said = ClientResponseError(info, (), status=status)
+
+    with pytest.raises(OSError, match=r".") as caught, in_words("shop"):
+        # As fsspec does for each error.
+        raise FileNotFoundError("http://shop/a.jpg") from said
+
+    assert type(caught.value) is kind
 
 
 def test_a_failure_of_our_own_passes() -> None:

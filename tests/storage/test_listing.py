@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.stores import Bucket
 
 from tagger.errors import Stopped
-from tagger.records import ImageFile, Listed
+from tagger.records import Below, ImageFile, Listed, SkippedFile
 from tagger.scan.walk import Rules, walk
 from tagger.storage import Location, RemotePath, location
 from tagger.storage.listing import holds_any
@@ -159,3 +159,26 @@ def test_pictures_stay_listed_when_their_ignore_file_is_deleted_meanwhile(
     found |= {entry.path for entry in walked if isinstance(entry, ImageFile)}
 
     assert found == {"a/1.jpg", "b/2.jpg"}
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    store = MemoryFileSystem()
+    for key in ("/p/a/1.jpg", "/p/b/2.jpg"):
+        store.pipe(key, b"x")
+    listing = MemoryFileSystem.ls
+
+    def refuse(self: object, path: str, **options: object) -> object:
+        if path.endswith("/b"):  # as SFTP refuses a folder of another user
+            raise PermissionError(path)
+        return listing(self, path, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "ls", refuse)
+
+    (found,) = walk(location("memory://p"), RULES)
+
+    assert isinstance(found, SkippedFile)
+    assert found.below is Below.UNSEEN
