@@ -6,7 +6,7 @@ after a command only to that one. Precedence: command line, environment, file, d
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -232,9 +232,23 @@ def _value(value: Any, option: "TyperOption", name: str, place: _Place) -> Any: 
         isinstance(value, list) and not option.multiple
     ):
         raise RequestError(f"{place}: {name!r} takes one value, not a list or table")
+    if option.name == "db":
+        _check_spelling(values, place)
     if option.type_descriptor.annotation is Path or option.name == "db":
         values = [_relative_to(place.path.parent, str(one)) for one in values]
     return values if option.multiple else values[0]
+
+
+def _check_spelling(values: Iterable[Any], place: _Place) -> None:
+    """Raise RequestError for a misspelt URL, before it is taken for a file's name."""
+    from tagger.errors import RequestError
+    from tagger.system import database_url
+
+    try:
+        for value in values:
+            database_url.place(str(value))
+    except RequestError as error:
+        raise RequestError(f"{place}: {error}") from error
 
 
 def _relative_to(folder: Path, text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from tagger.errors import RequestError
 
@@ -12,6 +12,16 @@ SCHEMES: Final = ("postgresql", "postgresql+psycopg", "postgres")
 """What a URL of a PostgreSQL database begins with; they mean the same."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_MISSPELT: Final = re.compile(
+    r"\s*(?:\w+:)?postgres(?:ql)?(?:\+\w+)?(?::|//)"
+    r"|\s*(?:dbname|host|hostaddr|password|port|service|user)\s*=",
+    re.IGNORECASE,
+)
+"""What begins as a URL of PostgreSQL with a slip, or in the other form of libpq."""
+
+_MALFORMED: Final = re.compile(r"\s|#|%(?![0-9A-Fa-f]{2})|%00")
+"""What libpq refuses in a URL with a message that repeats a part of it."""
+
 _SECRET: Final = frozenset({"password", "passfile", "sslpassword"})
 """Parameters of a URL that are not shown, and do not tell two databases apart."""
 
@@ -86,7 +96,7 @@ class DatabaseUrl:
         address, _, port = host.rpartition(":") if _has_port(host) else (host, "", "")
         named = {"host": address or "localhost", "port": port or str(_PORT)}
         if parts.path.strip("/"):
-            named["dbname"] = parts.path.strip("/")
+            named["dbname"] = unquote(parts.path.strip("/"))
         return named | dict(parse_qsl(parts.query))
 
 
@@ -100,8 +110,18 @@ def is_url(text: str) -> bool:
 
 
 def place(text: str) -> Place:
-    """Parse a file name or a URL; RequestError for a URL of another kind."""
-    return DatabaseUrl(text) if is_url(text) else Path(text)
+    """Parse a file name or a URL.
+
+    Raises RequestError for a URL of another kind, or a misspelt one, which as the name
+    of a file would be shown with its password. The message does not repeat it.
+    """
+    if is_url(text):
+        return DatabaseUrl(text)
+    if _MISSPELT.match(text):
+        raise RequestError(
+            "the inventory is named by a misspelt URL: write postgresql://user@host/name"
+        )
+    return Path(text)
 
 
 def _has_port(host: str) -> bool:
@@ -126,7 +146,13 @@ def _without_password(url: str) -> str:
     if "@" in before or "@" in parts.path + parts.query + parts.fragment:
         raise RequestError(f"the URL of the inventory is ambiguous: {_HOW_TO_WRITE}")
     user = before.partition(":")[0]
+    if _MALFORMED.search(url):
+        raise RequestError(
+            "the URL of the inventory is not valid: in it, write a space as %20, "
+            "% as %25 and # as %23"
+        )
     told = [(k, v) for k, v in parse_qsl(parts.query) if k not in _SECRET]
-    netloc = f"{user}{at}{host}"
     query = urlencode(told, safe="/", quote_via=quote)
-    return urlunsplit(parts._replace(netloc=netloc, query=query, fragment=""))
+    # urlunsplit leaves out the slashes before an empty host.
+    shown = f"{parts.scheme}://{user}{at}{host}{parts.path}"
+    return f"{shown}?{query}" if query else shown

@@ -68,6 +68,20 @@ def test_a_file_of_settings_with_a_fault_is_named(
     assert str(tagger.folder / "tagger.toml") in message
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql:/anna:swordfish@h/x", "mysql://anna:swordfish@h/x"]
+)
+def test_a_misspelt_url_in_a_file_is_refused_unseen(tagger: Tagger, url: str) -> None:
+    (tagger.folder / "tagger.toml").write_text(f"db = '{url}'\n")
+    del tagger.environment["TAGGER_DB"]
+
+    message = refused(tagger, "status")
+
+    assert "tagger.toml" in message
+    assert "postgresql://user@host/name" in message
+    assert "swordfish" not in message
+
+
 def test_a_file_of_settings_that_is_named_must_be_there(tagger: Tagger) -> None:
     assert "cannot read" in refused(tagger, "status", TAGGER_CONFIG="absent.toml")
 

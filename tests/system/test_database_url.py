@@ -48,7 +48,58 @@ def test_a_url_of_another_kind_is_refused_without_its_password() -> None:
     assert "swordfish" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["inventory.db", "a:b/c.db", "/x//y.db", "c:\\x", ""])
+@pytest.mark.parametrize("password", ["word fish", "%ZZword", "word%00", "word\tfish"])
+def test_what_a_url_cannot_have_is_refused_unseen(password: str) -> None:
+    with pytest.raises(RequestError, match="%20") as caught:
+        place(f"postgresql://anna:{password}@host/shop")
+
+    assert "word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql:/anna:swordfish@host/shop",
+        "postgresql:anna:swordfish@host/shop",
+        "postgresql//anna:swordfish@host/shop",
+        "postgres+psycopg:/anna:swordfish@host/shop",
+        " postgresql://anna:swordfish@host/shop",
+        "jdbc:postgresql://host/shop?user=anna&password=swordfish",
+        "host=db user=anna password=swordfish dbname=shop",
+    ],
+)
+def test_a_misspelt_url_is_no_file_and_is_not_shown(text: str) -> None:
+    with pytest.raises(RequestError, match="postgresql://user@host/name") as caught:
+        place(text)
+
+    assert caught.value.exit_code == 2
+    assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql:///?service=shop", "postgresql:///shop"])
+def test_what_is_shown_of_a_url_names_the_same_database(url: str) -> None:
+    assert place(str(place(url))) == place(url)
+
+
+def test_a_name_has_its_letters_however_they_are_written() -> None:
+    written, escaped = "postgresql://db/größe", "postgresql://db/gr%C3%B6%C3%9Fe"
+
+    assert DatabaseUrl(escaped).name == "größe"
+    assert DatabaseUrl(escaped).identity == DatabaseUrl(written).identity
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "inventory.db",
+        "postgres.db",
+        "postgresql/a.db",
+        "a:b/c.db",
+        "/x//y.db",
+        "c:\\x",
+        "",
+    ],
+)
 def test_what_is_no_url_is_the_name_of_a_file(name: str) -> None:
     assert place(name) == Path(name)
 
