@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -398,15 +399,18 @@ errcodes-appendix.html, Classes 57 and 08."""
 def _why_no_connection(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
     """Explain why a server does not let us in, or is not there."""
     words = _words(error).replace(place.secret, str(place))
+    # First what a server says only after it has accepted a password.
+    if "does not exist" in words and "database" in words:
+        return InventoryError(
+            f"{place} does not exist: create it with 'createdb {quote(place.name)}'"
+        )
+    if "permission denied for database" in words:
+        return InventoryError(f"{place} does not let you: ask for the right to connect")
     libpq = error.pgconn
     if libpq is not None and (libpq.needs_password or libpq.used_password):
         return InventoryError(
             f"{place} refuses the user or the password: give the password in "
             "PGPASSWORD or in ~/.pgpass"
-        )
-    if "does not exist" in words and "database" in words:
-        return InventoryError(
-            f"{place} does not exist: create it with 'createdb {place.name}'"
         )
     if "does not exist" in words and "role" in words:
         return InventoryError(

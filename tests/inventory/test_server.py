@@ -200,6 +200,47 @@ def test_what_cannot_be_reached_is_one_line_that_says_what_to_do(
         assert "swordfish" not in message
 
 
+@pytest.fixture
+def guarded(server: Server) -> Iterator[str]:
+    """A role that the server asks for its password: "swordfish"."""
+    rules = server.data / "pg_hba.conf"
+    before = rules.read_text()
+    server.do("CREATE ROLE guarded LOGIN PASSWORD 'swordfish'")
+    rules.write_text("local all guarded scram-sha-256\n" + before)
+    server.do("SELECT pg_reload_conf()")
+    yield "guarded"
+    rules.write_text(before)
+    server.do("SELECT pg_reload_conf()")
+    server.do("DROP ROLE guarded")
+
+
+def _why_refused(server: Server, name: str, user: str, word: str) -> str:
+    url = f"postgresql://{user}:{word}@/{name}?host={server.folder}"
+    with pytest.raises(InventoryError) as caught:
+        Inventory(DatabaseUrl(url))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert word not in message
+    return message
+
+
+def test_a_password_is_blamed_only_if_it_is_wrong(
+    server: Server, url: DatabaseUrl, guarded: str
+) -> None:
+    server.do(f"REVOKE CONNECT ON DATABASE {url.name} FROM PUBLIC")
+    end = time.monotonic() + 20  # until the server has read its rules again
+    while "~/.pgpass" not in _why_refused(server, url.name, guarded, "herring"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+    absent = _why_refused(server, "gr%C3%B6%C3%9Fe%20laden", guarded, "swordfish")
+    closed = _why_refused(server, url.name, guarded, "swordfish")
+
+    assert "createdb 'größe laden'" in absent
+    assert "right to connect" in closed
+    assert "password" not in absent + closed
+
+
 def test_a_role_without_the_right_to_write_can_read(
     server: Server, url: DatabaseUrl
 ) -> None:
