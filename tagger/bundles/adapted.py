@@ -75,6 +75,8 @@ def bundle_in_force(
         return _load(folder, own.digest)
     except ModelError as error:
         remedy = f"restore {folder}, or go back with 'tagger model rollback'"
+        if isinstance(database, DatabaseUrl):
+            remedy = f"copy {folder} from the machine that ran 'tagger model adapt'"
         if isinstance(error, OtherRecipeError):
             remedy = "run 'tagger model rollback', then 'tagger model adapt'"
         raise ModelError(f"{error} (this inventory's own network: {remedy})") from error

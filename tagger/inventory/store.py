@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -21,12 +21,10 @@ from tagger.inventory import (
     decisions,
     faults,
     integrity,
-    merging,
     queue,
     roots,
 )
 from tagger.inventory.columns import PROBABILITIES, Column, Condition
-from tagger.inventory.copying import copy_rows
 from tagger.inventory.counts import count_damaged, count_items
 from tagger.inventory.database import open_database
 from tagger.inventory.dead_mans_switch import overdue
@@ -100,6 +98,9 @@ from tagger.records import Adaptation, Certificate, ModelIdentity, Policy
 from tagger.storage import Location
 from tagger.system.database_url import DatabaseUrl, Place
 
+if TYPE_CHECKING:
+    from tagger.inventory.merging import InventoryMerged
+
 MOST: Final = 2**63 - 1
 """The largest number that a database can hold."""
 
@@ -155,6 +156,8 @@ class Inventory:
 
     def _fill_from(self, place: Place) -> None:
         """Copy the rows of another inventory, if there is one, into this blank one."""
+        from tagger.inventory.copying import copy_rows  # noqa: PLC0415  rarely needed
+
         with (
             suppress(NoInventoryError),
             closing(open_database(place, create=False)) as other,
@@ -366,17 +369,19 @@ class Inventory:
         *,
         max_missing: float = 1.0,
         progress: Callable[[str, int], None] = lambda _what, _rows: None,
-    ) -> merging.InventoryMerged:
+    ) -> "InventoryMerged":
         """Merge another shop's inventory into this one, all or nothing.
 
         Raises InventoryError and ModelError as `merging.merge` does. Hold the lock: a
         scan may be running.
         """
+        from tagger.inventory.merging import merge  # noqa: PLC0415  rarely needed
+
         with (
             other._database.reading() as source,  # noqa: SLF001  of the same class
             self._database.writing() as connection,
         ):
-            return merging.merge(
+            return merge(
                 connection, source, shop, max_missing=max_missing, progress=progress
             )
 

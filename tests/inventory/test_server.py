@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
 from support import FakeClassifier
 from support.inventories import ROOT, record_names, tagged
-from support.postgres import Server, raw_server
+from support.postgres import CLOSED_USER, Server, raw_server
 
 from tagger.errors import (
     InventoryBusyError,
@@ -182,7 +182,6 @@ def test_two_programs_may_make_the_inventory_at_once(blank: DatabaseUrl) -> None
 def test_what_cannot_be_reached_is_one_line_that_says_what_to_do(
     server: Server, url: DatabaseUrl
 ) -> None:
-    server.do("CREATE ROLE closed LOGIN PASSWORD 'kept to itself'")
     absent = server.url("absent")
     nobody = DatabaseUrl(f"postgresql://stranger@/{url.name}?host={server.folder}")
     nowhere = DatabaseUrl("postgresql://tagger@127.0.0.1:1/shop?password=swordfish")
@@ -239,6 +238,27 @@ def test_a_password_is_blamed_only_if_it_is_wrong(
     assert "createdb 'größe laden'" in absent
     assert "right to connect" in closed
     assert "password" not in absent + closed
+
+
+def test_a_password_comes_from_the_url_or_the_environment_and_is_never_told(
+    server: Server, url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSFILE", os.devnull)
+    server.do(f"CREATE ROLE {CLOSED_USER} LOGIN SUPERUSER PASSWORD 'swordfish'")
+    plain = url.secret.replace("tagger@", f"{CLOSED_USER}@")
+    try:
+        for wrong in (plain, plain + "&password=catfish"):
+            with pytest.raises(
+                InventoryError, match=r"PGPASSWORD or in ~/\.pgpass"
+            ) as it:
+                Inventory(DatabaseUrl(wrong))
+            assert "catfish" not in str(it.value)
+
+        Inventory(DatabaseUrl(plain + "&password=swordfish")).__exit__()
+        monkeypatch.setenv("PGPASSWORD", "swordfish")
+        Inventory(DatabaseUrl(plain)).__exit__()
+    finally:
+        server.do(f"DROP ROLE {CLOSED_USER}")
 
 
 def test_a_role_without_the_right_to_write_can_read(

@@ -27,6 +27,8 @@ from tagger.review.line_mode import LineReview
 from tagger.review.prefetch import look_at
 from tagger.review.stats import SessionStats
 
+pytestmark = pytest.mark.databases
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -28,6 +28,8 @@ from tagger.records import Policy, State
 from tagger.scan import walk
 from tagger.scan.run import exit_code
 
+pytestmark = pytest.mark.databases
+
 
 @pytest.fixture
 def run(run: Scan) -> Scan:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _USERS = ("postgres", "nobody")
 """Users to run the server as, where the tests run as root: it refuses to be root."""
 
+CLOSED_USER = "closed"
+"""The user who needs a password; all others need none."""
+
 _SETTINGS = {
     "fsync": "off",  # nothing here outlives the tests
     "full_page_writes": "off",
@@ -49,6 +52,9 @@ class Server:
         lines.append(f"unix_socket_directories = '{folder}'")
         with (self.data / "postgresql.conf").open("a") as stream:
             stream.write("\n".join(lines) + "\n")
+        hba = self.data / "pg_hba.conf"
+        by_password = f"local all {CLOSED_USER} scram-sha-256\n"
+        hba.write_text(by_password + hba.read_text())
         self.start()
 
     @property
