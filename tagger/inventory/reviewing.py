@@ -47,6 +47,10 @@ minute, so they expire only after a crash or a dropped connection."""
 
 _LEASE = timedelta(minutes=LEASE_MINUTES)
 
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far a lease may seem to come from the future: the clocks of two machines differ,
+and on a server a lease may be made after another session looked at its own clock."""
+
 _AT_ONCE = 200
 """Rows fetched at a time in the search for items without a lease."""
 
@@ -359,9 +363,9 @@ class Reviewing:
     def _free(self, connection: Connection, digest: Any) -> ColumnElement[bool]:  # noqa: ANN401
         """Return the condition that no other session has a valid lease on a content.
 
-        A lease that ends later than `LEASE_MINUTES` from now was made before the clock
-        was set back, and is ignored: a live session renews it. Call this inside the
-        transaction; otherwise a lease made while it waits would look like that, too.
+        A lease that ends much later than `LEASE_MINUTES` from now was made before the
+        clock was set back, and is ignored: a live session renews it. Call this inside
+        the transaction: otherwise a lease made while it waits would look like that.
         """
         return ~exists().where(
             LEASE.c.digest == digest, self._of_another(shared_now(connection))
@@ -372,5 +376,5 @@ class Reviewing:
         return and_(
             LEASE.c.sitting != self._session,
             LEASE.c.until > moment,
-            LEASE.c.until <= moment + _LEASE,
+            LEASE.c.until <= moment + _LEASE + _CLOCKS_DIFFER,
         )

@@ -235,6 +235,20 @@ def test_a_lease_does_not_outlive_a_clock_that_is_set_back(
         assert everything(anna) == []
 
 
+def test_a_lease_holds_for_a_session_whose_clock_is_behind(
+    shelf: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = datetime.now(UTC) - timedelta(seconds=30)
+    with (
+        shelf.reviewing("anna", Selection()) as anna,
+        shelf.reviewing("ben", Selection()) as ben,
+    ):
+        hers = {item.digest for item in anna.take(3, without=())}
+        monkeypatch.setattr(reviewing, "now", lambda: behind)
+
+        assert not hers & {item.digest for item in everything(ben)}
+
+
 def test_leases_are_given_back_at_the_end_of_a_session(shelf: Inventory) -> None:
     with shelf.reviewing("anna", Selection()) as anna:
         everything(anna)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import TOP
+from support.postgres import Server
 
 from tagger.adaptation.adapt import Start
 from tagger.datasets.records import LabelledImages
@@ -153,6 +154,24 @@ def test_a_curve_tells_what_is_certified_by_the_audits_so_far() -> None:
         "0.900",
     )
     assert (asked["audited"], asked["certified"]) == (360, 0)
+
+
+@pytest.mark.postgres
+def test_both_databases_are_measured_in_one_run(server: Server) -> None:
+    url = server.blank()
+    few = ["--items", "200", "--batch", "100", "--seconds", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.postgres", url.secret, *few],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    server.drop(url)
+
+    assert done.returncode == 0, done.stderr
+    assert "PostgreSQL / SQLite: " in done.stdout
+    assert "3 reviewers beside 2 scans" in done.stdout
 
 
 def test_curves_are_drawn(tmp_path: Path) -> None:
