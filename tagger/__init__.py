@@ -54,10 +54,12 @@ if TYPE_CHECKING:
         Verdict,
     )
     from tagger.scan.records import RunSummary, ScanOptions
+    from tagger.system.database_url import DatabaseUrl
 
 __all__ = [
     "Answer",
     "DataError",
+    "DatabaseUrl",
     "DecidedBy",
     "Decision",
     "DecisionKind",
@@ -136,6 +138,7 @@ _MODULES: Final = {
         "Verdict",
     ),
     "tagger.scan.records": ("RunSummary", "ScanOptions"),
+    "tagger.system.database_url": ("DatabaseUrl",),
 }
 """The public names by the module that has them."""
 

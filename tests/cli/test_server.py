@@ -88,6 +88,46 @@ def test_a_dry_run_writes_nothing(scanned: Tagger, tmp_path: Path) -> None:
     assert str(tmp_path) not in scanned("roots", "list").stdout
 
 
+def test_the_inventory_of_a_file_is_merged_into_one_on_a_server(
+    server: Server, scanned: Tagger, stocked: Path
+) -> None:
+    url = server.blank()
+    here = Inside(scanned.folder)
+    here.use(url)
+
+    for new in (4, 0):
+        merge = ("inventory", "merge", stocked / "inventory.db", "--shop", "paris")
+        told = here(*merge, "--json")
+
+        assert told.returncode == 0, told.stderr
+        (shop,) = json.loads(told.stdout)["shops"]
+        assert (shop["items"], shop["added"]) == (4, new)
+    assert here("check").returncode == 0
+    server.drop(url)
+
+
+def test_a_dump_is_a_backup(server: Server, scanned: Tagger) -> None:
+    assert isinstance(scanned.place, DatabaseUrl)
+    url = server.blank()
+    dump = subprocess.run(
+        [server.programs / "pg_dump", "--format=custom", scanned.place.secret],
+        capture_output=True,
+        check=True,
+    )
+    subprocess.run(
+        [server.programs / "pg_restore", "--dbname", url.secret],
+        input=dump.stdout,
+        check=True,
+    )
+    restored = Inside(scanned.folder)
+    restored.use(url)
+
+    assert restored("export").stdout == scanned("export").stdout
+    assert restored("check").returncode == 0
+    assert restored("scan", "pictures", "--json").returncode == 0
+    server.drop(url)
+
+
 def test_a_person_decides_in_a_review(scanned: Tagger) -> None:
     before = json.loads(scanned("status", "--json").stdout)
 

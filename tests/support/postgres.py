@@ -37,7 +37,7 @@ class Server:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
-        self._programs = programs
+        self.programs = programs
         self._number = 0
         self._template = ""
         user = _unprivileged()
@@ -111,7 +111,7 @@ class Server:
 
     def _run(self, program: str, *arguments: object) -> None:
         subprocess.run(
-            [self._programs / program, *map(str, arguments)],
+            [self.programs / program, *map(str, arguments)],
             user=self._user,
             cwd=self.folder,
             check=True,
@@ -136,7 +136,7 @@ def _unprivileged() -> str | None:
 def programs() -> Path | None:
     """The folder of PostgreSQL's programs, or None."""
     if found := shutil.which("initdb"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     folders = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(folders, key=lambda path: int(path.parts[-3]), default=None)
     return newest and newest.parent
