@@ -20,7 +20,7 @@ _MISSPELT: Final = re.compile(
 """What begins as a URL of PostgreSQL with a slip, or in the other form of libpq."""
 
 _MALFORMED: Final = re.compile(r"\s|#|%(?![0-9A-Fa-f]{2})|%00")
-"""What libpq refuses in a URL with a message that repeats a part of it."""
+"""What libpq refuses in a URL with a message that repeats the password, or a part."""
 
 _SECRET: Final = frozenset({"password", "passfile", "sslpassword"})
 """Parameters of a URL that are not shown, and do not tell two databases apart."""
@@ -28,12 +28,9 @@ _SECRET: Final = frozenset({"password", "passfile", "sslpassword"})
 _NO_MATTER: Final = _SECRET | {"user", "connect_timeout", "application_name"}
 _PORT: Final = 5432
 
-_NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00|\s")
-"""What libpq refuses in a URL; its message repeats the whole password."""
-
 _HOW_TO_WRITE: Final = (
     "in its password, write % as %25, @ as %40, / as %2F, ? as %3F, # as %23 and a "
-    "blank as %20"
+    "space as %20"
 )
 
 
@@ -129,14 +126,14 @@ def _has_port(host: str) -> bool:
 
 
 def _without_password(url: str) -> str:
-    """Return a URL without its password; RequestError if it is not clear where it is.
+    """Return a URL without its password.
 
-    Also if libpq could not read it.
+    Raises RequestError if it is not clear where that is, or if libpq could not read it.
 
     The character @ ends the password: a password that has it, or one that ends the host
     early, would be shown as a part of the host.
     """
-    if _NOT_ENCODED.search(url):
+    if _MALFORMED.search(url):
         raise RequestError(f"the URL of the inventory is not valid: {_HOW_TO_WRITE}")
     try:
         parts = urlsplit(url)
@@ -146,11 +143,6 @@ def _without_password(url: str) -> str:
     if "@" in before or "@" in parts.path + parts.query + parts.fragment:
         raise RequestError(f"the URL of the inventory is ambiguous: {_HOW_TO_WRITE}")
     user = before.partition(":")[0]
-    if _MALFORMED.search(url):
-        raise RequestError(
-            "the URL of the inventory is not valid: in it, write a space as %20, "
-            "% as %25 and # as %23"
-        )
     told = [(k, v) for k, v in parse_qsl(parts.query) if k not in _SECRET]
     query = urlencode(told, safe="/", quote_via=quote)
     # urlunsplit leaves out the slashes before an empty host.

@@ -48,12 +48,12 @@ def test_a_url_of_another_kind_is_refused_without_its_password() -> None:
     assert "swordfish" not in str(caught.value)
 
 
-@pytest.mark.parametrize("password", ["word fish", "%ZZword", "word%00", "word\tfish"])
+@pytest.mark.parametrize("password", ["herr ing", "%ZZherr", "herr%00", "herr\tring"])
 def test_what_a_url_cannot_have_is_refused_unseen(password: str) -> None:
     with pytest.raises(RequestError, match="%20") as caught:
         place(f"postgresql://anna:{password}@host/shop")
 
-    assert "word" not in str(caught.value)
+    assert "herr" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
