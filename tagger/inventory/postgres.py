@@ -56,6 +56,9 @@ PATIENCE_SECONDS: Final = 60
 STAY_CONNECTED: Final = "SET idle_session_timeout = 0"
 """A lock's session is idle as long as a scan takes, a reviewer's while she is away."""
 
+_LONGEST_TURN: Final = 600
+"""Seconds that a scan waits for the transaction of another."""
+
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 8.0
 
@@ -117,17 +120,22 @@ class PostgresServer:
         """Do what is one transaction; again if the server restarts meanwhile.
 
         Waits up to `PATIENCE_SECONDS` for the server, longer each time, and takes the
-        locks of this process again.
+        locks of this process again. Waits longer for the turn of another scan, which
+        may be applying a policy to a million pictures.
         """
         return self._again(do, lost=False)
 
     def _again(self, do: Callable[[], _Result], *, lost: bool) -> _Result:
+        begun = time.monotonic()
         end, pause = None, _FIRST_PAUSE
         while True:
             try:
                 if lost:
                     _retake_locks(self.place)
                 return do()
+            except InventoryBusyError:
+                if time.monotonic() > begun + _LONGEST_TURN:
+                    raise
             except ConnectionLostError as error:
                 if end is None:
                     end = time.monotonic() + PATIENCE_SECONDS

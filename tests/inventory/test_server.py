@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,27 @@ def test_a_writer_waits_for_another_and_then_says_so(
             other.add_tag("Shorts", "anna")
 
         assert other.add_tag("Shorts", "anna")
+
+
+def test_a_scan_waits_longer_for_the_transaction_of_another(
+    url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "BUSY_SECONDS", 0.1)
+    outcomes = [(ImageFile("0.jpg", 1, 2), tagged(0, 0.3))]
+    with (
+        Inventory(url) as one,
+        Inventory(url) as other,
+        other.recording(FakeClassifier().identity, options={}) as recording,
+        ExitStack() as long,
+    ):
+        long.enter_context(one._database.writing())  # noqa: SLF001
+        end = threading.Timer(1, long.close)
+        end.start()
+
+        recording.record(ROOT, outcomes, {}, {})
+
+        end.join()
+        assert len(list(other.items())) == 1
 
 
 def test_readers_and_reviewers_do_not_wait_for_a_scans_transaction(
