@@ -32,7 +32,7 @@ from sqlalchemy import (
 from tagger.inventory.columns import Condition
 from tagger.inventory.database import Database
 from tagger.inventory.filters_sql import meeting
-from tagger.inventory.mapping import in_parts, item, now
+from tagger.inventory.mapping import in_parts, item, shared_now
 from tagger.inventory.records import Item
 from tagger.inventory.tables import (
     DECISION,
@@ -172,7 +172,7 @@ def _bound(digests: Mapping[str, str]) -> list[dict[str, str]]:
 def _in_review(connection: Connection, digests: Collection[str]) -> set[str]:
     held: set[str] = set()
     for part in in_parts(digests):
-        leased = LEASE.c.digest.in_(part) & (LEASE.c.until > now())
+        leased = LEASE.c.digest.in_(part) & (LEASE.c.until > shared_now(connection))
         held.update(connection.scalars(select(LEASE.c.digest).where(leased)))
     return held
 
