@@ -77,9 +77,9 @@ class Database(Protocol):
         ...
 
     def again(self, do: "Callable[[], _Result]") -> _Result:
-        """Do what is one transaction; again if a server restarts meanwhile.
+        """Run `do`, one transaction; run it again if a server restarts meanwhile.
 
-        Raises ConnectionLostError after the patience with it.
+        Raises ConnectionLostError if the server does not come back within a minute.
         """
         ...
 

@@ -44,10 +44,11 @@ def scan_lock(
     """Hold an inventory's lock; wait up to `wait` seconds for another holder to end.
 
     On a server, a scan of `folders` excludes only others of the same root, of folders
-    in them and around them; None, for what is no scan, excludes all. Yields the last
-    holder if it died, None if it ended well, or on a server. Raises LockedError, which
-    names the holder, if the lock stays taken, and InventoryError if there is no
-    inventory (unless `even_if_damaged`) or it cannot be locked.
+    in them and around them; None, for commands that need the whole inventory, excludes
+    all. Yields the last holder if it died, None if it ended well, or on a server.
+    Raises LockedError, which names the holder, if the lock stays taken, and
+    InventoryError if there is no inventory (unless `even_if_damaged`) or it cannot be
+    locked.
     """
     if isinstance(place, DatabaseUrl):
         from tagger.inventory.server_lock import server_lock  # noqa: PLC0415

@@ -117,7 +117,7 @@ class PostgresServer:
             yield connection
 
     def again(self, do: Callable[[], _Result]) -> _Result:
-        """Do what is one transaction; again if the server restarts meanwhile.
+        """Run `do`, one transaction; run it again if the server restarts meanwhile.
 
         Waits up to `PATIENCE_SECONDS` for the server, longer each time, and takes the
         locks of this process again. Waits longer for the turn of another scan, which
@@ -147,10 +147,10 @@ class PostgresServer:
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _was_committed(self, number: str) -> bool:
-        """Whether a transaction came to its end, although no answer did.
+        """Whether a transaction was committed, although the answer was lost.
 
-        A server that crashed before it wrote anything of the transaction gives its
-        number away again.
+        A server that crashed before it wrote anything of the transaction uses its
+        number again for another.
         """
 
         def ask() -> bool:

@@ -104,7 +104,7 @@ class ServerLock:
             return False
         try:
             self._session.execute("SELECT 1")
-        except Exception:  # noqa: BLE001  of whatever kind: it is of no use
+        except Exception:  # noqa: BLE001  whichever it is, the session is dead
             return False
         return True
 

@@ -69,7 +69,7 @@ class SqliteFile:
         return self.writing()
 
     def again(self, do: Callable[[], _Result]) -> _Result:
-        """Do what is one transaction: a file loses no connection."""
+        """Run `do`, one transaction, once: a file has no connection to lose."""
         return do()
 
     def close(self) -> None:

@@ -25,8 +25,8 @@ from tagger.storage.location import RemotePath, Status
 _CONNECT_SECONDS: Final = 5
 _ANSWER_SECONDS: Final = 10
 _ATTEMPTS: Final = 4
-"""A store that does not answer is given up after a minute or two. 4 attempts of which
-1 % fail, fail all together once in 100 million times."""
+"""A store that does not answer is given up after a minute or two. If 1 % of requests
+fail, four in a row fail once in 100 million times."""
 
 _SILENT_TIMES: Final = 3
 """After so many questions without an answer, a store is silent."""
