@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     import psycopg
 
 SCHEMA: Final = Path(__file__).parent / "schema.postgres.sql"
-"""Today's schema. A test compares it with the tables, and with that of SQLite."""
-
-FIRST_REVISION: Final = "0014"
-"""The oldest revision on a server: earlier ones are SQLite's history."""
+"""Today's schema. A test compares it with the tables, and with that of SQLite. The
+oldest revision on a server is 0014: earlier ones are SQLite's history."""
 
 _CONNECT_SECONDS: Final = 10
 _MIGRATION_SECONDS: Final = 600
@@ -119,19 +117,16 @@ class PostgresServer:
     def again(self, do: Callable[[], _Result]) -> _Result:
         """Run `do`, one transaction; run it again if the server restarts meanwhile.
 
-        Waits up to `PATIENCE_SECONDS` for the server, longer each time, and takes the
-        locks of this process again. Waits longer for the turn of another scan, which
-        may be applying a policy to a million pictures.
+        Waits up to `PATIENCE_SECONDS` for the server, longer each time. Waits longer
+        for the turn of another scan, which may be applying a policy to a million
+        pictures. Before each run, it takes the locks again that this process lost:
+        LockedError if it cannot.
         """
-        return self._again(do, lost=False)
-
-    def _again(self, do: Callable[[], _Result], *, lost: bool) -> _Result:
         begun = time.monotonic()
         end, pause = None, _FIRST_PAUSE
         while True:
             try:
-                if lost:
-                    _retake_locks(self.place)
+                _retake_locks(self.place)
                 return do()
             except InventoryBusyError:
                 if time.monotonic() > begun + _LONGEST_TURN:
@@ -142,7 +137,6 @@ class PostgresServer:
                     _LOG.warning("%s; trying again for a minute", error)
                 elif time.monotonic() > end:
                     raise
-                lost = True
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -163,7 +157,7 @@ class PostgresServer:
                 raise ConnectionLostError(f"{self.place} has not ended a transaction")
             return bool(state == "committed")
 
-        return self._again(ask, lost=True)
+        return self.again(ask)
 
     def close(self) -> None:
         """Close all connections."""

@@ -64,7 +64,7 @@ def server_lock(
 
 
 def retake(place: DatabaseUrl) -> None:
-    """Take the locks of this process again whose session died with the server.
+    """Take the locks of this process again whose session died.
 
     Raises LockedError if another scan was faster, and ConnectionLostError if the server
     does not answer.

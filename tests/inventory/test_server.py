@@ -494,3 +494,24 @@ def test_an_answer_and_a_lease_that_has_run_out_do_not_block_each_other(
                 dict.fromkeys(backwards),
             )
             taking.join()
+
+
+@pytest.mark.parametrize("meanwhile", ["nobody", "another"])
+def test_a_scan_that_lost_its_lock_alone_takes_it_again_or_ends(
+    url: DatabaseUrl, meanwhile: str
+) -> None:
+    outcomes = [(ImageFile("a.jpg", 1, 2), tagged(1, 0.3))]
+    with Inventory(url) as inventory, ExitStack() as until_the_end:
+        until_the_end.enter_context(scan_lock(url, [ROOT]))
+        recording = until_the_end.enter_context(
+            inventory.recording(FakeClassifier().identity, options={})
+        )
+        _end_sessions(url)
+        if meanwhile == "another":
+            with scan_lock(url, [ROOT], wait=5), pytest.raises(LockedError):
+                recording.record(ROOT, outcomes, {}, {})
+            assert list(inventory.items()) == []
+            return
+        recording.record(ROOT, outcomes, {}, {})
+        with pytest.raises(LockedError):
+            scan_lock(url, [ROOT]).__enter__()
