@@ -247,6 +247,7 @@ def _engine(place: DatabaseUrl) -> Engine:
         "postgresql+psycopg://",
         creator=lambda: _connect_to_wait(place),
         pool_use_lifo=True,
+        pool_pre_ping=True,  # a review may pause while the server restarts
         use_native_hstore=False,  # spares each connection a query
     )
     # Rows of one statement are sent together: a statement for each would have its
@@ -256,7 +257,7 @@ def _engine(place: DatabaseUrl) -> Engine:
     @event.listens_for(engine, "handle_error")
     def _explain(context: ExceptionContext) -> None:
         error = context.original_exception
-        if isinstance(error, psycopg.Error):
+        if isinstance(error, psycopg.Error) and not context.is_pre_ping:
             raise _plain(place, error) from error
 
     return engine

@@ -16,6 +16,7 @@ from support.program import Tagger
 
 from tagger.errors import ConnectionLostError, LockedError
 from tagger.inventory import Inventory, postgres, scan_in_progress, scan_lock
+from tagger.inventory.records import Answer, DecisionKind, Selection
 from tagger.records import ImageFile
 from tagger.system.database_url import DatabaseUrl
 
@@ -172,6 +173,21 @@ def test_a_commit_without_an_answer_keeps_the_lock(
 
         with pytest.raises(LockedError):
             scan_lock(url, [ROOT]).__enter__()
+
+
+def test_a_review_goes_on_after_a_restart_between_two_answers(
+    own_server: Server, url: DatabaseUrl
+) -> None:
+    with Inventory(url) as inventory:
+        with inventory.recording(FakeClassifier().identity, options={}) as recording:
+            recording.record(ROOT, outcomes(0, 5), {}, {})  # type: ignore[arg-type]
+        with inventory.reviewing("anna", Selection()) as anna:
+            (item,) = anna.take(1, without=())
+            own_server.stop("fast")
+            own_server.start()
+            answer = Answer(item.digest, DecisionKind.NOT_CATALOGUE, None)
+
+            assert len(anna.decide([answer], {item.digest: None}).ids) == 1
 
 
 def test_a_scan_survives_the_restart_of_the_server(
