@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from tagger.inventory.merging import InventoryMerged, ShopMerged
     from tagger.inventory.records import Decision, Merged
 
+
+def _file(text: str) -> Path:
+    """Parse the name of a file; a URL is refused without its password."""
+    from tagger.errors import RequestError
+    from tagger.system.database_url import DatabaseUrl, place
+
+    found = place(text)
+    if isinstance(found, DatabaseUrl):
+        raise RequestError(
+            f"{found} is a database on a server: let the shop send the file of 'tagger "
+            "decisions export', or scan into a file and send it"
+        )
+    return found
+
+
 _SQLITE = b"SQLite format 3\0"
 
 inventory = typer.Typer(
@@ -36,7 +51,8 @@ def merge(
     file: Annotated[
         Path,
         typer.Argument(
-            readable=False,
+            parser=_file,
+            metavar="file",
             help="Inventory of another shop, or its file of decisions.",
         ),
     ],
@@ -128,7 +144,7 @@ def _shop_name(file: Path, shop: str | None) -> str:
         )
     if not is_shop(shop):
         raise RequestError(
-            f"--shop {shop!r} is not allowed: use two or more letters, digits, - and _"
+            f"--shop {shop!r} is not allowed: use two or more of a-z, A-Z, 0-9, - and _"
         )
     return shop
 

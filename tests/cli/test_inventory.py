@@ -195,6 +195,18 @@ def test_a_name_that_cannot_be_one_of_a_shop_is_wrong_usage(
     assert "--shop" in refused(tagger, "inventory", "merge", paris, f"--shop={shop}")
 
 
+def test_a_shop_with_a_database_on_a_server_is_told_what_to_send(
+    tagger: Tagger,
+) -> None:
+    url = "postgresql://anna:swordfish@db.example.org/paris"
+
+    message = refused(tagger, "inventory", "merge", url, "--shop", "paris")
+
+    assert "postgresql://anna@db.example.org/paris" in message
+    assert "tagger decisions export" in message
+    assert "swordfish" not in message
+
+
 def test_the_shop_must_be_named(tagger: Tagger, paris: Path) -> None:
     told = refused(tagger, "inventory", "merge", paris)
 
