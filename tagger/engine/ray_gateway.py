@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from threading import Thread
 from time import monotonic
@@ -98,8 +99,10 @@ def _connected(choice: EngineChoice) -> Iterator[None]:
     connect = partial(ray.init, log_to_driver=choice.verbose, logging_level=level)
     with ExitStack() as until_the_end:
         if choice.address:
-            connect(choice.address)
+            _join(choice.address, connect)
         else:
+            # Ray would leave one in the home folder: clusters started later ask for it.
+            os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
             connect(
                 "local",
                 num_cpus=cores(),
@@ -109,6 +112,18 @@ def _connected(choice: EngineChoice) -> Iterator[None]:
             )
         until_the_end.callback(ray.shutdown)
         yield
+
+
+def _join(address: str, connect: Callable[[str], object]) -> None:
+    """Connect to a cluster; EngineError if it lets no one in without its token."""
+    try:
+        connect(address)
+    except ConnectionError as error:
+        raise EngineError(
+            f"the Ray cluster at {address} does not let this scan in "
+            f"({_one_line(error)}): if it has a token, copy ~/.ray/auth_token from its "
+            "first machine to this one, and set RAY_AUTH_MODE=token"
+        ) from error
 
 
 def _folder_of_short_name() -> "TemporaryDirectory[str]":

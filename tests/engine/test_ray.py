@@ -61,13 +61,15 @@ if "default_worker.py" in str(sys.orig_argv):
 class Nodes:
     """The cluster, in a process of its own: this one never imports Ray."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         (folder / "sitecustomize.py").write_text(HOSTILE)
         path = f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "support.ray_nodes"],
             cwd=Path(__file__).parents[1],
-            env=os.environ | {"PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"},
+            env=os.environ
+            | {"PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+            | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -251,6 +253,35 @@ def test_a_server_that_is_not_ray_is_waited_for_in_vain_but_not_for_ever(
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert address in done.stderr
+
+
+def test_a_cluster_with_a_token_asks_for_it_in_one_line(
+    tagger: Tagger, pictures: Path, tmp_path: Path
+) -> None:
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64}
+    cluster = Nodes(tmp_path, **token)
+    try:
+        without = tagger("scan", pictures, *cluster.options)
+        done = tagger(
+            "scan", pictures, *cluster.options, prefix=(), answers="", **token
+        )
+    finally:
+        cluster.end()
+
+    assert without.returncode == 1
+    assert without.stderr.count("\n") == 1
+    assert cluster.address in without.stderr
+    assert "RAY_AUTH_MODE=token" in without.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cluster_of_its_own_leaves_no_token_behind(
+    program: Tagger, pictures: Path, tmp_path: Path
+) -> None:
+    done = program("scan", pictures, "--engine", "ray", HOME=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("auth_token"))
 
 
 def test_a_scan_that_is_interrupted_as_it_connects_ends_at_once(
