@@ -131,10 +131,12 @@ class PostgresServer:
             except InventoryBusyError:
                 if time.monotonic() > begun + _LONGEST_TURN:
                     raise
-            except ConnectionLostError as error:
+            except ConnectionLostError:
                 if end is None:
                     end = time.monotonic() + PATIENCE_SECONDS
-                    _LOG.warning("%s; trying again for a minute", error)
+                    _LOG.warning(
+                        "%s does not answer; trying again for a minute", self.place
+                    )
                 elif time.monotonic() > end:
                     raise
                 time.sleep(pause)
@@ -378,7 +380,10 @@ def _plain(place: DatabaseUrl, error: "psycopg.Error") -> InventoryError:
     if error.sqlstate is None:
         return _why_no_connection(place, error)
     if error.sqlstate in _GOING_DOWN:
-        return ConnectionLostError(f"{place} closed the connection ({_words(error)})")
+        return ConnectionLostError(
+            f"{place} closed the connection ({_words(error)}): run again when the "
+            "server is back"
+        )
     busy = f"was in use by another program for {BUSY_SECONDS} seconds: try again later"
     message = {
         "55P03": busy,  # lock_not_available

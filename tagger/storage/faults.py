@@ -107,6 +107,11 @@ _MEANINGS: Final[dict[type[OSError], dict[str, set[str]]]] = {
 }
 """The class that is raised, what the reader sees, and the names that mean it."""
 
+_BAD_SETTINGS: Final = (
+    "the address or the region of the store is not valid: check AWS_ENDPOINT_URL and "
+    "AWS_REGION"
+)
+
 
 @contextmanager
 def in_words(bucket: str) -> Iterator[None]:
@@ -135,6 +140,8 @@ def _translated(error: Exception, bucket: str) -> OSError:
                 return kind(errno.EIO, reason.format(bucket=bucket))
     if statuses:
         return OSError(errno.EIO, f"the store reports the status {min(statuses)}")
+    if isinstance(error, ValueError):  # what a library says of its settings
+        return OSError(errno.EIO, _BAD_SETTINGS)
     return OSError(errno.EIO, f"the store reports {type(error).__name__}")
 
 

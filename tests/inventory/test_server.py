@@ -21,6 +21,7 @@ from support.inventories import ROOT, record_names, tagged
 from support.postgres import CLOSED_USER, Server, raw_server
 
 from tagger.errors import (
+    ConnectionLostError,
     InventoryBusyError,
     InventoryError,
     LockedError,
@@ -261,6 +262,21 @@ def test_a_password_comes_from_the_url_or_the_environment_and_is_never_told(
         Inventory(DatabaseUrl(plain)).__exit__()
     finally:
         server.do(f"DROP ROLE {CLOSED_USER}")
+
+
+def test_a_session_that_the_server_ended_says_what_to_do(url: DatabaseUrl) -> None:
+    with Inventory(url) as inventory:
+        assert inventory.status().states == {}
+        with raw_server(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+
+        with pytest.raises(ConnectionLostError, match="run again") as caught:
+            inventory.status()
+
+    assert "\n" not in str(caught.value)
 
 
 def test_a_role_without_the_right_to_write_can_read(

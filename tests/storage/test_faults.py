@@ -43,6 +43,8 @@ def answer(code: str) -> exceptions.ClientError:
         (TimeoutError(), TimeoutError, "answer"),
         (ConnectionResetError(104, "reset"), TimeoutError, "answer"),
         (zipfile.BadZipFile("no zip"), OSError, "damaged"),
+        (ValueError("Invalid endpoint: u:word@host"), OSError, "AWS_ENDPOINT_URL"),
+        (exceptions.InvalidRegionError(region_name="a b"), OSError, "AWS_REGION"),
     ],
 )
 def test_an_error_of_a_library_is_told_in_words(
