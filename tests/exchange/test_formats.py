@@ -262,8 +262,9 @@ def test_what_defusedcsv_would_change_is_neutral(text: str) -> None:
     plain = io.StringIO()
     csv.writer(plain).writerow([text])
 
-    # It replaces "|" only behind its apostrophe, so a change is an apostrophe.
-    assert stream.getvalue() == plain.getvalue() or neutral(text) == "'" + text
+    # It replaces "|" only behind its apostrophe, so a change is an apostrophe. Ours
+    # may be more: a sheet that splits "||" at bars begins a cell with the second one.
+    assert stream.getvalue() == plain.getvalue() or neutral(text).startswith("'")
 
 
 @pytest.mark.parametrize(
