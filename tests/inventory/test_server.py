@@ -38,6 +38,7 @@ from tagger.inventory import (
     sqlite_file,
 )
 from tagger.inventory.database import REVISIONS
+from tagger.inventory.postgres import PostgresServer
 from tagger.inventory.records import Answer, DecisionKind, Selection
 from tagger.inventory.tables import METADATA, name_from, stored_name
 from tagger.records import ImageFile
@@ -265,17 +266,23 @@ def test_a_password_comes_from_the_url_or_the_environment_and_is_never_told(
 
 
 def test_a_session_that_the_server_ended_says_what_to_do(url: DatabaseUrl) -> None:
-    with Inventory(url) as inventory:
-        assert inventory.status().states == {}
-        with raw_server(url, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-            )
+    server = PostgresServer(url, create=True)
+    try:
+        with (
+            pytest.raises(ConnectionLostError, match="run again") as caught,
+            server.reading() as connection,
+        ):
+            with raw_server(url, autocommit=True) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+            connection.exec_driver_sql("SELECT 1")
 
-        with pytest.raises(ConnectionLostError, match="run again") as caught:
-            inventory.status()
-
+        with server.reading() as connection:  # a new one is opened
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    finally:
+        server.close()
     assert "\n" not in str(caught.value)
 
 
