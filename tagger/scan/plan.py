@@ -133,6 +133,11 @@ def other_names(
 
 def _place(path: Location, known: Sequence[Location], inventory: Inventory) -> Place:
     if shop := shop_of(str(path)):
+        if shop not in {shop_of(str(root)) for root in known}:
+            raise FolderError(
+                f"{path} is no folder, and no shop {shop} is known here: write two "
+                f"slashes for a store, {shop}://BUCKET/FOLDER"
+            )
         raise FolderError(
             f"{path} is a folder of the shop {shop}: scan it there, then run "
             "'tagger inventory merge' with its inventory"

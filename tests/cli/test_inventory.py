@@ -264,6 +264,7 @@ def test_a_merged_folder_is_no_folder_of_a_scan(
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
     assert "folder of the shop paris" in told.stderr
     assert "folder of the shop paris" in moved
+    assert "s3://" in tagger("scan", "s3:/bucket/photos").stderr  # no shop, but a slip
     assert scanned.returncode == 0
     with raw(tagger.db) as connection:
         rows = connection.execute(
