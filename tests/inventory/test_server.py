@@ -265,19 +265,21 @@ def test_a_password_comes_from_the_url_or_the_environment_and_is_never_told(
         server.do(f"DROP ROLE {CLOSED_USER}")
 
 
+def _end_session_while_reading(server: PostgresServer) -> None:
+    with server.reading() as connection:
+        with raw_server(server.place, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        connection.exec_driver_sql("SELECT 1")
+
+
 def test_a_session_that_the_server_ended_says_what_to_do(url: DatabaseUrl) -> None:
     server = PostgresServer(url, create=True)
     try:
-        with (
-            pytest.raises(ConnectionLostError, match="run again") as caught,
-            server.reading() as connection,
-        ):
-            with raw_server(url, autocommit=True) as other:
-                other.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-                )
-            connection.exec_driver_sql("SELECT 1")
+        with pytest.raises(ConnectionLostError, match="run again") as caught:
+            _end_session_while_reading(server)
 
         with server.reading() as connection:  # a new one is opened
             assert connection.exec_driver_sql("SELECT 1").scalar() == 1
