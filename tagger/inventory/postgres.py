@@ -42,8 +42,10 @@ _KEEP_ALIVE: Final = {
     "keepalives_idle": 60,
     "keepalives_interval": 10,
     "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
 }
-"""A firewall may forget a connection that is silent for minutes."""
+"""A firewall may forget a connection that is silent for minutes, and a host may vanish.
+The last is in milliseconds, the first two in seconds."""
 
 _WRITERS: Final = "writers"
 """Name of the lock that a transaction which writes holds."""
@@ -51,8 +53,11 @@ _WRITERS: Final = "writers"
 PATIENCE_SECONDS: Final = 60
 """Seconds that a scan waits for a server that restarts, from when it is lost."""
 
-STAY_CONNECTED: Final = "SET idle_session_timeout = 0"
-"""A lock's session is idle as long as a scan takes, a reviewer's while she is away."""
+STAY_CONNECTED: Final = (
+    "SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+)
+"""A lock's session is idle as long as a scan takes, a reviewer's while she is away. An
+export reads in one transaction, however slowly its reader takes the lines."""
 
 _LONGEST_TURN: Final = 600
 """Seconds that a scan waits for the transaction of another."""

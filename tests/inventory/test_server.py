@@ -457,6 +457,20 @@ def test_a_server_that_ends_idle_sessions_does_not_end_a_scan(
             scan_lock(url, [ROOT]).__enter__()
 
 
+def test_a_server_that_ends_idle_transactions_does_not_end_a_slow_reader(
+    server: Server, url: DatabaseUrl
+) -> None:
+    limit = "idle_in_transaction_session_timeout = '200ms'"
+    server.do(f"ALTER DATABASE {url.name} SET {limit}")
+    opened = PostgresServer(url)
+
+    with opened.reading() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        time.sleep(1)
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    opened.close()
+
+
 @pytest.mark.parametrize("seconds", [-5, 5, 700])
 def test_leases_hold_although_the_clocks_of_two_machines_differ(
     url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch, seconds: float
