@@ -419,7 +419,7 @@ def _of_server(run: Mapping[str, Any]) -> str:
     by_clock, own = last["seconds"] * 1e3, last["processor"] * 1e3
     return f"""\
 - Into PostgreSQL on the same machine, the driver took {by_clock:.2f} ms an item by the
-  clock, of which {own:.2f} ms was its own processor time. It keeps up with
+  clock; {own:.2f} ms was its own processor time. It keeps up with
   {most:.0f} processors.
 """
 

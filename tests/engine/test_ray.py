@@ -1,4 +1,4 @@
-"""The engine `ray` on a real cluster of two nodes, of which one is really killed."""
+"""The engine `ray` on a real cluster of two nodes; one is really killed."""
 
 import json
 import os
