@@ -102,11 +102,15 @@ class Reviewing:
         Skips the digests in `without` and items that others have leased. An empty list
         means that the end was reached; the next call starts from the beginning.
         """
-        with self._database.leasing() as connection:
-            while images := self._next(connection, most, set(without)):
+        while True:
+            # A transaction of its own for each try: it locks the leases it meets, and
+            # two sessions that met more in different orders would block each other.
+            with self._database.leasing() as connection:
+                images = self._next(connection, most, set(without))
+                if not images:
+                    return []
                 if ours := self._lease(connection, images):
                     return read_waiting(connection, ours)
-            return []
 
     def left(self) -> int:
         """Count the contents left in the selection, including leased ones."""

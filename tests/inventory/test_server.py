@@ -535,6 +535,37 @@ def test_an_answer_and_a_lease_that_has_run_out_do_not_block_each_other(
             taking.join()
 
 
+def test_a_try_to_lease_what_another_was_faster_with_blocks_nobody(
+    url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "BUSY_SECONDS", 1)
+    with Inventory(url) as here, Inventory(url) as there:
+        with here.recording(FakeClassifier().identity, options={}) as recording:
+            outcomes = [(ImageFile(f"{n}.jpg", 1, 2), tagged(n, 0.3)) for n in range(4)]
+            recording.record(ROOT, outcomes, {}, {})
+        engine = here._database._engine  # type: ignore[attr-defined]  # noqa: SLF001
+        with (
+            here.reviewing("anna", Selection()) as anna,
+            there.reviewing("ben", Selection()) as ben,
+        ):
+            bens: list[str] = []
+            tries: list[str] = []
+
+            def meanwhile(*told: Any) -> None:  # noqa: ANN401
+                if "INSERT INTO lease" in told[2]:
+                    tries.append(told[2])
+                    if len(tries) == 1:
+                        bens.extend(item.digest for item in ben.take(2, without=()))
+                    else:
+                        ben.renew()
+
+            event.listen(engine, "before_cursor_execute", meanwhile)
+            annas = [item.digest for item in anna.take(2, without=())]
+
+    assert len(tries) == 2
+    assert len({*annas, *bens}) == 4
+
+
 @pytest.mark.parametrize("meanwhile", ["nobody", "another"])
 def test_a_scan_that_lost_its_lock_alone_takes_it_again_or_ends(
     url: DatabaseUrl, meanwhile: str
