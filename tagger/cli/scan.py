@@ -176,6 +176,10 @@ def scan(
             check_folders(folders)
             options.bundle(model)
         where = EngineChoice(engine, ray_address, verbose)
+        if engine is EngineName.LOCAL and options.typed(ctx, "ray_address"):
+            from tagger.errors import RequestError
+
+            raise RequestError("--ray-address works only with --engine ray: add it")
         if engine is EngineName.RAY:
             from tagger.engine.ray import check_ray
 

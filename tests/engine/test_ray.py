@@ -326,6 +326,13 @@ def test_the_settings_file_may_name_the_cluster(tagger: Tagger, pictures: Path) 
     assert tagger("scan", pictures, "--engine", "local").returncode == 0
 
 
+def test_an_address_alone_asks_for_the_engine(tagger: Tagger, pictures: Path) -> None:
+    address = ("--ray-address", "127.0.0.1:1")
+
+    assert "--engine ray" in refused(tagger, "scan", pictures, *address, status=2)
+    assert not tagger.db.exists()
+
+
 def test_without_ray_the_command_that_installs_it_is_named(
     tagger: Inside, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
