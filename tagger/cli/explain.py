@@ -37,7 +37,9 @@ def explain(
         history = inventory.history(absolute)
         if history is None:
             raise TaggerError(_why_unknown(absolute, inventory.roots()))
-    options.console().print(scan_views.history_view(history))
+    console = options.console()
+    console.print(scan_views.path_of(history), soft_wrap=True)
+    console.print(scan_views.history_view(history))
     if history.item.state == State.TAGGED:
         show_next(Step(f"tagger review --redo {as_typed(path)}", "lets you decide it"))
 

@@ -326,12 +326,14 @@ def probability_bars(probabilities: Mapping[str, float]) -> Table:
     return table
 
 
+def path_of(history: PathHistory) -> Text:
+    """Show the path of a history; print it whole, to be copied."""
+    return Text(printable(f"{history.item.root}/{history.item.path}"), style="bold")
+
+
 def history_view(history: PathHistory) -> RenderableType:
-    """Show the history of a path."""
-    parts: list[RenderableType] = [
-        Text(printable(f"{history.item.root}/{history.item.path}"), style="bold"),
-        _pairs(_history_facts(history)),
-    ]
+    """Show the history of a path, without the path."""
+    parts: list[RenderableType] = [_pairs(_history_facts(history))]
     if history.probabilities:
         parts += [Text(), probability_bars(history.probabilities)]
     if history.before_mix:
