@@ -364,47 +364,48 @@ BEGIN
 END
 $$;
 
+-- Changed rows are found by EXCEPT. A join of the old with the new rows would compare each
+-- with each: PostgreSQL takes both for one row long, since it has no statistics of them.
 CREATE FUNCTION image_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   changed BIGINT[];
 BEGIN
   changed := ARRAY(
-    SELECT id FROM new_rows AS later JOIN old_rows AS former USING (id)
-    WHERE (former.flagged OR later.flagged)
-      AND (former.state, former.flagged, former.digest, former.prediction_id)
-        IS DISTINCT FROM (later.state, later.flagged, later.digest, later.prediction_id)
+    SELECT id FROM (
+      SELECT id, state, flagged, digest, prediction_id FROM new_rows
+      EXCEPT
+      SELECT id, state, flagged, digest, prediction_id FROM old_rows
+    ) AS later
   );
   IF cardinality(changed) > 0 THEN
     DELETE FROM waiting WHERE image_id = ANY (changed);
     INSERT INTO waiting (image_id, digest, confidence, margin)
     SELECT * FROM must_wait WHERE image_id = ANY (changed);
   END IF;
-  changed := ARRAY(
-    SELECT id FROM new_rows AS later JOIN old_rows AS former USING (id)
-    WHERE (former.root_id, former.state, former.flagged, former.prediction_id)
-      IS DISTINCT FROM (later.root_id, later.state, later.flagged, later.prediction_id)
-  );
-  IF cardinality(changed) > 0 THEN
-    INSERT INTO counted (root_id, state, tag, flagged, number)
-    SELECT root_id, state, coalesce(said, ''), rows.flagged, sum(more)
+  INSERT INTO counted (root_id, state, tag, flagged, number)
+  SELECT root_id, state, coalesce(said, ''), rows.flagged, sum(more)
+  FROM (
+    SELECT
+      images.root_id, images.state, images.flagged, images.more,
+      answer(prediction.tag, confidence, other, kind) AS said
     FROM (
-      SELECT
-        images.root_id, images.state, images.flagged, images.more,
-        answer(prediction.tag, confidence, other, kind) AS said
-      FROM (
-        SELECT id, root_id, state, flagged, prediction_id, -1 AS more FROM old_rows
-        UNION ALL
-        SELECT id, root_id, state, flagged, prediction_id, 1 FROM new_rows
-      ) AS images
-      LEFT JOIN prediction ON prediction.id = images.prediction_id
-      WHERE images.id = ANY (changed)
-    ) AS rows
-    GROUP BY 1, 2, 3, 4
-    HAVING sum(more) <> 0
-    ON CONFLICT (root_id, state, tag, flagged)
-    DO UPDATE SET number = counted.number + excluded.number;
-    DELETE FROM counted WHERE number = 0;
-  END IF;
+      (
+        SELECT id, root_id, state, flagged, prediction_id, 1 AS more FROM new_rows
+        EXCEPT
+        SELECT id, root_id, state, flagged, prediction_id, 1 FROM old_rows
+      ) UNION ALL (
+        SELECT id, root_id, state, flagged, prediction_id, -1 FROM old_rows
+        EXCEPT
+        SELECT id, root_id, state, flagged, prediction_id, -1 FROM new_rows
+      )
+    ) AS images
+    LEFT JOIN prediction ON prediction.id = images.prediction_id
+  ) AS rows
+  GROUP BY 1, 2, 3, 4
+  HAVING sum(more) <> 0
+  ON CONFLICT (root_id, state, tag, flagged)
+  DO UPDATE SET number = counted.number + excluded.number;
+  DELETE FROM counted WHERE number = 0;
   RETURN NULL;
 END
 $$;
@@ -452,9 +453,17 @@ BEGIN
     digests := ARRAY(SELECT digest FROM old_rows);
   ELSE
     digests := ARRAY(
-      SELECT unnest(ARRAY[former.digest, later.digest])
-      FROM new_rows AS later JOIN old_rows AS former USING (id)
-      WHERE (former.undone_at, former.digest) IS DISTINCT FROM (later.undone_at, later.digest)
+      SELECT digest FROM (
+        (
+          SELECT id, undone_at, digest FROM new_rows
+          EXCEPT
+          SELECT id, undone_at, digest FROM old_rows
+        ) UNION ALL (
+          SELECT id, undone_at, digest FROM old_rows
+          EXCEPT
+          SELECT id, undone_at, digest FROM new_rows
+        )
+      ) AS changed
     );
   END IF;
   DELETE FROM waiting WHERE digest = ANY (digests);
@@ -469,24 +478,27 @@ BEGIN
   UPDATE waiting SET
     confidence = greatest(later.confidence, later.other),
     margin = answer_margin(later.confidence, later.other, later.margin)
-  FROM new_rows AS later
-  JOIN old_rows AS former USING (id)
+  FROM (
+    SELECT id, confidence, margin, other FROM new_rows
+    EXCEPT
+    SELECT id, confidence, margin, other FROM old_rows
+  ) AS later
   JOIN image ON image.prediction_id = later.id
-  WHERE waiting.image_id = image.id
-    AND (former.confidence, former.margin, former.other)
-      IS DISTINCT FROM (later.confidence, later.margin, later.other);
+  WHERE waiting.image_id = image.id;
   INSERT INTO counted (root_id, state, tag, flagged, number)
   SELECT image.root_id, image.state, said.tag, image.flagged, sum(said.more)
-  FROM new_rows AS later
-  JOIN old_rows AS former USING (id)
-  CROSS JOIN LATERAL (
-    VALUES
-      (answer(former.tag, former.confidence, former.other, former.kind), -1),
-      (answer(later.tag, later.confidence, later.other, later.kind), 1)
-  ) AS said (tag, more)
-  JOIN image ON image.prediction_id = later.id
-  WHERE answer(former.tag, former.confidence, former.other, former.kind)
-    <> answer(later.tag, later.confidence, later.other, later.kind)
+  FROM (
+    (
+      SELECT id, answer(tag, confidence, other, kind) AS tag, 1 AS more FROM new_rows
+      EXCEPT
+      SELECT id, answer(tag, confidence, other, kind), 1 FROM old_rows
+    ) UNION ALL (
+      SELECT id, answer(tag, confidence, other, kind), -1 FROM old_rows
+      EXCEPT
+      SELECT id, answer(tag, confidence, other, kind), -1 FROM new_rows
+    )
+  ) AS said
+  JOIN image ON image.prediction_id = said.id
   GROUP BY 1, 2, 3, 4
   HAVING sum(said.more) <> 0
   ON CONFLICT (root_id, state, tag, flagged)
