@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
 from tagger.errors import ExportError
-from tagger.system.atomic import atomic_write
+from tagger.system.atomic import atomic_write, remove_interrupted
 
 NAME: Final = ".tagger-sort.jsonl"
 _VERSION: Final = 1
@@ -70,6 +70,7 @@ class Manifest:
     def opened(cls, tree: Path, *, write: bool = True) -> Iterator[Self]:
         """Read the manifest of a tree, and append to it; write it anew at the end.
 
+        The caller holds the lock of the tree.
         Raises ExportError if it cannot be read or written.
         """
         manifest = cls(tree)
@@ -79,6 +80,7 @@ class Manifest:
             if not write:
                 yield manifest
                 return
+            remove_interrupted(path)
             manifest._write(path)
             with path.open("a", encoding="utf-8") as manifest._stream:
                 yield manifest

@@ -1,5 +1,6 @@
 """Write files atomically: a file appears whole or not at all."""
 
+import glob
 import os
 import shutil
 import tempfile
@@ -54,6 +55,15 @@ def _replace_when_whole(target: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()
+
+
+def remove_interrupted(target: Path) -> None:
+    """Remove the temporary files that killed writes of `target` left behind.
+
+    Nobody else may be writing it. Raises OSError if one cannot be removed.
+    """
+    for draft in target.parent.glob(f".{glob.escape(target.name)}.{'?' * 8}"):
+        draft.unlink(missing_ok=True)
 
 
 def _permissions(target: Path) -> int:

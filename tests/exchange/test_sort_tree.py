@@ -314,6 +314,19 @@ def test_the_last_line_in_a_terminal_is_the_next_step(
     assert sources
 
 
+@pytest.mark.usefixtures("stock")
+def test_what_a_kill_left_of_the_manifest_is_removed(
+    tagger: Tagger, tree: Path
+) -> None:
+    tree.mkdir()
+    (tree / f".{NAME}.ab_12345").write_text("half")
+    (tree / f".{NAME}.mine.txt.old").write_text("mine")
+
+    assert tagger("sort", tree).returncode == 0
+    assert not (tree / f".{NAME}.ab_12345").exists()
+    assert (tree / f".{NAME}.mine.txt.old").exists()
+
+
 def test_a_kill_loses_nothing_and_the_next_run_ends_it(program: Tagger) -> None:
     """Killed for real, at random moments, while a tree is made and changed."""
     shop, tree = program.folder / "shop", program.folder / "tree"
