@@ -1,6 +1,5 @@
 """Write files atomically: a file appears whole or not at all."""
 
-import glob
 import os
 import shutil
 import tempfile
@@ -11,6 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tagger.errors import ExportError
+
+_RANDOM = 8
+"""Characters that `mkstemp` puts at the end of a temporary file's name."""
 
 
 @contextmanager
@@ -62,8 +64,10 @@ def remove_interrupted(target: Path) -> None:
 
     Nobody else may be writing it. Raises OSError if one cannot be removed.
     """
-    for draft in target.parent.glob(f".{glob.escape(target.name)}.{'?' * 8}"):
-        draft.unlink(missing_ok=True)
+    start = f".{target.name}."
+    for draft in list(target.parent.iterdir()):
+        if draft.name.startswith(start) and len(draft.name) == len(start) + _RANDOM:
+            draft.unlink(missing_ok=True)
 
 
 def _permissions(target: Path) -> int:
