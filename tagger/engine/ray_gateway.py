@@ -34,7 +34,7 @@ from tagger.engine.ray_actors import (
     located,
 )
 from tagger.errors import EngineError, TaggerError
-from tagger.imaging.pool import _digest, cores
+from tagger.imaging.pool import cores, digest_of
 from tagger.records import UnreadableImage
 
 _STORE_BYTES: Final = 128 * 2**20
@@ -332,7 +332,7 @@ class _Dispatcher:
 def _digest_of(location: str) -> str | None:
     """Return the digest of a file, if it is on a disk; else only its store has it."""
     picture = located(location)
-    return _digest(picture) if isinstance(picture, Path) else None
+    return digest_of(picture) if isinstance(picture, Path) else None
 
 
 def _blamed(location: str) -> UnreadableImage:

@@ -151,7 +151,7 @@ class Workers:
             task = ended.tasks[0]
             if task.suspect or reason == _TOO_SLOW:
                 ended.tasks.popleft()
-                task.result = UnreadableImage(reason, _digest(task.source))
+                task.result = UnreadableImage(reason, digest_of(task.source))
             task.suspect = True
         else:
             self._false_starts += 1
@@ -164,7 +164,7 @@ class Workers:
             self._hand_out(task)
 
 
-def _digest(source: Source) -> str | None:
+def digest_of(source: Source) -> str | None:
     """Return the digest of a file's content, read in parts.
 
     None if the file cannot be read: then reading it ended the worker.

@@ -208,8 +208,8 @@ def test_a_picture_that_ended_its_worker_is_not_decoded_again_every_night(
 
 
 def test_what_cannot_be_read_here_either_has_no_digest(tmp_path: Path) -> None:
-    assert pool._digest(tmp_path / "gone.png") is None  # noqa: SLF001
-    assert pool._digest(tmp_path) is None  # noqa: SLF001
+    assert pool.digest_of(tmp_path / "gone.png") is None
+    assert pool.digest_of(tmp_path) is None
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer there")
